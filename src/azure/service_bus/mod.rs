@@ -1,0 +1,1 @@
+//! Service Bus over AMQP 1.0: it peeks, and never receives.

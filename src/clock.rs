@@ -1,0 +1,37 @@
+//! The wall clock, as a value that is handed to whoever needs the time.
+
+use std::fmt;
+use std::sync::Arc;
+
+use time::OffsetDateTime;
+
+/// Tells the time of day, in UTC.
+///
+/// Durations and deadlines are measured with [`tokio::time::Instant`], which tests can pause; this is for
+/// what is compared with the services' own time stamps.
+#[derive(Clone)]
+pub struct Clock(Arc<dyn Fn() -> OffsetDateTime + Send + Sync>);
+
+impl Clock {
+    /// The system's clock.
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the system's clock")]
+    pub fn system() -> Self {
+        Self(Arc::new(OffsetDateTime::now_utc))
+    }
+
+    /// A clock that says what `now` says.
+    pub fn from_fn(now: impl Fn() -> OffsetDateTime + Send + Sync + 'static) -> Self {
+        Self(Arc::new(now))
+    }
+
+    /// The time now, in UTC.
+    pub fn now(&self) -> OffsetDateTime {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Clock").field(&self.now()).finish()
+    }
+}

@@ -1,0 +1,11 @@
+//! The container group a message gets (name, tags, size, environment), and container groups as Azure shows them.
+
+mod memory;
+mod name;
+mod observed;
+mod spec;
+
+pub use memory::{InvalidMemory, MemoryGb};
+pub use name::{GroupName, InvalidName, NamePrefix};
+pub use observed::{Container, ContainerGroup, ContainerState, Liveness};
+pub use spec::{GroupSpec, GroupTemplate, tag};

@@ -1,0 +1,159 @@
+//! Names of container groups.
+
+use std::fmt;
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use crate::message::MessageKey;
+
+/// The name of a container group, valid by Azure's rules: 1 to 63 lower-case letters, digits and single hyphens,
+/// with no hyphen at either end.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct GroupName(String);
+
+impl GroupName {
+    /// The longest name that Azure accepts.
+    pub const MAX_CHARS: usize = 63;
+
+    /// Accepts a name. Azure compares names without regard to case, so it is kept in lower case.
+    pub fn parse(name: &str) -> Result<Self, InvalidName> {
+        let name = name.to_ascii_lowercase();
+        check(&name, Self::MAX_CHARS)?;
+        Ok(Self(name))
+    }
+
+    /// The name of a message's group at its nth attempt: `{prefix}-{16 hex digits}-{attempt}`.
+    ///
+    /// The digits are taken from a SHA-256 of what makes the message one of a kind, so that creating its group twice
+    /// is creating it once. The location is part of it because Azure takes one name in several regions at a time for
+    /// fraud.
+    pub fn for_message(
+        prefix: &NamePrefix,
+        namespace: &str,
+        topic: &str,
+        location: &str,
+        message: &MessageKey,
+        attempt: u32,
+    ) -> Self {
+        let mut hash = Sha256::new();
+        // Service Bus compares the names of its entities without regard to case; message ids have case.
+        for part in [namespace, topic, &message.subscription, location] {
+            hash_part(&mut hash, &part.to_lowercase());
+        }
+        hash_part(&mut hash, message.message_id.as_str());
+        let digits: String = hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        Self(format!("{prefix}-{digits}-{attempt}"))
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Feeds one part so that no two lists of parts feed the same bytes.
+fn hash_part(hash: &mut Sha256, part: &str) {
+    hash.update((part.len() as u64).to_be_bytes());
+    hash.update(part.as_bytes());
+}
+
+impl fmt::Display for GroupName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What the names of all groups of one scaler begin with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamePrefix(String);
+
+impl NamePrefix {
+    /// The longest prefix: it leaves room for `-`, 16 digits, `-` and an attempt of up to three digits.
+    pub const MAX_CHARS: usize = GroupName::MAX_CHARS - 21;
+
+    /// Accepts a prefix.
+    pub fn parse(prefix: &str) -> Result<Self, InvalidName> {
+        check(prefix, Self::MAX_CHARS)?;
+        Ok(Self(prefix.to_owned()))
+    }
+
+    /// The prefix.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for NamePrefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A text that Azure would not take as a container group's name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "1 to {max_chars} lower-case letters, digits and single hyphens are accepted, with a letter or digit at both ends"
+)]
+pub struct InvalidName {
+    max_chars: usize,
+}
+
+fn check(name: &str, max_chars: usize) -> Result<(), InvalidName> {
+    let valid = (1..=max_chars).contains(&name.len())
+        && name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+        && !name.starts_with('-')
+        && !name.ends_with('-')
+        && !name.contains("--");
+    if valid { Ok(()) } else { Err(InvalidName { max_chars }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::MessageId;
+
+    fn named(namespace: &str, subscription: &str, id: &str, location: &str, attempt: u32) -> String {
+        let prefix = NamePrefix::parse("worker").unwrap();
+        let message = MessageKey { subscription: subscription.into(), message_id: MessageId::new(id).unwrap() };
+        GroupName::for_message(&prefix, namespace, "topic", location, &message, attempt).as_str().to_owned()
+    }
+
+    #[test]
+    fn the_same_message_always_gets_the_same_name() {
+        // This very name: another one would double every running message when the scaler is updated.
+        assert_eq!(named("ns", "small", "m1", "westeurope", 1), named("NS", "Small", "m1", "WestEurope", 1));
+        insta::assert_snapshot!(named("ns", "small", "m1", "westeurope", 1), @"worker-a1cd6326a88bc425-1");
+    }
+
+    #[test]
+    fn whatever_differs_makes_another_name() {
+        let names = [
+            named("ns", "small", "m1", "westeurope", 1),
+            named("ns2", "small", "m1", "westeurope", 1),
+            named("ns", "smal", "lm1", "westeurope", 1),
+            named("ns", "small", "M1", "westeurope", 1),
+            named("ns", "small", "m1", "northeurope", 1),
+            named("ns", "small", "m1", "westeurope", 2),
+        ];
+        let distinct: std::collections::BTreeSet<_> = names.iter().collect();
+        assert_eq!(distinct.len(), names.len(), "{names:?}");
+    }
+
+    #[test]
+    fn the_longest_prefix_still_makes_a_valid_name() {
+        let prefix = NamePrefix::parse(&"p".repeat(NamePrefix::MAX_CHARS)).unwrap();
+        let message = MessageKey { subscription: "s".into(), message_id: MessageId::new("m").unwrap() };
+        let name = GroupName::for_message(&prefix, "ns", "t", "l", &message, 999);
+        assert_eq!(GroupName::parse(name.as_str()), Ok(name));
+    }
+
+    #[test]
+    fn a_name_that_azure_refuses_is_refused() {
+        for name in ["", "-a", "a-", "a--b", "a_b", "a/b", "..", "é", &"a".repeat(64)] {
+            assert!(GroupName::parse(name).is_err(), "{name}");
+        }
+        assert_eq!(GroupName::parse("Worker-1").unwrap().as_str(), "worker-1");
+    }
+}

@@ -1,0 +1,85 @@
+//! Container groups as Azure shows them.
+
+use std::collections::BTreeMap;
+
+use time::OffsetDateTime;
+
+use super::{GroupName, tag};
+
+/// A container group as a list or a GET shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContainerGroup {
+    /// Its name.
+    pub name: GroupName,
+    /// Its tags, with the keys as Azure gives them.
+    pub tags: BTreeMap<String, String>,
+    /// Azure's word for how far its deployment is; only `Succeeded` and `Failed` may be relied on.
+    pub provisioning_state: String,
+    /// Its containers.
+    pub containers: Vec<Container>,
+}
+
+/// A container of a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Container {
+    /// Its name.
+    pub name: String,
+    /// Its state, which only a GET shows, and only once the container has one.
+    pub state: Option<ContainerState>,
+}
+
+/// The current state of a container.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ContainerState {
+    /// Azure's word for it: `Waiting`, `Running`, `Terminated` and others.
+    pub state: String,
+    /// What its process exited with.
+    pub exit_code: Option<i64>,
+    /// When it started.
+    pub started_at: Option<OffsetDateTime>,
+    /// When it ended.
+    pub finished_at: Option<OffsetDateTime>,
+    /// More on the state, such as `Completed`, `Error` or `OOMKilled`.
+    pub detail_status: Option<String>,
+}
+
+/// Whether a group still does, or may still do, its work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Liveness {
+    /// It holds a slot of the cap.
+    Active,
+    /// Its work is over, for better or worse.
+    Terminal,
+}
+
+impl ContainerGroup {
+    /// The value of a tag. Azure compares the keys of tags without regard to case.
+    pub fn tag(&self, key: &str) -> Option<&str> {
+        self.tags.iter().find(|(have, _)| have.eq_ignore_ascii_case(key)).map(|(_, value)| value.as_str())
+    }
+
+    /// Whether somebody asked for this group to be kept.
+    pub fn is_kept(&self) -> bool {
+        self.tag(tag::KEEP).is_some_and(|value| value.eq_ignore_ascii_case("true"))
+    }
+
+    /// Terminal when the provisioning has failed or every container is `Terminated` or `Failed`; active otherwise,
+    /// states that are unknown or could not be read included.
+    pub fn liveness(&self) -> Liveness {
+        let ended = |container: &Container| {
+            let state = container.state.as_ref().map(|state| state.state.as_str());
+            state.is_some_and(|state| state.eq_ignore_ascii_case("Terminated") || state.eq_ignore_ascii_case("Failed"))
+        };
+        let all_ended = !self.containers.is_empty() && self.containers.iter().all(ended);
+        if all_ended || self.provisioning_has_failed() { Liveness::Terminal } else { Liveness::Active }
+    }
+
+    /// Whether a GET may show more of the group than the list did: its containers have been started.
+    pub fn may_have_ended(&self) -> bool {
+        self.provisioning_state.eq_ignore_ascii_case("Succeeded") || self.provisioning_has_failed()
+    }
+
+    fn provisioning_has_failed(&self) -> bool {
+        self.provisioning_state.eq_ignore_ascii_case("Failed")
+    }
+}

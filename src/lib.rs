@@ -1,0 +1,11 @@
+//! aci-scaler: every waiting Service Bus message gets its own right-sized Azure Container Instance.
+//!
+//! A pass observes, plans, applies and reports; see [`pass`].
+
+pub mod azure;
+pub mod clock;
+pub mod container_group;
+pub mod deadline;
+pub mod message;
+pub mod services;
+pub mod settings;
