@@ -15,7 +15,7 @@ pub trait ContainerGroups: Send + Sync {
     fn get(&self, name: &GroupName) -> impl Future<Output = Result<Option<ContainerGroup>, ArmError>> + Send;
 
     /// Asks for a group to be made; it does not wait for it to start.
-    fn create(&self, spec: &GroupSpec) -> impl Future<Output = Result<(), ArmError>> + Send;
+    fn create(&self, spec: &GroupSpec) -> impl Future<Output = Result<Created, ArmError>> + Send;
 
     /// Asks for a group to be deleted. One that is not there any more is a success.
     fn delete(&self, name: &GroupName) -> impl Future<Output = Result<(), ArmError>> + Send;
@@ -27,6 +27,13 @@ pub trait ContainerGroups: Send + Sync {
         container: &str,
         tail: u32,
     ) -> impl Future<Output = Result<String, ArmError>> + Send;
+}
+
+/// Azure has accepted a group.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Created {
+    /// How many more creates and deletes, counted together, the service will take for now, if it said so.
+    pub remaining: Option<u32>,
 }
 
 /// The subscriptions of the topic.

@@ -1,11 +1,40 @@
 //! Tokens of Microsoft Entra.
 
-use secrecy::SecretString;
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use azure_core::credentials::TokenCredential;
+use azure_core::http::{ClientOptions, Transport};
+use azure_identity::{
+    ClientSecretCredential, ClientSecretCredentialOptions, DeveloperToolsCredential, ManagedIdentityCredential,
+    ManagedIdentityCredentialOptions, UserAssignedId, WorkloadIdentityCredential,
+};
+use secrecy::{ExposeSecret, SecretString};
 use time::OffsetDateTime;
+use tokio::sync::Mutex;
+
+use super::http::Http;
+use crate::clock::Clock;
+use crate::services::ArmError;
+
+/// A token is replaced this long before it expires, as azure_identity does it: longer than any request takes.
+const REFRESH_BEFORE_EXPIRY: Duration = Duration::from_secs(300);
+
+/// Managed identity tokens live for a day and service principals' for an hour, but getting one needs the network: a
+/// try that has not come to an end by then is given up.
+const TOKEN_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Gets tokens of Microsoft Entra for the scaler's identity, and keeps them until shortly before they expire.
-#[derive(Debug)]
-pub struct Credential {}
+pub struct Credential {
+    source: Arc<dyn TokenCredential>,
+    kind: &'static str,
+    clock: Clock,
+    // Held while a token is fetched, so that many requests at once fetch one token.
+    tokens: Mutex<HashMap<String, AccessToken>>,
+}
 
 /// A bearer token.
 #[derive(Clone, Debug)]
@@ -18,17 +47,119 @@ pub struct AccessToken {
 
 /// The identity could not get a token.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no token for {scope}: {reason}")]
+#[error("no token for {scope} from {kind}: {reason}")]
 pub struct CredentialError {
     /// What the token was for.
     pub scope: String,
+    /// Where it was to come from.
+    pub kind: &'static str,
     /// What went wrong.
     pub reason: String,
 }
 
 impl Credential {
+    /// Chooses the kind of credential by what the environment offers: the managed identity of a Function App, else
+    /// a service principal with a secret, else workload identity, else the developer's own tools (`az`, `azd`).
+    pub fn from_environment(
+        variable: impl Fn(&str) -> Option<String>,
+        http: &Http,
+        clock: Clock,
+    ) -> Result<Self, CredentialError> {
+        let set = |name: &str| variable(name).filter(|value| !value.is_empty());
+        let client_id = set("AZURE_CLIENT_ID");
+        let (kind, source) = if set("IDENTITY_ENDPOINT").is_some() {
+            ("the managed identity", managed_identity(client_id, http))
+        } else if let (Some(tenant), Some(client), Some(secret)) =
+            (set("AZURE_TENANT_ID"), client_id, set("AZURE_CLIENT_SECRET"))
+        {
+            ("the service principal", service_principal(&tenant, client, secret, http))
+        } else if set("AZURE_FEDERATED_TOKEN_FILE").is_some() {
+            ("workload identity", WorkloadIdentityCredential::new(None).map(|found| found as Arc<dyn TokenCredential>))
+        } else {
+            ("developer tools", DeveloperToolsCredential::new(None).map(|found| found as Arc<dyn TokenCredential>))
+        };
+        let source = source.map_err(|error| CredentialError {
+            scope: "any scope".to_owned(),
+            kind,
+            reason: error.to_string(),
+        })?;
+        Ok(Self { source, kind, clock, tokens: Mutex::default() })
+    }
+
     /// A token for a scope such as `https://servicebus.azure.net/.default`.
     pub async fn token(&self, scope: &str) -> Result<AccessToken, CredentialError> {
-        Err(CredentialError { scope: scope.to_owned(), reason: "not made yet".to_owned() })
+        let mut tokens = self.tokens.lock().await;
+        if let Some(token) = tokens.get(scope)
+            && token.expires_at > self.clock.now() + REFRESH_BEFORE_EXPIRY
+        {
+            return Ok(token.clone());
+        }
+        let failed = |reason: String| CredentialError { scope: scope.to_owned(), kind: self.kind, reason };
+        let fetched = tokio::time::timeout(TOKEN_TIMEOUT, self.source.get_token(&[scope], None))
+            .await
+            .map_err(|_| failed(format!("no answer within {} s", TOKEN_TIMEOUT.as_secs())))?
+            .map_err(|error| failed(error.to_string()))?;
+        let token = AccessToken { secret: fetched.token.secret().into(), expires_at: fetched.expires_on };
+        tokens.insert(scope.to_owned(), token.clone());
+        Ok(token)
+    }
+
+    /// Forgets all tokens, so that the next request gets a new one: a service has refused one.
+    pub async fn forget(&self) {
+        self.tokens.lock().await.clear();
+    }
+}
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credential").field("kind", &self.kind).finish_non_exhaustive()
+    }
+}
+
+fn options(http: &Http) -> ClientOptions {
+    ClientOptions { transport: Some(Transport::new(Arc::new(http.clone()))), ..ClientOptions::default() }
+}
+
+fn managed_identity(client_id: Option<String>, http: &Http) -> azure_core::Result<Arc<dyn TokenCredential>> {
+    let options = ManagedIdentityCredentialOptions {
+        user_assigned_id: client_id.map(UserAssignedId::ClientId),
+        client_options: options(http),
+    };
+    Ok(ManagedIdentityCredential::new(Some(options))?)
+}
+
+fn service_principal(
+    tenant: &str,
+    client: String,
+    secret: String,
+    http: &Http,
+) -> azure_core::Result<Arc<dyn TokenCredential>> {
+    let options = ClientSecretCredentialOptions { client_options: options(http) };
+    Ok(ClientSecretCredential::new(tenant, client, secret.into(), Some(options))?)
+}
+
+/// For `azure_mgmt_containerinstance`, which is built on the older generation of `azure_core`.
+#[async_trait]
+impl azure_core_legacy::auth::TokenCredential for Credential {
+    async fn get_token(&self, scopes: &[&str]) -> azure_core_legacy::Result<azure_core_legacy::auth::AccessToken> {
+        let token = self.token(&scopes.join(" ")).await.map_err(ArmError::from)?;
+        Ok(azure_core_legacy::auth::AccessToken::new(token.secret.expose_secret().to_owned(), token.expires_at))
+    }
+
+    async fn clear_cache(&self) -> azure_core_legacy::Result<()> {
+        self.forget().await;
+        Ok(())
+    }
+}
+
+impl From<CredentialError> for ArmError {
+    fn from(error: CredentialError) -> Self {
+        Self::Unauthorized { code: "NoToken".to_owned(), message: error.to_string() }
+    }
+}
+
+impl From<ArmError> for azure_core_legacy::Error {
+    fn from(error: ArmError) -> Self {
+        Self::new(azure_core_legacy::error::ErrorKind::Other, error)
     }
 }

@@ -1,0 +1,230 @@
+//! Azure Resource Manager: the one layer that owns retries, `Retry-After` and what an error means.
+//!
+//! * Only reads are sent again, and only a few times; whatever changes something is left to the next pass.
+//! * After a `429`, or a `503` with `Retry-After`, no request of the same kind (read, write, delete: Azure counts them
+//!   apart) leaves before its time.
+//! * The bearer token goes to no other origin, not even when a `nextLink` says so.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use reqwest::{Method, StatusCode};
+use secrecy::ExposeSecret;
+use serde::Deserialize;
+use serde_json::Value;
+use tokio::time::Instant;
+use url::Url;
+
+use super::arm_error::{self, retry_after};
+use super::credential::Credential;
+use super::http::{Answer, Call, Http, header_map, text_headers};
+use crate::clock::Clock;
+use crate::services::ArmError;
+use crate::settings::AzureSettings;
+
+/// Two further tries ride out a dropped connection or one bad front end; what lasts longer is the next pass's.
+const READ_ATTEMPTS: u32 = 3;
+
+/// Wait before a read is sent again; it doubles with each further time.
+const RETRY_PAUSE: Duration = Duration::from_millis(200);
+
+/// The longest `Retry-After` that a read waits for. Past it, the pass is better off without the answer.
+const MAX_RETRY_PAUSE: Duration = Duration::from_secs(5);
+
+/// More pages than any list can have: a subscription holds at most 5,000 container groups in a region and a topic at
+/// most 2,000 subscriptions, in pages of at least 100.
+const MAX_PAGES: usize = 1000;
+
+/// The resource manager of one cloud, seen with one identity.
+#[derive(Debug)]
+pub struct Arm {
+    http: Http,
+    credential: Arc<Credential>,
+    base: Url,
+    scope: String,
+    clock: Clock,
+    closed_until: [Mutex<Option<Instant>>; 3],
+}
+
+/// The kinds of request that Azure counts apart.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Read,
+    Write,
+    Delete,
+}
+
+#[derive(Deserialize)]
+struct Page {
+    value: Vec<Value>,
+    #[serde(rename = "nextLink")]
+    next_link: Option<String>,
+}
+
+impl Arm {
+    /// The resource manager that the settings name.
+    pub fn new(settings: &AzureSettings, http: Http, credential: Arc<Credential>, clock: Clock) -> Self {
+        Self {
+            http,
+            credential,
+            base: settings.resource_manager.clone(),
+            scope: format!("{}/.default", settings.resource_manager_audience.trim_end_matches('/')),
+            clock,
+            closed_until: Default::default(),
+        }
+    }
+
+    /// The scope of its tokens.
+    pub(crate) fn scope(&self) -> &str {
+        &self.scope
+    }
+
+    /// The identity it is asked with.
+    pub(crate) fn credential(&self) -> Arc<Credential> {
+        self.credential.clone()
+    }
+
+    /// Its address with an api-version, for `azure_mgmt_containerinstance`, which keeps the query of its endpoint.
+    pub(crate) fn endpoint(&self, api_version: &str) -> Url {
+        let mut url = self.base.clone();
+        url.query_pairs_mut().append_pair("api-version", api_version);
+        url
+    }
+
+    /// All items of a list, page by page. The path's segments are escaped.
+    pub(crate) async fn list(&self, path: &[&str], api_version: &str) -> Result<Vec<Value>, ArmError> {
+        let mut url = self.endpoint(api_version);
+        url.path_segments_mut().expect("an http address has a path").clear().extend(path);
+        let mut items = Vec::new();
+        for _ in 0..MAX_PAGES {
+            let body = self.get(url).await?;
+            let page: Page = serde_json::from_slice(&body).map_err(|error| ArmError::Unavailable {
+                reason: format!("a page of a list makes no sense: {error}"),
+            })?;
+            items.extend(page.value);
+            match page.next_link.filter(|link| !link.is_empty()) {
+                Some(link) => url = next_page(&link, api_version)?,
+                None => return Ok(items),
+            }
+        }
+        Err(ArmError::Unavailable { reason: format!("a list did not end after {MAX_PAGES} pages") })
+    }
+
+    async fn get(&self, url: Url) -> Result<Vec<u8>, ArmError> {
+        let token = self.credential.token(&self.scope).await?;
+        let mut bearer = HeaderValue::from_str(&format!("Bearer {}", token.secret.expose_secret()))
+            .map_err(|_| ArmError::Unauthorized { code: "NoToken".into(), message: "the token is not text".into() })?;
+        bearer.set_sensitive(true);
+        let headers = HeaderMap::from_iter([(AUTHORIZATION, bearer)]);
+        Ok(self.execute(Method::GET, url, headers, Vec::new()).await?.body)
+    }
+
+    /// Sends a request, and a read a few times if it must; anything but a success is an error.
+    async fn execute(&self, method: Method, url: Url, headers: HeaderMap, body: Vec<u8>) -> Result<Answer, ArmError> {
+        if url.origin() != self.base.origin() {
+            let origin = url.origin().ascii_serialization();
+            return Err(ArmError::Unavailable { reason: format!("a link leads to another origin ({origin})") });
+        }
+        let kind = Kind::of(&method);
+        let attempts = if matches!(kind, Kind::Read) { READ_ATTEMPTS } else { 1 };
+        let mut attempt = 1;
+        loop {
+            self.check_open(kind)?;
+            let call = Call { method: method.clone(), url: url.clone(), headers: headers.clone(), body: body.clone() };
+            let (error, pause) = match self.http.send(call).await {
+                Ok(answer) if answer.status.is_success() => return Ok(answer),
+                Ok(answer) => self.refused(kind, &answer).await,
+                Err(error) => (ArmError::Unavailable { reason: error.to_string() }, Some(Duration::ZERO)),
+            };
+            let Some(pause) = pause.filter(|pause| attempt < attempts && *pause <= MAX_RETRY_PAUSE) else {
+                return Err(error);
+            };
+            tracing::debug!(attempt, %error, path = url.path(), "asking again");
+            tokio::time::sleep(pause.max(RETRY_PAUSE * 2_u32.pow(attempt - 1))).await;
+            attempt += 1;
+        }
+    }
+
+    /// What a refusal means, and the least wait after which the same request may succeed, if it may at all.
+    async fn refused(&self, kind: Kind, answer: &Answer) -> (ArmError, Option<Duration>) {
+        let wait = retry_after(&answer.headers, self.clock.now());
+        let error = arm_error::from_answer(answer, wait);
+        let pause = match answer.status {
+            StatusCode::UNAUTHORIZED => {
+                self.credential.forget().await;
+                None
+            }
+            StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => Some(wait.unwrap_or_default()),
+            status if status.is_server_error() => Some(wait.unwrap_or_default()),
+            _ => None,
+        };
+        if let ArmError::Throttled { retry_after, .. } = error {
+            let mut closed_until = self.closed_until[kind as usize].lock().unwrap_or_else(PoisonError::into_inner);
+            *closed_until = (*closed_until).max(Some(Instant::now() + retry_after));
+            return (error, Some(retry_after));
+        }
+        (error, pause)
+    }
+
+    fn check_open(&self, kind: Kind) -> Result<(), ArmError> {
+        let closed_until = *self.closed_until[kind as usize].lock().unwrap_or_else(PoisonError::into_inner);
+        let retry_after = closed_until.unwrap_or_else(Instant::now).saturating_duration_since(Instant::now());
+        if retry_after.is_zero() {
+            return Ok(());
+        }
+        Err(ArmError::Throttled { code: "RetryAfter".to_owned(), retry_after })
+    }
+}
+
+impl Kind {
+    fn of(method: &Method) -> Self {
+        match *method {
+            Method::GET | Method::HEAD => Self::Read,
+            Method::DELETE => Self::Delete,
+            _ => Self::Write,
+        }
+    }
+}
+
+/// The address of a next page, with the api-version that it may lack.
+fn next_page(link: &str, api_version: &str) -> Result<Url, ArmError> {
+    let mut url = Url::parse(link)
+        .map_err(|error| ArmError::Unavailable { reason: format!("the link to a next page is no address: {error}") })?;
+    if !url.query_pairs().any(|(name, _)| name.eq_ignore_ascii_case("api-version")) {
+        url.query_pairs_mut().append_pair("api-version", api_version);
+    }
+    Ok(url)
+}
+
+/// For `azure_mgmt_containerinstance`: its requests go through [`Arm::execute`], and its errors hold an [`ArmError`].
+#[async_trait]
+impl azure_core_legacy::HttpClient for Arm {
+    async fn execute_request(
+        &self,
+        request: &azure_core_legacy::Request,
+    ) -> azure_core_legacy::Result<azure_core_legacy::Response> {
+        let azure_core_legacy::Body::Bytes(body) = request.body() else {
+            return Err(ArmError::Unavailable { reason: "a streaming body is not supported".into() }.into());
+        };
+        let method = Method::from_bytes(request.method().as_ref().as_bytes())
+            .map_err(|error| ArmError::Unavailable { reason: error.to_string() })?;
+        let headers = header_map(request.headers().iter().map(|(name, value)| (name.as_str(), value.as_str())));
+        let answer = self.execute(method, request.url().clone(), headers, body.to_vec()).await?;
+
+        let status = azure_core_legacy::StatusCode::try_from(answer.status.as_u16())
+            .map_err(|_| ArmError::Unavailable { reason: format!("status {} is unknown", answer.status) })?;
+        let headers: std::collections::HashMap<_, _> = text_headers(&answer.headers)
+            .into_iter()
+            .map(|(name, value)| {
+                (
+                    azure_core_legacy::headers::HeaderName::from(name),
+                    azure_core_legacy::headers::HeaderValue::from(value),
+                )
+            })
+            .collect();
+        let body = futures_util::stream::once(async move { Ok(answer.body.into()) });
+        Ok(azure_core_legacy::Response::new(status, headers.into(), Box::pin(body)))
+    }
+}

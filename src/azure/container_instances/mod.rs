@@ -1,0 +1,134 @@
+//! Container groups through `azure_mgmt_containerinstance`, with its traps contained.
+//!
+//! * Requests are only ever `send()`: awaiting a request builder of a create or a delete sends it again and again.
+//! * The crate refuses a whole page for one odd group of somebody else's, so answers are read by [`response`].
+//! * The crate knows preview versions only; the stable one is forced through the endpoint's query.
+
+mod request;
+mod response;
+
+use std::sync::Arc;
+
+use azure_core_legacy::{ClientOptions, RetryOptions, TelemetryOptions, TransportOptions};
+use azure_mgmt_containerinstance::package_preview_2024_05::Client;
+
+use super::arm::Arm;
+use crate::container_group::{ContainerGroup, GroupName, GroupSpec, NamePrefix};
+use crate::services::{ArmError, ContainerGroups, Created};
+use crate::settings::Settings;
+
+/// The newest stable version whose requests the crate's models can write.
+const API_VERSION: &str = "2023-05-01";
+
+/// The counters that creates and deletes draw from, over an hour and over five minutes.
+const REMAINING_HEADERS: [&str; 2] = [
+    "x-ms-ratelimit-remaining-subscription-resource-requests-pt1h",
+    "x-ms-ratelimit-remaining-subscription-resource-requests-pt5m",
+];
+
+/// The container groups of one resource group.
+pub struct ContainerInstances {
+    arm: Arc<Arm>,
+    client: Client,
+    subscription_id: String,
+    resource_group: String,
+    managed_by: NamePrefix,
+}
+
+impl ContainerInstances {
+    /// Those that the settings name.
+    pub fn new(arm: Arc<Arm>, settings: &Settings) -> Self {
+        let options = ClientOptions::new(TransportOptions::new(arm.clone()))
+            .retry(RetryOptions::none())
+            .telemetry(TelemetryOptions::default().application_id(concat!("aci-scaler/", env!("CARGO_PKG_VERSION"))));
+        let scopes = vec![arm.scope().to_owned()];
+        Self {
+            client: Client::new(arm.endpoint(API_VERSION), arm.credential(), scopes, options),
+            arm,
+            subscription_id: settings.azure.subscription_id.clone(),
+            resource_group: settings.azure.resource_group.clone(),
+            managed_by: settings.aci.name_prefix.clone(),
+        }
+    }
+
+    /// What the crate's calls begin with: the subscription, the resource group and the group's name.
+    fn place(&self, name: &GroupName) -> (&str, &str, String) {
+        (&self.subscription_id, &self.resource_group, name.as_str().to_owned())
+    }
+}
+
+impl ContainerGroups for ContainerInstances {
+    async fn list(&self) -> Result<Vec<ContainerGroup>, ArmError> {
+        let path = [
+            "subscriptions",
+            &self.subscription_id,
+            "resourceGroups",
+            &self.resource_group,
+            "providers",
+            "Microsoft.ContainerInstance",
+            "containerGroups",
+        ];
+        let items = self.arm.list(&path, API_VERSION).await?;
+        items.into_iter().filter_map(|item| response::managed_group(item, &self.managed_by).transpose()).collect()
+    }
+
+    async fn get(&self, name: &GroupName) -> Result<Option<ContainerGroup>, ArmError> {
+        let (subscription, resource_group, group) = self.place(name);
+        let answer = self.client.container_groups_client().get(subscription, resource_group, group).send().await;
+        match answer {
+            Ok(answer) => Ok(Some(response::group(&collect(answer.into_raw_response()).await?)?)),
+            Err(error) => match arm_error(error) {
+                ArmError::NotFound { code, .. } if names_the_group(&code) => Ok(None),
+                error => Err(error),
+            },
+        }
+    }
+
+    async fn create(&self, spec: &GroupSpec) -> Result<Created, ArmError> {
+        let (subscription, resource_group, group) = self.place(&spec.name);
+        let body = request::body(spec);
+        let builder = self.client.container_groups_client().create_or_update(subscription, resource_group, group, body);
+        let answer = builder.send().await.map_err(arm_error)?;
+        let headers = answer.as_raw_response().headers();
+        let remaining = REMAINING_HEADERS
+            .iter()
+            .filter_map(|name| headers.get_optional_str(&azure_core_legacy::headers::HeaderName::from_static(name)))
+            .filter_map(|value| value.parse().ok())
+            .min();
+        Ok(Created { remaining })
+    }
+
+    async fn delete(&self, name: &GroupName) -> Result<(), ArmError> {
+        let (subscription, resource_group, group) = self.place(name);
+        let answer = self.client.container_groups_client().delete(subscription, resource_group, group).send().await;
+        match answer.map_err(arm_error) {
+            Err(ArmError::NotFound { code, .. }) if names_the_group(&code) => Ok(()),
+            answer => answer.map(drop),
+        }
+    }
+
+    async fn logs(&self, name: &GroupName, container: &str, tail: u32) -> Result<String, ArmError> {
+        let (subscription, resource_group, group) = self.place(name);
+        let tail = i32::try_from(tail).unwrap_or(i32::MAX);
+        let builder = self.client.containers_client().list_logs(subscription, resource_group, group, container);
+        let answer = builder.tail(tail).send().await.map_err(arm_error)?;
+        response::logs(&collect(answer.into_raw_response()).await?)
+    }
+}
+
+/// Whether a 404 of this code is about the group itself, and not about what should hold it.
+fn names_the_group(code: &str) -> bool {
+    !["ResourceGroupNotFound", "SubscriptionNotFound", "InvalidResourceType"].contains(&code)
+}
+
+async fn collect(answer: azure_core_legacy::Response) -> Result<Vec<u8>, ArmError> {
+    Ok(answer.into_body().collect().await.map_err(arm_error)?.to_vec())
+}
+
+/// The transport's own error, which the crate passes through.
+fn arm_error(error: azure_core_legacy::Error) -> ArmError {
+    match error.into_downcast::<ArmError>() {
+        Ok(error) => error,
+        Err(error) => ArmError::Unavailable { reason: error.to_string() },
+    }
+}

@@ -1,0 +1,134 @@
+//! One pooled HTTP client under both generations of `azure_core`.
+//!
+//! It follows no redirects, retries nothing and never waits for ever.
+
+use std::collections::HashMap;
+use std::error::Error;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use azure_core::error::ErrorKind;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Method, StatusCode};
+use url::Url;
+
+/// A TCP and TLS handshake with a region on the other side of the world takes well under a second; 5 s also cover a
+/// lost SYN and its retransmissions.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Azure Resource Manager itself gives up on a resource provider after 60 s and mostly answers in under 2 s. 30 s leave
+/// a pass of 240 s room for other work when one request hangs.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A page of 1,000 container groups takes some 4 MB; a body past 64 MiB is no answer of Azure's.
+const MAX_BODY_BYTES: usize = 64 << 20;
+
+/// The client. Clones share its pool of connections.
+#[derive(Clone, Debug)]
+pub struct Http(reqwest::Client);
+
+/// A request to send.
+pub(crate) struct Call {
+    pub method: Method,
+    pub url: Url,
+    pub headers: HeaderMap,
+    pub body: Vec<u8>,
+}
+
+/// What came back, with the body read to its end.
+pub(crate) struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Vec<u8>,
+}
+
+/// No answer came back, or not all of it.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct NoAnswer(String);
+
+impl Http {
+    /// Makes the client, and ring the process's TLS provider unless there is one already.
+    ///
+    /// # Panics
+    /// When the system's certificate store cannot be opened.
+    pub fn new() -> Self {
+        // An error only says that a provider has been installed before.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = reqwest::Client::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(REQUEST_TIMEOUT)
+            .redirect(reqwest::redirect::Policy::none())
+            .tcp_nodelay(true)
+            .build()
+            .expect("the system's certificate store can be opened");
+        Self(client)
+    }
+
+    pub(crate) async fn send(&self, call: Call) -> Result<Answer, NoAnswer> {
+        let Call { method, url, headers, body } = call;
+        let mut response = self.0.request(method, url).headers(headers).body(body).send().await?;
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await? {
+            if body.len() + chunk.len() > MAX_BODY_BYTES {
+                return Err(NoAnswer(format!("the answer is larger than {MAX_BODY_BYTES} bytes")));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Answer { status: response.status(), headers: response.headers().clone(), body })
+    }
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl From<reqwest::Error> for NoAnswer {
+    /// Tells the whole chain of causes, since the outermost one only says that sending failed; without the URL, whose
+    /// query may hold a secret.
+    fn from(error: reqwest::Error) -> Self {
+        let error = error.without_url();
+        let causes = std::iter::successors(Some(&error as &dyn Error), |error| (*error).source());
+        Self(causes.map(ToString::to_string).collect::<Vec<_>>().join(": "))
+    }
+}
+
+/// Headers by name and value, with those left out that HTTP does not allow.
+pub(crate) fn header_map<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> HeaderMap {
+    pairs
+        .filter_map(|(name, value)| Some((name.parse::<HeaderName>().ok()?, HeaderValue::from_str(value).ok()?)))
+        .collect()
+}
+
+/// Headers that are text, by name.
+pub(crate) fn text_headers(headers: &HeaderMap) -> HashMap<String, String> {
+    headers.iter().filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned()))).collect()
+}
+
+/// For `azure_identity`: the requests that get tokens.
+#[async_trait]
+impl azure_core::http::HttpClient for Http {
+    async fn execute_request(
+        &self,
+        request: &azure_core::http::Request,
+    ) -> azure_core::Result<azure_core::http::AsyncRawResponse> {
+        let azure_core::http::Body::Bytes(body) = request.body() else {
+            return Err(azure_core::Error::with_message(ErrorKind::Other, "a streaming body is not supported"));
+        };
+        let call = Call {
+            method: Method::from_bytes(request.method().as_str().as_bytes())
+                .map_err(|error| azure_core::Error::new(ErrorKind::DataConversion, error))?,
+            url: request.url().clone(),
+            headers: header_map(request.headers().iter().map(|(name, value)| (name.as_str(), value.as_str()))),
+            body: body.to_vec(),
+        };
+        let answer = self.send(call).await.map_err(|error| azure_core::Error::new(ErrorKind::Io, error))?;
+        let mut headers = azure_core::http::headers::Headers::new();
+        for (name, value) in text_headers(&answer.headers) {
+            headers.insert(name, value);
+        }
+        Ok(azure_core::http::AsyncRawResponse::from_bytes(answer.status.as_u16().into(), headers, answer.body))
+    }
+}

@@ -1,0 +1,48 @@
+//! The subscriptions of a topic, as Azure Resource Manager lists them.
+
+use std::sync::Arc;
+
+use super::arm::Arm;
+use crate::services::{ArmError, Subscriptions};
+use crate::settings::Settings;
+
+/// A version that all clouds have.
+const API_VERSION: &str = "2021-11-01";
+
+/// Lists the subscriptions of one topic.
+#[derive(Debug)]
+pub struct TopicSubscriptions {
+    arm: Arc<Arm>,
+    path: Vec<String>,
+}
+
+impl TopicSubscriptions {
+    /// Those of the topic that the settings name.
+    pub fn new(arm: Arc<Arm>, settings: &Settings) -> Self {
+        let bus = &settings.service_bus;
+        let path = [
+            "subscriptions",
+            &settings.azure.subscription_id,
+            "resourceGroups",
+            &bus.resource_group,
+            "providers",
+            "Microsoft.ServiceBus",
+            "namespaces",
+            &bus.namespace,
+            "topics",
+            &bus.topic,
+            "subscriptions",
+        ];
+        Self { arm, path: path.map(str::to_owned).to_vec() }
+    }
+}
+
+impl Subscriptions for TopicSubscriptions {
+    async fn list(&self) -> Result<Vec<String>, ArmError> {
+        let path: Vec<&str> = self.path.iter().map(String::as_str).collect();
+        let items = self.arm.list(&path, API_VERSION).await?;
+        let name = |item: &serde_json::Value| item.get("name")?.as_str().map(str::to_owned);
+        let nameless = || ArmError::Unavailable { reason: "a subscription in the list has no name".to_owned() };
+        items.iter().map(|item| name(item).ok_or_else(nameless)).collect()
+    }
+}
