@@ -7,5 +7,10 @@ pub mod clock;
 pub mod container_group;
 pub mod deadline;
 pub mod message;
+pub mod pass;
+pub mod plan;
 pub mod services;
 pub mod settings;
+
+#[cfg(test)]
+mod test_support;

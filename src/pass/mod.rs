@@ -1,0 +1,115 @@
+//! One pass: observe, plan, apply, report.
+//!
+//! * [`observe`] reads the container groups, the subscriptions and their messages. What cannot be read is recorded as
+//!   unknown, and unknown is never taken for empty.
+//! * [`crate::plan`] decides, without I/O.
+//! * [`apply`] creates, then deletes. It retries nothing: the next pass does.
+//! * [`report`] says what became of every message and every group.
+
+mod apply;
+mod last_words;
+mod observe;
+pub mod report;
+
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::clock::Clock;
+use crate::deadline::Deadline;
+use crate::plan::{Policy, plan};
+use crate::services::{ArmError, ContainerGroups, Messages, PeekError, Subscriptions};
+use crate::settings::{ProcessingSettings, Settings};
+use last_words::LastWords;
+use report::Report;
+
+/// The services that a scaler works with.
+#[derive(Debug)]
+pub struct Services<G, S, M> {
+    /// The container groups.
+    pub groups: G,
+    /// The topic's subscriptions.
+    pub subscriptions: S,
+    /// Their messages.
+    pub messages: M,
+}
+
+/// Makes passes, one at a time: its callers see to that.
+#[derive(Debug)]
+pub struct Scaler<G, S, M> {
+    services: Services<G, S, M>,
+    policy: Policy,
+    settings: ProcessingSettings,
+    clock: Clock,
+    last_words: LastWords,
+}
+
+/// Whether a pass carries out what it plans.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// It creates and deletes, unless `PROVISIONING_DRY_RUN` is set.
+    Apply,
+    /// It only says what it would do.
+    PlanOnly,
+}
+
+/// Why a pass could not be made. Nothing has been created or deleted.
+#[derive(Debug, thiserror::Error)]
+pub enum PassFailure {
+    /// Without the groups, nobody knows which messages have one.
+    #[error("the container groups could not be listed")]
+    GroupsNotListed(#[source] ArmError),
+    /// Without the subscriptions, there is nowhere to look.
+    #[error("the subscriptions of the topic could not be listed")]
+    SubscriptionsNotListed(#[source] ArmError),
+    /// No subscription could be peeked; this is the first one's reason.
+    #[error("no subscription could be peeked")]
+    NothingPeeked(#[source] PeekError),
+    /// Reading took all the time there was.
+    #[error("the pass had to end before everything was read")]
+    OutOfTime,
+}
+
+impl<G: ContainerGroups, S: Subscriptions, M: Messages> Scaler<G, S, M> {
+    /// A scaler that works with these services, as it is set.
+    pub fn new(services: Services<G, S, M>, settings: &Settings, clock: Clock) -> Self {
+        Self {
+            services,
+            policy: Policy::new(settings),
+            settings: settings.processing.clone(),
+            clock,
+            last_words: LastWords::default(),
+        }
+    }
+
+    /// Makes a pass, which starts no new work once the deadline has passed.
+    ///
+    /// # Errors
+    /// When too little could be read to decide anything; nothing has been created or deleted then.
+    pub async fn pass(&self, mode: Mode, deadline: &Deadline) -> Result<Report, PassFailure> {
+        let started_at = self.clock.now();
+        let start = Instant::now();
+        let observing = observe::observe(&self.services, &self.settings, self.policy.max_instances, &self.clock);
+        let snapshot = deadline.limit(observing).await.ok_or(PassFailure::OutOfTime)??;
+        let plan = plan(&snapshot, &self.policy, self.clock.now());
+
+        let mut report = Report::new(started_at, &snapshot, &plan);
+        if mode == Mode::PlanOnly || self.settings.dry_run {
+            report.record_plan(plan);
+        } else {
+            let workers = self.settings.max_workers.get();
+            let applied = apply::apply(&self.services.groups, plan, workers, &self.last_words, deadline).await;
+            report.record(applied);
+        }
+        report.finish(start.elapsed());
+        Ok(report)
+    }
+
+    /// How long a pass may take.
+    pub fn pass_deadline(&self) -> Duration {
+        self.settings.pass_deadline
+    }
+}

@@ -1,0 +1,53 @@
+//! Who gets the free slots: the subscription with the fewest active and planned groups first, ties by name, and the
+//! oldest message first within one.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+
+use super::sift::Candidate;
+use crate::message::PeekedMessage;
+
+/// A subscription's new messages, oldest first.
+pub(super) struct Queue<'a> {
+    subscription: &'a str,
+    groups: u32,
+    candidates: VecDeque<(&'a PeekedMessage, Candidate)>,
+}
+
+/// A message that gets a slot, with its subscription.
+pub(super) type Served<'a> = (&'a str, &'a PeekedMessage, Candidate);
+
+/// A message that does not, with its subscription.
+pub(super) type Waiting<'a> = (&'a str, &'a PeekedMessage);
+
+impl<'a> Queue<'a> {
+    /// An empty queue of a subscription that has this many active groups.
+    pub(super) fn new(subscription: &'a str, groups: u32) -> Self {
+        Self { subscription, groups, candidates: VecDeque::new() }
+    }
+
+    /// Adds a message that is younger than all so far.
+    pub(super) fn push(&mut self, message: &'a PeekedMessage, candidate: Candidate) {
+        self.candidates.push_back((message, candidate));
+    }
+}
+
+/// Gives the free slots away, one at a time.
+pub(super) fn share_out(mut queues: Vec<Queue<'_>>, free: u32) -> (Vec<Served<'_>>, Vec<Waiting<'_>>) {
+    let mut turns: BinaryHeap<_> =
+        queues.iter().enumerate().map(|(index, queue)| Reverse((queue.groups, queue.subscription, index))).collect();
+    let mut served = Vec::new();
+    while served.len() < free as usize
+        && let Some(Reverse((groups, subscription, index))) = turns.pop()
+    {
+        if let Some((message, candidate)) = queues[index].candidates.pop_front() {
+            served.push((subscription, message, candidate));
+            turns.push(Reverse((groups + 1, subscription, index)));
+        }
+    }
+    let waiting = queues
+        .into_iter()
+        .flat_map(|queue| queue.candidates.into_iter().map(move |(message, _)| (queue.subscription, message)))
+        .collect();
+    (served, waiting)
+}

@@ -1,0 +1,309 @@
+//! Scenarios of the planner: each clause of the module's promises, and its negation.
+
+use std::collections::BTreeMap;
+
+use time::Duration;
+
+use super::*;
+use crate::container_group::{Container, ContainerState};
+use crate::message::{FileSizeMb, InvalidMessage, MessageState};
+use crate::test_support::{NOW, settings};
+
+fn policy(max_instances: u32) -> Policy {
+    let mut settings = settings();
+    settings.aci.max_instances = max_instances;
+    Policy::new(&settings)
+}
+
+fn message(sequence_number: i64, id: &str) -> PeekedMessage {
+    PeekedMessage {
+        sequence_number,
+        message_id: MessageId::new(id),
+        file_size_mb: FileSizeMb::from_text("128"),
+        state: MessageState::Active,
+        expires_at: None,
+    }
+}
+
+fn messages(ids: std::ops::RangeInclusive<i64>) -> Vec<PeekedMessage> {
+    ids.map(|id| message(id, &format!("m{id}"))).collect()
+}
+
+fn subscription(name: &str, messages: Vec<PeekedMessage>) -> ObservedSubscription {
+    ObservedSubscription { name: name.to_owned(), messages, read: Read::ToTheEnd }
+}
+
+fn group(name: &str, tags: &[(&str, &str)], state: &str) -> ObservedGroup {
+    let tags: BTreeMap<_, _> = tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    let state = ContainerState { state: state.to_owned(), ..ContainerState::default() };
+    let group = ContainerGroup {
+        name: GroupName::parse(name).unwrap(),
+        tags,
+        provisioning_state: "Succeeded".to_owned(),
+        containers: vec![Container { name: "worker".to_owned(), state: Some(state) }],
+    };
+    ObservedGroup { group, unread: None }
+}
+
+fn group_of(subscription: &str, id: &str, state: &str) -> ObservedGroup {
+    group(&format!("{subscription}-{id}"), &[("subscription_name", subscription), ("message_id", id)], state)
+}
+
+fn planned(max_instances: u32, groups: Vec<ObservedGroup>, subscriptions: Vec<ObservedSubscription>) -> Plan {
+    let snapshot = Snapshot { groups, subscriptions, skipped_subscriptions: Vec::new() };
+    let plan = plan(&snapshot, &policy(max_instances), NOW);
+    assert_complete(&snapshot, &plan);
+    plan
+}
+
+/// Every message and every group is in a plan exactly once.
+fn assert_complete(snapshot: &Snapshot, plan: &Plan) {
+    let mut planned: Vec<_> = plan
+        .creates
+        .iter()
+        .map(|create| &create.message)
+        .chain(plan.skips.iter().map(|(message, _)| message))
+        .collect();
+    let mut observed = Vec::new();
+    for subscription in &snapshot.subscriptions {
+        observed.extend(subscription.messages.iter().map(|message| message_ref(&subscription.name, message)));
+    }
+    let key = |message: &&MessageRef| (message.subscription.clone(), message.sequence_number);
+    planned.sort_by_key(key);
+    observed.sort_by_key(|message| key(&message));
+    assert_eq!(planned, observed.iter().collect::<Vec<_>>());
+
+    let mut planned: Vec<_> =
+        plan.deletes.iter().map(|group| &group.name).chain(plan.keeps.iter().map(|(name, _)| name)).collect();
+    let mut observed: Vec<_> = snapshot.groups.iter().map(|group| &group.group.name).collect();
+    planned.sort();
+    observed.sort();
+    assert_eq!(planned, observed);
+}
+
+/// The messages that get a group, in order, as `subscription/id`.
+fn created(plan: &Plan) -> Vec<String> {
+    let name =
+        |create: &Create| format!("{}/{}", create.message.subscription, create.message.message_id.as_ref().unwrap());
+    plan.creates.iter().map(name).collect()
+}
+
+/// What became of the only message that gets no group.
+fn skip(plan: &Plan) -> &Skip {
+    assert_eq!(plan.creates.len(), 0);
+    assert_eq!(plan.skips.len(), 1);
+    &plan.skips[0].1
+}
+
+fn deleted(plan: &Plan) -> Vec<&str> {
+    plan.deletes.iter().map(|group| group.name.as_str()).collect()
+}
+
+#[test]
+fn every_new_message_gets_a_group_that_the_plan_holds_in_full() {
+    let plan = planned(10, Vec::new(), vec![subscription("small", vec![message(7, "m7")])]);
+    let spec = &plan.creates[0].spec;
+    assert_eq!(spec.memory.to_string(), "1");
+    assert_eq!(spec.subscription, "small");
+    insta::assert_debug_snapshot!(spec.tags, @r#"
+    {
+        "attempt": "1",
+        "file_size_mb": "128",
+        "managed_by": "worker",
+        "message_id": "m7",
+        "sequence_number": "7",
+        "subscription_name": "small",
+    }
+    "#);
+}
+
+#[test]
+fn the_same_snapshot_makes_the_same_plan() {
+    let make = || {
+        planned(
+            3,
+            vec![group_of("a", "m1", "Terminated")],
+            vec![subscription("a", messages(1..=9)), subscription("b", messages(1..=9))],
+        )
+    };
+    assert_eq!(format!("{:?}", make()), format!("{:?}", make()));
+}
+
+#[test]
+fn a_message_that_has_a_running_or_a_finished_group_gets_no_other() {
+    let running = planned(10, vec![group_of("a", "m1", "Running")], vec![subscription("a", messages(1..=1))]);
+    assert!(matches!(skip(&running), Skip::Running(_)));
+    let finished = planned(10, vec![group_of("a", "m1", "Terminated")], vec![subscription("a", messages(1..=1))]);
+    assert!(matches!(skip(&finished), Skip::Finished(_)));
+}
+
+#[test]
+fn a_message_with_a_finished_and_a_running_group_is_running() {
+    let groups = vec![group("x", &[("message_id", "m1")], "Running"), group_of("a", "m1", "Terminated")];
+    assert!(matches!(skip(&planned(10, groups, vec![subscription("a", messages(1..=1))])), Skip::Running(_)));
+}
+
+#[test]
+fn the_same_id_in_another_subscription_is_another_message() {
+    let plan = planned(10, vec![group_of("a", "m1", "Running")], vec![subscription("b", messages(1..=1))]);
+    assert_eq!(created(&plan), ["b/m1"]);
+}
+
+#[test]
+fn names_of_subscriptions_and_keys_of_tags_have_no_case_of_their_own() {
+    let groups = vec![group("x", &[("Subscription_Name", "SMALL"), ("Message_Id", "m1")], "Running")];
+    assert!(matches!(skip(&planned(10, groups, vec![subscription("small", messages(1..=1))])), Skip::Running(_)));
+}
+
+#[test]
+fn ids_of_messages_have_case() {
+    let plan = planned(10, vec![group_of("a", "M1", "Running")], vec![subscription("a", messages(1..=1))]);
+    assert_eq!(created(&plan), ["a/m1"]);
+}
+
+#[test]
+fn a_group_of_an_earlier_scaler_matches_on_the_id_alone() {
+    let groups = vec![group("old", &[("message_id", "m1")], "Running")];
+    assert!(matches!(skip(&planned(10, groups, vec![subscription("a", messages(1..=1))])), Skip::Running(_)));
+}
+
+#[test]
+fn a_second_message_of_the_same_id_gets_no_group() {
+    let plan = planned(10, Vec::new(), vec![subscription("a", vec![message(1, "m"), message(2, "m")])]);
+    assert_eq!(created(&plan), ["a/m"]);
+    assert_eq!(plan.creates[0].message.sequence_number, 1);
+    assert_eq!(plan.skips[0].1, Skip::Duplicate);
+}
+
+#[test]
+fn an_invalid_message_does_not_stand_in_the_way_of_a_valid_one_of_the_same_id() {
+    let invalid = PeekedMessage { file_size_mb: Err(InvalidMessage::NoFileSize), ..message(1, "m") };
+    let plan = planned(10, Vec::new(), vec![subscription("a", vec![invalid, message(2, "m")])]);
+    assert_eq!(plan.creates[0].message.sequence_number, 2);
+}
+
+#[test]
+fn deferred_scheduled_expired_and_invalid_messages_get_no_group() {
+    let of = |message| skip(&planned(10, Vec::new(), vec![subscription("a", vec![message])])).clone();
+    assert_eq!(of(PeekedMessage { state: MessageState::Deferred, ..message(1, "m") }), Skip::Deferred);
+    assert_eq!(of(PeekedMessage { state: MessageState::Scheduled, ..message(1, "m") }), Skip::Scheduled);
+    assert_eq!(of(PeekedMessage { expires_at: Some(NOW), ..message(1, "m") }), Skip::Expired);
+    let no_size = PeekedMessage { file_size_mb: Err(InvalidMessage::NoFileSize), ..message(1, "m") };
+    assert_eq!(of(no_size), Skip::Invalid(InvalidMessage::NoFileSize));
+    let no_id = PeekedMessage { message_id: Err(InvalidMessage::NoMessageId), ..message(1, "m") };
+    assert_eq!(of(no_id), Skip::Invalid(InvalidMessage::NoMessageId));
+}
+
+#[test]
+fn a_message_that_expires_later_gets_a_group() {
+    let soon = PeekedMessage { expires_at: Some(NOW + Duration::MILLISECOND), ..message(1, "m") };
+    assert_eq!(created(&planned(10, Vec::new(), vec![subscription("a", vec![soon])])), ["a/m"]);
+}
+
+#[test]
+fn the_cap_counts_what_is_active_and_what_is_planned() {
+    let groups = vec![group_of("a", "x", "Running"), group_of("a", "y", "Waiting")];
+    let plan = planned(5, groups, vec![subscription("a", messages(1..=9))]);
+    assert_eq!(created(&plan), ["a/m1", "a/m2", "a/m3"]);
+    assert_eq!(plan.skips.iter().filter(|(_, skip)| *skip == Skip::WaitingForSlot).count(), 6);
+}
+
+#[test]
+fn more_active_groups_than_the_cap_leave_no_slot() {
+    let groups = (0..5).map(|n| group_of("a", &format!("x{n}"), "Running")).collect();
+    assert_eq!(*skip(&planned(3, groups, vec![subscription("a", messages(1..=1))])), Skip::WaitingForSlot);
+}
+
+#[test]
+fn finished_groups_hold_no_slot() {
+    let groups = vec![group_of("a", "x", "Terminated"), group_of("a", "y", "Failed")];
+    assert_eq!(created(&planned(1, groups, vec![subscription("a", messages(1..=1))])), ["a/m1"]);
+}
+
+#[test]
+fn a_full_cap_still_cleans_up() {
+    let groups = vec![group_of("a", "x", "Running"), group_of("a", "y", "Terminated")];
+    let plan = planned(1, groups, vec![subscription("a", messages(1..=1))]);
+    assert_eq!(created(&plan), Vec::<String>::new());
+    assert_eq!(deleted(&plan), ["a-y"]);
+}
+
+#[test]
+fn a_group_with_an_unknown_state_holds_its_slot_and_stays() {
+    for state in ["", "Paused", "Unknown"] {
+        let plan = planned(1, vec![group_of("a", "x", state)], vec![subscription("a", messages(1..=1))]);
+        assert_eq!(created(&plan), Vec::<String>::new(), "{state}");
+        assert_eq!(plan.keeps[0].1, Keep::Active, "{state}");
+    }
+}
+
+#[test]
+fn a_group_whose_state_could_not_be_read_holds_its_slot_and_stays() {
+    let error = ArmError::Unavailable { reason: "reset".into() };
+    let unread = ObservedGroup { unread: Some(error.clone()), ..group_of("a", "x", "Terminated") };
+    let plan = planned(1, vec![unread], vec![subscription("a", messages(1..=1))]);
+    assert_eq!(created(&plan), Vec::<String>::new());
+    assert_eq!(plan.keeps[0].1, Keep::Unread(error));
+}
+
+#[test]
+fn a_group_is_finished_only_when_all_its_containers_are() {
+    let mut half = group_of("a", "x", "Terminated");
+    half.group.containers.push(Container { name: "sidecar".into(), state: None });
+    assert_eq!(deleted(&planned(1, vec![half], Vec::new())), Vec::<&str>::new());
+    let mut empty = group_of("a", "x", "Terminated");
+    empty.group.containers.clear();
+    assert_eq!(deleted(&planned(1, vec![empty], Vec::new())), Vec::<&str>::new());
+}
+
+#[test]
+fn a_group_whose_provisioning_failed_is_finished_whatever_its_containers_say() {
+    let mut failed = group_of("a", "x", "Waiting");
+    failed.group.provisioning_state = "Failed".into();
+    assert_eq!(deleted(&planned(1, vec![failed], Vec::new())), ["a-x"]);
+}
+
+#[test]
+fn a_group_that_is_to_be_kept_stays() {
+    let mut kept = group_of("a", "x", "Terminated");
+    kept.group.tags.insert("Keep".into(), "True".into());
+    let plan = planned(1, vec![kept], Vec::new());
+    assert_eq!(plan.keeps[0].1, Keep::Kept);
+    let mut not_kept = group_of("a", "x", "Terminated");
+    not_kept.group.tags.insert("keep".into(), "false".into());
+    assert_eq!(deleted(&planned(1, vec![not_kept], Vec::new())), ["a-x"]);
+}
+
+#[test]
+fn a_finished_group_of_a_subscription_that_could_not_be_read_stays() {
+    let failed = |name| ObservedSubscription {
+        read: Read::Failed(PeekError::TimedOut { after: std::time::Duration::from_secs(20) }),
+        ..subscription(name, Vec::new())
+    };
+    let groups =
+        vec![group_of("a", "x", "Terminated"), group_of("b", "x", "Terminated"), group("old", &[], "Terminated")];
+    let plan = planned(1, groups, vec![failed("A"), subscription("b", Vec::new())]);
+    assert_eq!(deleted(&plan), ["b-x"]);
+    assert!(plan.keeps.iter().all(|(_, keep)| *keep == Keep::SubscriptionUnread));
+}
+
+#[test]
+fn what_was_read_of_a_subscription_before_it_failed_is_served() {
+    let read = Read::Failed(PeekError::Unavailable { reason: "dropped".into() });
+    let partly = ObservedSubscription { read, ..subscription("a", messages(1..=2)) };
+    assert_eq!(created(&planned(5, Vec::new(), vec![partly])), ["a/m1", "a/m2"]);
+}
+
+#[test]
+fn slots_go_to_the_subscription_with_the_fewest_groups_then_by_name_oldest_message_first() {
+    let groups = vec![group_of("a", "x", "Running"), group_of("a", "y", "Running"), group_of("b", "x", "Running")];
+    let subscriptions = ["c", "b", "a"].map(|name| subscription(name, messages(1..=4))).to_vec();
+    let plan = planned(10, groups, subscriptions);
+    assert_eq!(created(&plan), ["c/m1", "b/m1", "c/m2", "a/m1", "b/m2", "c/m3", "a/m2"]);
+}
+
+#[test]
+fn no_subscription_waits_behind_the_backlog_of_another() {
+    let plan = planned(4, Vec::new(), vec![subscription("a", messages(1..=1000)), subscription("z", messages(1..=1))]);
+    assert_eq!(created(&plan), ["a/m1", "z/m1", "a/m2", "a/m3"]);
+}
