@@ -1,0 +1,178 @@
+//! Services in memory that write down every call.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use crate::container_group::{Container, ContainerGroup, ContainerState, GroupName, GroupSpec};
+use crate::message::{FileSizeMb, MessageId, MessageState, PeekedMessage};
+use crate::services::{ArmError, ContainerGroups, Created, Messages, PeekError, Peeker, Subscriptions};
+
+/// How long a fake takes for anything, of paused time.
+const LATENCY: Duration = Duration::from_millis(100);
+
+/// The calls of all fakes of a test, in order.
+#[derive(Clone, Debug, Default)]
+pub struct Calls(Arc<Mutex<Vec<String>>>);
+
+impl Calls {
+    fn add(&self, call: String) {
+        self.0.lock().unwrap().push(call);
+    }
+
+    /// All calls so far, which it forgets.
+    pub fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+}
+
+/// Container groups in memory.
+#[derive(Debug, Default)]
+pub struct FakeGroups {
+    pub calls: Calls,
+    pub groups: Mutex<BTreeMap<GroupName, ContainerGroup>>,
+    pub list_error: Option<ArmError>,
+    pub create_error: Mutex<Option<ArmError>>,
+    pub log_error: Mutex<Option<ArmError>>,
+    pub remaining: Mutex<Option<u32>>,
+    pub creating: AtomicUsize,
+    pub most_creating: AtomicUsize,
+}
+
+impl FakeGroups {
+    /// Puts a group there whose only container is in this state.
+    pub fn put(&self, name: &str, tags: &[(&str, &str)], state: &str) {
+        let state = ContainerState { state: state.to_owned(), ..ContainerState::default() };
+        let group = ContainerGroup {
+            name: GroupName::parse(name).unwrap(),
+            tags: tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
+            provisioning_state: "Succeeded".to_owned(),
+            containers: vec![Container { name: "worker".to_owned(), state: Some(state) }],
+        };
+        self.groups.lock().unwrap().insert(group.name.clone(), group);
+    }
+}
+
+impl ContainerGroups for FakeGroups {
+    async fn list(&self) -> Result<Vec<ContainerGroup>, ArmError> {
+        self.calls.add("list groups".to_owned());
+        tokio::time::sleep(LATENCY).await;
+        if let Some(error) = &self.list_error {
+            return Err(error.clone());
+        }
+        // As Azure does it: a list shows no container's state.
+        let mut groups: Vec<_> = self.groups.lock().unwrap().values().cloned().collect();
+        for container in groups.iter_mut().flat_map(|group| &mut group.containers) {
+            container.state = None;
+        }
+        Ok(groups)
+    }
+
+    async fn get(&self, name: &GroupName) -> Result<Option<ContainerGroup>, ArmError> {
+        self.calls.add(format!("get {name}"));
+        tokio::time::sleep(LATENCY).await;
+        Ok(self.groups.lock().unwrap().get(name).cloned())
+    }
+
+    async fn create(&self, spec: &GroupSpec) -> Result<Created, ArmError> {
+        self.calls.add(format!("create {}", spec.name));
+        let creating = self.creating.fetch_add(1, Ordering::SeqCst) + 1;
+        self.most_creating.fetch_max(creating, Ordering::SeqCst);
+        tokio::time::sleep(LATENCY).await;
+        self.creating.fetch_sub(1, Ordering::SeqCst);
+        if let Some(error) = self.create_error.lock().unwrap().clone() {
+            return Err(error);
+        }
+        let tags: Vec<_> = spec.tags.iter().map(|(key, value)| (*key, value.as_str())).collect();
+        self.put(spec.name.as_str(), &tags, "Running");
+        Ok(Created { remaining: *self.remaining.lock().unwrap() })
+    }
+
+    async fn delete(&self, name: &GroupName) -> Result<(), ArmError> {
+        self.calls.add(format!("delete {name}"));
+        tokio::time::sleep(LATENCY).await;
+        self.groups.lock().unwrap().remove(name);
+        Ok(())
+    }
+
+    async fn logs(&self, name: &GroupName, container: &str, tail: u32) -> Result<String, ArmError> {
+        self.calls.add(format!("logs {name} {container} {tail}"));
+        tokio::time::sleep(LATENCY).await;
+        match self.log_error.lock().unwrap().clone() {
+            Some(error) => Err(error),
+            None => Ok("one\ntwo\n".to_owned()),
+        }
+    }
+}
+
+/// Subscriptions in memory.
+#[derive(Debug, Default)]
+pub struct FakeSubscriptions {
+    pub names: Vec<&'static str>,
+    pub error: Option<ArmError>,
+}
+
+impl Subscriptions for FakeSubscriptions {
+    async fn list(&self) -> Result<Vec<String>, ArmError> {
+        match &self.error {
+            Some(error) => Err(error.clone()),
+            None => Ok(self.names.iter().map(|name| (*name).to_owned()).collect()),
+        }
+    }
+}
+
+/// Messages in memory, by subscription.
+#[derive(Clone, Debug, Default)]
+pub struct FakeMessages {
+    pub calls: Calls,
+    pub messages: BTreeMap<&'static str, Vec<PeekedMessage>>,
+    pub connect_error: Option<PeekError>,
+    /// Subscriptions that fail from this sequence number on.
+    pub failing: BTreeMap<&'static str, i64>,
+    /// Subscriptions that never answer.
+    pub hanging: Vec<&'static str>,
+    /// Subscriptions that begin from the front again and again.
+    pub stuck: Vec<&'static str>,
+}
+
+impl Messages for FakeMessages {
+    type Peeker = Self;
+
+    async fn connect(&self) -> Result<Self, PeekError> {
+        self.connect_error.clone().map_or_else(|| Ok(self.clone()), Err)
+    }
+}
+
+impl Peeker for FakeMessages {
+    async fn peek(&self, subscription: &str, from: i64, count: u32) -> Result<Vec<PeekedMessage>, PeekError> {
+        self.calls.add(format!("peek {subscription} {from} {count}"));
+        tokio::time::sleep(LATENCY).await;
+        if self.hanging.contains(&subscription) {
+            std::future::pending::<()>().await;
+        }
+        if self.failing.get(subscription).is_some_and(|at| from >= *at) {
+            return Err(PeekError::Unavailable { reason: "the connection was dropped".to_owned() });
+        }
+        let from = if self.stuck.contains(&subscription) { 1 } else { from };
+        let messages = self.messages.get(subscription).map(Vec::as_slice).unwrap_or_default();
+        let rest = messages.iter().filter(|message| message.sequence_number >= from);
+        Ok(rest.take(count as usize).cloned().collect())
+    }
+
+    async fn close(self) {
+        self.calls.add("close".to_owned());
+    }
+}
+
+/// Valid messages `m1`, `m2`, … with these sequence numbers.
+pub fn messages(numbers: std::ops::RangeInclusive<i64>) -> Vec<PeekedMessage> {
+    let message = |sequence_number| PeekedMessage {
+        sequence_number,
+        message_id: MessageId::new(format!("m{sequence_number}")),
+        file_size_mb: FileSizeMb::from_text("128"),
+        state: MessageState::Active,
+        expires_at: None,
+    };
+    numbers.map(message).collect()
+}

@@ -1,0 +1,307 @@
+//! Scenarios of whole passes, over services in memory and paused time.
+
+mod fakes;
+
+use std::collections::BTreeMap;
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::sync::atomic::Ordering;
+
+use fakes::{Calls, FakeGroups, FakeMessages, FakeSubscriptions, messages};
+
+use super::*;
+use crate::pass::report::{GroupOutcome, MessageOutcome};
+use crate::test_support::{NOW, settings};
+
+type FakeScaler = Scaler<FakeGroups, FakeSubscriptions, FakeMessages>;
+
+/// A scaler over subscriptions with these messages, and the calls it makes.
+fn scaler(
+    subscriptions: impl IntoIterator<Item = (&'static str, Vec<crate::message::PeekedMessage>)>,
+    change: impl FnOnce(&mut Settings),
+) -> (FakeScaler, Calls) {
+    let calls = Calls::default();
+    let messages: BTreeMap<_, _> = subscriptions.into_iter().collect();
+    let mut settings = settings();
+    change(&mut settings);
+    let services = Services {
+        groups: FakeGroups { calls: calls.clone(), ..FakeGroups::default() },
+        subscriptions: FakeSubscriptions { names: messages.keys().copied().collect(), error: None },
+        messages: FakeMessages { calls: calls.clone(), messages, ..FakeMessages::default() },
+    };
+    (Scaler::new(services, &settings, Clock::from_fn(|| NOW)), calls)
+}
+
+async fn pass(scaler: &FakeScaler) -> Report {
+    let report = scaler.pass(Mode::Apply, &Deadline::after(scaler.pass_deadline())).await.unwrap();
+    let peeked: usize = report.subscriptions.iter().map(|subscription| subscription.peeked).sum();
+    assert_eq!(report.messages.len(), peeked, "every peeked message has an outcome");
+    assert_eq!(report.message_counts.values().sum::<usize>(), peeked);
+    report
+}
+
+async fn failed_pass(scaler: &FakeScaler) -> String {
+    let failure = scaler.pass(Mode::Apply, &Deadline::after(scaler.pass_deadline())).await.unwrap_err();
+    failure.to_string()
+}
+
+/// Calls whose texts begin with one of these words.
+fn only(calls: &Calls, words: &[&str]) -> Vec<String> {
+    calls.take().into_iter().filter(|call| words.iter().any(|word| call.starts_with(word))).collect()
+}
+
+fn unavailable() -> ArmError {
+    ArmError::Unavailable { reason: "reset".to_owned() }
+}
+
+const M1: &str = "worker-86332ec9680f4d61-1";
+
+#[tokio::test(start_paused = true)]
+async fn a_pass_looks_up_before_it_creates_and_a_second_one_creates_nothing() {
+    let (scaler, calls) = scaler([("a", messages(1..=1))], |_| {});
+    let report = pass(&scaler).await;
+    assert_eq!(report.message_counts, BTreeMap::from([("created", 1)]));
+    let MessageOutcome::Created { group, .. } = &report.messages[0].outcome else { panic!("{report:?}") };
+    assert_eq!(group.as_str(), M1);
+    let expected =
+        ["list groups", "peek a 1 250", "peek a 2 250", "close", &format!("get {M1}"), &format!("create {M1}")];
+    let mut made = calls.take();
+    made[..2].sort(); // These two are made at once.
+    assert_eq!(made, expected);
+
+    assert_eq!(pass(&scaler).await.message_counts, BTreeMap::from([("running", 1)]));
+    assert_eq!(only(&calls, &["create", "delete"]), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_group_that_is_already_there_is_left_alone() {
+    // Its tags are lost, so that only its name tells whose it is.
+    let (scaler, calls) = scaler([("a", messages(1..=1))], |_| {});
+    scaler.services.groups.put(M1, &[], "Running");
+    assert_eq!(pass(&scaler).await.message_counts, BTreeMap::from([("found", 1)]));
+    assert_eq!(only(&calls, &["create", "delete"]), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_more_workers_create_at_once_than_are_set() {
+    let (scaler, _) =
+        scaler([("a", messages(1..=20))], |settings| settings.processing.max_workers = NonZeroUsize::new(3).unwrap());
+    assert_eq!(pass(&scaler).await.message_counts["created"], 20);
+    assert_eq!(scaler.services.groups.most_creating.load(Ordering::SeqCst), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn creates_come_first_and_each_delete_after_its_logs() {
+    let (scaler, calls) = scaler([("a", messages(1..=1))], |_| {});
+    scaler.services.groups.put("done", &[], "Terminated");
+    let report = pass(&scaler).await;
+    assert_eq!(report.groups[0].outcome, GroupOutcome::Deleted { log_lines: 2 });
+    let create = format!("create {M1}");
+    assert_eq!(only(&calls, &["create", "logs", "delete"]), [&create, "logs done worker 20", "delete done"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_group_stays_until_its_log_is_read_for_three_passes_at_most() {
+    let (scaler, calls) = scaler([("a", Vec::new())], |_| {});
+    scaler.services.groups.put("done", &[], "Terminated");
+    *scaler.services.groups.log_error.lock().unwrap() = Some(unavailable());
+    for _ in 0..2 {
+        assert!(matches!(pass(&scaler).await.groups[0].outcome, GroupOutcome::WaitingLogs { .. }));
+        assert_eq!(only(&calls, &["delete"]), Vec::<String>::new());
+    }
+    assert!(matches!(pass(&scaler).await.groups[0].outcome, GroupOutcome::DeletedWithoutLogs { .. }));
+    assert_eq!(only(&calls, &["delete"]), ["delete done"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_group_that_never_had_a_log_goes_at_once() {
+    let (scaler, _) = scaler([("a", Vec::new())], |_| {});
+    scaler.services.groups.put("done", &[], "Terminated");
+    let none = ArmError::NotFound { code: "ContainerLogNotAvailable".into(), message: String::new() };
+    *scaler.services.groups.log_error.lock().unwrap() = Some(none);
+    assert_eq!(pass(&scaler).await.groups[0].outcome, GroupOutcome::Deleted { log_lines: 0 });
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_azure_has_no_room_creating_stops_and_cleaning_up_goes_on() {
+    for error in [
+        ArmError::NoCapacity { code: "ContainerGroupQuotaReached".into(), message: String::new() },
+        ArmError::Throttled { code: "TooManyRequests".into(), retry_after: Duration::from_secs(60) },
+    ] {
+        let one_worker = |settings: &mut Settings| settings.processing.max_workers = NonZeroUsize::MIN;
+        let (scaler, calls) = scaler([("a", messages(1..=9))], one_worker);
+        scaler.services.groups.put("done", &[], "Terminated");
+        *scaler.services.groups.create_error.lock().unwrap() = Some(error);
+        let report = pass(&scaler).await;
+        assert_eq!(report.message_counts, BTreeMap::from([("waiting_quota", 9)]));
+        assert_eq!(only(&calls, &["create", "delete"]).len(), 2, "one try, and the delete");
+        assert!(!report.partly_failed(), "waiting is no failure");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn creating_stops_while_a_little_is_left_for_cleaning_up() {
+    let one_worker = |settings: &mut Settings| settings.processing.max_workers = NonZeroUsize::MIN;
+    let (scaler, calls) = scaler([("a", messages(1..=9))], one_worker);
+    *scaler.services.groups.remaining.lock().unwrap() = Some(8);
+    let report = pass(&scaler).await;
+    assert_eq!(report.message_counts, BTreeMap::from([("created", 1), ("waiting_quota", 8)]));
+    assert_eq!(only(&calls, &["create"]).len(), 1);
+    *scaler.services.groups.remaining.lock().unwrap() = Some(9);
+    assert_eq!(pass(&scaler).await.message_counts, BTreeMap::from([("created", 8), ("running", 1)]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_identity_that_is_refused_is_not_tried_again_and_again() {
+    let one_worker = |settings: &mut Settings| settings.processing.max_workers = NonZeroUsize::MIN;
+    let (scaler, calls) = scaler([("a", messages(1..=9))], one_worker);
+    let refused = ArmError::Unauthorized { code: "AuthorizationFailed".into(), message: String::new() };
+    *scaler.services.groups.create_error.lock().unwrap() = Some(refused);
+    let report = pass(&scaler).await;
+    assert_eq!(report.message_counts, BTreeMap::from([("failed", 9)]));
+    assert!(report.partly_failed());
+    assert_eq!(only(&calls, &["create"]).len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_group_that_is_refused_does_not_stop_the_others() {
+    let (scaler, calls) = scaler([("a", messages(1..=3))], |_| {});
+    let refused = ArmError::Rejected { code: "InaccessibleImage".into(), message: String::new() };
+    *scaler.services.groups.create_error.lock().unwrap() = Some(refused);
+    assert_eq!(pass(&scaler).await.message_counts, BTreeMap::from([("failed", 3)]));
+    assert_eq!(only(&calls, &["create"]).len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn slow_creates_leave_a_quarter_of_the_pass_to_deletes() {
+    // 0.2 s a create and one worker; 4 s are left after reading, of which creates get 3.
+    let (scaler, calls) =
+        scaler([("a", messages(1..=99))], |settings| settings.processing.max_workers = NonZeroUsize::MIN);
+    scaler.services.groups.put("done", &[], "Terminated");
+    let report = scaler.pass(Mode::Apply, &Deadline::after(Duration::from_millis(4300))).await.unwrap();
+    assert!((14..=16).contains(&report.message_counts["created"]), "{:?}", report.message_counts);
+    assert_eq!(report.message_counts["created"] + report.message_counts["waiting_deadline"], 99);
+    assert_eq!(only(&calls, &["delete"]), ["delete done"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pass_without_time_left_starts_nothing() {
+    let (scaler, calls) = scaler([("a", messages(1..=1))], |_| {});
+    let failure = scaler.pass(Mode::Apply, &Deadline::after(Duration::from_millis(50))).await.unwrap_err();
+    assert!(matches!(failure, PassFailure::OutOfTime));
+    assert_eq!(only(&calls, &["create", "delete"]), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_the_groups_nothing_is_done() {
+    let (mut scaler, calls) = scaler([("a", messages(1..=1))], |_| {});
+    scaler.services.groups.list_error = Some(unavailable());
+    assert_eq!(failed_pass(&scaler).await, "the container groups could not be listed");
+    assert_eq!(only(&calls, &["create", "delete", "peek a 2"]), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_the_subscriptions_nothing_is_done() {
+    let (mut scaler, calls) = scaler([("a", messages(1..=1))], |_| {});
+    scaler.services.groups.put("done", &[], "Terminated");
+    scaler.services.subscriptions.error = Some(unavailable());
+    assert_eq!(failed_pass(&scaler).await, "the subscriptions of the topic could not be listed");
+    assert_eq!(only(&calls, &["create", "delete", "peek"]), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_no_subscription_can_be_peeked_the_pass_fails() {
+    let (mut scaler, calls) = scaler([("a", messages(1..=1)), ("b", messages(1..=1))], |_| {});
+    scaler.services.groups.put("done", &[], "Terminated");
+    scaler.services.messages.failing = BTreeMap::from([("a", 1), ("b", 1)]);
+    assert_eq!(failed_pass(&scaler).await, "no subscription could be peeked");
+    scaler.services.messages.connect_error = Some(PeekError::Unavailable { reason: "refused".into() });
+    assert_eq!(failed_pass(&scaler).await, "no subscription could be peeked");
+    assert_eq!(only(&calls, &["create", "delete"]), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_topic_without_subscriptions_is_no_failure_and_is_cleaned_up() {
+    let (scaler, calls) = scaler([], |_| {});
+    scaler.services.groups.put("done", &[], "Terminated");
+    assert_eq!(pass(&scaler).await.group_counts, BTreeMap::from([("deleted", 1)]));
+    assert_eq!(only(&calls, &["peek"]), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_subscription_that_hangs_fails_or_stands_still_leaves_the_others_working() {
+    for trouble in ["hangs", "fails", "stands still"] {
+        let (mut scaler, calls) = scaler([("bad", messages(1..=9)), ("good", messages(1..=9))], |_| {});
+        let fake = &mut scaler.services.messages;
+        match trouble {
+            "hangs" => fake.hanging.push("bad"),
+            "fails" => drop(fake.failing.insert("bad", 1)),
+            _ => fake.stuck.push("bad"),
+        }
+        scaler.services.groups.put("done-bad", &[("subscription_name", "bad")], "Terminated");
+        scaler.services.groups.put("done-good", &[("subscription_name", "good")], "Terminated");
+        let report = pass(&scaler).await;
+        assert!(report.partly_failed(), "{trouble}");
+        let good = report.messages.iter().filter(|message| message.message.subscription == "good");
+        assert_eq!(good.filter(|message| message.outcome.kind() == "created").count(), 9, "{trouble}");
+        assert_eq!(only(&calls, &["delete"]), ["delete done-good"], "{trouble}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_subscription_that_is_skipped_is_not_looked_at() {
+    let (scaler, calls) = scaler([("Skipped", messages(1..=1)), ("a", Vec::new())], |_| {});
+    let report = pass(&scaler).await;
+    assert_eq!(report.skipped_subscriptions, ["Skipped"]);
+    assert_eq!(only(&calls, &["peek"]), ["peek a 1 250"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn peeking_goes_on_past_served_messages_until_there_are_enough_new_ones() {
+    let (scaler, calls) = scaler([("a", messages(1..=1000))], |settings| {
+        settings.aci.max_instances = 302;
+        settings.processing.peek_page = NonZeroU32::new(100).unwrap();
+    });
+    for served in 1..=300 {
+        let id = format!("m{served}");
+        scaler.services.groups.put(
+            &format!("g{served}"),
+            &[("subscription_name", "a"), ("message_id", &id)],
+            "Running",
+        );
+    }
+    let report = pass(&scaler).await;
+    let expected = BTreeMap::from([("created", 2), ("running", 300), ("waiting_capacity", 98)]);
+    assert_eq!(report.message_counts, expected);
+    assert_eq!(only(&calls, &["peek"]), ["peek a 1 100", "peek a 101 100", "peek a 201 100", "peek a 301 100"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn peeking_goes_no_deeper_than_is_set() {
+    let (scaler, calls) = scaler([("a", messages(1..=1000))], |settings| {
+        settings.processing.peek_page = NonZeroU32::new(100).unwrap();
+        settings.processing.peek_depth = NonZeroU32::new(150).unwrap();
+    });
+    assert_eq!(pass(&scaler).await.subscriptions[0].peeked, 150);
+    assert_eq!(only(&calls, &["peek"]), ["peek a 1 100", "peek a 101 50"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_a_full_cap_one_page_is_enough() {
+    let (scaler, calls) = scaler([("a", messages(1..=1000))], |settings| settings.aci.max_instances = 1);
+    scaler.services.groups.put("busy", &[], "Running");
+    assert_eq!(pass(&scaler).await.message_counts, BTreeMap::from([("waiting_capacity", 250)]));
+    assert_eq!(only(&calls, &["peek"]), ["peek a 1 250"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dry_run_and_a_plan_say_what_would_be_done_and_do_nothing() {
+    for (mode, dry_run) in [(Mode::Apply, true), (Mode::PlanOnly, false)] {
+        let (scaler, calls) = scaler([("a", messages(1..=2))], |settings| settings.processing.dry_run = dry_run);
+        scaler.services.groups.put("done", &[], "Terminated");
+        let report = scaler.pass(mode, &Deadline::after(scaler.pass_deadline())).await.unwrap();
+        assert_eq!(report.message_counts, BTreeMap::from([("to_be_created", 2)]));
+        assert_eq!(report.group_counts, BTreeMap::from([("to_be_deleted", 1)]));
+        assert!(report.plan_only);
+        assert_eq!(only(&calls, &["create", "delete", "logs"]), Vec::<String>::new());
+    }
+}
