@@ -66,13 +66,11 @@ impl Life {
         let log = job.log.clone();
         let mut runs = JoinSet::new();
         runs.spawn(self.groups.0.config.worker.run(job));
-        match runs.join_next().await {
-            Some(Ok(exit)) => exit,
-            _ => {
-                log.line("the worker panicked");
-                EXIT_OF_A_PANIC
-            }
+        if let Some(Ok(exit)) = runs.join_next().await {
+            return exit;
         }
+        log.line("the worker panicked");
+        EXIT_OF_A_PANIC
     }
 
     fn fail_for_capacity(&self) -> Result<(), Superseded> {

@@ -53,12 +53,12 @@ impl GroupSnapshot {
                     tags.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect();
             }
             Content::Spec(spec) => {
-                snapshot.tags = spec.tags.clone();
+                snapshot.tags.clone_from(&spec.tags);
                 snapshot.memory_gb = spec.memory_gb();
                 snapshot.cpu = spec.cpu();
                 if let Some(first) = spec.containers.first() {
-                    snapshot.image = first.image.clone();
-                    snapshot.environment = first.environment.clone();
+                    snapshot.image.clone_from(&first.image);
+                    snapshot.environment.clone_from(&first.environment);
                 }
             }
         }

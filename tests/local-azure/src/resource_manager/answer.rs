@@ -1,5 +1,8 @@
 //! What the service answers, errors included.
 
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
@@ -47,7 +50,7 @@ impl Answer {
 
     /// Azure Resource Manager's own refusal of too many requests (429), with `Retry-After` in seconds.
     pub fn throttled(retry_after: Duration) -> Self {
-        let seconds = retry_after.as_secs();
+        let seconds = whole_seconds(retry_after);
         let message = format!(
             "Number of requests for subscription exceeded. Please try again after '{seconds}' seconds after additional \
              tokens are available. Refer to https://aka.ms/arm-throttling for additional information."
@@ -59,7 +62,7 @@ impl Answer {
     pub fn too_many_requests(retry_after: Duration) -> Self {
         let message = format!(
             "The number of requests for container group creates has exceeded the limit. Please retry after '{}' seconds.",
-            retry_after.as_secs()
+            whole_seconds(retry_after)
         );
         Self::error(429, "TooManyRequests", &message).retry_after(retry_after)
     }
@@ -116,7 +119,7 @@ impl Answer {
     /// Adds `Retry-After`, in seconds.
     #[must_use]
     pub fn retry_after(self, after: Duration) -> Self {
-        self.header("retry-after", after.as_secs().to_string())
+        self.header("retry-after", whole_seconds(after).to_string())
     }
 
     /// Azure Resource Manager marks what it refuses itself.
@@ -134,7 +137,7 @@ impl Answer {
     pub(super) fn into_truncated_response(self) -> Response {
         let length = self.body.len();
         let half = self.body.slice(..length / 2);
-        let broken = FramedRead::new(std::io::Cursor::new(half).chain(Broken), BytesCodec::new());
+        let broken = FramedRead::new(io::Cursor::new(half).chain(Broken), BytesCodec::new());
         let mut response = self.into_response();
         response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
         *response.body_mut() = Body::from_stream(broken);
@@ -165,15 +168,16 @@ impl IntoResponse for Answer {
     }
 }
 
+/// Rounded up, so that whoever waits has waited long enough.
+fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
+}
+
 /// A reader that fails.
 struct Broken;
 
 impl AsyncRead for Broken {
-    fn poll_read(
-        self: std::pin::Pin<&mut Self>,
-        _: &mut std::task::Context<'_>,
-        _: &mut ReadBuf<'_>,
-    ) -> std::task::Poll<std::io::Result<()>> {
-        std::task::Poll::Ready(Err(std::io::ErrorKind::ConnectionReset.into()))
+    fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()))
     }
 }

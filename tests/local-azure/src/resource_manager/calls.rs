@@ -73,7 +73,8 @@ impl CallLog {
         let mut log = self.lock();
         log.forgotten += log.calls.len();
         log.calls.clear();
-        log.most_at_once = log.under_way.clone();
+        let Log { under_way, most_at_once, .. } = &mut *log;
+        most_at_once.clone_from(under_way);
     }
 
     fn lock(&self) -> MutexGuard<'_, Log> {

@@ -114,13 +114,22 @@ impl Exchange<'_> {
 fn dress(mut response: Response, location: &str) -> Response {
     let id = Uuid::new_v4();
     let headers = response.headers_mut();
-    let request_id = HeaderValue::try_from(format!("{location}:{id}"));
     for (name, value) in [
-        ("cache-control", Ok(HeaderValue::from_static("no-cache"))),
-        ("x-ms-request-id", request_id),
-        ("x-ms-correlation-request-id", HeaderValue::try_from(id.to_string())),
+        ("cache-control", "no-cache"),
+        ("pragma", "no-cache"),
+        ("expires", "-1"),
+        ("strict-transport-security", "max-age=31536000; includeSubDomains"),
+        ("x-content-type-options", "nosniff"),
     ] {
-        if let Ok(value) = value {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    for (name, value) in [
+        ("x-ms-request-id", format!("{location}:{id}")),
+        ("x-ms-correlation-request-id", id.to_string()),
+        ("x-ms-routing-request-id", format!("{}:{id}", location.to_uppercase())),
+    ] {
+        // A location is the one thing here that HTTP might not accept; then there is no such header.
+        if let Ok(value) = HeaderValue::try_from(value) {
             headers.insert(name, value);
         }
     }

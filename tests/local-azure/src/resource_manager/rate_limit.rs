@@ -39,17 +39,14 @@ impl RateLimiter {
     }
 
     /// How long there is nothing left, if there is nothing left.
-    pub fn exhausted(&mut self) -> Option<Duration> {
+    pub fn exhausted(&self) -> Option<Duration> {
         let now = Instant::now();
-        let RateLimit { per_5_minutes, per_hour } = self.limit;
-        [(FIVE_MINUTES, per_5_minutes), (HOUR, per_hour)]
-            .into_iter()
-            .filter_map(|(window, limit)| {
-                let taken = self.taken_within(window, now);
-                let oldest = self.taken.iter().nth(self.taken.len() - taken);
-                (taken >= limit).then(|| oldest.map_or(window, |oldest| window.saturating_sub(now - *oldest)))
-            })
-            .max()
+        let wait = |window, limit| {
+            let taken = self.taken_within(window, now);
+            let oldest = self.taken.get(self.taken.len() - taken);
+            (taken >= limit).then(|| oldest.map_or(window, |oldest| window.saturating_sub(now - *oldest)))
+        };
+        wait(FIVE_MINUTES, self.limit.per_5_minutes).max(wait(HOUR, self.limit.per_hour))
     }
 
     /// Counts one create or delete.
