@@ -1,4 +1,63 @@
 //! Service Bus over AMQP 1.0: it peeks, and never receives.
 
+mod cbs;
+mod connection;
 mod decode;
+mod failure;
+mod peek;
+mod request_response;
 mod sas;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use cbs::Tokens;
+use connection::Endpoint;
+pub use peek::{PEEK_TIMEOUT, ServiceBusPeeker};
+
+use crate::azure::credential::Credential;
+use crate::clock::Clock;
+use crate::services::{Messages, PeekError};
+use crate::settings::{ServiceBusAuth, ServiceBusSettings};
+
+/// How long connecting may take: TCP, TLS, AMQP and the first token, eight exchanges that take well under a second
+/// between Azure's regions.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The topic's namespace.
+#[derive(Clone, Debug)]
+pub struct ServiceBus(Namespace);
+
+/// Where the topic is and what opens it.
+#[derive(Clone, Debug)]
+struct Namespace {
+    endpoint: Endpoint,
+    topic: String,
+    tokens: Tokens,
+}
+
+impl ServiceBus {
+    /// The topic that the settings name. Nothing is connected yet. `credential` is used if the settings say so.
+    pub fn new(settings: &ServiceBusSettings, credential: Arc<Credential>, clock: Clock) -> Self {
+        let endpoint = Endpoint { host: settings.host.clone(), port: settings.port, tls: settings.tls };
+        let tokens = Tokens { auth: settings.auth.clone(), credential, clock };
+        Self(Namespace { endpoint, topic: settings.topic.clone(), tokens })
+    }
+}
+
+impl Messages for ServiceBus {
+    type Peeker = ServiceBusPeeker;
+
+    async fn connect(&self) -> Result<Self::Peeker, PeekError> {
+        let connected = timeout(CONNECT_TIMEOUT, ServiceBusPeeker::connect(self.0.clone())).await;
+        Ok(connected.map_err(|_| PeekError::TimedOut { after: CONNECT_TIMEOUT })??)
+    }
+}
+
+impl Namespace {
+    fn has_foreign_signature(&self) -> bool {
+        matches!(self.tokens.auth, ServiceBusAuth::SharedAccessSignature(_))
+    }
+}
