@@ -44,21 +44,27 @@ impl Failure {
     /// Makes sense of the condition and the status that a refusal comes with; either may be missing.
     pub(super) fn refused(condition: &str, status: Option<i64>, description: &str) -> Self {
         let reason = reason(condition, status, description);
-        match (condition, status) {
-            ("com.microsoft:server-busy", _) => Self::Busy,
-            ("com.microsoft:timeout", _) => Self::ServerTimeout(reason),
-            ("amqp:unauthorized-access", _) => Self::Unauthorized(reason),
-            ("amqp:not-found" | "amqp:not-allowed" | "com.microsoft:entity-disabled", _) => Self::Misconfigured(reason),
-            ("amqp:link:message-size-exceeded", _) => Self::ReplyTooLarge,
-            ("amqp:link:detach-forced" | "amqp:resource-limit-exceeded" | "amqp:internal-error", _) => {
+        match condition {
+            "com.microsoft:server-busy" => Self::Busy,
+            "com.microsoft:timeout" => Self::ServerTimeout(reason),
+            "amqp:unauthorized-access" => Self::Unauthorized(reason),
+            "amqp:not-found" | "amqp:not-allowed" | "com.microsoft:entity-disabled" => Self::Misconfigured(reason),
+            "amqp:link:message-size-exceeded" => Self::ReplyTooLarge,
+            "amqp:link:detach-forced" | "amqp:resource-limit-exceeded" | "amqp:internal-error" => {
                 Self::LinkLost(reason)
             }
-            ("amqp:connection:forced" | "com.microsoft:container-close", _) => Self::ConnectionLost(reason),
-            (_, Some(503)) => Self::Busy,
-            (_, Some(408)) => Self::ServerTimeout(reason),
-            (_, Some(401)) => Self::Unauthorized(reason),
-            (_, Some(403 | 404)) => Self::Misconfigured(reason),
-            (_, Some(500)) => Self::LinkLost(reason),
+            "amqp:connection:forced" | "com.microsoft:container-close" => Self::ConnectionLost(reason),
+            _ => Self::of_status(status, reason),
+        }
+    }
+
+    fn of_status(status: Option<i64>, reason: String) -> Self {
+        match status {
+            Some(503) => Self::Busy,
+            Some(408) => Self::ServerTimeout(reason),
+            Some(401) => Self::Unauthorized(reason),
+            Some(403 | 404) => Self::Misconfigured(reason),
+            Some(500) => Self::LinkLost(reason),
             _ => Self::Garbled(reason),
         }
     }

@@ -203,10 +203,12 @@ async fn receive_all(receiver: &mut Receiver, pending: &Pending) -> Failure {
             tracing::debug!("a reply without a correlation id is dropped");
             continue;
         };
-        match lock(pending).remove(&id) {
-            Some(reply) => drop(reply.send(Ok(Reply::from_message(message)))),
-            None => tracing::debug!(id, "a late reply is dropped"),
-        }
+        let Some(reply) = lock(pending).remove(&id) else {
+            tracing::debug!(id, "a late reply is dropped");
+            continue;
+        };
+        // Whoever gave the request up in this very moment does without.
+        let _ = reply.send(Ok(Reply::from_message(message)));
     }
 }
 

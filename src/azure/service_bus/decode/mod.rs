@@ -49,8 +49,7 @@ pub(super) fn messages_of_reply(body: &[u8]) -> Result<Vec<&[u8]>, String> {
 /// Nothing comes of one whose sequence number cannot be read: there would be no naming it.
 pub(super) fn message(encoded: &[u8]) -> Option<PeekedMessage> {
     let sections = Sections::read(encoded);
-    let annotations = sections.message_annotations;
-    let annotation = |key| annotations.and_then(|annotations| annotations.get(key));
+    let annotation = |key| sections.message_annotations.as_ref()?.get(key);
     let sequence_number = match annotation("x-opt-sequence-number")? {
         Value::Signed(number) => number,
         Value::Unsigned(number) => number.try_into().ok()?,
@@ -60,8 +59,8 @@ pub(super) fn message(encoded: &[u8]) -> Option<PeekedMessage> {
         sequence_number,
         message_id: sections.message_id(),
         file_size_mb: sections.file_size_mb(),
-        state: state(annotation("x-opt-message-state")),
-        expires_at: sections.expires_at(annotation("x-opt-enqueued-time")),
+        state: state(annotation("x-opt-message-state").as_ref()),
+        expires_at: sections.expires_at(annotation("x-opt-enqueued-time").as_ref()),
     })
 }
 
@@ -103,7 +102,7 @@ impl<'a> Sections<'a> {
     }
 
     fn message_id(&self) -> Result<MessageId, InvalidMessage> {
-        match field(self.properties, 0) {
+        match field(self.properties.as_ref(), 0) {
             Some(Value::String(text)) => match str::from_utf8(text) {
                 Ok(text) => MessageId::new(text),
                 Err(_) => Err(undecodable("its message id is not UTF-8")),
@@ -117,7 +116,7 @@ impl<'a> Sections<'a> {
     }
 
     fn file_size_mb(&self) -> Result<FileSizeMb, InvalidMessage> {
-        let found = self.application_properties.and_then(|properties| properties.get(FILE_SIZE_MB));
+        let found = self.application_properties.as_ref().and_then(|properties| properties.get(FILE_SIZE_MB));
         match found {
             Some(Value::Unsigned(number)) => FileSizeMb::from_decimal(number.into()),
             Some(Value::Signed(number)) => FileSizeMb::from_decimal(number.into()),
@@ -133,11 +132,11 @@ impl<'a> Sections<'a> {
     }
 
     /// The time that the sender set, else the broker's time of arrival and the time to live.
-    fn expires_at(&self, enqueued_at: Option<Value<'_>>) -> Option<OffsetDateTime> {
-        if let Some(Value::Timestamp(millis)) = field(self.properties, 8) {
+    fn expires_at(&self, enqueued_at: Option<&Value<'_>>) -> Option<OffsetDateTime> {
+        if let Some(Value::Timestamp(millis)) = field(self.properties.as_ref(), 8) {
             return moment(millis);
         }
-        match (enqueued_at, field(self.header, 2)) {
+        match (enqueued_at, field(self.header.as_ref(), 2)) {
             (Some(Value::Timestamp(enqueued_at)), Some(Value::Unsigned(ttl_millis))) => {
                 moment(enqueued_at.checked_add(ttl_millis.try_into().ok()?)?)
             }
@@ -152,8 +151,8 @@ impl<'a> Sections<'a> {
 }
 
 /// The nth field of a section; what cannot be read hides what comes after it.
-fn field(section: Option<Values<'_>>, index: usize) -> Option<Value<'_>> {
-    section?.nth(index)?.ok()
+fn field<'a>(section: Option<&Values<'a>>, index: usize) -> Option<Value<'a>> {
+    section?.clone().nth(index)?.ok()
 }
 
 /// A moment that is not in the years −9999 to 9999 is as good as none.
@@ -161,7 +160,7 @@ fn moment(millis: i64) -> Option<OffsetDateTime> {
     OffsetDateTime::UNIX_EPOCH.checked_add(Duration::milliseconds(millis))
 }
 
-fn state(annotation: Option<Value<'_>>) -> MessageState {
+fn state(annotation: Option<&Value<'_>>) -> MessageState {
     match annotation {
         Some(Value::Signed(1) | Value::Unsigned(1)) => MessageState::Deferred,
         Some(Value::Signed(2) | Value::Unsigned(2)) => MessageState::Scheduled,
@@ -174,7 +173,7 @@ fn undecodable(reason: &str) -> InvalidMessage {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 #[cfg(test)]

@@ -152,7 +152,7 @@ fn what_is_no_size_says_what_it_is_instead() {
 fn every_type_of_id_has_its_canonical_text() {
     assert_eq!(Sample::with_id(string("Ü-1")).as_deref(), Ok("Ü-1"));
     assert_eq!(Sample::with_id(Amqp::Ulong(77)).as_deref(), Ok("77"));
-    let uuid = Uuid::from_u128(0x00AA_BBCC_DDEE_4f00_8000_1122_3344_5566);
+    let uuid = Uuid::from_u128(0x00aa_bbcc_ddee_4f00_8000_1122_3344_5566);
     let expected = "00aabbcc-ddee-4f00-8000-112233445566";
     assert_eq!(Sample::with_id(Amqp::Uuid(AmqpUuid::from(uuid.into_bytes()))).as_deref(), Ok(expected));
     assert_eq!(Sample::with_id(Amqp::Binary(Binary::from(vec![0, 0xab, 0xff]))).as_deref(), Ok("00abff"));
