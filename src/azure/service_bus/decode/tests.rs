@@ -103,9 +103,9 @@ fn every_type_of_number_is_a_size() {
         Amqp::Long(50),
         Amqp::Float(50.0.into()),
         Amqp::Double(50.0.into()),
-        Amqp::Decimal32(Dec32::from((101_u32 << 23 | 50).to_be_bytes())),
-        Amqp::Decimal64(Dec64::from((398_u64 << 53 | 50).to_be_bytes())),
-        Amqp::Decimal128(Dec128::from((6176_u128 << 113 | 50).to_be_bytes())),
+        Amqp::Decimal32(Dec32::from(((101_u32 << 23) + 50).to_be_bytes())),
+        Amqp::Decimal64(Dec64::from(((398_u64 << 53) + 50).to_be_bytes())),
+        Amqp::Decimal128(Dec128::from(((6176_u128 << 113) + 50).to_be_bytes())),
         string("50"),
         symbol("50"),
     ];
@@ -115,7 +115,7 @@ fn every_type_of_number_is_a_size() {
     assert_eq!(Sample::with_size(Amqp::Ulong(u64::MAX)), Ok(u64::MAX.to_string()));
     assert_eq!(Sample::with_size(Amqp::Double(0.1.into())).as_deref(), Ok("0.1"));
     assert_eq!(Sample::with_size(Amqp::Float(0.1.into())).as_deref(), Ok("0.1"));
-    let exact = Amqp::Decimal128(Dec128::from((6172_u128 << 113 | 123_456).to_be_bytes()));
+    let exact = Amqp::Decimal128(Dec128::from(((6172_u128 << 113) + 123_456).to_be_bytes()));
     assert_eq!(Sample::with_size(exact).as_deref(), Ok("12.3456"));
     let largest = Amqp::Decimal128(Dec128::from((12_287_u128 << 113 | 1).to_be_bytes()));
     assert_eq!(Sample::with_size(largest), Ok(Decimal::MAX.to_string()));
