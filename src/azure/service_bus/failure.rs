@@ -132,7 +132,10 @@ impl From<ConnectionStopReason> for Failure {
                 refused @ (Self::Busy | Self::Unauthorized(_)) => refused,
                 _ => Self::ConnectionLost(error.to_string()),
             },
-            other => Self::ConnectionLost(format!("the connection stopped: {other:?}")),
+            ConnectionStopReason::ClosedWithError(error) => Self::ConnectionLost(error.to_string()),
+            ConnectionStopReason::RemoteClosed | ConnectionStopReason::Closed => {
+                Self::ConnectionLost("the connection was closed".to_owned())
+            }
         }
     }
 }

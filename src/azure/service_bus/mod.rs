@@ -7,6 +7,7 @@ mod failure;
 mod peek;
 mod request_response;
 mod sas;
+mod topic_links;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +16,7 @@ use tokio::time::timeout;
 
 use cbs::Tokens;
 use connection::Endpoint;
-pub use peek::{PEEK_TIMEOUT, ServiceBusPeeker};
+pub use peek::ServiceBusPeeker;
 
 use crate::azure::credential::Credential;
 use crate::clock::Clock;
@@ -25,6 +26,10 @@ use crate::settings::{ServiceBusAuth, ServiceBusSettings};
 /// How long connecting may take: TCP, TLS, AMQP and the first token, eight exchanges that take well under a second
 /// between Azure's regions.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a peek may take, attaching its links and trying again included. The service answers one within a second;
+/// one that takes this long has failed, and a pass of four minutes can afford a few of them.
+pub const PEEK_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The topic's namespace.
 #[derive(Clone, Debug)]
@@ -36,6 +41,7 @@ struct Namespace {
     endpoint: Endpoint,
     topic: String,
     tokens: Tokens,
+    peek_timeout: Duration,
 }
 
 impl ServiceBus {
@@ -43,7 +49,14 @@ impl ServiceBus {
     pub fn new(settings: &ServiceBusSettings, credential: Arc<Credential>, clock: Clock) -> Self {
         let endpoint = Endpoint { host: settings.host.clone(), port: settings.port, tls: settings.tls };
         let tokens = Tokens { auth: settings.auth.clone(), credential, clock };
-        Self(Namespace { endpoint, topic: settings.topic.clone(), tokens })
+        Self(Namespace { endpoint, topic: settings.topic.clone(), tokens, peek_timeout: PEEK_TIMEOUT })
+    }
+
+    /// Gives a peek as long instead of [`PEEK_TIMEOUT`].
+    #[must_use]
+    pub fn with_peek_timeout(mut self, timeout: Duration) -> Self {
+        self.0.peek_timeout = timeout;
+        self
     }
 }
 
