@@ -2,8 +2,10 @@
 //!
 //! Source: azure-docs `service-bus-amqp-protocol-guide.md`, "Claims-based-security".
 
+use std::fmt;
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use fe2o3_amqp_types::messaging::ApplicationProperties;
 use fe2o3_amqp_types::primitives::{Timestamp, Value};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -14,7 +16,7 @@ use super::connection::Connection;
 use super::failure::Failure;
 use super::request_response::LinkPair;
 use super::sas;
-use crate::azure::credential::Credential;
+use crate::azure::credential::{AccessToken, Credential, CredentialError};
 use crate::clock::Clock;
 use crate::settings::ServiceBusAuth;
 
@@ -28,11 +30,25 @@ const RENEW_AFTER: f64 = 0.75;
 /// What Microsoft Entra is asked for.
 const ENTRA_SCOPE: &str = "https://servicebus.azure.net/.default";
 
+/// Gets tokens of Microsoft Entra.
+#[async_trait]
+pub trait EntraTokens: fmt::Debug + Send + Sync {
+    /// A token for a scope, good for some minutes at least.
+    async fn token(&self, scope: &str) -> Result<AccessToken, CredentialError>;
+}
+
+#[async_trait]
+impl EntraTokens for Credential {
+    async fn token(&self, scope: &str) -> Result<AccessToken, CredentialError> {
+        self.token(scope).await
+    }
+}
+
 /// Makes tokens as the settings say.
 #[derive(Clone, Debug)]
 pub(super) struct Tokens {
     pub(super) auth: ServiceBusAuth,
-    pub(super) credential: Arc<Credential>,
+    pub(super) credential: Arc<dyn EntraTokens>,
     pub(super) clock: Clock,
 }
 
@@ -118,5 +134,71 @@ impl Cbs {
             Err(Failure::Misconfigured(reason)) => Err(Failure::Misconfigured(format!("{resource}: {reason}"))),
             Err(failure) => Err(failure),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    const NOW: OffsetDateTime = datetime!(2027-01-15 8:00 UTC);
+
+    #[derive(Debug)]
+    struct NoIdentity;
+
+    #[async_trait]
+    impl EntraTokens for NoIdentity {
+        async fn token(&self, scope: &str) -> Result<AccessToken, CredentialError> {
+            Err(CredentialError { scope: scope.to_owned(), reason: "there is no identity".to_owned() })
+        }
+    }
+
+    fn tokens(auth: ServiceBusAuth) -> Tokens {
+        Tokens { auth, credential: Arc::new(NoIdentity), clock: Clock::from_fn(|| NOW) }
+    }
+
+    #[tokio::test]
+    async fn a_signed_token_is_for_what_it_is_asked_for_and_lives_an_hour() {
+        let tokens = tokens(ServiceBusAuth::SharedAccessKey { name: "policy".to_owned(), key: "key".into() });
+        let token = tokens.token("sb://ns/topic").await.unwrap();
+        assert_eq!(token.kind, "servicebus.windows.net:sastoken");
+        assert!(token.text.expose_secret().starts_with("SharedAccessSignature sr=sb%3A%2F%2Fns%2Ftopic&sig="));
+        assert_eq!(token.expires_at, Some(NOW + Duration::HOUR));
+    }
+
+    #[tokio::test]
+    async fn a_signature_that_has_expired_is_not_even_shown_to_the_service() {
+        let text = |expiry: OffsetDateTime| {
+            ServiceBusAuth::SharedAccessSignature(
+                format!("SharedAccessSignature sr=x&sig=secret&se={}&skn=p", expiry.unix_timestamp()).into(),
+            )
+        };
+        let Err(Failure::Unauthorized(reason)) = tokens(text(NOW)).token("sb://ns/topic").await else {
+            panic!("it is taken");
+        };
+        assert!(reason.contains("expired") && !reason.contains("secret"), "{reason}");
+        let token = tokens(text(NOW + Duration::MINUTE)).token("sb://ns/topic").await.unwrap();
+        assert_eq!(token.expires_at, Some(NOW + Duration::MINUTE));
+    }
+
+    #[tokio::test]
+    async fn without_an_identity_there_is_no_token() {
+        let Err(failure) = tokens(ServiceBusAuth::Entra).token("sb://ns/topic").await else { panic!("there is") };
+        let reason = "no token for https://servicebus.azure.net/.default: there is no identity";
+        assert_eq!(failure, Failure::Unauthorized(reason.to_owned()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_token_is_put_anew_after_three_quarters_of_its_life() {
+        let tokens = tokens(ServiceBusAuth::Entra);
+        let renewal = Renewal(Some(tokens.renewal(NOW + Duration::HOUR)));
+        tokio::time::advance(std::time::Duration::from_mins(44)).await;
+        assert!(!renewal.is_due());
+        tokio::time::advance(std::time::Duration::from_mins(2)).await;
+        assert!(renewal.is_due());
+        assert!(Renewal(Some(tokens.renewal(NOW - Duration::HOUR))).is_due());
+        assert!(!Renewal(None).is_due());
     }
 }

@@ -14,11 +14,11 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
+pub use cbs::EntraTokens;
 use cbs::Tokens;
 use connection::Endpoint;
 pub use peek::ServiceBusPeeker;
 
-use crate::azure::credential::Credential;
 use crate::clock::Clock;
 use crate::services::{Messages, PeekError};
 use crate::settings::{ServiceBusAuth, ServiceBusSettings};
@@ -46,7 +46,7 @@ struct Namespace {
 
 impl ServiceBus {
     /// The topic that the settings name. Nothing is connected yet. `credential` is used if the settings say so.
-    pub fn new(settings: &ServiceBusSettings, credential: Arc<Credential>, clock: Clock) -> Self {
+    pub fn new(settings: &ServiceBusSettings, credential: Arc<dyn EntraTokens>, clock: Clock) -> Self {
         let endpoint = Endpoint { host: settings.host.clone(), port: settings.port, tls: settings.tls };
         let tokens = Tokens { auth: settings.auth.clone(), credential, clock };
         Self(Namespace { endpoint, topic: settings.topic.clone(), tokens, peek_timeout: PEEK_TIMEOUT })

@@ -150,3 +150,61 @@ fn page(body: &[u8], from: i64) -> Result<Vec<PeekedMessage>, String> {
     messages.dedup_by_key(|message| message.sequence_number);
     Ok(messages)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_amqp::described::Described;
+    use serde_amqp::descriptor::Descriptor;
+    use serde_amqp::primitives::{Binary, OrderedMap, Symbol};
+    use serde_amqp::{Value, to_vec};
+
+    use super::*;
+
+    fn map(key: Value, value: Value) -> Value {
+        Value::Map(OrderedMap::from_iter([(key, value)]))
+    }
+
+    fn annotated(sequence_number: Value) -> Vec<u8> {
+        let annotations = map(Value::Symbol(Symbol::from("x-opt-sequence-number")), sequence_number);
+        let section = Described { descriptor: Descriptor::Code(0x72), value: annotations };
+        to_vec(&Value::Described(Box::new(section))).unwrap()
+    }
+
+    fn reply(messages: impl IntoIterator<Item = Vec<u8>>) -> Vec<u8> {
+        let entry = |message| map(Value::String("message".into()), Value::Binary(Binary::from(message)));
+        let messages = Value::List(messages.into_iter().map(entry).collect());
+        to_vec(&map(Value::String("messages".into()), messages)).unwrap()
+    }
+
+    fn numbers(from: i64, messages: impl IntoIterator<Item = Vec<u8>>) -> Result<Vec<i64>, String> {
+        let page = page(&reply(messages), from)?;
+        Ok(page.iter().map(|message| message.sequence_number).collect())
+    }
+
+    fn numbered(numbers: &[i64]) -> Vec<Vec<u8>> {
+        numbers.iter().map(|number| annotated(Value::Long(*number))).collect()
+    }
+
+    #[test]
+    fn a_page_is_in_order_and_shows_each_message_once() {
+        assert_eq!(numbers(3, numbered(&[5, 3, 5, 4])), Ok(vec![3, 4, 5]));
+        assert_eq!(numbers(3, numbered(&[])), Ok(vec![]));
+    }
+
+    #[test]
+    fn messages_before_the_one_asked_for_are_left_out() {
+        assert_eq!(numbers(3, numbered(&[1, 2, 3])), Ok(vec![3]));
+    }
+
+    #[test]
+    fn a_page_that_leads_nowhere_is_not_taken_for_the_end() {
+        assert!(numbers(3, numbered(&[1, 2])).is_err());
+        assert!(numbers(1, [annotated(Value::Bool(true))]).is_err());
+    }
+
+    #[test]
+    fn a_message_without_a_number_hides_no_other() {
+        let messages = [annotated(Value::Null), annotated(Value::Long(8)), b"garbage".to_vec()];
+        assert_eq!(numbers(1, messages), Ok(vec![8]));
+    }
+}
