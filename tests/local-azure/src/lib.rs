@@ -1,2 +1,6 @@
 //! Enough of Azure on the loopback address to run the scaler unchanged: Service Bus, container instances, managed
 //! identity and a Functions host.
+
+pub mod client;
+pub mod clock;
+pub mod service_bus;
