@@ -6,6 +6,8 @@ pub mod azure;
 pub mod clock;
 pub mod container_group;
 pub mod deadline;
+pub mod handler;
 pub mod message;
 pub mod services;
 pub mod settings;
+pub mod telemetry;
