@@ -1,7 +1,7 @@
 //! Managed identity as App Service offers it: tokens for the identities of a Function App.
 //!
-//! `GET $IDENTITY_ENDPOINT?api-version=2019-08-01&resource=…[&client_id=…]` with the header `X-IDENTITY-HEADER`. Tokens
-//! are opaque; whoever receives one asks [`Identity::check`] what it is good for.
+//! `GET $IDENTITY_ENDPOINT?api-version=2019-08-01&resource=…[&client_id=…]` with the header `X-IDENTITY-HEADER`.
+//! Tokens are opaque; whoever receives one asks [`Identity::check`] what it is good for.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1,8 +1,8 @@
 //! The engine: container groups that are accepted, start, run a [`Worker`] and end.
 //!
-//! What it guarantees: a group's containers run once for each accepted PUT that is a deployment (a new group, changed
-//! properties, or any PUT on a group whose life is over), and never for one that changes nothing. Deleting a group ends its run.
-//! Of a group's containers only the first runs; the others show the same state.
+//! What it guarantees: a group runs once for each accepted PUT that is a deployment (a new group, changed properties,
+//! or any PUT on a group whose life is over), and never for one that changes nothing. Deleting a group ends its run.
+//! Of a group's containers only the first does anything; the others show the same state.
 //!
 //! [`resource_manager`](crate::resource_manager) puts it on the network.
 

@@ -89,7 +89,8 @@ impl ContainerGroups {
     fn deploy(&self, state: &mut State, key: Key, names: (&str, &str), spec: GroupSpec, operation: String) {
         let (resource_group, name) = names;
         let id = format!(
-            "/subscriptions/{}/resourceGroups/{resource_group}/providers/Microsoft.ContainerInstance/containerGroups/{name}",
+            "/subscriptions/{}/resourceGroups/{resource_group}/providers/Microsoft.ContainerInstance/\
+             containerGroups/{name}",
             self.0.subscription_id
         );
         state.operations.insert(operation.clone(), AsyncOperation::new(id.clone(), AsyncStatus::Pending));

@@ -24,8 +24,8 @@ pub enum PutRefused {
     OtherLocation { group: String, resource_group: String, have: String, asked: String },
     /// The subscription may have no more.
     #[error(
-        "Resource type 'Microsoft.ContainerInstance/containerGroups' container group quota '{quota}' exceeded in region \
-         '{location}'. Limit: '{limit}', Usage: '{usage}' Requested: '{requested}'."
+        "Resource type 'Microsoft.ContainerInstance/containerGroups' container group quota '{quota}' exceeded in \
+         region '{location}'. Limit: '{limit}', Usage: '{usage}' Requested: '{requested}'."
     )]
     Quota { quota: &'static str, location: String, limit: u32, usage: f64, requested: f64 },
 }

@@ -55,16 +55,22 @@ impl Answer {
             "Number of requests for subscription exceeded. Please try again after '{seconds}' seconds after additional \
              tokens are available. Refer to https://aka.ms/arm-throttling for additional information."
         );
-        Self::error(429, "SubscriptionRequestsThrottled", &message).by_gateway().retry_after(retry_after)
+        Self::error(429, "SubscriptionRequestsThrottled", &message)
+            .by_gateway()
+            .retry_after(retry_after)
+            .header("x-ms-ratelimit-remaining-subscription-writes", "0")
     }
 
     /// The container instances service's refusal of too many creates and deletes (429). Its text is inferred.
     pub fn too_many_requests(retry_after: Duration) -> Self {
         let message = format!(
-            "The number of requests for container group creates has exceeded the limit. Please retry after '{}' seconds.",
+            "The number of requests for container group creates has exceeded the limit. Please retry after '{}' \
+             seconds.",
             whole_seconds(retry_after)
         );
-        Self::error(429, "TooManyRequests", &message).retry_after(retry_after)
+        Self::error(429, "TooManyRequests", &message)
+            .retry_after(retry_after)
+            .header("x-ms-ratelimit-remaining-subscription-resource-requests-pt5m", "0")
     }
 
     /// The subscription may have no more cores (400).

@@ -46,7 +46,8 @@ impl Service {
         let Some(location) = self.config.locations.iter().find(|have| is_same_location(have, &spec.location)) else {
             let message = format!(
                 "The provided location '{}' is not available for resource type \
-                 'Microsoft.ContainerInstance/containerGroups'. List of available regions for the resource type is '{}'.",
+                 'Microsoft.ContainerInstance/containerGroups'. List of available regions for the resource type is \
+                 '{}'.",
                 spec.location,
                 self.config.locations.join(",")
             );
@@ -61,7 +62,8 @@ impl Service {
             Ok(put) => {
                 rate.take();
                 let operation = format!(
-                    "{}/subscriptions/{}/providers/Microsoft.ContainerInstance/locations/{location}/operations/{}?api-version={OPERATION_API_VERSION}",
+                    "{}/subscriptions/{}/providers/Microsoft.ContainerInstance/locations/{location}/operations/{}\
+                     ?api-version={OPERATION_API_VERSION}",
                     self.endpoint, self.config.subscription_id, put.operation
                 );
                 let answer = Answer::json(if put.created { 201 } else { 200 }, &put.group)

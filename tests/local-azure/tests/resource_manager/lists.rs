@@ -3,7 +3,7 @@
 use local_azure::resource_manager::ResourceManagerConfig;
 use serde_json::{Value, json};
 
-use crate::support::{API, Azure, GROUPS, group, recorded};
+use crate::support::{API, Azure, GROUPS, group, recorded, usages_path};
 
 fn names(page: &Value) -> Vec<&str> {
     page["value"].as_array().unwrap().iter().map(|group| group["name"].as_str().unwrap()).collect()
@@ -76,8 +76,7 @@ async fn usages_count_groups_and_the_cores_of_those_that_are_not_over() {
     azure.until_terminated("w-1").await;
     azure.put("w-2", &group()).await;
     azure.until_terminated("w-2").await;
-    let path = "/subscriptions/11111111-1111-1111-1111-111111111111/providers/Microsoft.ContainerInstance/locations/westeurope/usages";
-    let usages = azure.get(&format!("{path}?{API}")).await.body;
+    let usages = azure.get(&usages_path()).await.body;
     let numbers = |n: usize| (usages["value"][n]["currentValue"].clone(), usages["value"][n]["limit"].clone());
     assert_eq!(numbers(0), (json!(2), json!(2000)));
     assert_eq!(numbers(1), (json!(0), json!(4000)));

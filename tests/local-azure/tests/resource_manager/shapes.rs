@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use local_azure::container_groups::{Behaviour, Exit, ExitsWhenTold, Job, Phase, Rule};
-use local_azure::resource_manager::{ResourceManagerConfig, TopicSubscription};
+use local_azure::resource_manager::{Answer, Fault, OperationKind, ResourceManagerConfig, TopicSubscription};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{API, Azure, DEADLINE, GROUPS, Reply, config, group_path, recorded};
+use crate::support::{API, Azure, DEADLINE, GROUPS, Reply, config, group_path, recorded, usages_path};
 
 /// `path: type` of every member; the items of an array have one path.
 fn shape(value: &Value) -> BTreeSet<String> {
@@ -19,11 +20,15 @@ fn shape(value: &Value) -> BTreeSet<String> {
             Value::Number(_) => "number",
             Value::String(_) => "string",
             Value::Array(items) => {
-                items.iter().for_each(|item| walk(item, &format!("{path}[]"), into));
+                for item in items {
+                    walk(item, &format!("{path}[]"), into);
+                }
                 "array"
             }
             Value::Object(members) => {
-                members.iter().for_each(|(name, member)| walk(member, &format!("{path}.{name}"), into));
+                for (name, member) in members {
+                    walk(member, &format!("{path}.{name}"), into);
+                }
                 "object"
             }
         };
@@ -50,20 +55,17 @@ fn assert_like(reply: &Reply, fixture: &str) {
 /// What the recorded group was asked for with.
 fn asked() -> Value {
     let mut body = recorded("put-201-created")["body"].clone();
-    let members = body.as_object_mut().unwrap();
-    ["id", "name", "type"].map(|key| members.remove(key).unwrap());
-    let properties = body["properties"].as_object_mut().unwrap();
-    [
-        "provisioningState",
-        "instanceView",
-        "provisioningTimeoutInSeconds",
-        "isCustomProvisioningTimeout",
-        "initContainers",
-        "sku",
-    ]
-    .map(|key| properties.remove(key).unwrap());
-    let container = body.pointer_mut("/properties/containers/0/properties").unwrap().as_object_mut().unwrap();
-    ["command", "ports"].map(|key| container.remove(key).unwrap());
+    for (parent, answered) in [
+        ("", "id name type"),
+        ("/properties", "provisioningState provisioningTimeoutInSeconds isCustomProvisioningTimeout"),
+        ("/properties", "instanceView initContainers sku"),
+        ("/properties/containers/0/properties", "command ports"),
+    ] {
+        let parent = body.pointer_mut(parent).unwrap().as_object_mut().unwrap();
+        for key in answered.split(' ') {
+            parent.remove(key).unwrap();
+        }
+    }
     body["properties"]["containers"][0]["properties"]["environmentVariables"][1]["secureValue"] = json!("canary");
     for identity in body["identity"]["userAssignedIdentities"].as_object_mut().unwrap().values_mut() {
         *identity = json!({});
@@ -158,9 +160,7 @@ async fn lists_logs_and_usages_are_as_recorded() {
     }
     assert_like(&azure.get(&format!("{GROUPS}?{API}")).await, "list-200-page1");
     assert_like(&azure.logs("w-0001", "").await, "logs-200");
-    let usages =
-        GROUPS.replace("/resourceGroups/rg-workers", "").replace("containerGroups", "locations/westeurope/usages");
-    assert_like(&azure.get(&format!("{usages}?{API}")).await, "usages-200");
+    assert_like(&azure.get(&usages_path()).await, "usages-200");
 }
 
 #[tokio::test]
@@ -203,6 +203,40 @@ async fn refusals_are_as_recorded() {
     assert_like(&azure.get(&format!("{}?{API}", GROUPS.replace("rg-", "x-"))).await, "err-404-resource-group");
     azure.manager.identity().expire_all();
     assert_like(&azure.send(Method::GET, &group_path("w-0001"), None).await.unwrap(), "err-401-expired");
+}
+
+#[tokio::test]
+async fn refusals_that_depend_on_what_is_there_are_as_recorded() {
+    let azure = Azure::with_worker(ExitsWhenTold::new(Exit::Code(0))).await;
+    azure.put("w-0001", &asked()).await;
+    azure.until_running("w-0001").await;
+    let mut changed = asked();
+    changed["properties"]["restartPolicy"] = json!("Always");
+    assert_like(&azure.put("w-0001", &changed).await, "err-400-immutable-update");
+    let mut spot = asked();
+    spot["properties"]["priority"] = json!("Spot");
+    spot["properties"]["subnetIds"] = json!([{ "id": "/subnet" }]);
+    assert_like(&azure.put("w-0002", &spot).await, "err-400-spot-network");
+    let other = format!("{GROUPS}/w-0001/containers/worker2/logs?{API}");
+    assert_like(&azure.get(&other).await, "logs-404-no-container");
+    azure.manager.container_groups().plant(recorded("get-200-running")["body"].clone());
+    assert_like(&azure.logs("w-0001", "").await, "logs-200-null");
+}
+
+#[tokio::test]
+async fn answers_of_faults_are_as_recorded() {
+    let azure = Azure::start().await;
+    let wait = Duration::from_secs(7);
+    for (answer, fixture) in [
+        (Answer::throttled(wait), "err-429-arm"),
+        (Answer::too_many_requests(wait), "err-429-aci"),
+        (Answer::quota_reached(), "err-400-quota"),
+        (Answer::service_unavailable(), "err-409-service-unavailable"),
+        (Answer::forbidden("Microsoft.ContainerInstance/containerGroups/write"), "err-403-authorization"),
+    ] {
+        azure.manager.inject(Fault::once(OperationKind::PutGroup).answers(answer));
+        assert_like(&azure.put("w-0001", &asked()).await, fixture);
+    }
 }
 
 #[tokio::test]

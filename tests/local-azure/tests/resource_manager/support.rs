@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 
 /// How long anything here may take; a busy machine needs some of it.
 pub const DEADLINE: Duration = Duration::from_secs(20);
-pub const GROUPS: &str = "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg-workers/providers/Microsoft.ContainerInstance/containerGroups";
+pub const GROUPS: &str = "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg-workers/providers/\
+                          Microsoft.ContainerInstance/containerGroups";
 pub const API: &str = "api-version=2023-05-01";
 
 pub struct Azure {
@@ -117,6 +118,11 @@ pub fn config(worker: impl Worker + 'static) -> ContainerGroupsConfig {
 
 pub fn group_path(name: &str) -> String {
     format!("{GROUPS}/{name}?{API}")
+}
+
+pub fn usages_path() -> String {
+    let locations = GROUPS.replace("/resourceGroups/rg-workers", "").replace("containerGroups", "locations");
+    format!("{locations}/westeurope/usages?{API}")
 }
 
 /// A group as the scaler asks for one, with a secret and a registry password.

@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use crate::support::Azure;
 
-const TOPIC: &str = "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg-workers/providers/Microsoft.ServiceBus/namespaces/sb-jobs/topics/jobs/subscriptions?api-version=2021-11-01";
+const TOPIC: &str = "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg-workers/providers/\
+                     Microsoft.ServiceBus/namespaces/sb-jobs/topics/jobs/subscriptions?api-version=2021-11-01";
 
 async fn azure() -> Azure {
     let topics = |namespace: &str, topic: &str| {
