@@ -4,11 +4,12 @@ use super::*;
 
 #[tokio::test]
 async fn a_subscription_that_hangs_holds_up_no_other() {
+    const PATIENCE: Duration = Duration::from_secs(1);
     for operation in [Operation::Attach, Operation::Peek] {
         let namespace = start(local::ServiceBusConfig::new(), &["bad", "good"]).await;
         namespace.publish(TOPIC, message(1)).unwrap();
         namespace.inject(fault_at("bad", operation, Effect::Hang));
-        let peeker = connect(&namespace).await;
+        let peeker = connect_with_patience(&namespace, PATIENCE).await;
         for _ in 0..2 {
             let (bad, good) = tokio::join!(peeker.peek("bad", 1, 10), peeker.peek("good", 1, 10));
             assert_eq!(bad, Err(PeekError::TimedOut { after: PATIENCE }), "{operation:?}");
@@ -20,12 +21,14 @@ async fn a_subscription_that_hangs_holds_up_no_other() {
 
 #[tokio::test]
 async fn a_late_reply_is_not_taken_for_the_answer_to_another_request() {
+    const PATIENCE: Duration = Duration::from_secs(2);
     let namespace = start(local::ServiceBusConfig::new(), &["small"]).await;
     namespace.publish_all(TOPIC, (0..20).map(message)).unwrap();
-    let peeker = connect(&namespace).await;
-    namespace.inject(Fault::new(Operation::Peek, Effect::Delay(PATIENCE + PATIENCE / 2)).times(1));
+    let peeker = connect_with_patience(&namespace, PATIENCE).await;
+    // The first answer comes a second after the first peek was given up, the second one a little later still.
+    namespace.inject(Fault::new(Operation::Peek, Effect::Delay(Duration::from_secs(3))).times(1));
     assert!(matches!(peeker.peek("small", 1, 5).await, Err(PeekError::TimedOut { .. })));
-    namespace.inject(Fault::new(Operation::Peek, Effect::Delay(PATIENCE * 3 / 4)).times(1));
+    namespace.inject(Fault::new(Operation::Peek, Effect::Delay(Duration::from_millis(1250))).times(1));
     assert_eq!(numbers(&peeker.peek("small", 11, 2).await.unwrap()), [11, 12]);
 }
 
@@ -33,7 +36,7 @@ async fn a_late_reply_is_not_taken_for_the_answer_to_another_request() {
 async fn a_reply_to_nobody_is_waited_past() {
     let namespace = start(local::ServiceBusConfig::new(), &["small"]).await;
     namespace.publish(TOPIC, message(1)).unwrap();
-    let peeker = connect(&namespace).await;
+    let peeker = connect_with_patience(&namespace, Duration::from_secs(1)).await;
     namespace.inject(Fault::new(Operation::Peek, Effect::WrongCorrelationId).times(1));
     assert!(matches!(peeker.peek("small", 1, 5).await, Err(PeekError::TimedOut { .. })));
     assert_eq!(peeker.peek("small", 1, 5).await.unwrap().len(), 1);

@@ -20,9 +20,6 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 const TOPIC: &str = "files";
 
-/// Short enough for a test to wait for it.
-const PATIENCE: Duration = Duration::from_millis(500);
-
 #[derive(Debug)]
 struct Identity(Option<SecretString>);
 
@@ -64,11 +61,16 @@ fn settings(namespace: &local::ServiceBus, auth: ServiceBusAuth) -> ServiceBusSe
 
 fn client(namespace: &local::ServiceBus, auth: ServiceBusAuth, identity: Option<&str>, clock: Clock) -> ServiceBus {
     let settings = settings(namespace, auth);
-    ServiceBus::new(&settings, Arc::new(Identity(identity.map(Into::into))), clock).with_peek_timeout(PATIENCE)
+    ServiceBus::new(&settings, Arc::new(Identity(identity.map(Into::into))), clock)
 }
 
 async fn connect(namespace: &local::ServiceBus) -> ServiceBusPeeker {
     client(namespace, key(), None, Clock::system()).connect().await.unwrap()
+}
+
+async fn connect_with_patience(namespace: &local::ServiceBus, patience: Duration) -> ServiceBusPeeker {
+    let client = client(namespace, key(), None, Clock::system()).with_peek_timeout(patience);
+    client.connect().await.unwrap()
 }
 
 fn message(number: usize) -> OutgoingMessage {

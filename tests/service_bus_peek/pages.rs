@@ -100,9 +100,7 @@ async fn a_peek_that_is_given_up_harms_no_other() {
     let names: Vec<String> = (0..20).map(|number| format!("s{number}")).collect();
     let namespace = start(local::ServiceBusConfig::new(), &names.iter().map(String::as_str).collect::<Vec<_>>()).await;
     namespace.publish_all(TOPIC, (0..100).map(message)).unwrap();
-    // What was given up has been asked for all the same and is answered first.
-    let patient = client(&namespace, key(), None, Clock::system()).with_peek_timeout(Duration::from_secs(20));
-    let peeker = patient.connect().await.unwrap();
+    let peeker = connect(&namespace).await;
     for micros in (0..4000).step_by(200) {
         let peeks =
             names.iter().map(|name| tokio::time::timeout(Duration::from_micros(micros), peeker.peek(name, 1, 100)));
