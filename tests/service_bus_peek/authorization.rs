@@ -69,6 +69,16 @@ async fn a_signature_made_elsewhere_opens_what_it_is_for() {
     }
 }
 
+#[tokio::test]
+async fn a_signature_that_has_expired_is_refused_before_the_service_sees_it() {
+    let namespace = start(local::ServiceBusConfig::new(), &["small"]).await;
+    let auth = ServiceBusAuth::SharedAccessSignature(signed(&format!("sb://127.0.0.1/{TOPIC}")));
+    let tomorrow = Clock::from_fn(|| Clock::system().now() + Duration::from_hours(24));
+    let refused = client(&namespace, auth, None, tomorrow).connect().await.unwrap_err();
+    assert!(matches!(&refused, PeekError::Unauthorized { reason } if reason.contains("clock")), "{refused:?}");
+    assert!(!namespace.call_log().iter().any(|call| matches!(call, Call::PutToken { .. })));
+}
+
 /// A signature of the local namespace's key for an hour.
 fn signed(resource: &str) -> SecretString {
     use base64::Engine as _;

@@ -55,7 +55,7 @@ pub(super) struct Reply {
     pub(super) body: Vec<u8>,
 }
 
-#[derive(Debug)]
+/// Not `Debug`: a body may be a token.
 struct Request {
     properties: ApplicationProperties,
     body: Value,
