@@ -6,9 +6,10 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use local_azure::service_bus::{ServiceBus, ServiceBusConfig, SubscriptionConfig};
-use time::Duration;
+use tokio::time::timeout;
 
 const PYTHON_SDK: &str = "azure-servicebus==7.15.0";
 const JAVASCRIPT_SDK: &str = "@azure/service-bus@7.9.5";
@@ -21,7 +22,9 @@ async fn the_python_sdk_is_satisfied() {
     }) else {
         return;
     };
-    judge(Command::new(python.join("bin/python")).arg(program("judge.py"))).await;
+    let mut python = Command::new(python.join("bin/python"));
+    python.arg(program("judge.py"));
+    judge(python).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -34,23 +37,28 @@ async fn the_javascript_sdk_is_satisfied() {
     }) else {
         return;
     };
-    judge(Command::new("node").arg(program("judge.mjs")).env("NODE_HOME", node)).await;
+    let mut javascript = Command::new("node");
+    javascript.arg(program("judge.mjs")).env("NODE_HOME", node);
+    judge(javascript).await;
 }
 
+/// How long a program may take: each takes seconds, most of it in the Python SDK's own waiting.
+const PATIENCE: Duration = Duration::from_secs(90);
+
 /// Runs a program against a namespace of its own.
-async fn judge(program: &mut Command) {
+async fn judge(program: Command) {
     let bus = ServiceBus::start(ServiceBusConfig::new()).await.expect("a free port");
     bus.create_topic("files").expect("a new topic");
     for (name, lock_duration) in [("first", 30), ("second", 30), ("brief", 1)] {
-        let config =
-            SubscriptionConfig { lock_duration: Duration::seconds(lock_duration), ..SubscriptionConfig::new(name) };
+        let lock_duration = time::Duration::seconds(lock_duration);
+        let config = SubscriptionConfig { lock_duration, ..SubscriptionConfig::new(name) };
         bus.create_subscription("files", config).expect("a new subscription");
     }
     let right = bus.connection_string();
     let wrong = right.replace("SharedAccessKey=", "SharedAccessKey=not-");
-    program.args([right, wrong]).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let running = program.spawn().expect("the program was installed");
-    let output = tokio::task::spawn_blocking(|| running.wait_with_output()).await.expect("no panic").expect("output");
+    let running = tokio::process::Command::from(program).args([right, wrong]).kill_on_drop(true).output();
+    let output = timeout(PATIENCE, running).await.unwrap_or_else(|_| panic!("no verdict: {:#?}", bus.call_log()));
+    let output = output.expect("the program was installed");
     let said = String::from_utf8_lossy(&output.stdout);
     let complaint = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && said.trim_end() == "satisfied", "{said}\n{complaint}\n{:#?}", bus.call_log());

@@ -74,7 +74,7 @@ assert.deepEqual(numbers(await second.receiveMessages(2, wait)), [1, 2]);
 assert.deepEqual(numbers(await second.peekMessages(1)), [3]);
 
 // Lose a lock, and get the message again.
-const brief = client.createReceiver(topic, "brief");
+const brief = client.createReceiver(topic, "brief", { maxAutoLockRenewalDurationInMs: 0 });
 const [held] = await brief.receiveMessages(1, wait);
 let returned;
 while (returned === undefined) {

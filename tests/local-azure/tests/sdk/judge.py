@@ -6,7 +6,6 @@ Arguments: a connection string, and one with a wrong key. The topic `files` has 
 
 import asyncio
 import datetime
-import decimal
 import sys
 import uuid
 
@@ -26,7 +25,6 @@ PROPERTIES = {
     "double": 1.5,
     "bool": True,
     "text": "text",
-    "decimal": decimal.Decimal("1.5"),
     "uuid": uuid.UUID(int=7),
     "time": datetime.datetime(2030, 1, 2, tzinfo=datetime.timezone.utc),
 }
@@ -112,16 +110,18 @@ def lose_a_lock(client):
         assert not returned or returned[0].delivery_count == 1, returned
 
 
+def peek(client, subscription):
+    with client.get_subscription_receiver(TOPIC, subscription) as receiver:
+        receiver.peek_messages()
+
+
 def fail(client, wrong):
-    with client.get_subscription_receiver(TOPIC, "missing") as receiver:
-        raises(MessagingEntityNotFoundError, receiver.peek_messages)
-    with client.get_topic_sender("missing") as sender:
-        missing = (MessagingEntityNotFoundError, ServiceBusAuthenticationError)
-        raises(missing, lambda: sender.send_messages(ServiceBusMessage("x")))
+    raises(MessagingEntityNotFoundError, lambda: peek(client, "missing"))
+    # The service refuses a token about a topic that is not there, which the SDK takes for a refusal of the token.
+    raises(ServiceBusAuthenticationError, lambda: client.get_topic_sender("missing").__enter__())
     refused = (ServiceBusAuthenticationError, ServiceBusAuthorizationError)
-    with ServiceBusClient.from_connection_string(wrong, retry_total=0) as client:
-        with client.get_subscription_receiver(TOPIC, "first") as receiver:
-            raises(refused, receiver.peek_messages)
+    with ServiceBusClient.from_connection_string(wrong, retry_total=0) as stranger:
+        raises(refused, lambda: peek(stranger, "first"))
 
 
 async def asynchronously(connection_string):
