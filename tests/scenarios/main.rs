@@ -5,6 +5,6 @@ mod command_line;
 mod invalid_messages;
 mod life_of_a_group;
 mod resource_manager_trouble;
-mod service_bus_trouble;
 mod secrets;
+mod service_bus_trouble;
 mod support;

@@ -5,7 +5,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
-use local_azure::container_groups::{Exit, ExitsWhenTold, GroupSnapshot, Worker};
+use local_azure::container_groups::{Exit, ExitsWhenTold, GroupSnapshot, Phase, Worker};
 use local_azure::local::{LocalAzure, LocalAzureConfig, TOPIC};
 use local_azure::resource_manager::OperationKind;
 use local_azure::service_bus::{Call, OutgoingMessage, Rule, SqlFilter, SubscriptionConfig};
@@ -123,14 +123,34 @@ impl World {
 
     /// Ends the containers of all groups, and waits until that shows.
     pub async fn finish_all(&self, exit: Exit) {
+        self.until_all_are_running().await;
         let groups = self.azure.resource_manager.container_groups();
-        let running = |group: &GroupSnapshot| group.phase == local_azure::container_groups::Phase::Running;
-        groups.until(PATIENCE, |groups| groups.iter().all(running)).await;
         for group in groups.groups() {
             groups.finish(&group.name, exit);
         }
-        let ended = |group: &GroupSnapshot| group.phase == local_azure::container_groups::Phase::Terminated;
-        groups.until(PATIENCE, |groups| groups.iter().all(ended)).await;
+        self.until_all_have_ended().await;
+    }
+
+    /// Waits until the containers of all groups are running.
+    pub async fn until_all_are_running(&self) {
+        let running = |group: &GroupSnapshot| matches!(group.phase, Phase::Running { .. });
+        self.azure
+            .resource_manager
+            .container_groups()
+            .until(PATIENCE, |groups| groups.iter().all(running))
+            .await
+            .unwrap();
+    }
+
+    /// Waits until the containers of all groups have ended.
+    pub async fn until_all_have_ended(&self) {
+        let ended = |group: &GroupSnapshot| matches!(group.phase, Phase::Terminated { .. });
+        self.azure
+            .resource_manager
+            .container_groups()
+            .until(PATIENCE, |groups| groups.iter().all(ended))
+            .await
+            .unwrap();
     }
 
     /// The names in the calls of one kind, in order.
@@ -177,7 +197,8 @@ impl Pass {
     /// Every peeked message has exactly one outcome.
     fn assert_complete(&self) {
         let report = self.report();
-        let peeked: u64 = report["subscriptions"].as_array().unwrap().iter().map(|of| of["peeked"].as_u64().unwrap()).sum();
+        let peeked: u64 =
+            report["subscriptions"].as_array().unwrap().iter().map(|of| of["peeked"].as_u64().unwrap()).sum();
         assert_eq!(report["messages"].as_array().unwrap().len() as u64, peeked, "{self:#?}");
         assert_eq!(self.messages().values().sum::<u64>(), peeked, "{self:#?}");
     }
