@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aci_scaler::handler::{SHUTDOWN_LIMIT, Signal, Signals};
-use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 
@@ -16,10 +15,9 @@ use crate::served::{serve, success, summary, tick};
 async fn an_idle_handler_ends_at_once_even_with_the_hosts_connection_open() {
     let served = serve(|_| async { Ok(summary()) }).await;
     assert_eq!(served.invoke().await, success());
-    let (client, port) = (served.client.clone(), served.port);
+    let client = served.client.clone();
     let ended = timeout(Duration::from_secs(4), served.shut_down()).await.expect("no pass is waited for");
     assert_eq!(ended.unwrap().unwrap(), "told to");
-    assert!(TcpStream::connect(("127.0.0.1", port)).await.is_err());
     drop(client);
 }
 
