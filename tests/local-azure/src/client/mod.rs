@@ -75,7 +75,8 @@ pub enum ClientError {
 #[derive(Debug)]
 pub struct Client {
     connection: ConnectionHandle<()>,
-    session: SessionHandle<()>,
+    /// One a link.
+    sessions: Vec<SessionHandle<()>>,
     senders: HashMap<String, Sender>,
     receivers: HashMap<String, Receiver>,
 }
@@ -102,9 +103,8 @@ impl Client {
         } else {
             open(&endpoint, stream).await
         };
-        let mut connection = opened.map_err(failed)?;
-        let session = Session::begin(&mut connection).await.map_err(|error| failed(error.to_string()))?;
-        Ok(Self { connection, session, senders: HashMap::new(), receivers: HashMap::new() })
+        let connection = opened.map_err(failed)?;
+        Ok(Self { connection, sessions: Vec::new(), senders: HashMap::new(), receivers: HashMap::new() })
     }
 
     /// Sends messages to a topic, one after the other; each has been accepted when this returns.
@@ -115,7 +115,8 @@ impl Client {
     ) -> Result<(), ClientError> {
         let failed = |reason: String| ClientError::Failed { operation: "sending to", entity: topic.to_owned(), reason };
         if !self.senders.contains_key(topic) {
-            let attached = Sender::attach(&mut self.session, format!("sender-{}", Uuid::new_v4()), topic).await;
+            let session = self.begin().await.map_err(failed)?;
+            let attached = Sender::attach(session, format!("sender-{}", Uuid::new_v4()), topic).await;
             self.senders.insert(topic.to_owned(), attached.map_err(|error| failed(error.to_string()))?);
         }
         let Some(sender) = self.senders.get_mut(topic) else { return Ok(()) };
@@ -141,11 +142,12 @@ impl Client {
         let failed =
             |reason: String| ClientError::Failed { operation: "receiving from", entity: entity.clone(), reason };
         if !self.receivers.contains_key(&entity) {
+            let session = self.begin().await.map_err(failed)?;
             let attaching = Receiver::builder()
                 .name(format!("receiver-{}", Uuid::new_v4()))
                 .source(entity.as_str())
                 .credit_mode(CreditMode::Manual)
-                .attach(&mut self.session);
+                .attach(session);
             let attached = attaching.await.map_err(|error| failed(error.to_string()))?;
             self.receivers.insert(entity.clone(), attached);
         }
@@ -198,8 +200,17 @@ impl Client {
         for (_, receiver) in self.receivers.drain() {
             let _ = receiver.close().await;
         }
-        let _ = self.session.end().await;
+        for mut session in self.sessions {
+            let _ = session.end().await;
+        }
         let _ = self.connection.close().await;
+    }
+
+    /// Begins a session for one link: in the AMQP library, the next link on a session on which one was refused may be
+    /// taken for that one, and fail too.
+    async fn begin(&mut self) -> Result<&mut SessionHandle<()>, String> {
+        let session = Session::begin(&mut self.connection).await.map_err(|error| error.to_string())?;
+        Ok(self.sessions.push_mut(session))
     }
 
     fn receiver_of(&self, received: &Received) -> Result<&Receiver, ClientError> {

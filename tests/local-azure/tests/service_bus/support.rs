@@ -80,6 +80,7 @@ pub fn valid_signature(resource: &str) -> String {
 pub struct Peer {
     pub connection: ConnectionHandle<()>,
     pub session: SessionHandle<()>,
+    retired: Vec<SessionHandle<()>>,
 }
 
 impl Peer {
@@ -106,11 +107,21 @@ impl Peer {
         let mut connection =
             timeout(PATIENCE, opening).await.map_err(|_| "no answer")?.map_err(|error| error.to_string())?;
         let session = Session::begin(&mut connection).await.map_err(|error| error.to_string())?;
-        Ok(Self { connection, session })
+        Ok(Self { connection, session, retired: Vec::new() })
     }
 
-    /// Attaches a pair of links to a node.
+    /// Attaches a pair of links to a node. If that is refused, the next pair is attached in another session: the AMQP
+    /// library may take it for the refused one otherwise.
     pub async fn node(&mut self, address: &str) -> Result<Node, String> {
+        let attached = self.attach(address).await;
+        if attached.is_err() {
+            let next = Session::begin(&mut self.connection).await.map_err(|error| error.to_string())?;
+            self.retired.push(std::mem::replace(&mut self.session, next));
+        }
+        attached
+    }
+
+    async fn attach(&mut self, address: &str) -> Result<Node, String> {
         let reply_to = format!("reply-{}", uuid::Uuid::new_v4());
         let receiver = Receiver::builder()
             .name(format!("{reply_to}-in"))
@@ -131,11 +142,6 @@ impl Peer {
         let reply = cbs.request(&properties, Value::from(token)).await;
         cbs.close().await;
         reply.status
-    }
-
-    pub async fn close(mut self) {
-        self.session.end().await.expect("the session was open");
-        self.connection.close().await.expect("the connection was open");
     }
 }
 

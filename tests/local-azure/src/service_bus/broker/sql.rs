@@ -8,6 +8,7 @@ use sqlparser::ast::{
     BinaryOperator, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, InTarget, UnaryOperator, Value,
 };
 use sqlparser::dialect::Dialect;
+use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::Token;
 
@@ -310,14 +311,15 @@ impl Dialect for FilterDialect {
 
     /// The parser takes what follows EXISTS for a query; here it is a property that is there.
     fn parse_prefix(&self, parser: &mut Parser<'_>) -> Option<Result<Expr, ParserError>> {
-        if !parser.parse_keyword(sqlparser::keywords::Keyword::EXISTS) {
+        let negated = parser.parse_keywords(&[Keyword::NOT, Keyword::EXISTS]);
+        if !negated && !parser.parse_keyword(Keyword::EXISTS) {
             return None;
         }
         let mut property = || {
             parser.expect_token(&Token::LParen)?;
-            let property = parser.parse_expr()?;
+            let property = Box::new(parser.parse_expr()?);
             parser.expect_token(&Token::RParen)?;
-            Ok(Expr::IsNotNull(Box::new(property)))
+            Ok(if negated { Expr::IsNull(property) } else { Expr::IsNotNull(property) })
         };
         Some(property())
     }

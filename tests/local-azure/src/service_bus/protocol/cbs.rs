@@ -11,6 +11,7 @@ use time::OffsetDateTime;
 use super::handshake::Authentication;
 use super::request::{Reply, Request};
 use crate::service_bus::broker::entity::{Entity, Node, path_of};
+use crate::service_bus::faults::Effects;
 use crate::service_bus::sections::text;
 use crate::service_bus::{Call, ServiceBusConfig, Shared};
 
@@ -50,9 +51,12 @@ impl Tokens {
     }
 
     /// Answers a put-token request.
-    pub(super) fn put(&mut self, request: &Request, shared: &Shared, now: OffsetDateTime) -> Reply {
+    pub(super) fn put(&mut self, request: &Request, shared: &Shared, effects: &Effects, now: OffsetDateTime) -> Reply {
         let name = request.property("name");
         shared.calls.record(Call::PutToken { name: name.to_owned() });
+        if let Some((status, condition, description)) = effects.refusal() {
+            return Reply::failure(status, condition, description);
+        }
         let Some(token) = text(&request.body).filter(|_| request.property("operation") == "put-token") else {
             return Reply::failure(400, "amqp:invalid-field", "A put-token request with a token is expected.");
         };

@@ -313,13 +313,7 @@ fn answer(node: &Node, request: &Request, context: &mut Context) -> (super::requ
         }
         None => {
             let effects = context.shared.faults.happen(Operation::PutToken, None);
-            let reply = context.tokens.put(request, &context.shared, now);
-            let reply = match effects.refusal() {
-                Some((status, condition, description)) => {
-                    super::request::Reply::failure(status, condition, description)
-                }
-                None => reply,
-            };
+            let reply = context.tokens.put(request, &context.shared, &effects, now);
             (reply, effects, Spelling::Dashed)
         }
     }
