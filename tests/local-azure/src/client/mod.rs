@@ -22,7 +22,7 @@ use fe2o3_amqp_types::messaging::{Body, MessageId, Modified, Outcome};
 use fe2o3_amqp_types::primitives::{SimpleValue, Symbol};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use rustls_platform_verifier::BuilderVerifierExt as _;
+use rustls_platform_verifier::BuilderVerifierExt;
 use serde_amqp::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -30,7 +30,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use uuid::Uuid;
 
-use crate::service_bus::OutgoingMessage;
+use crate::service_bus::{OutgoingMessage, hex};
 use connection_string::Endpoint;
 
 /// How long a message that the service has already sent may take to arrive once the client wants no more.
@@ -151,18 +151,14 @@ impl Client {
             let attached = attaching.await.map_err(|error| failed(error.to_string()))?;
             self.receivers.insert(entity.clone(), attached);
         }
-        let Some(receiver) = self.receivers.get_mut(&entity) else { return Ok(None) };
-        receiver.set_credit(1).await.map_err(|error| failed(error.to_string()))?;
-        let received = match timeout(wait, receiver.recv::<Body<Value>>()).await {
-            Ok(received) => received,
-            Err(_) => {
-                receiver.drain().await.map_err(|error| failed(error.to_string()))?;
-                match timeout(DRAIN_GRACE, receiver.recv()).await {
-                    Ok(received) => received,
-                    Err(_) => return Ok(None),
-                }
-            }
-        };
+        let Some(link) = self.receivers.get_mut(&entity) else { return Ok(None) };
+        link.set_credit(1).await.map_err(|error| failed(error.to_string()))?;
+        let mut received = timeout(wait, link.recv::<Body<Value>>()).await;
+        if received.is_err() {
+            link.drain().await.map_err(|error| failed(error.to_string()))?;
+            received = timeout(DRAIN_GRACE, link.recv()).await;
+        }
+        let Ok(received) = received else { return Ok(None) };
         let (delivery, message) = received.map(Delivery::into_parts).map_err(|error| failed(error.to_string()))?;
         Ok(Some(Received { entity, delivery, message }))
     }
@@ -171,8 +167,8 @@ impl Client {
     ///
     /// A lock that has expired in the meantime goes unnoticed: the message is then delivered again.
     pub async fn complete(&mut self, received: Received) -> Result<(), ClientError> {
-        let receiver = self.receiver_of(&received)?;
-        let settled = receiver.accept(received.delivery).await;
+        let link = self.link_of(&received)?;
+        let settled = link.accept(received.delivery).await;
         settled.map_err(|error| ClientError::Failed {
             operation: "completing a message of",
             entity: received.entity,
@@ -182,9 +178,9 @@ impl Client {
 
     /// Gives a message back, to be delivered again.
     pub async fn abandon(&mut self, received: Received) -> Result<(), ClientError> {
-        let receiver = self.receiver_of(&received)?;
+        let link = self.link_of(&received)?;
         let modified = Modified { delivery_failed: Some(true), undeliverable_here: None, message_annotations: None };
-        let settled = receiver.modify(received.delivery, modified).await;
+        let settled = link.modify(received.delivery, modified).await;
         settled.map_err(|error| ClientError::Failed {
             operation: "abandoning a message of",
             entity: received.entity,
@@ -213,7 +209,7 @@ impl Client {
         Ok(self.sessions.push_mut(session))
     }
 
-    fn receiver_of(&self, received: &Received) -> Result<&Receiver, ClientError> {
+    fn link_of(&self, received: &Received) -> Result<&Receiver, ClientError> {
         self.receivers.get(&received.entity).ok_or_else(|| ClientError::Failed {
             operation: "settling a message of",
             entity: received.entity.clone(),
@@ -230,7 +226,7 @@ impl Received {
             MessageId::String(text) => text.clone(),
             MessageId::Ulong(number) => number.to_string(),
             MessageId::Uuid(id) => Uuid::from_bytes(*id.as_inner()).to_string(),
-            MessageId::Binary(bytes) => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
+            MessageId::Binary(bytes) => hex(bytes),
         })
     }
 
@@ -283,7 +279,7 @@ async fn tls(host: &str, stream: TcpStream) -> io::Result<tokio_rustls::client::
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .and_then(|builder| builder.with_platform_verifier())
+        .and_then(BuilderVerifierExt::with_platform_verifier)
         .map_err(io::Error::other)?
         .with_no_client_auth();
     let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use fe2o3_amqp::Receiver;
 use fe2o3_amqp::sasl_profile::SaslProfile;
+use fe2o3_amqp_types::messaging::Body;
 use local_azure::clock;
-use local_azure::service_bus::{Call, ServiceBusConfig, SubscriptionConfig};
+use local_azure::service_bus::{Call, ServiceBusConfig, SubscriptionConfig, TokenCheck, Value};
 use tokio::time::timeout;
 
 use crate::support::{
@@ -91,7 +93,7 @@ async fn a_token_that_is_wrong_in_any_way_is_refused() {
 #[tokio::test]
 async fn tokens_of_another_kind_are_checked_by_whoever_issues_them() {
     let until = clock::now() + time::Duration::hours(1);
-    let token_check: local_azure::service_bus::TokenCheck = Arc::new(move |token| (token == "a.b.c").then_some(until));
+    let token_check: TokenCheck = Arc::new(move |token| (token == "a.b.c").then_some(until));
     let config = ServiceBusConfig { token_check: Some(token_check), ..ServiceBusConfig::new() };
     let bus = namespace_with(config, SubscriptionConfig::new("all")).await;
     let mut peer = Peer::anonymous(&bus).await;
@@ -105,7 +107,7 @@ async fn links_are_detached_when_their_token_expires_unless_it_was_renewed() {
     for renewed in [false, true] {
         let until = clock::now() + time::Duration::milliseconds(700);
         let endless = clock::now() + time::Duration::hours(1);
-        let token_check: local_azure::service_bus::TokenCheck = Arc::new(move |token| match token {
+        let token_check: TokenCheck = Arc::new(move |token| match token {
             "brief" => Some(until),
             _ => Some(endless),
         });
@@ -113,13 +115,12 @@ async fn links_are_detached_when_their_token_expires_unless_it_was_renewed() {
         let bus = namespace_with(config, SubscriptionConfig::new("all")).await;
         let mut peer = Peer::anonymous(&bus).await;
         assert_eq!(peer.put_token(TOPIC_URL, "brief").await, 202);
-        let mut receiver = fe2o3_amqp::Receiver::attach(&mut peer.session, "receiver", ADDRESS).await.unwrap();
+        let mut receiver = Receiver::attach(&mut peer.session, "receiver", ADDRESS).await.unwrap();
         if renewed {
             assert_eq!(peer.put_token(TOPIC_URL, "endless").await, 202);
         }
-        let patience = if renewed { Duration::from_millis(1_000) } else { PATIENCE };
-        let received = timeout(patience, receiver.recv::<fe2o3_amqp_types::messaging::Body<serde_amqp::Value>>()).await;
-        match received {
+        let patience = if renewed { Duration::from_secs(1) } else { PATIENCE };
+        match timeout(patience, receiver.recv::<Body<Value>>()).await {
             Ok(Err(error)) => assert!(!renewed, "{error}"),
             Ok(Ok(_)) => panic!("there are no messages"),
             Err(_) => assert!(renewed, "it is still attached"),

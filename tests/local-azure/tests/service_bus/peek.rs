@@ -103,8 +103,8 @@ async fn a_request_that_makes_no_sense_is_refused() {
     let bus = namespace().await;
     let mut peer = Peer::connect(&bus).await;
     let mut node = peer.node(MANAGEMENT).await.unwrap();
-    let none = node.peek(1, 0).await;
-    assert_eq!((none.status, none.condition.as_deref()), (400, Some("com.microsoft:argument-out-of-range")));
+    let empty = node.peek(1, 0).await;
+    assert_eq!((empty.status, empty.condition.as_deref()), (400, Some("com.microsoft:argument-out-of-range")));
     let unknown = node.request(&[("operation", "com.microsoft:dance")], map([])).await;
     assert_eq!((unknown.status, unknown.condition.as_deref()), (501, Some("amqp:not-implemented")));
 }
@@ -141,8 +141,8 @@ async fn everything_that_was_asked_is_in_the_call_log() {
     let mut node = peer.node(&format!("amqps://127.0.0.1/{MANAGEMENT}")).await.unwrap();
     node.request(&PEEK, peek_body(3, 4, true)).await;
     let attach = |direction| Call::Attach { address: MANAGEMENT.to_owned(), direction };
-    let peek = Call::Peek { entity: ADDRESS.to_owned(), from: 3, count: 4, omit_body: true };
-    let expected = [Call::Connect, attach(Direction::FromService), attach(Direction::ToService), peek];
+    let asked = Call::Peek { entity: ADDRESS.to_owned(), from: 3, count: 4, omit_body: true };
+    let expected = [Call::Connect, attach(Direction::FromService), attach(Direction::ToService), asked];
     assert_eq!(bus.call_log(), expected);
     bus.clear_call_log();
     assert_eq!(bus.call_log(), []);

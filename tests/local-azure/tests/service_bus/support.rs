@@ -252,9 +252,9 @@ impl Reply {
 /// A long among the annotations of an encoded message, found by its bytes: a symbol, then the number.
 pub fn annotation(message: &[u8], name: &str) -> i64 {
     let at = message.windows(name.len()).position(|window| window == name.as_bytes()).expect("the annotation");
-    match message[at + name.len()..] {
+    match &message[at + name.len()..] {
         [0x55, small, ..] => i64::from(small.cast_signed()),
-        [0x81, a, b, c, d, e, f, g, h, ..] => i64::from_be_bytes([a, b, c, d, e, f, g, h]),
+        [0x81, number @ ..] => i64::from_be_bytes(*number.first_chunk().expect("eight bytes")),
         _ => panic!("{name} is a long"),
     }
 }

@@ -136,7 +136,7 @@ fn an_expired_message_can_be_peeked_but_not_received() {
 fn the_shorter_time_to_live_counts() {
     let ten = Some(Duration::seconds(10));
     let mut broker = broker(SubscriptionConfig { default_time_to_live: ten, ..all() });
-    let long = OutgoingMessage::new().time_to_live(std::time::Duration::from_secs(60));
+    let long = OutgoingMessage::new().time_to_live(std::time::Duration::from_mins(1));
     broker.publish("files", long.into_stored(), START).unwrap();
     assert!(receive(&mut broker, START + Duration::seconds(10)).is_none());
 }

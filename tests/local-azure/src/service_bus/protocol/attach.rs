@@ -52,7 +52,7 @@ impl Session {
 
     /// Attaches a link as the client asks, or refuses it.
     pub(super) fn attach(&mut self, attach: Attach, context: &Context) {
-        if self.links.len() >= MAX_LINKS {
+        if self.links.len() >= MAX_LINKS as usize {
             let description = format!(
                 "Cannot allocate more handles to the current session. The maximum number of handles allowed is {MAX_LINKS}."
             );

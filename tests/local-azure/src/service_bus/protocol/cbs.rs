@@ -99,13 +99,11 @@ fn is_within(path: &str, outer: &str) -> bool {
 
 /// Checks a token of either kind, which its text tells: Python's SDK says `jwt` of both. Returns when it expires.
 fn check(token: &str, path: &str, config: &ServiceBusConfig) -> Result<OffsetDateTime, &'static str> {
-    match token.strip_prefix("SharedAccessSignature ") {
-        Some(fields) => check_signature(fields, path, config),
-        None => {
-            let accepted = config.token_check.as_ref().and_then(|check| check(token));
-            accepted.ok_or("InvalidToken: The token is not valid.")
-        }
+    if let Some(fields) = token.strip_prefix("SharedAccessSignature ") {
+        return check_signature(fields, path, config);
     }
+    let accepted = config.token_check.as_ref().and_then(|check| check(token));
+    accepted.ok_or("InvalidToken: The token is not valid.")
 }
 
 /// Checks a shared access signature. What is signed is `sr` exactly as it was sent, a line feed, and `se`; the key is

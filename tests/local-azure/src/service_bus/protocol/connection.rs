@@ -161,8 +161,8 @@ impl Connection {
                 self.with_session(channel, |session, context| session.on_flow(&flow, context));
             }
             Incoming::Frame(FrameBody::Transfer { performative, payload }) => {
-                let taken =
-                    self.with_session(channel, |session, context| session.on_transfer(performative, &payload, context));
+                let taken = self
+                    .with_session(channel, |session, context| session.on_transfer(&performative, &payload, context));
                 return taken.unwrap_or(Ok(()));
             }
             Incoming::Frame(FrameBody::Detach(detach)) => {

@@ -25,7 +25,7 @@ impl Session {
     /// Takes a part of a message in.
     pub(super) fn on_transfer(
         &mut self,
-        transfer: Transfer,
+        transfer: &Transfer,
         payload: &[u8],
         context: &mut Context,
     ) -> Result<(), Dropped> {
@@ -306,17 +306,13 @@ impl Session {
 /// Answers a request of either node.
 fn answer(node: &Node, request: &Request, context: &mut Context) -> (super::request::Reply, Effects, Spelling) {
     let now = clock::now();
-    match node.entity() {
-        Some(entity) => {
-            let (reply, effects) = management::answer(request, entity, &context.shared, now);
-            (reply, effects, Spelling::Camel)
-        }
-        None => {
-            let effects = context.shared.faults.happen(Operation::PutToken, None);
-            let reply = context.tokens.put(request, &context.shared, &effects, now);
-            (reply, effects, Spelling::Dashed)
-        }
+    if let Some(entity) = node.entity() {
+        let (reply, effects) = management::answer(request, entity, &context.shared, now);
+        return (reply, effects, Spelling::Camel);
     }
+    let effects = context.shared.faults.happen(Operation::PutToken, None);
+    let reply = context.tokens.put(request, &context.shared, &effects, now);
+    (reply, effects, Spelling::Dashed)
 }
 
 /// Puts what a client has sent into its topic.

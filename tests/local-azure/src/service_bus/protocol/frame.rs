@@ -125,9 +125,8 @@ fn outcome(descriptor: &Descriptor, value: &Value) -> Option<(Option<Outcome>, V
     let Value::List(fields) = value else { return None };
     let outcome = match *code {
         ACCEPTED => Some(Outcome::Complete),
-        RELEASED => Some(Outcome::Abandon),
         MODIFIED if matches!(fields.get(1), Some(Value::Bool(true))) => Some(Outcome::Defer),
-        MODIFIED => Some(Outcome::Abandon),
+        RELEASED | MODIFIED => Some(Outcome::Abandon),
         REJECTED => Some(dead_letter(fields.first())),
         _ => None,
     };
