@@ -53,7 +53,7 @@ pub fn ids(bus: &ServiceBus) -> Vec<String> {
 pub async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     let waiting = async {
         while !condition() {
-            tokio::task::yield_now().await;
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
     timeout(PATIENCE, waiting).await.unwrap_or_else(|_| panic!("never happened: {what}"));

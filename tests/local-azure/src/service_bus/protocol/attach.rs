@@ -8,7 +8,7 @@ use fe2o3_amqp_types::performatives::{Attach, Detach};
 
 use super::frame::error;
 use super::management::disabled;
-use super::session::{Action, Context, Dropped, Later, Link, LinkKind, MAX_LINKS, Session, other};
+use super::session::{Action, Context, Dropped, Link, LinkKind, MAX_LINKS, Session, other};
 use crate::clock;
 use crate::service_bus::broker::entity::{Entity, Node, SubscriptionPath};
 use crate::service_bus::faults::Effect;
@@ -39,11 +39,7 @@ impl Session {
         if let Some((_, condition, description)) = effects.refusal() {
             self.refuse(attach, error(condition, description), context);
         } else if let Some(delay) = effects.delay() {
-            let (later, channel) = (context.later.clone(), self.channel);
-            tokio::spawn(async move {
-                tokio::time::sleep(delay).await;
-                let _ = later.send(Later { channel, action: Action::Attach(Box::new(attach)) });
-            });
+            self.put_off(delay, Action::Attach(Box::new(attach)), context);
         } else {
             self.attach(attach, context);
         }
