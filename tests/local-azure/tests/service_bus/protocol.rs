@@ -111,7 +111,7 @@ fn ids_len(bus: &local_azure::service_bus::ServiceBus) -> usize {
 
 #[tokio::test]
 async fn a_silent_client_is_sent_away_and_one_that_gives_signs_of_life_is_not() {
-    let idle_time_out = Duration::from_millis(200);
+    let idle_time_out = Duration::from_millis(500);
     let config = ServiceBusConfig { idle_time_out, ..ServiceBusConfig::new() };
     let bus = namespace_with(config, SubscriptionConfig::new("all")).await;
     // This client knows nothing of time-outs: it stops after its Open.
@@ -139,11 +139,11 @@ async fn a_client_that_wants_signs_of_life_gets_them() {
         .container_id("peer")
         .scheme("amqp")
         .sasl_profile(fe2o3_amqp::sasl_profile::SaslProfile::Plain { username: key_name, password: key })
-        .idle_time_out(200_u32)
+        .idle_time_out(600_u32)
         .open_with_stream(stream)
         .await
         .unwrap();
-    let closed = timeout(Duration::from_secs(1), connection.on_close()).await;
+    let closed = timeout(Duration::from_millis(1_500), connection.on_close()).await;
     assert!(closed.is_err(), "the client would have closed: {closed:?}");
 }
 

@@ -179,11 +179,8 @@ fn address(attach: &Attach) -> Option<&str> {
 }
 
 fn target(attach: &Attach) -> Option<&str> {
-    match attach.target.as_deref()? {
-        TargetArchetype::Target(target) => target.address.as_deref(),
-        #[expect(unreachable_patterns, reason = "with the crate's transactions there are coordinators too")]
-        _ => None,
-    }
+    let TargetArchetype::Target(target) = attach.target.as_deref()?;
+    target.address.as_deref()
 }
 
 fn full_path(entity: &Entity) -> String {

@@ -1,7 +1,7 @@
 //! Messages that clients receive, and how they settle them.
 
-use fe2o3_amqp_types::messaging::Rejected;
 use serde_amqp::Value;
+use serde_amqp::primitives::Symbol;
 use time::OffsetDateTime;
 
 use super::frame::{self, ReceiverDisposition, error};
@@ -9,7 +9,6 @@ use super::management::LOCK_LOST;
 use super::session::{Context, Link, LinkKind, Session, Unsettled};
 use crate::clock;
 use crate::service_bus::broker::entity::{Entity, SubscriptionPath};
-use crate::service_bus::sections::encode;
 use crate::service_bus::{Call, Settlement};
 
 impl Session {
@@ -89,7 +88,7 @@ impl Session {
         let sender = Value::Bool(false);
         let id = Value::Uint(delivery_id);
         let fields = vec![sender, id.clone(), id, Value::Bool(true), state];
-        context.send(self.channel, &frame::described(0x15, Value::List(fields)));
+        context.send(self.channel, &frame::described(frame::DISPOSITION, Value::List(fields)));
     }
 
     /// When a lock expires that keeps a message from a waiting client.
@@ -131,6 +130,7 @@ fn take(path: &SubscriptionPath, settled: bool, context: &Context) -> Option<(Ve
 }
 
 fn lock_lost() -> Value {
-    let rejected = Rejected { error: Some(error("com.microsoft:message-lock-lost", LOCK_LOST)) };
-    serde_amqp::from_slice(&encode(&rejected)).unwrap_or_default()
+    let condition = Value::Symbol(Symbol::from("com.microsoft:message-lock-lost"));
+    let error = frame::described(frame::ERROR, Value::List(vec![condition, Value::from(LOCK_LOST)]));
+    frame::described(frame::REJECTED, Value::List(vec![error]))
 }
