@@ -183,7 +183,7 @@ impl Connection {
         self.context.client_max_frame = (open.max_frame_size.0 as usize).max(LEAST_MAX_FRAME);
         self.heartbeat = open.idle_time_out.filter(|time_out| *time_out > 0).map(|time_out| {
             // Twice as often as needed, so that one that comes late does no harm.
-            let period = Duration::from_millis(u64::from(time_out) / 2);
+            let period = Duration::from_millis((u64::from(time_out) / 2).max(1));
             (period, Instant::now() + period)
         });
     }
