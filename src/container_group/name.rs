@@ -43,8 +43,9 @@ impl GroupName {
             hash_part(&mut hash, &part.to_lowercase());
         }
         hash_part(&mut hash, message.message_id.as_str());
-        let digits: String = hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        Self(format!("{prefix}-{digits}-{attempt}"))
+        let [a, b, c, d, e, f, g, h, ..] = <[u8; 32]>::from(hash.finalize());
+        let digits = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
+        Self(format!("{prefix}-{digits:016x}-{attempt}"))
     }
 
     /// The name.
