@@ -43,8 +43,7 @@ impl GroupName {
             hash_part(&mut hash, &part.to_lowercase());
         }
         hash_part(&mut hash, message.message_id.as_str());
-        let [a, b, c, d, e, f, g, h, ..] = <[u8; 32]>::from(hash.finalize());
-        let digits = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
+        let digits = hash.finalize().iter().take(8).fold(0_u64, |digits, byte| digits << 8 | u64::from(*byte));
         Self(format!("{prefix}-{digits:016x}-{attempt}"))
     }
 
