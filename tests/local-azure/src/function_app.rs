@@ -20,6 +20,19 @@ pub const FUNCTION: &str = "ScaleTimer";
 /// The scaler's binary, as `host.json` names it.
 const BINARY: &str = "aci-scaler";
 
+/// What `cargo run` tells this program about its own package. A cargo inside would take it for a change of the
+/// environment, and compile ring and all that is built on it again each time (ring's `build.rs` watches these).
+const OF_THIS_PACKAGE: [&str; 8] = [
+    "CARGO_MANIFEST_DIR",
+    "CARGO_MANIFEST_LINKS",
+    "CARGO_PKG_NAME",
+    "CARGO_PKG_VERSION",
+    "CARGO_PKG_VERSION_MAJOR",
+    "CARGO_PKG_VERSION_MINOR",
+    "CARGO_PKG_VERSION_PATCH",
+    "CARGO_PKG_VERSION_PRE",
+];
+
 /// The scaler under a Functions host. Dropping it kills the scaler.
 #[derive(Debug)]
 pub struct FunctionApp {
@@ -78,6 +91,7 @@ pub async fn build_scaler(cargo: &OsStr) -> Result<PathBuf, BuildError> {
     let mut command = Command::new(cargo);
     command.args(["build", "--package", BINARY, "--bin", BINARY, "--message-format", "json-render-diagnostics"]);
     command.current_dir(repository()).stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
+    OF_THIS_PACKAGE.iter().for_each(|name| _ = command.env_remove(name));
     let output = command.spawn()?.wait_with_output().await?;
     if !output.status.success() {
         return Err(BuildError::Failed);

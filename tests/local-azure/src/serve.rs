@@ -109,7 +109,9 @@ pub async fn follow(azure: &LocalAzure, story: &Story) {
     let mut changes = groups.changes();
     let mut watch = GroupWatch::default();
     while changes.changed().await.is_ok() {
-        watch.look(&groups.groups(), story);
+        for name in watch.look(&groups.groups(), story) {
+            story.tell("group", &format!("{name} is gone"));
+        }
     }
 }
 

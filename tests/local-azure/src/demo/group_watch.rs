@@ -22,16 +22,12 @@ pub(crate) struct GroupWatch {
 }
 
 impl GroupWatch {
-    /// Tells and counts what has changed.
-    pub(crate) fn look(&mut self, groups: &[GroupSnapshot], story: &Story) {
-        self.seen.retain(|name, _| {
-            let is_there = groups.iter().any(|group| group.name == *name);
-            if !is_there {
-                self.tally.deleted += 1;
-                story.tell("group", &format!("{name} is deleted"));
-            }
-            is_there
-        });
+    /// Counts what has changed, and tells it but for the groups that are gone, which it returns.
+    pub(crate) fn look(&mut self, groups: &[GroupSnapshot], story: &Story) -> Vec<String> {
+        let is_gone = |name: &String| !groups.iter().any(|group| group.name == *name);
+        let gone: Vec<_> = self.seen.keys().filter(|name| is_gone(name)).cloned().collect();
+        self.seen.retain(|name, _| !gone.contains(name));
+        self.tally.deleted += gone.len();
         for group in groups {
             match self.seen.insert(group.name.clone(), group.phase) {
                 None => {
@@ -46,6 +42,7 @@ impl GroupWatch {
         }
         let active = groups.iter().filter(|group| !group.phase.is_over()).count();
         self.tally.most_at_once = self.tally.most_at_once.max(active);
+        gone
     }
 
     /// What became of the groups so far.

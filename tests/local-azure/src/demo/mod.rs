@@ -13,12 +13,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use crate::client::{Client, ClientError};
 use crate::container_groups::ContainerGroupsConfig;
 use crate::function_app::{FUNCTION, FunctionApp, FunctionAppError};
-use crate::functions_host::{FunctionsHost, Outcome};
+use crate::functions_host::{FunctionsHost, LogRecord, Outcome};
 use crate::local::{LocalAzure, LocalAzureConfig, TOPIC};
 use crate::sample::{self, SUBSCRIPTIONS, SampleError};
 use crate::service_bus::BrokerError;
@@ -113,8 +114,12 @@ impl Demo {
                 self.pass_interval.as_secs_f64(),
             ),
         );
-        let summary = self.serve(&azure, &app.host, story).await?;
+        let mut records = app.host.records().follow();
+        let summary = self.serve(&azure, &app.host, &mut records, story).await?;
         app.host.stop().await;
+        while let Ok(record) = records.try_recv() {
+            tell_record(&record, story);
+        }
         azure.resource_manager.stop().await;
         azure.service_bus.shutdown();
         Ok(summary)
@@ -134,10 +139,15 @@ impl Demo {
     }
 
     /// Makes passes, and tells what happens meanwhile, until all is done or the time is up.
-    async fn serve(&self, azure: &LocalAzure, host: &FunctionsHost, story: &Story) -> Result<Summary, DemoError> {
+    async fn serve(
+        &self,
+        azure: &LocalAzure,
+        host: &FunctionsHost,
+        records: &mut UnboundedReceiver<LogRecord>,
+        story: &Story,
+    ) -> Result<Summary, DemoError> {
         let groups = azure.resource_manager.container_groups();
-        let (mut records, mut changes) = (host.records().follow(), groups.changes());
-        let mut watch = GroupWatch::default();
+        let (mut changes, mut watch) = (groups.changes(), GroupWatch::default());
         let mut ticks = interval(self.pass_interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let deadline = sleep_until(Instant::now() + self.deadline.saturating_sub(story.elapsed()));
@@ -145,12 +155,11 @@ impl Demo {
         let (mut passes, mut pass) = (0, None);
         loop {
             tokio::select! {
-                // What the scaler logged about a group comes before the news that the group is gone.
+                // What the scaler logged during a pass comes before the pass's sums.
                 biased;
-                Some(record) = records.recv() => if let Some((who, text)) = worth_telling(&record) {
-                    story.tell(who, &text);
-                },
-                Ok(()) = changes.changed() => watch.look(&groups.groups(), story),
+                Some(record) = records.recv() => tell_record(&record, story),
+                // That groups are gone is told by the scaler's log, after what it kept of theirs.
+                Ok(()) = changes.changed() => drop(watch.look(&groups.groups(), story)),
                 outcome = async { pass.as_mut().expect("it is only polled while there is one").await },
                     if pass.is_some() => {
                     pass = None;
@@ -160,10 +169,11 @@ impl Demo {
                 () = &mut deadline => break,
                 _ = ticks.tick(), if pass.is_none() => pass = Some(Box::pin(invoke(host))),
             }
-            if pass.is_none() && watch.tally().deleted > 0 && left(azure)?.is_empty() {
+            if pass.is_none() && passes > 0 && left(azure)?.is_empty() {
                 break;
             }
         }
+        watch.look(&groups.groups(), story);
         let tally = watch.tally();
         let waiting = waiting(azure)?.len();
         Ok(Summary {
@@ -200,6 +210,12 @@ async fn invoke(host: &FunctionsHost) -> Outcome {
     match host.invocation(FUNCTION).await {
         Some(invocation) => host.invoke(&invocation).await,
         None => Outcome::Failed { reason: format!("there is no function {FUNCTION}") },
+    }
+}
+
+fn tell_record(record: &LogRecord, story: &Story) {
+    if let Some((who, text)) = worth_telling(record) {
+        story.tell(who, &text);
     }
 }
 
