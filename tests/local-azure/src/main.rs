@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use local_azure::demo::{Demo, Story};
-use local_azure::function_app::build_scaler;
+use local_azure::function_app::{FUNCTION, build_scaler};
 use local_azure::serve::{self, PORT, SERVICE_BUS_PORT};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
@@ -101,10 +101,8 @@ async fn serve(service_bus_port: u16, port: u16, scaler: Option<PathBuf>) -> Res
     let host = async {
         let Some(scaler) = scaler else { return pending().await };
         let app = serve::start_host(&azure, &scaler).await?;
-        story.tell(
-            "host",
-            &format!("runs the scaler every minute; at once: curl -d '{{}}' -H 'Content-Type: application/json' http://{}/admin/functions/ScaleTimer", app.host.admin_address()),
-        );
+        let at_once = format!("curl -d '{{}}' http://{}/admin/functions/{FUNCTION}", app.host.admin_address());
+        story.tell("host", &format!("runs the scaler every minute, and at once when asked: {at_once}"));
         serve::follow_host(&app, &story).await;
         Ok(ExitCode::SUCCESS)
     };

@@ -27,6 +27,14 @@ pub const PORT: u16 = 7072;
 /// Where the Functions host has its admin endpoints: the port of `func start`.
 pub const HOST_PORT: u16 = 7071;
 
+/// The settings that depend on the ports.
+const WITH_PORTS: [&str; 4] = [
+    "AZURE_RESOURCE_MANAGER_ENDPOINT",
+    "IDENTITY_ENDPOINT",
+    "INSTANCE_SERVICE_BUS_CONNECTION_STRING",
+    "SB_CONNECTION_STR",
+];
+
 /// The local Azure cannot stay up.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
@@ -72,35 +80,30 @@ pub async fn start(service_bus_port: u16, port: u16) -> Result<LocalAzure, Serve
 
 /// Tells where everything is and what can be done with it.
 pub fn tell_how_to_use(azure: &LocalAzure, tell: impl Fn(&str)) {
-    let (service_bus, port) = (&azure.service_bus, azure.service_bus.port());
     tell("The local Azure is up. Ctrl-C ends it.\n");
-    tell(&format!("  Service Bus        {}", service_bus.connection_string()));
+    tell(&format!("  Service Bus        {}", azure.service_bus.connection_string()));
     for (name, sizes) in SUBSCRIPTIONS {
-        tell(&format!(
-            "                     topic {TOPIC}, subscription {name}: {} to {} MB",
-            sizes.start(),
-            sizes.end()
-        ));
+        let (from, to) = sizes.into_inner();
+        tell(&format!("                     topic {TOPIC}, subscription {name}: {from} to {to} MB"));
     }
     tell(&format!("  Resource Manager   {}", azure.resource_manager.endpoint()));
     tell(&format!("  Managed identity   {}", azure.resource_manager.identity_endpoint()));
+    let port = azure.service_bus.port();
     let is_default = port == SERVICE_BUS_PORT && azure.resource_manager.endpoint().ends_with(&format!(":{PORT}"));
-    let send = if is_default { String::new() } else { format!(" --service-bus-port {port}") };
     if !is_default {
-        tell("\nThe ports are not those of .env. In the second terminal, first:\n");
-        let differing = ["AZURE_RESOURCE_MANAGER_ENDPOINT", "IDENTITY_ENDPOINT", "SB_CONNECTION_STR"];
-        for (name, value) in azure.scaler_environment() {
-            if differing.contains(&name.strip_prefix("INSTANCE_").unwrap_or(&name)) || name.ends_with("_STRING") {
-                tell(&format!("  export {name}='{value}'"));
-            }
+        tell("\nThe ports are not those of .env. In a second terminal, first:\n");
+        let environment = azure.scaler_environment();
+        for (name, value) in environment.iter().filter(|(name, _)| WITH_PORTS.contains(&name.as_str())) {
+            tell(&format!("  export {name}='{value}'"));
         }
     }
     tell("\nIn a second terminal:\n");
-    tell(&format!("  cargo local send{send} --size 120 --count 3   sends messages about files of 120 MB"));
-    tell("  cargo run -- check                          says whether the scaler can use each service");
-    tell("  cargo run -- plan                           says what a pass would do");
-    tell("  cargo run -- once                           makes a pass");
-    tell("  func start                                  makes one every minute, with the Core Tools\n");
+    tell("  cargo run -- check   says whether the scaler can use each service");
+    tell("  cargo run -- plan    says what a pass would do");
+    tell("  cargo run -- once    makes a pass");
+    tell("  func start           makes one every minute, with the Core Tools");
+    let option = if is_default { String::new() } else { format!(" --service-bus-port {port}") };
+    tell(&format!("  cargo local send --size 120 --count 3{option}   sends three messages about files of 120 MB\n"));
 }
 
 /// Tells what becomes of container groups, without end.

@@ -51,7 +51,7 @@ impl Worker for BuiltIn {
 enum WorkerError {
     #[error("the variable {0} is not set")]
     NotSet(&'static str),
-    #[error("no message came within {} s", .0.as_secs())]
+    #[error("no message came within {} s", .0.as_secs_f64())]
     NoMessage(Duration),
     #[error(transparent)]
     ServiceBus(#[from] ClientError),
@@ -100,4 +100,79 @@ fn file_size_mb(message: &Received) -> f64 {
         _ => 0.0,
     };
     size.max(0.0).min(f64::from(crate::sample::LARGEST_MB))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::local::{LocalAzure, LocalAzureConfig, TOPIC};
+    use crate::sample;
+
+    const SUBSCRIPTION: &str = "51-200MB";
+
+    async fn azure() -> LocalAzure {
+        let azure = LocalAzure::start(LocalAzureConfig::default()).await.unwrap();
+        sample::create_subscriptions(&azure.service_bus).unwrap();
+        azure
+    }
+
+    /// Runs a worker of a subscription of this namespace and returns how it ended and what it printed.
+    async fn run(azure: &LocalAzure, without: Option<&str>, patience: Duration) -> (Exit, String) {
+        let connection_string = azure.service_bus.connection_string();
+        let variables = [
+            ("SERVICE_BUS_CONNECTION_STRING", connection_string.as_str()),
+            ("TOPIC", TOPIC),
+            ("SUBSCRIPTION", SUBSCRIPTION),
+        ];
+        let environment: BTreeMap<_, _> = variables
+            .into_iter()
+            .filter(|(name, _)| Some(*name) != without)
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect();
+        let log = LogSink::default();
+        let job = Job {
+            group: "worker-1".to_owned(),
+            container: "worker".to_owned(),
+            image: "local/worker:latest".to_owned(),
+            command: Vec::new(),
+            environment,
+            memory_gb: 1.0,
+            cpu: 1.0,
+            log: log.clone(),
+        };
+        let exit = BuiltIn { patience, ..BuiltIn::default() }.run(job).await;
+        (exit, log.lines().join("\n"))
+    }
+
+    #[tokio::test]
+    async fn a_worker_settles_the_oldest_message_of_its_subscription_and_no_other() {
+        let azure = azure().await;
+        let messages = [("other", 8), ("first", 120), ("second", 60)].map(|(id, size)| sample::message(id, size));
+        azure.service_bus.publish_all(TOPIC, messages).unwrap();
+        let (exit, log) = run(&azure, None, Duration::from_secs(20)).await;
+        assert_eq!(exit, Exit::Code(0), "{log}");
+        assert!(log.ends_with("message first is done and settled"), "{log}");
+        let left = azure.service_bus.peek_all(TOPIC, SUBSCRIPTION).unwrap();
+        assert_eq!(left.iter().map(|message| message.message_id.as_deref()).collect::<Vec<_>>(), [Some("second")]);
+        assert_eq!(azure.service_bus.peek_all(TOPIC, "1-50MB").unwrap().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_worker_without_a_message_fails_when_its_patience_ends() {
+        let (exit, log) = run(&azure().await, None, Duration::from_millis(20)).await;
+        assert_eq!(exit, Exit::Code(1));
+        assert!(log.ends_with("failed: no message came within 0.02 s"), "{log}");
+    }
+
+    #[tokio::test]
+    async fn a_worker_without_a_setting_names_it_and_fails() {
+        let azure = azure().await;
+        for name in ["SERVICE_BUS_CONNECTION_STRING", "TOPIC", "SUBSCRIPTION"] {
+            let (exit, log) = run(&azure, Some(name), Duration::from_secs(20)).await;
+            assert_eq!(exit, Exit::Code(1));
+            assert_eq!(log, format!("failed: the variable {name} is not set"));
+        }
+    }
 }
