@@ -91,7 +91,9 @@ pub async fn build_scaler(cargo: &OsStr) -> Result<PathBuf, BuildError> {
     let mut command = Command::new(cargo);
     command.args(["build", "--package", BINARY, "--bin", BINARY, "--message-format", "json-render-diagnostics"]);
     command.current_dir(repository()).stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
-    OF_THIS_PACKAGE.iter().for_each(|name| _ = command.env_remove(name));
+    for name in OF_THIS_PACKAGE {
+        command.env_remove(name);
+    }
     let output = command.spawn()?.wait_with_output().await?;
     if !output.status.success() {
         return Err(BuildError::Failed);
