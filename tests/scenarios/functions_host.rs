@@ -7,7 +7,7 @@ use local_azure::container_groups::Exit;
 use local_azure::function_app::FunctionApp;
 use local_azure::functions_host::variants::variants;
 use local_azure::functions_host::{FunctionsHost, Level, Outcome};
-use local_azure::resource_manager::OperationKind::{ListGroups, PutGroup};
+use local_azure::resource_manager::OperationKind::{DeleteGroup, ListGroups, PutGroup};
 use local_azure::resource_manager::{Answer, Fault};
 use serde_json::json;
 
@@ -99,6 +99,28 @@ async fn of_two_invocations_at_once_one_leaves_the_work_to_the_other() {
         .collect();
     assert_eq!(logs.iter().filter(|line| line.contains("already running")).count(), 1, "{logs:?}");
     assert_eq!(world.calls(PutGroup).len(), 1);
+    app.host.stop().await;
+}
+
+#[tokio::test]
+async fn nothing_is_created_before_the_time_that_azure_named_and_cleaning_up_goes_on() {
+    let world = World::new(&["a"]).await;
+    world.send("a", messages("m", 1));
+    let app = start(&world).await;
+    invoke(&app.host).await;
+    world.finish_all(Exit::Code(0)).await;
+    world.azure.service_bus.remove("files", "a", 1).unwrap();
+    world.send("a", messages("n", 1));
+    let throttled = Answer::too_many_requests(Duration::from_mins(1));
+    world.azure.resource_manager.inject(Fault::once(PutGroup).answers(throttled));
+    world.azure.resource_manager.forget_calls();
+    for pass in 1..=3 {
+        let outcome = invoke(&app.host).await;
+        let Outcome::Succeeded { return_value, .. } = outcome else { panic!("{outcome:?}") };
+        assert_eq!(return_value["message_counts"], json!({"waiting_quota": 1}), "pass {pass}");
+        assert_eq!(world.calls(PutGroup).len(), 1, "pass {pass}");
+    }
+    assert_eq!(world.calls(DeleteGroup).len(), 1);
     app.host.stop().await;
 }
 
