@@ -8,7 +8,8 @@ use time::macros::datetime;
 
 use crate::container_group::{MemoryGb, NamePrefix};
 use crate::settings::{
-    AciSettings, AzureSettings, ContainerEnvironment, ProcessingSettings, ServiceBusAuth, ServiceBusSettings, Settings,
+    AciSettings, AzureSettings, ContainerEnvironment, LogSettings, ProcessingSettings, ServiceBusAuth,
+    ServiceBusSettings, Settings,
 };
 
 /// The time in unit tests.
@@ -60,5 +61,6 @@ pub fn settings() -> Settings {
             pass_deadline: Duration::from_secs(240),
         },
         container: ContainerEnvironment::default(),
+        logs: LogSettings::default(),
     }
 }

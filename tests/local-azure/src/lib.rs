@@ -1,2 +1,9 @@
 //! Enough of Azure on the loopback address to run the scaler unchanged: Service Bus, container instances, managed
 //! identity and a Functions host.
+
+pub mod client;
+pub mod clock;
+pub mod container_groups;
+pub mod identity;
+pub mod resource_manager;
+pub mod service_bus;
