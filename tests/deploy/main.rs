@@ -1,0 +1,11 @@
+//! Deployment: the scripts behind the workflows run here with a recording stand-in for `az`, the real Azure CLI reads what
+//! was recorded, the package is unpacked and run, and the template is resolved and held against Azure's schemas.
+
+mod azure_cli;
+mod code;
+mod login;
+mod package;
+mod settings;
+mod stage;
+mod tools;
+mod workflows;
