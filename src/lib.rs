@@ -6,6 +6,7 @@ pub mod azure;
 pub mod clock;
 pub mod container_group;
 pub mod deadline;
+pub mod error;
 pub mod handler;
 pub mod message;
 pub mod pass;

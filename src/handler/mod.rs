@@ -11,6 +11,7 @@
 mod invocation;
 mod pass;
 mod port;
+mod scaler;
 mod signal;
 
 use std::fmt;
@@ -34,11 +35,11 @@ use tokio::time::sleep;
 use tracing::{Instrument, error, info, warn};
 
 pub use self::port::{PortError, port};
+pub use self::scaler::{PassFailure, PassSummary, Scaler};
 pub use self::signal::{Signal, Signals};
 
 use self::invocation::Invocation;
 use self::pass::{Conductor, Outcome};
-use crate::deadline::Deadline;
 
 /// What the host calls the function: the name of the folder that holds its `function.json`.
 pub const FUNCTION_NAME: &str = "ScaleTimer";
@@ -47,33 +48,6 @@ pub const FUNCTION_NAME: &str = "ScaleTimer";
 ///
 /// Service managers and container runtimes wait 10 s or more before they kill; half of it leaves room for them to be slow.
 pub const SHUTDOWN_LIMIT: Duration = Duration::from_secs(5);
-
-/// What the handler runs when the host invokes it.
-pub trait Scaler: Send + Sync + 'static {
-    /// Runs one pass, and ends it by itself when the deadline passes, which a shutdown can bring forward.
-    fn pass(&self, deadline: Deadline) -> impl Future<Output = Result<PassSummary, PassFailure>> + Send;
-}
-
-/// What a pass tells the host.
-#[derive(Clone, Debug, PartialEq)]
-pub struct PassSummary {
-    /// The answer's `Logs`: the host logs each at level Information under `Function.ScaleTimer.User`.
-    pub lines: Vec<String>,
-    /// The answer's `ReturnValue`.
-    pub report: Value,
-}
-
-/// Why a pass achieved nothing. It shows as a failed invocation.
-#[derive(Debug, thiserror::Error)]
-#[error(transparent)]
-pub struct PassFailure(Box<dyn std::error::Error + Send + Sync>);
-
-impl PassFailure {
-    /// A failure because of an error, or for a reason put in words.
-    pub fn new(reason: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self(reason.into())
-    }
-}
 
 /// Serves the host until `shutdown` is ready, then ends the pass in hand within [`SHUTDOWN_LIMIT`] and returns what
 /// `shutdown` gave.

@@ -1,9 +1,7 @@
 //! Runs passes: one at a time, each with a deadline.
 
 use std::convert::Infallible;
-use std::error::Error;
 use std::future::pending;
-use std::iter;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +11,7 @@ use tracing::error;
 
 use super::{PassSummary, Scaler};
 use crate::deadline::Deadline;
+use crate::error::chain;
 
 /// How long a pass in hand still has once a shutdown begins; the second that [`super::SHUTDOWN_LIMIT`] leaves is for the answer.
 const CLOSING_DEADLINE: Duration = Duration::from_secs(4);
@@ -93,10 +92,4 @@ async fn overrun(deadline: &Deadline) {
 fn failed(reason: String) -> Outcome {
     error!("the pass failed: {reason}");
     Outcome::Failed(reason)
-}
-
-/// An error and what caused it, in one line.
-fn chain(error: &dyn Error) -> String {
-    let causes = iter::successors(Some(error), |error| (*error).source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

@@ -20,19 +20,10 @@ use tracing_subscriber::{Layer, Registry, fmt};
 
 pub use self::filter::DirectiveError;
 use self::writer::Streams;
+use crate::settings::LogFormat;
 
 /// The target of the span around an invocation; its fields are part of every line within.
 pub const INVOCATION_TARGET: &str = "aci_scaler::invocation";
-
-/// How a line is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum LogFormat {
-    /// A sentence with its fields, for people.
-    #[default]
-    Text,
-    /// A JSON object, for programs.
-    Json,
-}
 
 /// Logging could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -45,11 +36,27 @@ pub enum TelemetryError {
     AlreadyInstalled(#[from] subscriber::SetGlobalDefaultError),
 }
 
+/// Where lines go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// To both streams, as the Functions host reads them.
+    ForHost,
+    /// All to the standard error: a command's result has the standard output to itself.
+    StandardError,
+}
+
 /// Logs to the process's streams from here on, panics included.
 ///
 /// `directives` are a level (`info`) or `tracing-subscriber`'s directives (`info,aci_scaler::azure=debug`).
-pub fn install(directives: &str, format: LogFormat) -> Result<(), TelemetryError> {
-    subscriber::set_global_default(subscriber(directives, format, io::stdout, io::stderr)?)?;
+pub fn install(directives: &str, format: LogFormat, output: Output) -> Result<(), TelemetryError> {
+    match output {
+        Output::ForHost => {
+            subscriber::set_global_default(subscriber(directives, format, io::stdout, io::stderr)?)?;
+        }
+        Output::StandardError => {
+            subscriber::set_global_default(subscriber(directives, format, io::stderr, io::stderr)?)?;
+        }
+    }
     log_panics();
     Ok(())
 }

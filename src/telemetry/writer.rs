@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use tracing::{Level, Metadata};
 use tracing_subscriber::fmt::MakeWriter;
 
-use super::LogFormat;
+use crate::settings::LogFormat;
 
 /// Where lines go.
 pub(super) struct Streams<Out, Err> {

@@ -5,5 +5,6 @@ pub mod client;
 pub mod clock;
 pub mod container_groups;
 pub mod identity;
+pub mod local;
 pub mod resource_manager;
 pub mod service_bus;
