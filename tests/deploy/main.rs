@@ -7,5 +7,6 @@ mod login;
 mod package;
 mod settings;
 mod stage;
+mod template;
 mod tools;
 mod workflows;

@@ -8,6 +8,9 @@ use std::process::{Command, Stdio};
 /// The Azure CLI, whose parser reads the recorded command lines.
 pub const AZURE_CLI: &str = "azure-cli==2.91.0";
 
+/// Checks JSON against schemas.
+pub const SCHEMA_VALIDATOR: &str = "jsonschema==4.26.0";
+
 /// A Python that has a package, or nothing if there is no Python here.
 pub fn python(package: &str) -> Option<PathBuf> {
     if missing("python3", &["-c", "import venv"]) {
