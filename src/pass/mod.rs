@@ -105,6 +105,9 @@ impl<G: ContainerGroups, S: Subscriptions, M: Messages> Scaler<G, S, M> {
             report.record(applied);
         }
         report.finish(start.elapsed());
+        for trouble in report.troubles() {
+            tracing::warn!("{trouble}");
+        }
         Ok(report)
     }
 

@@ -1,0 +1,10 @@
+//! Scenarios: the real scaler's binary on the local Azure, over real sockets.
+
+mod backlog;
+mod command_line;
+mod invalid_messages;
+mod life_of_a_group;
+mod resource_manager_trouble;
+mod secrets;
+mod service_bus_trouble;
+mod support;
