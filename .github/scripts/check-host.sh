@@ -3,6 +3,7 @@
 #
 # In:  FUNCTION_APP_NAME, RESOURCE_GROUP
 #      DEADLINE_SECONDS (300), POLL_SECONDS (10)
+#      GITHUB_STEP_SUMMARY           says that it is loaded, in a workflow
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=function-app.sh
 source "$(dirname "${BASH_SOURCE[0]}")/function-app.sh"
@@ -50,4 +51,4 @@ while :; do
 done
 
 echo "$function_name is loaded on $FUNCTION_APP_NAME."
-echo "\`$function_name\` is loaded on \`$FUNCTION_APP_NAME\`." >>"$GITHUB_STEP_SUMMARY"
+echo "\`$function_name\` is loaded on \`$FUNCTION_APP_NAME\`." >>"${GITHUB_STEP_SUMMARY:-/dev/null}"

@@ -25,7 +25,7 @@ BEFORE = {"KEPT": "as it is", "ACI_IMAGE": "old"}
 def main():
     with open(sys.argv[1], encoding="utf-8") as file:
         calls = json.load(file)
-    print(json.dumps([read(call) for call in calls]))
+    print(json.dumps([read(call) for call in calls], default=str))
 
 
 def read(call):
@@ -44,9 +44,9 @@ def read(call):
     if code != 0 or len(reached) != 1:
         sys.exit(f"the Azure CLI refuses {call['arguments']}: {code}")
     parsed = reached[0]
-    plain = {name: value for name, value in vars(parsed).items() if isinstance(value, (str, bool, list, int))}
+    named = {name: value for name, value in vars(parsed).items() if not name.startswith("_")}
     after = apply_settings(parsed) if parsed.command == "functionapp config appsettings set" else None
-    return {"parsed": plain, "settings_after": after}
+    return {"parsed": named, "settings_after": after}
 
 
 def with_file(argument, files):

@@ -1,5 +1,6 @@
 //! The real Azure CLI reads every command line that the scripts make.
 
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
@@ -20,10 +21,7 @@ fn the_azure_cli_accepts_every_command_line_and_keeps_every_value() {
     assert!(code::deploy(&deployment).succeeded);
 
     let calls = [push.recorded(), deployment.recorded(), status.recorded()].concat();
-    write(&push.path("all"), &Value::from(calls).to_string());
-    let program = repository().join("tests/deploy/azure_cli.py");
-    let read: Vec<Value> = serde_json::from_str(&check(Command::new(python).arg(program).arg(push.path("all"))))
-        .expect("the program prints JSON");
+    let read = read_by_azure_cli(&python, &calls);
 
     let commands: Vec<_> = read.iter().map(|call| call["parsed"]["command"].as_str().unwrap_or_default()).collect();
     assert_eq!(
@@ -44,4 +42,14 @@ fn the_azure_cli_accepts_every_command_line_and_keeps_every_value() {
         assert_eq!(after[name], *value, "{name}");
     }
     assert_eq!(after.as_object().map(serde_json::Map::len), Some(2 + settings::AWKWARD.len()));
+}
+
+/// What the Azure CLI makes of recorded calls, all of which it has to accept.
+pub fn read_by_azure_cli(python: &Path, calls: &[Value]) -> Vec<Value> {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("calls");
+    write(&file, &Value::from(calls).to_string());
+    let mut command = Command::new(python);
+    command.arg(repository().join("tests/deploy/azure_cli.py")).arg(file).current_dir(repository());
+    serde_json::from_str(&check(&mut command)).expect("the program prints JSON")
 }

@@ -3,6 +3,7 @@
 
 mod azure_cli;
 mod code;
+mod guide;
 mod login;
 mod package;
 mod settings;

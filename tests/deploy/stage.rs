@@ -1,6 +1,7 @@
 //! A folder in which one script runs, as a step of a workflow does.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -52,17 +53,24 @@ impl Stage {
 
     /// Runs a script of `.github/scripts` with nothing in its environment but what a runner and this gives it.
     pub fn run(&self, script: &str, environment: &[(&str, &str)]) -> Ran {
-        let path = format!("{}:{}", self.folder_of_az().display(), search_path());
         let mut command = Command::new(repository().join(".github/scripts").join(script));
-        command.env_clear().env("PATH", path).env("PYTHONUTF8", "1").current_dir(repository());
-        for (name, file) in [("GITHUB_OUTPUT", "output"), ("GITHUB_STEP_SUMMARY", "summary"), ("AZ_RECORD", "calls")] {
+        self.execute(command.current_dir(repository()), environment)
+    }
+
+    /// Runs a program on this stage.
+    pub fn execute(&self, command: &mut Command, environment: &[(&str, &str)]) -> Ran {
+        let path = format!("{}:{}", self.stand_ins().display(), search_path());
+        command.env_clear().env("PATH", path).env("PYTHONUTF8", "1").env("AZ_ANSWERS", self.answers.to_string());
+        for (name, file) in [
+            ("GITHUB_OUTPUT", "output"),
+            ("GITHUB_STEP_SUMMARY", "summary"),
+            ("AZ_RECORD", "calls"),
+            ("SETTINGS_FILE", "settings.json"),
+            ("NAMES_FILE", "settings.txt"),
+        ] {
             command.env(name, self.path(file));
         }
-        for (name, file) in [("SETTINGS_FILE", "settings.json"), ("NAMES_FILE", "settings.txt")] {
-            command.env(name, self.path(file));
-        }
-        command.env("AZ_ANSWERS", self.answers.to_string()).envs(environment.iter().copied());
-        let output = command.output().expect("the script can be executed");
+        let output = command.envs(environment.iter().copied()).output().expect("the program can be executed");
         let printed = [output.stdout, output.stderr].concat();
         Ran { succeeded: output.status.success(), printed: String::from_utf8_lossy(&printed).into_owned() }
     }
@@ -82,11 +90,14 @@ impl Stage {
         self.text("calls").lines().map(|line| serde_json::from_str(line).expect("the stand-in's own JSON")).collect()
     }
 
-    fn folder_of_az(&self) -> PathBuf {
+    /// The folder of the programs that only record.
+    fn stand_ins(&self) -> PathBuf {
         let folder = self.path("bin");
         if !folder.exists() {
             fs::create_dir(&folder).expect("a folder of our own");
-            std::os::unix::fs::symlink(repository().join("tests/deploy/az"), folder.join("az")).expect("a new name");
+            for name in ["az", "gh"] {
+                symlink(repository().join("tests/deploy/az"), folder.join(name)).expect("a new name");
+            }
         }
         folder
     }
