@@ -55,7 +55,7 @@ pub(super) fn directives(directives: &str) -> Result<EnvFilter, DirectiveError> 
 
 /// What no directive can raise. Not part of the directives, since the most specific of those wins.
 pub(super) fn caps() -> FilterFn {
-    filter_fn(|event| is_within_cap(event))
+    filter_fn(is_within_cap)
 }
 
 fn is_within_cap(event: &Metadata<'_>) -> bool {

@@ -84,9 +84,10 @@ where
 pub fn log_panics() {
     panic::set_hook(Box::new(|panic| {
         let reason = panic.payload_as_str().unwrap_or("for an unknown reason");
-        match panic.location() {
-            Some(place) => error!("panicked at {place}: {reason}"),
-            None => error!("panicked: {reason}"),
+        if let Some(place) = panic.location() {
+            error!("panicked at {place}: {reason}");
+        } else {
+            error!("panicked: {reason}");
         }
     }));
 }

@@ -28,7 +28,8 @@ impl EntraTokens for Identity {
     async fn token(&self, scope: &str) -> Result<AccessToken, CredentialError> {
         let secret = self.0.clone();
         let expires_at = Clock::system().now() + Duration::from_hours(1);
-        let no_token = || CredentialError { scope: scope.to_owned(), reason: "there is no identity".to_owned() };
+        let no_token =
+            || CredentialError { scope: scope.to_owned(), kind: "a test", reason: "there is no identity".to_owned() };
         secret.map(|secret| AccessToken { secret, expires_at }).ok_or_else(no_token)
     }
 }

@@ -4,6 +4,7 @@
 pub mod client;
 pub mod clock;
 pub mod container_groups;
+pub mod functions_host;
 pub mod identity;
 pub mod local;
 pub mod resource_manager;
