@@ -13,7 +13,8 @@ use crate::{code, settings};
 fn the_azure_cli_accepts_every_command_line_and_keeps_every_value() {
     let Some(python) = python(AZURE_CLI) else { return };
     let push = Stage::new();
-    let awkward: Value = settings::AWKWARD.iter().map(|(name, value)| ((*name).to_owned(), Value::from(*value))).collect();
+    let awkward: Value =
+        settings::AWKWARD.iter().map(|(name, value)| ((*name).to_owned(), Value::from(*value))).collect();
     assert!(settings::push(&push, &json!({"app_settings_json": awkward.to_string()})).succeeded);
     let status = code::loaded();
     assert!(code::check_host(&status).succeeded);

@@ -4,8 +4,12 @@ use serde_json::{Value, json};
 
 use crate::stage::{Ran, Stage};
 
-const APP: &[(&str, &str)] =
-    &[("FUNCTION_APP_NAME", "my-scaler"), ("RESOURCE_GROUP", "my-rg"), ("POLL_SECONDS", "0"), ("DEADLINE_SECONDS", "30")];
+const APP: &[(&str, &str)] = &[
+    ("FUNCTION_APP_NAME", "my-scaler"),
+    ("RESOURCE_GROUP", "my-rg"),
+    ("POLL_SECONDS", "0"),
+    ("DEADLINE_SECONDS", "30"),
+];
 const ID: &str = "/subscriptions/s/resourceGroups/my-rg/providers/Microsoft.Web/sites/my-scaler";
 const RUNNING: &str = r#"{"id": "my-scaler", "state": "Running", "version": "4.1052.200.1"}"#;
 

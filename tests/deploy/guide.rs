@@ -28,7 +28,8 @@ fn every_command_of_the_guide_is_one_that_the_azure_cli_accepts() {
     for folder in [".github", "docs"] {
         symlink(repository().join(folder), top.join(folder)).expect("a new name");
     }
-    fs::copy(repository().join("docs/azuredeploy.parameters.example.json"), top.join("parameters.json")).expect("a copy");
+    fs::copy(repository().join("docs/azuredeploy.parameters.example.json"), top.join("parameters.json"))
+        .expect("a copy");
     write(&top.join("guide.sh"), &commands());
 
     let ran = stage.execute(Command::new("bash").args(["-euo", "pipefail", "guide.sh"]).current_dir(&top), &[]);
@@ -48,7 +49,9 @@ fn every_command_of_the_guide_is_one_that_the_azure_cli_accepts() {
     assert_eq!(parsed("deployment group create", "deployment_name"), ["scaler"]);
     assert_eq!(parsed("identity federated-credential create", "command").len(), 1);
     let subject = json!("repo:OWNER/NAME:environment:my-scaler");
-    assert!(azure.iter().any(|call| call["arguments"].as_array().is_some_and(|arguments| arguments.contains(&subject))));
+    assert!(
+        azure.iter().any(|call| call["arguments"].as_array().is_some_and(|arguments| arguments.contains(&subject)))
+    );
 }
 
 /// The guide's blocks of commands, one after the other, as a reader runs them.

@@ -6,6 +6,8 @@ mod code;
 mod guide;
 mod login;
 mod package;
+mod release;
+mod service;
 mod settings;
 mod stage;
 mod template;

@@ -33,8 +33,9 @@ fn the_package_holds_the_app_and_only_the_binary_can_be_executed() {
         ["0o100644 ScaleTimer/function.json", "0o100755 aci-scaler", "0o100644 host.json"]
     );
     unpack(&package, &folder.path().join("app"));
-    let host: Value = serde_json::from_str(&fs::read_to_string(folder.path().join("app/host.json")).expect("host.json"))
-        .expect("host.json is JSON");
+    let host: Value =
+        serde_json::from_str(&fs::read_to_string(folder.path().join("app/host.json")).expect("host.json"))
+            .expect("host.json is JSON");
     assert_eq!(host["customHandler"]["description"]["defaultExecutablePath"], "aci-scaler");
 }
 

@@ -95,7 +95,7 @@ impl Stage {
         let folder = self.path("bin");
         if !folder.exists() {
             fs::create_dir(&folder).expect("a folder of our own");
-            for name in ["az", "gh"] {
+            for name in ["az", "docker", "gh"] {
                 symlink(repository().join("tests/deploy/az"), folder.join(name)).expect("a new name");
             }
         }

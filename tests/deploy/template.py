@@ -253,7 +253,8 @@ def check_dependencies(resources):
             next_ones = [further for needed in next_ones for further in resources[needed]["waits_for"] if further not in waits_for]
         if identity in waits_for:
             raise Refused(f"{identity} waits for itself")
-        missed = resources.keys() & set(resource["refers_to"]) - waits_for - {identity}
+        parents = {other for other in resources if identity.startswith(f"{other}/")}
+        missed = (resources.keys() & {*resource["refers_to"], *parents}) - waits_for - {identity}
         if missed:
             raise Refused(f"{identity} refers to {sorted(missed)} without waiting for it")
 

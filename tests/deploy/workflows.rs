@@ -28,7 +28,8 @@ fn every_step_runs_a_script_that_tests_can_run_too() {
             }
             assert!(command.starts_with(".github/scripts/") && !line.contains("${{"), "{name}: {line}");
             let script = repository().join(command);
-            let mode = fs::metadata(&script).unwrap_or_else(|error| panic!("{name}: {line}: {error}")).permissions().mode();
+            let mode =
+                fs::metadata(&script).unwrap_or_else(|error| panic!("{name}: {line}: {error}")).permissions().mode();
             assert_eq!(mode & 0o111, 0o111, "{name}: {line} cannot be executed");
         }
     }
@@ -52,9 +53,12 @@ fn every_job_has_a_time_limit_and_no_permission_that_it_does_not_name() {
 fn every_action_is_pinned_to_a_commit_with_its_version_beside_it() {
     let mut pins = std::collections::BTreeMap::new();
     for (name, text) in workflows() {
-        for action in text.lines().filter_map(|line| line.trim_start().trim_start_matches("- ").strip_prefix("uses: ")) {
-            let (action_name, rest) = action.split_once('@').unwrap_or_else(|| panic!("{name}: {action} is not pinned"));
-            let (commit, version) = rest.split_once(" # v").unwrap_or_else(|| panic!("{name}: {action} names no version"));
+        for action in text.lines().filter_map(|line| line.trim_start().trim_start_matches("- ").strip_prefix("uses: "))
+        {
+            let (action_name, rest) =
+                action.split_once('@').unwrap_or_else(|| panic!("{name}: {action} is not pinned"));
+            let (commit, version) =
+                rest.split_once(" # v").unwrap_or_else(|| panic!("{name}: {action} names no version"));
             assert!(commit.len() == 40 && commit.chars().all(|digit| digit.is_ascii_hexdigit()), "{name}: {action}");
             assert_eq!(version.split('.').count(), 3, "{name}: {action}");
             let pin = pins.entry(action_name.to_owned()).or_insert_with(|| rest.to_owned());
