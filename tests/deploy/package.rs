@@ -98,6 +98,8 @@ async fn the_functions_host_runs_an_unpacked_package() {
 /// settings and nothing else.
 async fn run_by_the_host(app: &Path) {
     check(Command::new("chmod").args(["-R", "a-w"]).arg(app));
+    // To root that forbids nothing, so what is there is compared as well.
+    let before = check(Command::new("find").arg(app));
     let azure = LocalAzure::start(LocalAzureConfig::default()).await.expect("free ports");
     let settings: BTreeMap<_, _> = azure.scaler_environment();
     let state = tempfile::tempdir().expect("a temporary folder");
@@ -108,6 +110,7 @@ async fn run_by_the_host(app: &Path) {
     assert!(matches!(outcome, Outcome::Succeeded { .. }), "{outcome:?}: {records:#?}");
     assert!(records.iter().all(|record| record.level != Level::Error), "{records:#?}");
     tokio::time::timeout(Duration::from_secs(20), host.stop()).await.expect("the host stops");
+    assert_eq!(check(Command::new("find").arg(app)), before, "the app's folder was written to");
     check(Command::new("chmod").args(["-R", "u+w"]).arg(app));
 }
 

@@ -75,9 +75,6 @@ fn step(name: &str) -> String {
     let example = fs::read_to_string(repository().join("docs/service-workflow-example.yml")).expect("the example");
     let (_, rest) = example.split_once(&format!("- name: {name}")).expect("the step");
     let (_, block) = rest.split_once("run: |\n").expect("the step's commands");
-    block
-        .lines()
-        .take_while(|line| line.starts_with("          "))
-        .map(|line| format!("{}\n", line.trim_start()))
-        .collect()
+    let commands = block.lines().take_while(|line| line.starts_with("          ")).map(str::trim_start);
+    commands.collect::<Vec<_>>().join("\n")
 }

