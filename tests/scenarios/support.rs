@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use tokio::process::Command;
 
 /// Longer than anything in a scenario takes on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A local Azure and the environment of a scaler that works on it.
 pub struct World {
