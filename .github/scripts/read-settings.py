@@ -73,7 +73,8 @@ def text(request, name, pattern, meaning, problems):
 
 def restart_app(request, problems):
     """Whether to restart, as `true` or `false`."""
-    value = str(request.get("restart_app", True)).lower()
+    value = request.get("restart_app")
+    value = "true" if value in (None, "") else str(value).lower()
     if value not in ("true", "false"):
         problems.append("the input restart_app is neither true nor false")
     return value

@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 use crate::azure_cli::read_by_azure_cli;
 use crate::code;
 use crate::stage::repository;
-use crate::tools::{AZURE_CLI, missing, python, write};
+use crate::tools::{AZURE_CLI, no_python, python, write};
 
 #[test]
 fn every_command_of_the_guide_is_one_that_the_azure_cli_accepts() {
-    if missing("python3", &["--version"]) {
+    if no_python() {
         return;
     }
     let id = |kind: &str| json!(format!("/subscriptions/s/resourceGroups/g/providers/{kind}/x"));

@@ -5,6 +5,7 @@ mod azure_cli;
 mod code;
 mod guide;
 mod login;
+mod masks;
 mod package;
 mod release;
 mod service;

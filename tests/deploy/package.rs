@@ -11,7 +11,7 @@ use local_azure::local::{LocalAzure, LocalAzureConfig};
 use serde_json::Value;
 
 use crate::stage::repository;
-use crate::tools::{check, missing, write};
+use crate::tools::{check, missing, no_python, write};
 
 /// Compiling the scaler again is left to one test; the others package the binary of this test run.
 const BINARY: &str = env!("CARGO_BIN_EXE_aci-scaler");
@@ -21,7 +21,7 @@ const MAX_BINARY_BYTES: u64 = 10_000_000;
 
 #[test]
 fn the_package_holds_the_app_and_only_the_binary_can_be_executed() {
-    if missing("python3", &["--version"]) {
+    if no_python() {
         return;
     }
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -41,7 +41,7 @@ fn the_package_holds_the_app_and_only_the_binary_can_be_executed() {
 
 #[test]
 fn the_same_files_make_the_same_package() {
-    if missing("python3", &["--version"]) {
+    if no_python() {
         return;
     }
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -66,7 +66,7 @@ fn packaging_says_what_it_does_not_understand() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_static_package_runs_where_there_is_nothing_else() {
     let has_target = ["-c", "test -d \"$(rustc --print sysroot)/lib/rustlib/x86_64-unknown-linux-musl\""];
-    if missing("python3", &["--version"]) || missing("musl-gcc", &["--version"]) || missing("sh", &has_target) {
+    if no_python() || missing("musl-gcc", &["--version"]) || missing("sh", &has_target) {
         return;
     }
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -85,7 +85,7 @@ async fn the_static_package_runs_where_there_is_nothing_else() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_functions_host_runs_an_unpacked_package() {
-    if missing("python3", &["--version"]) {
+    if no_python() {
         return;
     }
     let folder = tempfile::tempdir().expect("a temporary folder");

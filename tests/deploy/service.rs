@@ -7,11 +7,11 @@ use serde_json::{Map, Value, json};
 
 use crate::settings::AWKWARD;
 use crate::stage::{Stage, repository};
-use crate::tools::missing;
+use crate::tools::no_python;
 
 #[test]
 fn the_image_is_built_pushed_and_named_for_the_next_step() {
-    if missing("python3", &["--version"]) {
+    if no_python() {
         return;
     }
     let stage = Stage::new();
@@ -34,7 +34,7 @@ fn the_image_is_built_pushed_and_named_for_the_next_step() {
 
 #[test]
 fn what_the_service_sends_is_what_the_scaler_reads() {
-    if missing("python3", &["--version"]) {
+    if no_python() {
         return;
     }
     let stage = Stage::new();

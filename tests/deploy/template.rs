@@ -9,7 +9,7 @@ use aci_scaler::settings::{Accepts, Environment, Fallback, Settings, all_setting
 use serde_json::{Value, json};
 
 use crate::stage::repository;
-use crate::tools::{SCHEMA_VALIDATOR, missing, python, variable, write};
+use crate::tools::{SCHEMA_VALIDATOR, no_python, python, variable, write};
 
 /// What the template finds out itself; and `RUST_LOG`, which is `LOG_LEVEL` for those who know Rust.
 const NOT_GIVEN: [&str; 5] =
@@ -43,7 +43,7 @@ impl Environment for AppSettings {
 
 #[test]
 fn the_template_resolves_and_every_resource_fits_its_schema() {
-    if missing("python3", &["--version"]) {
+    if no_python() {
         return;
     }
     let resolved = resolve(&template(), &example()).expect("the template as it is");
@@ -71,7 +71,7 @@ fn the_template_resolves_and_every_resource_fits_its_schema() {
 
 #[test]
 fn the_scaler_accepts_the_settings_that_the_template_makes() {
-    if missing("python3", &["--version"]) {
+    if no_python() {
         return;
     }
     let resolved = resolve(&template(), &example()).expect("the template as it is");
@@ -131,7 +131,7 @@ fn parameters_mirror_the_settings() {
 
 #[test]
 fn the_scaler_has_the_roles_it_needs_where_it_needs_them_and_no_others() {
-    if missing("python3", &["--version"]) {
+    if no_python() {
         return;
     }
     let resolved = resolve(&template(), &example()).expect("the template as it is");
@@ -153,7 +153,7 @@ fn the_scaler_has_the_roles_it_needs_where_it_needs_them_and_no_others() {
 
 #[test]
 fn what_is_not_wanted_is_not_made() {
-    if missing("python3", &["--version"]) {
+    if no_python() {
         return;
     }
     let mut parameters = example();
@@ -173,7 +173,7 @@ fn what_is_not_wanted_is_not_made() {
 
 #[test]
 fn nothing_can_be_reached_with_a_key_or_a_password() {
-    if missing("python3", &["--version"]) {
+    if no_python() {
         return;
     }
     let resolved = resolve(&template(), &example()).expect("the template as it is");
@@ -191,7 +191,7 @@ fn nothing_can_be_reached_with_a_key_or_a_password() {
 
 #[test]
 fn a_template_that_azure_would_refuse_is_refused_here() {
-    if missing("python3", &["--version"]) {
+    if no_python() {
         return;
     }
     let text = template().to_string();

@@ -30,6 +30,11 @@ pub fn python(package: &str) -> Option<PathBuf> {
     Some(home.join("bin/python"))
 }
 
+/// Whether there is no Python here, which the scripts and the stand-in for `az` are written in.
+pub fn no_python() -> bool {
+    missing("python3", &["--version"])
+}
+
 /// Whether a program cannot be run here. Says so; under CI it fails instead.
 #[expect(clippy::print_stderr, reason = "a test that checks nothing must say so")]
 pub fn missing(program: &str, arguments: &[&str]) -> bool {
