@@ -31,8 +31,11 @@ async fn peek(services: &AzureServices, subscriptions: &[String]) -> Result<Stri
         }
     }
     peeker.close().await;
-    let peeked = subscriptions.len() - failures.len();
-    if failures.is_empty() { Ok(format!("{peeked} subscriptions can be peeked")) } else { Err(failures.join("; ")) }
+    if failures.is_empty() {
+        Ok(format!("{} subscriptions can be peeked", subscriptions.len()))
+    } else {
+        Err(failures.join("; "))
+    }
 }
 
 fn line(service: &str, result: Result<String, impl Display>) -> (bool, String) {

@@ -40,7 +40,7 @@ struct CommandLine {
 
 #[derive(Clone, Copy, PartialEq, Eq, Subcommand)]
 enum Command {
-    /// Serve the Functions host on the port it names in FUNCTIONS_CUSTOMHANDLER_PORT (the default)
+    /// Serve the Functions host on the port that it names (the default)
     Serve,
     /// Make one pass and print its report
     Once {

@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::future::pending;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Mutex, watch};
@@ -26,7 +25,7 @@ const OVERRUN: Duration = Duration::from_secs(30);
 pub(super) struct Conductor<S> {
     scaler: S,
     pass_deadline: Duration,
-    turn: Arc<Mutex<()>>,
+    turn: Mutex<()>,
     closing: watch::Sender<bool>,
 }
 
@@ -44,7 +43,7 @@ pub(super) enum Outcome {
 
 impl<S: Scaler> Conductor<S> {
     pub(super) fn new(scaler: S, pass_deadline: Duration) -> Self {
-        Self { scaler, pass_deadline, turn: Arc::default(), closing: watch::Sender::new(false) }
+        Self { scaler, pass_deadline, turn: Mutex::default(), closing: watch::Sender::new(false) }
     }
 
     /// Runs a pass, if this is the time for one.

@@ -43,10 +43,6 @@ where
 {
     async fn pass(&self, deadline: Deadline) -> Result<PassSummary, PassFailure> {
         let report = self.pass(pass::Mode::Apply, &deadline).await.map_err(PassFailure::new)?;
-        // The lines of a summary have no level at the host, and somebody should look at these.
-        for trouble in report.troubles() {
-            tracing::warn!("{trouble}");
-        }
         let lines = report.summary();
         let report = serde_json::to_value(report.without_routine()).map_err(PassFailure::new)?;
         Ok(PassSummary { lines, report })

@@ -93,7 +93,7 @@ impl<G: ContainerGroups, S: Subscriptions, M: Messages> Scaler<G, S, M> {
         let started_at = self.clock.now();
         let start = Instant::now();
         let observing = observe::observe(&self.services, &self.settings, self.policy.max_instances, &self.clock);
-        let snapshot = deadline.limit(observing).await.ok_or(PassFailure::OutOfTime)??;
+        let snapshot = deadline.limit(Box::pin(observing)).await.ok_or(PassFailure::OutOfTime)??;
         let plan = plan(&snapshot, &self.policy, self.clock.now());
 
         let mut report = Report::new(started_at, &snapshot, &plan);
@@ -105,6 +105,9 @@ impl<G: ContainerGroups, S: Subscriptions, M: Messages> Scaler<G, S, M> {
             report.record(applied);
         }
         report.finish(start.elapsed());
+        for trouble in report.troubles() {
+            tracing::warn!("{trouble}");
+        }
         Ok(report)
     }
 

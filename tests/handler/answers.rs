@@ -16,7 +16,9 @@ use tokio::time::{Instant, timeout};
 
 use crate::served::{PASS_DEADLINE, serve, success, summary};
 
-const HEAD: &str = "POST /ScaleTimer HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}";
+/// An invocation by hand.
+pub const REQUEST: &str =
+    "POST /ScaleTimer HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}";
 
 fn server_error(outcome: &Outcome) -> bool {
     matches!(outcome, Outcome::Failed { reason } if reason.ends_with(": 500."))
@@ -28,7 +30,7 @@ fn body(answer: &str) -> Value {
 
 #[tokio::test]
 async fn a_success_is_an_object_of_the_three_members_with_a_length_and_a_type() {
-    let answer = serve(|_| async { Ok(summary()) }).await.exchange(HEAD).await;
+    let answer = serve(|_| async { Ok(summary()) }).await.exchange(REQUEST).await;
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
     assert!(answer.contains("\r\ncontent-type: application/json\r\n"), "{answer}");
     assert!(answer.contains("\r\ncontent-length: "), "{answer}");
@@ -38,7 +40,7 @@ async fn a_success_is_an_object_of_the_three_members_with_a_length_and_a_type() 
 #[tokio::test]
 async fn a_failure_is_a_500_with_its_reason_and_its_causes() {
     let pass = |_| async { Err(PassFailure::new(Outer(io::Error::other("the cable is out")))) };
-    let answer = serve(pass).await.exchange(HEAD).await;
+    let answer = serve(pass).await.exchange(REQUEST).await;
     assert!(answer.starts_with("HTTP/1.1 500 "), "{answer}");
     assert_eq!(body(&answer), json!({ "error": "the groups could not be listed: the cable is out" }));
 }
@@ -79,7 +81,8 @@ async fn two_passes_never_run_at_once_and_the_second_caller_is_told_so() {
         assert_eq!(served.status("GET", "/").await, 200, "a health check does not wait for a pass");
         go_on.notify_one();
     };
-    let (first, ()) = tokio::join!(served.invoke(), second);
+    let both = async { tokio::join!(served.invoke(), second) };
+    let (first, ()) = timeout(Duration::from_secs(20), both).await.expect("the second does not wait for the first");
     assert_eq!(first, success());
     assert_eq!(started.available_permits(), 0, "the second ran none");
 }
@@ -100,7 +103,7 @@ async fn a_dropped_connection_does_not_cut_a_pass_short() {
     })
     .await;
     let mut stream = TcpStream::connect(("127.0.0.1", served.port)).await.unwrap();
-    stream.write_all(HEAD.as_bytes()).await.unwrap();
+    stream.write_all(REQUEST.as_bytes()).await.unwrap();
     assert_eq!(seen.recv().await, Some("begun"));
     drop(stream);
     // Another round trip gives the server time to see that the connection is gone.

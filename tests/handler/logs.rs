@@ -6,11 +6,12 @@ use std::sync::{Arc, Mutex};
 use aci_scaler::handler::PassFailure;
 use aci_scaler::settings::LogFormat;
 use aci_scaler::telemetry;
+use local_azure::functions_host::variants::{tick, timer};
 use serde_json::{Value, json};
 use tracing::subscriber::{DefaultGuard, set_default};
 use tracing::{Instrument, info, warn};
 
-use crate::served::{serve, summary, tick, timer};
+use crate::served::{serve, summary};
 
 const TRACE_ID: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 

@@ -5,4 +5,3 @@ mod logs;
 mod requests;
 mod served;
 mod shutdown;
-mod variants;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::served::{Served, serve, success, summary};
-use crate::variants::variants;
+use local_azure::functions_host::variants::{tick, variants};
 
 /// A handler and how many passes it has run.
 async fn counting() -> (Served, Arc<AtomicUsize>) {
@@ -47,7 +47,7 @@ async fn a_body_that_cannot_be_read_runs_a_pass_all_the_same() {
 #[tokio::test]
 async fn a_body_beyond_any_size_runs_a_pass_all_the_same() {
     let (served, passes) = counting().await;
-    let mut invocation = crate::served::tick();
+    let mut invocation = tick();
     invocation.body["New"] = "x".repeat(3 << 20).into();
     // The answer may come before the host has sent all of it, so that how the host sees it is a matter of luck.
     served.client.invoke(&invocation, None).await;

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use aci_scaler::deadline::Deadline;
 use aci_scaler::handler::{self, PassFailure, PassSummary, Scaler};
-use local_azure::functions_host::{HandlerClient, Invocation, Outcome};
-use serde_json::{Value, json};
+use local_azure::functions_host::variants::tick;
+use local_azure::functions_host::{HandlerClient, Outcome};
+use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -79,21 +80,6 @@ impl Served {
         self.shutdown.send("told to").unwrap();
         self.server
     }
-}
-
-/// An ordinary tick.
-pub fn tick() -> Invocation {
-    let status = json!({
-        "Last": "2026-09-24T13:08:00.0096035+00:00",
-        "Next": "2026-09-24T13:09:00+00:00",
-        "LastUpdated": "2026-09-24T13:08:00.0096035+00:00",
-    });
-    timer(&status, false)
-}
-
-pub fn timer(status: &Value, is_past_due: bool) -> Invocation {
-    let timer = json!({ "Schedule": { "AdjustForDST": true }, "ScheduleStatus": status, "IsPastDue": is_past_due });
-    Invocation::of_timer("ScaleTimer", "timer", &timer, "2026-09-24T13:09:00.0123456Z")
 }
 
 /// What a pass returns that went well.

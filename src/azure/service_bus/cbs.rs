@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::connection::Connection;
 use super::failure::Failure;
-use super::request_response::LinkPair;
+use super::request_response::{LinkPair, Reply};
 use super::sas;
 use crate::azure::credential::{AccessToken, Credential, CredentialError};
 use crate::clock::Clock;
@@ -81,6 +81,17 @@ impl Tokens {
         }
     }
 
+    /// Whether a refusal for the topic leaves hope for a subscription: a signature made elsewhere is for what its
+    /// maker chose.
+    pub(super) fn may_be_for_one_subscription(&self) -> bool {
+        match &self.auth {
+            ServiceBusAuth::SharedAccessSignature(text) => {
+                sas::expiry(text).is_none_or(|expiry| expiry > self.clock.now())
+            }
+            ServiceBusAuth::SharedAccessKey { .. } | ServiceBusAuth::Entra => false,
+        }
+    }
+
     /// When to put a token anew that is good until then.
     fn renewal(&self, expires_at: OffsetDateTime) -> Instant {
         let life = std::time::Duration::try_from(expires_at - self.clock.now()).unwrap_or_default();
@@ -122,8 +133,7 @@ impl Cbs {
             properties = properties.insert("expiration", Timestamp::from_milliseconds(millis));
         }
         let body = Value::String(token.text.expose_secret().to_owned());
-        let put =
-            self.links.request(properties.build(), body).await.and_then(super::request_response::Reply::into_body);
+        let put = self.links.request(properties.build(), body).await.and_then(Reply::into_body);
         match put {
             Ok(_) => {
                 tracing::debug!(resource, "a token is accepted");

@@ -73,7 +73,7 @@ impl Connection {
         } else {
             open_amqp(&endpoint.host, stream).await?
         };
-        let sessions = Sessions { connection: handle.into(), open: Mutex::default() };
+        let sessions = Sessions { connection: handle.into(), idle: Mutex::default() };
         Ok(Self { sessions: Arc::new(sessions), socket })
     }
 
@@ -137,48 +137,52 @@ fn tls_connector() -> Result<TlsConnector, Failure> {
 struct Sessions {
     connection: tokio::sync::Mutex<ConnectionHandle<()>>,
     /// Those on which nobody is attaching.
-    open: Mutex<Vec<OpenSession>>,
+    idle: Mutex<Vec<OpenSession>>,
 }
 
 #[derive(Debug)]
 struct OpenSession {
     handle: SessionHandle<()>,
     pairs: usize,
+    takes_more: bool,
 }
 
 impl Sessions {
     async fn attach(self: Arc<Self>, node: String) -> Result<LinkPair, Failure> {
         let mut session = self.take().await?;
-        session.pairs += 1;
         let pair = LinkPair::attach(&mut session.handle, &node).await;
         tracing::debug!(node, attached = pair.is_ok(), "links are attached");
-        // A full session is kept as well: dropping it would end its links.
-        self.lock_open().push(session);
+        session.pairs += 1;
+        // After a refusal fe2o3-amqp may still have a detach of its own to send, for a handle that the next link would
+        // be given; that link would end the session.
+        session.takes_more = pair.is_ok() && session.pairs < MAX_PAIRS_PER_SESSION;
+        // One that takes no more is kept all the same: dropping it would end its links.
+        self.lock_idle().push(session);
         pair
     }
 
     async fn take(&self) -> Result<OpenSession, Failure> {
-        if let Some(session) = self.take_open() {
+        if let Some(session) = self.take_idle() {
             return Ok(session);
         }
         let mut connection = self.connection.lock().await;
         // One may have come free while this one waited for its turn to begin another.
-        if let Some(session) = self.take_open() {
+        if let Some(session) = self.take_idle() {
             return Ok(session);
         }
         let handle = Session::begin(&mut connection).await?;
-        Ok(OpenSession { handle, pairs: 0 })
+        Ok(OpenSession { handle, pairs: 0, takes_more: true })
     }
 
-    fn take_open(&self) -> Option<OpenSession> {
-        let mut open = self.lock_open();
-        open.retain(|session| !session.handle.is_ended());
-        let index = open.iter().position(|session| session.pairs < MAX_PAIRS_PER_SESSION)?;
-        Some(open.swap_remove(index))
+    fn take_idle(&self) -> Option<OpenSession> {
+        let mut idle = self.lock_idle();
+        idle.retain(|session| !session.handle.is_ended());
+        let index = idle.iter().position(|session| session.takes_more)?;
+        Some(idle.swap_remove(index))
     }
 
     /// Nothing panics while it holds the lock.
-    fn lock_open(&self) -> std::sync::MutexGuard<'_, Vec<OpenSession>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock_idle(&self) -> std::sync::MutexGuard<'_, Vec<OpenSession>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

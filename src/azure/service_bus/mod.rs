@@ -1,4 +1,8 @@
-//! Service Bus over AMQP 1.0: it peeks, and never receives.
+//! Service Bus over AMQP 1.0: it peeks, and never receives, locks or settles.
+//!
+//! From the outside in: [`ServiceBus`] connects; `peek` asks for pages and knows what to do about failures;
+//! `topic_links` attaches and authorizes; `cbs`, `sas` and `request_response` are the protocol's parts; `connection`
+//! holds the socket; `decode` reads what was peeked.
 
 mod cbs;
 mod connection;
@@ -22,7 +26,7 @@ pub use peek::ServiceBusPeeker;
 
 use crate::clock::Clock;
 use crate::services::{Messages, PeekError};
-use crate::settings::{ServiceBusAuth, ServiceBusSettings};
+use crate::settings::ServiceBusSettings;
 
 /// How long connecting may take: TCP, TLS, AMQP and the first token, eight exchanges that take well under a second
 /// between Azure's regions.
@@ -67,11 +71,5 @@ impl Messages for ServiceBus {
     async fn connect(&self) -> Result<Self::Peeker, PeekError> {
         let connected = timeout(CONNECT_TIMEOUT, ServiceBusPeeker::connect(self.0.clone())).await;
         Ok(connected.map_err(|_| PeekError::TimedOut { after: CONNECT_TIMEOUT })??)
-    }
-}
-
-impl Namespace {
-    fn has_foreign_signature(&self) -> bool {
-        matches!(self.tokens.auth, ServiceBusAuth::SharedAccessSignature(_))
     }
 }

@@ -55,7 +55,7 @@ pub(super) struct Reply {
     pub(super) body: Vec<u8>,
 }
 
-#[derive(Debug)]
+/// Not `Debug`: a body may be a token.
 struct Request {
     properties: ApplicationProperties,
     body: Value,
@@ -149,6 +149,9 @@ async fn send_all(
         tokio::select! {
             request = queue.recv() => {
                 let Request { properties, body, reply } = request?;
+                if reply.is_closed() {
+                    continue;
+                }
                 last_id += 1;
                 let id = last_id.to_string();
                 {

@@ -61,8 +61,7 @@ impl TopicLinks {
             subscriptions: Mutex::default(),
         };
         match links.authorize_topic().await {
-            // A signature made elsewhere may be for one subscription.
-            Err(Failure::Unauthorized(_)) if namespace.has_foreign_signature() => {
+            Err(Failure::Unauthorized(_)) if namespace.tokens.may_be_for_one_subscription() => {
                 links.needs_entity_tokens.store(true, Ordering::Relaxed);
             }
             authorized => authorized?,

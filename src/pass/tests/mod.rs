@@ -125,7 +125,7 @@ async fn a_group_that_never_had_a_log_goes_at_once() {
 async fn when_azure_has_no_room_creating_stops_and_cleaning_up_goes_on() {
     for error in [
         ArmError::NoCapacity { code: "ContainerGroupQuotaReached".into(), message: String::new() },
-        ArmError::Throttled { code: "TooManyRequests".into(), retry_after: Duration::from_secs(60) },
+        ArmError::Throttled { code: "TooManyRequests".into(), retry_after: Duration::from_mins(1) },
     ] {
         let one_worker = |settings: &mut Settings| settings.processing.max_workers = NonZeroUsize::MIN;
         let (scaler, calls) = scaler([("a", messages(1..=9))], one_worker);

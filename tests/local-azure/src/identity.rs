@@ -134,6 +134,11 @@ impl Identity {
         secret
     }
 
+    /// All tokens issued so far.
+    pub fn issued(&self) -> Vec<String> {
+        self.tokens().keys().cloned().collect()
+    }
+
     /// Makes every token issued so far expire now.
     pub fn expire_all(&self) {
         let now = clock::now();

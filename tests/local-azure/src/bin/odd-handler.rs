@@ -20,6 +20,7 @@ fn main() -> io::Result<()> {
     write!(io::stdout(), "{}", variable("ODD_STDOUT").unwrap_or_default())?;
     writeln!(io::stdout(), "odd-handler listens on {port}")?;
     exit_if_told("ODD_EXIT_AT_START");
+    thread::spawn(exit_when_interrupted);
     if variable("ODD_DEAF").is_some() {
         loop {
             thread::park();
@@ -104,6 +105,14 @@ fn read_line(stream: &mut impl BufRead) -> io::Result<String> {
     let mut line = String::new();
     stream.read_line(&mut line)?;
     Ok(line.trim_end().to_owned())
+}
+
+/// Without this an interrupt would end the process too, unless the tests run where interrupts are ignored, as in a shell's background.
+#[expect(clippy::exit, reason = "nothing else ends the threads")]
+fn exit_when_interrupted() -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(tokio::signal::ctrl_c())?;
+    std::process::exit(130)
 }
 
 #[expect(clippy::exit, reason = "to exit with a given code, at once and from any thread, is what this is for")]

@@ -13,16 +13,16 @@ pub(super) struct Endpoint {
 impl Endpoint {
     /// Parts are divided by `;`, names from values by the first `=`: keys end in that sign.
     pub(super) fn parse(connection_string: &str) -> Result<Self, &'static str> {
-        let part = |name: &str| {
+        let field = |name: &str| {
             let parts = connection_string.split(';').filter_map(|part| part.split_once('='));
             parts.map(|(key, value)| (key.trim(), value.trim())).find(|(key, _)| key.eq_ignore_ascii_case(name))
         };
-        let value = |name: &str| part(name).map(|(_, value)| value);
+        let value = |name: &str| field(name).map(|(_, value)| value);
         let address = value("Endpoint").ok_or("it has no Endpoint")?;
         let address = address.split_once("://").map_or(address, |(_, rest)| rest).trim_end_matches('/');
         let tls = value("UseDevelopmentEmulator") != Some("true");
         let (host, port) = match address.rsplit_once(':') {
-            Some((host, port)) => (host, port.parse().map_err(|_| "its Endpoint has a port that is no number")?),
+            Some((name, digits)) => (name, digits.parse().map_err(|_| "its Endpoint has a port that is no number")?),
             None => (address, if tls { 5671 } else { 5672 }),
         };
         Ok(Self {

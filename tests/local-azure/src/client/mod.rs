@@ -22,7 +22,7 @@ use fe2o3_amqp_types::messaging::{Body, MessageId, Modified, Outcome};
 use fe2o3_amqp_types::primitives::{SimpleValue, Symbol};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use rustls_platform_verifier::BuilderVerifierExt as _;
+use rustls_platform_verifier::BuilderVerifierExt;
 use serde_amqp::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -30,7 +30,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use uuid::Uuid;
 
-use crate::service_bus::OutgoingMessage;
+use crate::service_bus::{OutgoingMessage, hex};
 use connection_string::Endpoint;
 
 /// How long a message that the service has already sent may take to arrive once the client wants no more.
@@ -75,7 +75,8 @@ pub enum ClientError {
 #[derive(Debug)]
 pub struct Client {
     connection: ConnectionHandle<()>,
-    session: SessionHandle<()>,
+    /// One a link.
+    sessions: Vec<SessionHandle<()>>,
     senders: HashMap<String, Sender>,
     receivers: HashMap<String, Receiver>,
 }
@@ -102,9 +103,8 @@ impl Client {
         } else {
             open(&endpoint, stream).await
         };
-        let mut connection = opened.map_err(failed)?;
-        let session = Session::begin(&mut connection).await.map_err(|error| failed(error.to_string()))?;
-        Ok(Self { connection, session, senders: HashMap::new(), receivers: HashMap::new() })
+        let connection = opened.map_err(failed)?;
+        Ok(Self { connection, sessions: Vec::new(), senders: HashMap::new(), receivers: HashMap::new() })
     }
 
     /// Sends messages to a topic, one after the other; each has been accepted when this returns.
@@ -115,7 +115,8 @@ impl Client {
     ) -> Result<(), ClientError> {
         let failed = |reason: String| ClientError::Failed { operation: "sending to", entity: topic.to_owned(), reason };
         if !self.senders.contains_key(topic) {
-            let attached = Sender::attach(&mut self.session, format!("sender-{}", Uuid::new_v4()), topic).await;
+            let session = self.begin().await.map_err(failed)?;
+            let attached = Sender::attach(session, format!("sender-{}", Uuid::new_v4()), topic).await;
             self.senders.insert(topic.to_owned(), attached.map_err(|error| failed(error.to_string()))?);
         }
         let Some(sender) = self.senders.get_mut(topic) else { return Ok(()) };
@@ -141,26 +142,23 @@ impl Client {
         let failed =
             |reason: String| ClientError::Failed { operation: "receiving from", entity: entity.clone(), reason };
         if !self.receivers.contains_key(&entity) {
+            let session = self.begin().await.map_err(failed)?;
             let attaching = Receiver::builder()
                 .name(format!("receiver-{}", Uuid::new_v4()))
                 .source(entity.as_str())
                 .credit_mode(CreditMode::Manual)
-                .attach(&mut self.session);
+                .attach(session);
             let attached = attaching.await.map_err(|error| failed(error.to_string()))?;
             self.receivers.insert(entity.clone(), attached);
         }
-        let Some(receiver) = self.receivers.get_mut(&entity) else { return Ok(None) };
-        receiver.set_credit(1).await.map_err(|error| failed(error.to_string()))?;
-        let received = match timeout(wait, receiver.recv::<Body<Value>>()).await {
-            Ok(received) => received,
-            Err(_) => {
-                receiver.drain().await.map_err(|error| failed(error.to_string()))?;
-                match timeout(DRAIN_GRACE, receiver.recv()).await {
-                    Ok(received) => received,
-                    Err(_) => return Ok(None),
-                }
-            }
-        };
+        let Some(link) = self.receivers.get_mut(&entity) else { return Ok(None) };
+        link.set_credit(1).await.map_err(|error| failed(error.to_string()))?;
+        let mut received = timeout(wait, link.recv::<Body<Value>>()).await;
+        if received.is_err() {
+            link.drain().await.map_err(|error| failed(error.to_string()))?;
+            received = timeout(DRAIN_GRACE, link.recv()).await;
+        }
+        let Ok(received) = received else { return Ok(None) };
         let (delivery, message) = received.map(Delivery::into_parts).map_err(|error| failed(error.to_string()))?;
         Ok(Some(Received { entity, delivery, message }))
     }
@@ -169,8 +167,8 @@ impl Client {
     ///
     /// A lock that has expired in the meantime goes unnoticed: the message is then delivered again.
     pub async fn complete(&mut self, received: Received) -> Result<(), ClientError> {
-        let receiver = self.receiver_of(&received)?;
-        let settled = receiver.accept(received.delivery).await;
+        let link = self.link_of(&received)?;
+        let settled = link.accept(received.delivery).await;
         settled.map_err(|error| ClientError::Failed {
             operation: "completing a message of",
             entity: received.entity,
@@ -180,9 +178,9 @@ impl Client {
 
     /// Gives a message back, to be delivered again.
     pub async fn abandon(&mut self, received: Received) -> Result<(), ClientError> {
-        let receiver = self.receiver_of(&received)?;
+        let link = self.link_of(&received)?;
         let modified = Modified { delivery_failed: Some(true), undeliverable_here: None, message_annotations: None };
-        let settled = receiver.modify(received.delivery, modified).await;
+        let settled = link.modify(received.delivery, modified).await;
         settled.map_err(|error| ClientError::Failed {
             operation: "abandoning a message of",
             entity: received.entity,
@@ -198,11 +196,20 @@ impl Client {
         for (_, receiver) in self.receivers.drain() {
             let _ = receiver.close().await;
         }
-        let _ = self.session.end().await;
+        for mut session in self.sessions {
+            let _ = session.end().await;
+        }
         let _ = self.connection.close().await;
     }
 
-    fn receiver_of(&self, received: &Received) -> Result<&Receiver, ClientError> {
+    /// Begins a session for one link: in the AMQP library, the next link on a session on which one was refused may be
+    /// taken for that one, and fail too.
+    async fn begin(&mut self) -> Result<&mut SessionHandle<()>, String> {
+        let session = Session::begin(&mut self.connection).await.map_err(|error| error.to_string())?;
+        Ok(self.sessions.push_mut(session))
+    }
+
+    fn link_of(&self, received: &Received) -> Result<&Receiver, ClientError> {
         self.receivers.get(&received.entity).ok_or_else(|| ClientError::Failed {
             operation: "settling a message of",
             entity: received.entity.clone(),
@@ -219,7 +226,7 @@ impl Received {
             MessageId::String(text) => text.clone(),
             MessageId::Ulong(number) => number.to_string(),
             MessageId::Uuid(id) => Uuid::from_bytes(*id.as_inner()).to_string(),
-            MessageId::Binary(bytes) => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
+            MessageId::Binary(bytes) => hex(bytes),
         })
     }
 
@@ -272,7 +279,7 @@ async fn tls(host: &str, stream: TcpStream) -> io::Result<tokio_rustls::client::
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .and_then(|builder| builder.with_platform_verifier())
+        .and_then(BuilderVerifierExt::with_platform_verifier)
         .map_err(io::Error::other)?
         .with_no_client_auth();
     let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;

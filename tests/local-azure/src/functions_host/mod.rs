@@ -16,6 +16,7 @@ mod response;
 mod schedule;
 mod status;
 mod timer;
+pub mod variants;
 mod worker;
 
 use std::io;
@@ -24,7 +25,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
+use tokio::net::TcpSocket;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
@@ -57,6 +58,7 @@ pub struct FunctionsHost {
     shutdown: ShutdownMode,
     /// The supervisor and the admin endpoints, which end with this.
     _tasks: JoinSet<()>,
+    _port_reservation: TcpSocket,
 }
 
 /// What the host's tasks work with.
@@ -79,7 +81,7 @@ impl FunctionsHost {
         // The folder must have the same meaning in the handler's working directory.
         let root = std::path::absolute(&config.script_root)?;
         let app = App::load(&root, &config.settings)?;
-        let port = free_port().await?;
+        let (port_reservation, port) = reserve_port()?;
         let client = HandlerClient::new(port)?;
         let records = Records::default();
         for problem in &app.problems {
@@ -119,7 +121,15 @@ impl FunctionsHost {
                 timers.spawn(timer.run(Arc::clone(&shared), closing.subscribe()));
             }
         }
-        Ok(Self { shared, admin_address, closing, timers, shutdown: config.shutdown, _tasks: tasks })
+        Ok(Self {
+            shared,
+            admin_address,
+            closing,
+            timers,
+            shutdown: config.shutdown,
+            _tasks: tasks,
+            _port_reservation: port_reservation,
+        })
     }
 
     /// What a run by hand would send; nothing if there is no such function.
@@ -236,7 +246,15 @@ impl Shared {
     }
 }
 
-/// A port that was free a moment ago, chosen as the host chooses it.
-async fn free_port() -> io::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?.local_addr()?.port())
+/// Chooses a port for the handler, and keeps others from taking it for as long as the socket lives.
+///
+/// The host itself lets go of the port before it starts the handler, and now and then loses it. Here many hosts run side by
+/// side. A socket that is bound and does not listen stops neither handlers that set `SO_REUSEADDR`, as servers do, nor the
+/// refusal of connections while there is none.
+fn reserve_port() -> io::Result<(TcpSocket, u16)> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseaddr(true)?;
+    socket.bind((Ipv4Addr::LOCALHOST, 0).into())?;
+    let port = socket.local_addr()?.port();
+    Ok((socket, port))
 }

@@ -8,7 +8,8 @@ use croner::Cron;
 use croner::parser::{CronParser, Seconds, Year};
 use time::OffsetDateTime;
 
-/// What croner accepts and NCRONTAB does not: nicknames, last days, nearest weekdays, occurrences in a month, no value.
+/// What croner accepts and NCRONTAB does not: nicknames, the nth weekday of a month, no value. (croner's `L` and `W` are letters of
+/// names too and pass.)
 const NOT_IN_NCRONTAB: [char; 4] = ['@', '#', '?', '+'];
 
 /// The schedule of a timer.

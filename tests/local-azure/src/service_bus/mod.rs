@@ -34,6 +34,7 @@ pub use call_log::{Call, Direction, Settlement};
 use faults::Faults;
 pub use faults::{Effect, Fault, Operation};
 pub use outgoing::OutgoingMessage;
+pub(crate) use sections::hex;
 pub use serde_amqp::Value;
 
 /// Decides on a token of Microsoft Entra: the time at which it expires, or nothing if it is refused.

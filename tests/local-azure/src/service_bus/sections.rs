@@ -1,6 +1,8 @@
 //! The sections of an encoded AMQP message (AMQP 1.0 part 3, section 3.2), cut apart and put together without decoding
 //! what is in them, so that the broker passes on whatever a sender wrote, byte for byte.
 
+use std::fmt::Write as _;
+
 use serde_amqp::Value;
 use serde_amqp::primitives::{OrderedMap, Timestamp};
 use time::OffsetDateTime;
@@ -44,11 +46,8 @@ pub(crate) fn split(message: &[u8]) -> Option<Vec<Section<'_>>> {
     let mut rest = message;
     while !rest.is_empty() {
         let (bytes, after) = rest.split_at_checked(encoded_len(rest)?)?;
-        let code = match *bytes {
-            // The descriptor is a ulong, in its short or its long form.
-            [0, 0x53, code, ..] | [0, 0x80, 0, 0, 0, 0, 0, 0, 0, code, ..] => code,
-            _ => return None,
-        };
+        // The descriptor is a ulong, in its short or its long form.
+        let ([0, 0x53, code, ..] | [0, 0x80, 0, 0, 0, 0, 0, 0, 0, code, ..]) = *bytes else { return None };
         sections.push(Section { code, bytes });
         rest = after;
     }
@@ -115,16 +114,28 @@ pub(crate) fn integer(value: &Value) -> Option<i128> {
     })
 }
 
-/// The number of bytes of the encoded value that `bytes` begins with (AMQP 1.0 part 1, section 1.2): the upper half of
-/// its format code tells the width of the value or of its size.
+/// Bytes in lower-case hex.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// The number of bytes of the encoded value that `bytes` begins with, its descriptors among them.
 fn encoded_len(bytes: &[u8]) -> Option<usize> {
-    let format = *bytes.first()?;
-    if format == 0 {
-        let descriptor = encoded_len(&bytes[1..])?;
-        let described = encoded_len(bytes.get(1 + descriptor..)?)?;
-        return Some(1 + descriptor + described);
+    let mut at = 0;
+    while *bytes.get(at)? == 0 {
+        at += 1;
+        at += primitive_len(bytes.get(at..)?)?;
     }
-    Some(match format >> 4 {
+    Some(at + primitive_len(bytes.get(at..)?)?)
+}
+
+/// The number of bytes of a value without a descriptor (AMQP 1.0 part 1, section 1.2): the upper half of its format
+/// code tells the width of the value or of its size.
+fn primitive_len(bytes: &[u8]) -> Option<usize> {
+    Some(match *bytes.first()? >> 4 {
         0x4 => 1,
         0x5 => 2,
         0x6 => 3,
@@ -156,6 +167,6 @@ mod tests {
         assert!(split(&message[..message.len() - 1]).is_none());
         assert!(split(b"\x40").is_none());
         assert!(split(&[0]).is_none());
-        assert!(split(&[0; 100_000][..1]).is_none());
+        assert!(split(&vec![0; 100_000]).is_none());
     }
 }

@@ -9,18 +9,18 @@ use tokio::time::timeout;
 
 use super::app::odd_host;
 
-/// An answer with a length.
+/// An answer with a length. Like all answers here, it says that the connection is closed, lest the host use it again.
 fn sized(status: &str, content_type: &str, body: &str) -> String {
     let content_type =
         if content_type.is_empty() { String::new() } else { format!("Content-Type: {content_type}\r\n") };
-    format!("HTTP/1.1 {status}\r\n{content_type}Content-Length: {}\r\n\r\n{body}", body.len())
+    format!("HTTP/1.1 {status}\r\nConnection: close\r\n{content_type}Content-Length: {}\r\n\r\n{body}", body.len())
 }
 
 fn chunked(content_type: &str, body: &str) -> String {
     let content_type =
         if content_type.is_empty() { String::new() } else { format!("Content-Type: {content_type}\r\n") };
     let chunk = if body.is_empty() { String::new() } else { format!("{:x}\r\n{body}\r\n", body.len()) };
-    format!("HTTP/1.1 200 OK\r\n{content_type}Transfer-Encoding: chunked\r\n\r\n{chunk}0\r\n\r\n")
+    format!("HTTP/1.1 200 OK\r\nConnection: close\r\n{content_type}Transfer-Encoding: chunked\r\n\r\n{chunk}0\r\n\r\n")
 }
 
 async fn outcome(answer: &str) -> Outcome {
@@ -123,7 +123,7 @@ async fn an_answer_that_is_empty_or_null_is_waited_out_and_the_handler_killed() 
         sized("200 OK", JSON, ""),
         sized("200 OK", "", ""),
         sized("202 Accepted", "", ""),
-        "HTTP/1.1 204 No Content\r\n\r\n".to_owned(),
+        "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n".to_owned(),
         chunked(JSON, ""),
         "hang".to_owned(),
     ] {

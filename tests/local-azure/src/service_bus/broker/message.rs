@@ -6,7 +6,7 @@ use serde_amqp::Value;
 use serde_amqp::primitives::Symbol;
 use time::{Duration, OffsetDateTime};
 
-use crate::service_bus::sections::{self, Section, ValueMap, as_uuid, code, text, timestamp};
+use crate::service_bus::sections::{self, Section, ValueMap, as_uuid, code, hex, text, timestamp};
 
 /// The bytes are no AMQP message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -155,7 +155,7 @@ pub(crate) fn message_id_text(id: &Value) -> Option<String> {
     match id {
         Value::Ulong(number) => Some(number.to_string()),
         Value::Uuid(_) => Some(as_uuid(id)?.to_string()),
-        Value::Binary(bytes) => Some(bytes.iter().map(|byte| format!("{byte:02x}")).collect()),
+        Value::Binary(bytes) => Some(hex(bytes)),
         other => text(other).map(str::to_owned),
     }
 }

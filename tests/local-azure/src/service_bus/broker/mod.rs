@@ -1,10 +1,12 @@
 //! The namespace's state: topics, subscriptions, messages and locks. No I/O and no clock: the time is handed in.
 
+mod config;
 pub(crate) mod entity;
 mod filter;
 pub(crate) mod message;
 pub(crate) mod queue;
 mod sql;
+mod sql_dialect;
 mod sql_value;
 pub(crate) mod subscription;
 
@@ -13,12 +15,13 @@ use std::sync::Arc;
 
 use time::OffsetDateTime;
 
+pub use config::{SubscriptionConfig, SubscriptionStatus};
 pub use filter::{CorrelationFilter, Filter, Rule};
 pub use message::MalformedMessage;
 use message::Message;
 pub use sql::{SqlFilter, SqlFilterError};
+pub use subscription::StoredMessage;
 use subscription::Subscription;
-pub use subscription::{StoredMessage, SubscriptionConfig, SubscriptionStatus};
 
 /// Why the namespace did not do what it was asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -7,11 +7,11 @@
 use sqlparser::ast::{
     BinaryOperator, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, InTarget, UnaryOperator, Value,
 };
-use sqlparser::dialect::Dialect;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::Token;
 
 use super::filter::{MessageView, SystemProperty};
+use super::sql_dialect::FilterDialect;
 use super::sql_value::{Arithmetic, Scalar};
 
 /// A filter expression, ready to be evaluated.
@@ -285,40 +285,4 @@ fn escape_letter(escape: &Expr) -> Result<char, Unsupported> {
 
 fn unsupported(expression: &Expr) -> Unsupported {
     Unsupported(expression.to_string())
-}
-
-/// The lexical rules of the filter language, and its `EXISTS (property)`.
-#[derive(Debug)]
-struct FilterDialect;
-
-impl Dialect for FilterDialect {
-    fn is_delimited_identifier_start(&self, letter: char) -> bool {
-        matches!(letter, '"' | '[')
-    }
-
-    fn is_identifier_start(&self, letter: char) -> bool {
-        letter.is_alphabetic()
-    }
-
-    fn is_identifier_part(&self, letter: char) -> bool {
-        letter.is_alphanumeric() || letter == '_'
-    }
-
-    fn supports_numeric_prefix(&self) -> bool {
-        false
-    }
-
-    /// The parser takes what follows EXISTS for a query; here it is a property that is there.
-    fn parse_prefix(&self, parser: &mut Parser<'_>) -> Option<Result<Expr, ParserError>> {
-        if !parser.parse_keyword(sqlparser::keywords::Keyword::EXISTS) {
-            return None;
-        }
-        let mut property = || {
-            parser.expect_token(&Token::LParen)?;
-            let property = parser.parse_expr()?;
-            parser.expect_token(&Token::RParen)?;
-            Ok(Expr::IsNotNull(Box::new(property)))
-        };
-        Some(property())
-    }
 }

@@ -8,7 +8,7 @@ use fe2o3_amqp_types::performatives::{Attach, Detach};
 
 use super::frame::error;
 use super::management::disabled;
-use super::session::{Action, Context, Dropped, Later, Link, LinkKind, MAX_LINKS, Session, other};
+use super::session::{Action, Context, Dropped, Link, LinkKind, MAX_LINKS, Session, other};
 use crate::clock;
 use crate::service_bus::broker::entity::{Entity, Node, SubscriptionPath};
 use crate::service_bus::faults::Effect;
@@ -39,11 +39,7 @@ impl Session {
         if let Some((_, condition, description)) = effects.refusal() {
             self.refuse(attach, error(condition, description), context);
         } else if let Some(delay) = effects.delay() {
-            let (later, channel) = (context.later.clone(), self.channel);
-            tokio::spawn(async move {
-                tokio::time::sleep(delay).await;
-                let _ = later.send(Later { channel, action: Action::Attach(Box::new(attach)) });
-            });
+            self.put_off(delay, Action::Attach(Box::new(attach)), context);
         } else {
             self.attach(attach, context);
         }
@@ -52,7 +48,7 @@ impl Session {
 
     /// Attaches a link as the client asks, or refuses it.
     pub(super) fn attach(&mut self, attach: Attach, context: &Context) {
-        if self.links.len() >= MAX_LINKS {
+        if self.links.len() >= MAX_LINKS as usize {
             let description = format!(
                 "Cannot allocate more handles to the current session. The maximum number of handles allowed is {MAX_LINKS}."
             );
@@ -183,11 +179,8 @@ fn address(attach: &Attach) -> Option<&str> {
 }
 
 fn target(attach: &Attach) -> Option<&str> {
-    match attach.target.as_deref()? {
-        TargetArchetype::Target(target) => target.address.as_deref(),
-        #[expect(unreachable_patterns, reason = "with the crate's transactions there are coordinators too")]
-        _ => None,
-    }
+    let TargetArchetype::Target(target) = attach.target.as_deref()?;
+    target.address.as_deref()
 }
 
 fn full_path(entity: &Entity) -> String {

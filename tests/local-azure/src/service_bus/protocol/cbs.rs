@@ -11,6 +11,7 @@ use time::OffsetDateTime;
 use super::handshake::Authentication;
 use super::request::{Reply, Request};
 use crate::service_bus::broker::entity::{Entity, Node, path_of};
+use crate::service_bus::faults::Effects;
 use crate::service_bus::sections::text;
 use crate::service_bus::{Call, ServiceBusConfig, Shared};
 
@@ -50,9 +51,12 @@ impl Tokens {
     }
 
     /// Answers a put-token request.
-    pub(super) fn put(&mut self, request: &Request, shared: &Shared, now: OffsetDateTime) -> Reply {
+    pub(super) fn put(&mut self, request: &Request, shared: &Shared, effects: &Effects, now: OffsetDateTime) -> Reply {
         let name = request.property("name");
         shared.calls.record(Call::PutToken { name: name.to_owned() });
+        if let Some((status, condition, description)) = effects.refusal() {
+            return Reply::failure(status, condition, description);
+        }
         let Some(token) = text(&request.body).filter(|_| request.property("operation") == "put-token") else {
             return Reply::failure(400, "amqp:invalid-field", "A put-token request with a token is expected.");
         };
@@ -95,13 +99,11 @@ fn is_within(path: &str, outer: &str) -> bool {
 
 /// Checks a token of either kind, which its text tells: Python's SDK says `jwt` of both. Returns when it expires.
 fn check(token: &str, path: &str, config: &ServiceBusConfig) -> Result<OffsetDateTime, &'static str> {
-    match token.strip_prefix("SharedAccessSignature ") {
-        Some(fields) => check_signature(fields, path, config),
-        None => {
-            let accepted = config.token_check.as_ref().and_then(|check| check(token));
-            accepted.ok_or("InvalidToken: The token is not valid.")
-        }
+    if let Some(fields) = token.strip_prefix("SharedAccessSignature ") {
+        return check_signature(fields, path, config);
     }
+    let accepted = config.token_check.as_ref().and_then(|check| check(token));
+    accepted.ok_or("InvalidToken: The token is not valid.")
 }
 
 /// Checks a shared access signature. What is signed is `sr` exactly as it was sent, a line feed, and `se`; the key is

@@ -12,16 +12,16 @@ use fe2o3_amqp_types::performatives::{Close, End, Open};
 use futures_util::StreamExt as _;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
-use tokio::net::tcp::OwnedWriteHalf;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until};
-use tokio_util::codec::FramedRead;
+use tokio_util::codec::{FramedRead, LengthDelimitedCodec};
 use uuid::Uuid;
 
 use super::cbs::Tokens;
 use super::frame::{self, Incoming, MAX_FRAME_SIZE, error};
 use super::handshake;
-use super::session::{Context, Dropped, Session};
+use super::session::{Context, Dropped, Later, Session};
 use crate::clock;
 use crate::service_bus::faults::Effect;
 use crate::service_bus::{Call, Operation, Shared};
@@ -47,66 +47,26 @@ pub(super) async fn serve(mut stream: TcpStream, shared: Arc<Shared>) -> io::Res
         return Ok(());
     }
     let authentication = handshake::run(&mut stream, &shared.config).await?;
-    let refusal = effects.refusal().map(|(_, condition, description)| error(condition, description));
 
     let (reader, writer) = stream.into_split();
-    let (out, frames_out) = mpsc::unbounded_channel();
-    let (later, mut put_off) = mpsc::unbounded_channel();
-    let mut available = shared.available.subscribe();
-    let writer = tokio::spawn(write(writer, frames_out));
-    let mut frames_in = FramedRead::new(reader, frame::codec());
-    let idle_time_out = shared.config.idle_time_out;
+    let (out, frames) = mpsc::unbounded_channel();
+    let writer = tokio::spawn(write(writer, frames));
+    let (later, put_off) = mpsc::unbounded_channel();
     let tokens = Tokens::new(authentication);
-    // 512 bytes is the least that every client takes (AMQP 1.0 part 2, section 2.3).
-    let context = Context { shared, tokens, out, later, client_max_frame: 512 };
-    let mut connection = Connection { context, sessions: HashMap::new(), heartbeat: None };
-    connection.open(idle_time_out);
-    if let Some(refusal) = refusal {
-        connection.close(Some(refusal));
+    let context = Context { shared, tokens, out, later, client_max_frame: LEAST_MAX_FRAME };
+    let connection = Connection { context, sessions: HashMap::new(), heartbeat: None };
+    connection.open();
+    if let Some((_, condition, description)) = effects.refusal() {
+        connection.close(Some(error(condition, description)));
     }
-    let mut silent_since = Instant::now();
-    loop {
-        let next_heartbeat = connection.heartbeat;
-        let finished = tokio::select! {
-            frame = frames_in.next() => {
-                silent_since = Instant::now();
-                match frame.transpose()? {
-                    Some(frame) => connection.on_frame(frame),
-                    None => Err(Dropped),
-                }
-            }
-            Some(later) = put_off.recv() => {
-                connection.with_session(later.channel, |session, context| session.act(later.action, context));
-                Ok(())
-            }
-            Ok(()) = available.changed() => {
-                connection.deliver();
-                Ok(())
-            }
-            () = connection.next_expiry() => {
-                connection.expire();
-                Ok(())
-            }
-            () = heartbeat(next_heartbeat) => {
-                connection.send_heartbeat();
-                Ok(())
-            }
-            // The announced time is half of what a client really gets, as on the service.
-            () = sleep_until(silent_since + idle_time_out * 2) => {
-                let description = "The connection was inactive for more than the allowed time.";
-                connection.close(Some(error("amqp:connection:forced", description)));
-                Err(Dropped)
-            }
-        };
-        if finished.is_err() {
-            break;
-        }
-    }
-    drop(connection);
+    let ended = connection.run(FramedRead::new(reader, frame::codec()), put_off).await;
     // What was said last still has to reach the client.
     let _ = writer.await;
-    Ok(())
+    ended
 }
+
+/// The largest frame that every client takes, in bytes (AMQP 1.0 part 2, section 2.3).
+const LEAST_MAX_FRAME: usize = 512;
 
 struct Connection {
     context: Context,
@@ -116,7 +76,43 @@ struct Connection {
 }
 
 impl Connection {
-    fn open(&self, idle_time_out: Duration) {
+    /// Works until the connection is over.
+    async fn run(
+        mut self,
+        mut frames: FramedRead<OwnedReadHalf, LengthDelimitedCodec>,
+        mut put_off: mpsc::UnboundedReceiver<Later>,
+    ) -> io::Result<()> {
+        let idle_time_out = self.context.shared.config.idle_time_out;
+        let mut available = self.context.shared.available.subscribe();
+        let mut silent_since = Instant::now();
+        loop {
+            let next_heartbeat = self.heartbeat;
+            tokio::select! {
+                frame = frames.next() => {
+                    silent_since = Instant::now();
+                    let Some(frame) = frame.transpose()? else { return Ok(()) };
+                    if self.on_frame(frame).is_err() {
+                        return Ok(());
+                    }
+                }
+                Some(later) = put_off.recv() => {
+                    self.with_session(later.channel, |session, context| session.act(later.action, context));
+                }
+                Ok(()) = available.changed() => self.deliver(),
+                () = self.next_expiry() => self.expire(),
+                () = heartbeat(next_heartbeat) => self.send_heartbeat(),
+                // The announced time is half of what a client really gets, as on the service.
+                () = sleep_until(silent_since + idle_time_out * 2) => {
+                    let description = "The connection was inactive for more than the allowed time.";
+                    self.close(Some(error("amqp:connection:forced", description)));
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    fn open(&self) {
+        let idle_time_out = self.context.shared.config.idle_time_out;
         let open = Open {
             container_id: format!("{}_G0", Uuid::new_v4().simple()),
             hostname: None,
@@ -161,8 +157,8 @@ impl Connection {
                 self.with_session(channel, |session, context| session.on_flow(&flow, context));
             }
             Incoming::Frame(FrameBody::Transfer { performative, payload }) => {
-                let taken =
-                    self.with_session(channel, |session, context| session.on_transfer(performative, &payload, context));
+                let taken = self
+                    .with_session(channel, |session, context| session.on_transfer(&performative, &payload, context));
                 return taken.unwrap_or(Ok(()));
             }
             Incoming::Frame(FrameBody::Detach(detach)) => {
@@ -184,10 +180,10 @@ impl Connection {
     }
 
     fn on_open(&mut self, open: &Open) {
-        self.context.client_max_frame = (open.max_frame_size.0 as usize).max(512);
+        self.context.client_max_frame = (open.max_frame_size.0 as usize).max(LEAST_MAX_FRAME);
         self.heartbeat = open.idle_time_out.filter(|time_out| *time_out > 0).map(|time_out| {
             // Twice as often as needed, so that one that comes late does no harm.
-            let period = Duration::from_millis(u64::from(time_out) / 2);
+            let period = Duration::from_millis((u64::from(time_out) / 2).max(1));
             (period, Instant::now() + period)
         });
     }

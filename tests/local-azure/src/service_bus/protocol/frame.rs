@@ -19,6 +19,14 @@ pub(super) const MAX_FRAME_SIZE: u32 = 65_536;
 pub(super) const AMQP: u8 = 0;
 pub(super) const SASL: u8 = 1;
 
+/// Descriptor codes of what is written or read by hand.
+pub(super) const DISPOSITION: u8 = 0x15;
+pub(super) const ERROR: u8 = 0x1d;
+pub(super) const REJECTED: u8 = 0x25;
+const ACCEPTED: u8 = 0x24;
+const RELEASED: u8 = 0x26;
+const MODIFIED: u8 = 0x27;
+
 /// What came in on a channel.
 pub(super) enum Incoming {
     Frame(FrameBody),
@@ -97,11 +105,6 @@ pub(super) fn described(code: u8, value: Value) -> Value {
 const HEADER_SIZE: usize = 8;
 /// The size of a frame's header in words of four bytes.
 const DATA_OFFSET: u8 = 2;
-const DISPOSITION: u8 = 0x15;
-const ACCEPTED: u64 = 0x24;
-const REJECTED: u64 = 0x25;
-const RELEASED: u64 = 0x26;
-const MODIFIED: u64 = 0x27;
 
 fn receiver_disposition(bytes: &[u8]) -> Option<ReceiverDisposition> {
     let Value::Described(disposition) = serde_amqp::from_slice(bytes).ok()? else { return None };
@@ -123,15 +126,15 @@ fn receiver_disposition(bytes: &[u8]) -> Option<ReceiverDisposition> {
 fn outcome(descriptor: &Descriptor, value: &Value) -> Option<(Option<Outcome>, Value)> {
     let Descriptor::Code(code) = descriptor else { return None };
     let Value::List(fields) = value else { return None };
-    let outcome = match *code {
+    let code = u8::try_from(*code).ok()?;
+    let outcome = match code {
         ACCEPTED => Some(Outcome::Complete),
-        RELEASED => Some(Outcome::Abandon),
         MODIFIED if matches!(fields.get(1), Some(Value::Bool(true))) => Some(Outcome::Defer),
-        MODIFIED => Some(Outcome::Abandon),
+        RELEASED | MODIFIED => Some(Outcome::Abandon),
         REJECTED => Some(dead_letter(fields.first())),
         _ => None,
     };
-    Some((outcome, described(u8::try_from(*code).ok()?, Value::List(Vec::new()))))
+    Some((outcome, described(code, Value::List(Vec::new()))))
 }
 
 /// Reads why a message is rejected: from the fields that the SDKs write, else from the error's description.

@@ -1,22 +1,22 @@
 //! Sessions and links: windows, credit, and what comes in on a link.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use fe2o3_amqp_types::definitions::{DeliveryTag, Handle, Role};
 use fe2o3_amqp_types::performatives::{Attach, Begin, Detach, End, Flow, Transfer};
 use tokio::sync::mpsc::UnboundedSender;
+use uuid::Uuid;
 
 use super::cbs::Tokens;
 use super::frame;
 use crate::service_bus::Shared;
 use crate::service_bus::broker::entity::{Entity, Node, SubscriptionPath};
-use std::sync::Arc;
-use uuid::Uuid;
 
 /// Transfers that the service lets a client send ahead.
 pub(super) const INCOMING_WINDOW: u32 = 5_000;
 /// The most links of a session. One more ends the session, as on the service.
-pub(super) const MAX_LINKS: usize = 255;
+pub(super) const MAX_LINKS: u32 = 255;
 /// Deliveries that a client may send ahead on a link; it is topped up at half.
 pub(super) const CREDIT: u32 = 1_000;
 
@@ -76,7 +76,6 @@ pub(super) struct Session {
 /// One end of a link.
 pub(super) struct Link {
     pub(super) name: String,
-    /// Counts the session's links, to find the newest.
     pub(super) kind: LinkKind,
     pub(super) delivery_count: u32,
     /// Deliveries that the receiving end still takes.
@@ -139,7 +138,7 @@ impl Session {
             next_outgoing_id: 1,
             incoming_window: INCOMING_WINDOW,
             outgoing_window: u32::MAX,
-            handle_max: Handle(MAX_LINKS as u32),
+            handle_max: Handle(MAX_LINKS),
             offered_capabilities: None,
             desired_capabilities: None,
             properties: None,

@@ -1,9 +1,13 @@
 //! Every form in which hosts have sent, or may send, an invocation.
 
-use local_azure::functions_host::{Framing, Invocation};
 use serde_json::{Value, json};
 
-use crate::served::{tick, timer};
+use super::{Framing, Invocation};
+
+/// An ordinary tick of the scaler's timer.
+pub fn tick() -> Invocation {
+    timer(&status("2026-09-24T13:08:00.0096035+00:00", "2026-09-24T13:09:00+00:00"), false)
+}
 
 /// Each with what is special about it.
 pub fn variants() -> Vec<(&'static str, Invocation)> {
@@ -57,4 +61,10 @@ pub fn variants() -> Vec<(&'static str, Invocation)> {
 
 fn status(last: &str, next: &str) -> Value {
     json!({ "Last": last, "Next": next, "LastUpdated": "2024-11-30T14:43:50.403838+00:00" })
+}
+
+/// A tick of the scaler's timer with this status.
+pub fn timer(status: &Value, is_past_due: bool) -> Invocation {
+    let timer = json!({ "Schedule": { "AdjustForDST": true }, "ScheduleStatus": status, "IsPastDue": is_past_due });
+    Invocation::of_timer("ScaleTimer", "timer", &timer, "2026-09-24T13:09:00.0123456Z")
 }
