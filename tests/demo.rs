@@ -65,6 +65,21 @@ async fn what_is_not_served_in_time_is_told_and_is_no_success() {
 }
 
 #[tokio::test]
+async fn a_scaler_that_does_not_even_start_ends_the_demonstration_early() {
+    let pass_interval = Duration::from_millis(100);
+    let (summary, lines) = run(Demo { scaler: "/bin/false".into(), pass_interval, ..demo() }).await;
+    assert!(!summary.is_complete());
+    assert_eq!((summary.passes, summary.left.len()), (3, 12), "{}", lines.join("\n"));
+    assert!(lines.iter().any(|line| line.contains("pass 3   failed: ")), "{}", lines.join("\n"));
+}
+
+#[tokio::test]
+async fn a_scaler_that_is_not_there_is_an_error() {
+    let error = Demo { scaler: "/nowhere".into(), ..demo() }.run(&Story::new(|_| {})).await.unwrap_err();
+    assert!(error.to_string().contains("No such file"), "{error}");
+}
+
+#[tokio::test]
 async fn the_env_file_holds_the_settings_of_a_local_azure_on_its_default_ports() {
     let azure = LocalAzure::start(LocalAzureConfig::default()).await.unwrap();
     let here = azure.resource_manager.endpoint().rsplit_once(':').unwrap().1.to_owned();
