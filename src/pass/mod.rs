@@ -24,7 +24,7 @@ use crate::deadline::Deadline;
 use crate::plan::{Memory, Policy, plan};
 use crate::services::{ArmError, ContainerGroups, Messages, PeekError, Subscriptions};
 use crate::settings::{ProcessingSettings, Settings};
-use apply::{Applier, Budget};
+use apply::{Applier, Budget, Requests};
 use last_words::LastWords;
 use report::Report;
 
@@ -48,6 +48,7 @@ pub struct Scaler<G, S, M> {
     clock: Clock,
     last_words: LastWords,
     budget: Budget,
+    requests: Requests,
     memory: Mutex<Memory>,
 }
 
@@ -87,6 +88,7 @@ impl<G: ContainerGroups, S: Subscriptions, M: Messages> Scaler<G, S, M> {
             clock,
             last_words: LastWords::default(),
             budget: Budget::default(),
+            requests: Requests::default(),
             memory: Mutex::default(),
         }
     }
@@ -98,8 +100,8 @@ impl<G: ContainerGroups, S: Subscriptions, M: Messages> Scaler<G, S, M> {
     pub async fn pass(&self, mode: Mode, deadline: &Deadline) -> Result<Report, PassFailure> {
         let started_at = self.clock.now();
         let start = Instant::now();
-        let (rules, memory) = (&self.policy.rules, self.memory().clone());
-        let observing = observe::observe(&self.services, &self.settings, rules, &memory, &self.clock);
+        let (rules, memory, asked_for) = (&self.policy.rules, self.memory().clone(), self.requests.recent());
+        let observing = observe::observe(&self.services, &self.settings, rules, &memory, asked_for, &self.clock);
         let snapshot = deadline.limit(observing).await.ok_or(PassFailure::OutOfTime)??;
         let mut plan = plan(&snapshot, &memory, &self.policy, self.clock.now());
 
@@ -113,6 +115,7 @@ impl<G: ContainerGroups, S: Subscriptions, M: Messages> Scaler<G, S, M> {
                 workers: self.settings.max_workers.get(),
                 last_words: &self.last_words,
                 budget: &self.budget,
+                requests: &self.requests,
                 deadline,
                 outdated_at: outdated_at(start, self.settings.retry_backoff),
             };

@@ -41,11 +41,12 @@ pub(super) async fn observe<G: ContainerGroups, S: Subscriptions, M: Messages>(
     settings: &ProcessingSettings,
     rules: &Rules,
     memory: &Memory,
+    asked_for: Vec<ContainerGroup>,
     clock: &Clock,
 ) -> Result<Snapshot, PassFailure> {
     let (announce, groups_read) = watch::channel(None);
     let groups = async {
-        let groups = read_groups(&services.groups).await;
+        let groups = read_groups(&services.groups, asked_for).await;
         if let Ok(groups) = &groups {
             announce.send_replace(Some(Arc::new(Census::of(groups, memory, rules, clock.now()))));
         }
@@ -60,18 +61,30 @@ pub(super) async fn observe<G: ContainerGroups, S: Subscriptions, M: Messages>(
     Ok(Snapshot { groups, subscriptions, skipped_subscriptions })
 }
 
-/// The list shows no container's state, so every group that may have ended is looked at on its own.
-async fn read_groups<G: ContainerGroups>(groups: &G) -> Result<Vec<ObservedGroup>, ArmError> {
+/// The list shows no container's state, so every group that may have ended is looked at on its own. It may also lag
+/// behind, so the groups that were asked for lately are looked at even if it does not show them.
+async fn read_groups<G: ContainerGroups>(
+    groups: &G,
+    asked_for: Vec<ContainerGroup>,
+) -> Result<Vec<ObservedGroup>, ArmError> {
     let listed = groups.list().await?;
-    let read = stream::iter(listed).map(|group| read_group(groups, group)).buffered(GROUP_READERS);
-    Ok(read.filter_map(std::future::ready).collect().await)
+    let names: HashSet<_> = listed.iter().map(|group| group.name.clone()).collect();
+    let unlisted = asked_for.into_iter().filter(|group| !names.contains(&group.name));
+    let listed = stream::iter(listed).map(|group| async {
+        if group.may_have_ended() {
+            read_group(groups, group).await
+        } else {
+            Some(ObservedGroup { group, unread: None })
+        }
+    });
+    let mut read: Vec<_> = listed.buffered(GROUP_READERS).filter_map(std::future::ready).collect().await;
+    let unlisted = stream::iter(unlisted).map(|group| read_group(groups, group)).buffered(GROUP_READERS);
+    read.extend(unlisted.filter_map(std::future::ready).collect::<Vec<_>>().await);
+    Ok(read)
 }
 
 /// A group with its containers' states, or nothing if it has gone since it was listed.
 async fn read_group<G: ContainerGroups>(groups: &G, listed: ContainerGroup) -> Option<ObservedGroup> {
-    if !listed.may_have_ended() {
-        return Some(ObservedGroup { group: listed, unread: None });
-    }
     match groups.get(&listed.name).await {
         Ok(group) => group.map(|group| ObservedGroup { group, unread: None }),
         Err(error) => Some(ObservedGroup { group: listed, unread: Some(error) }),

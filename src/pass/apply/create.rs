@@ -75,6 +75,7 @@ impl<'a, G: ContainerGroups> Creator<'a, G> {
             None if self.is_late() => return Ok(MessageOutcome::WaitingDeadline),
             None => {}
         }
+        self.applier.requests.add(spec);
         let created = self.applier.groups.create(spec).await?;
         if let Some(left) = created.remaining.filter(|left| *left <= self.spare) {
             self.applier.budget.is_low(left);

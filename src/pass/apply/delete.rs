@@ -15,20 +15,15 @@ impl<G: ContainerGroups> Applier<'_, G> {
             GroupOutcome::WaitingDeadline
         } else {
             let cut = GroupOutcome::DeleteFailed { reason: "the pass had to end before Azure answered".to_owned() };
-            self.deadline.limit(self.look_up_and_delete(&group, reason)).await.unwrap_or(cut)
+            self.deadline.limit(self.capture_and_delete(&group, reason)).await.unwrap_or(cut)
         };
         (name, outcome)
     }
 
     /// The group may have been replaced since it was observed, by one of the same name that is at work, and somebody
-    /// may have asked for it to be kept.
-    async fn look_up_and_delete(&self, observed: &ContainerGroup, because: Reason) -> GroupOutcome {
-        let group = match self.groups.get(&observed.name).await {
-            Ok(Some(group)) if may_still_go(observed, &group, because) => group,
-            Ok(_) => return GroupOutcome::Changed,
-            Err(error) => return failed(observed, &error),
-        };
-        let deleted = match self.last_words.capture(self.groups, &group).await {
+    /// may have asked for it to be kept. So the last thing before the delete is another look.
+    async fn capture_and_delete(&self, group: &ContainerGroup, because: Reason) -> GroupOutcome {
+        let deleted = match self.last_words.capture(self.groups, group).await {
             Captured::Logged { lines } => GroupOutcome::Deleted { because, log_lines: lines },
             Captured::Lost(error) => GroupOutcome::DeletedWithoutLogs { because, reason: error.to_string() },
             Captured::NotYet(error) => {
@@ -36,24 +31,29 @@ impl<G: ContainerGroups> Applier<'_, G> {
                 return GroupOutcome::WaitingLogs { reason: error.to_string() };
             }
         };
+        match self.groups.get(&group.name).await {
+            Ok(Some(now)) if may_still_go(group, &now, because) => {}
+            Ok(_) => return GroupOutcome::Changed,
+            Err(error) => return failed(group, &error),
+        }
         match self.groups.delete(&group.name).await {
             Ok(()) => {
-                tracing::info!(group = %group.name, ended = ended(&group), ?because, "deleted a container group");
+                tracing::info!(group = %group.name, ended = ended(group), ?because, "deleted a container group");
                 deleted
             }
-            Err(error) => failed(&group, &error),
+            Err(error) => failed(group, &error),
         }
     }
 }
 
 /// Whether a group is what it was when its end was decided.
-fn may_still_go(observed: &ContainerGroup, group: &ContainerGroup, because: Reason) -> bool {
-    let same_phase = match because {
-        Reason::Finished | Reason::Superseded | Reason::Evicted => matches!(group.phase(), Phase::Ended(_)),
-        Reason::Stuck => group.phase() == Phase::Starting,
-        Reason::Overran | Reason::Orphaned => group.phase() == observed.phase(),
+fn may_still_go(observed: &ContainerGroup, now: &ContainerGroup, because: Reason) -> bool {
+    let same_phase = match (because, observed.phase(), now.phase()) {
+        // A container that never started is not dated; it may even have ended in the meantime.
+        (Reason::Stuck, _, phase) => !matches!(phase, Phase::Running { .. }),
+        (_, before, phase) => before == phase,
     };
-    same_phase && !group.is_kept() && group.sequence_number() == observed.sequence_number()
+    same_phase && !now.is_kept() && now.sequence_number() == observed.sequence_number()
 }
 
 fn failed(group: &ContainerGroup, error: &ArmError) -> GroupOutcome {

@@ -2,19 +2,21 @@
 //!
 //! * A group is created if and only if a look-up right before has not found it, the deadline has not passed, what the
 //!   plan was made from is not outdated, and Azure has not said that it has no room, or only a little, left.
-//! * A group is deleted if and only if a look-up right before has found it as it was when that was decided, its last
-//!   log lines have been seen to, and the deadline has not passed.
+//! * A group is deleted if and only if its last log lines have been seen to, a look-up right before has found it as it
+//!   was when its end was decided, and the deadline has not passed.
 
 mod budget;
 mod create;
 mod delete;
 mod mark;
+mod requests;
 
 use futures_util::{StreamExt, stream};
 use tokio::time::Instant;
 
 pub(super) use budget::Budget;
 use create::Creator;
+pub(super) use requests::Requests;
 
 use super::last_words::LastWords;
 use super::report::{GroupOutcome, MessageOutcome};
@@ -30,6 +32,7 @@ pub(super) struct Applier<'a, G> {
     pub(super) workers: usize,
     pub(super) last_words: &'a LastWords,
     pub(super) budget: &'a Budget,
+    pub(super) requests: &'a Requests,
     pub(super) deadline: &'a Deadline,
     /// When the plan is too old to create anything.
     pub(super) outdated_at: Option<Instant>,

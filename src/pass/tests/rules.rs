@@ -51,7 +51,7 @@ async fn a_group_that_has_changed_since_it_was_observed_stays() {
             _ => |groups| groups.groups.lock().unwrap().clear(),
         });
         assert_eq!(pass(&scaler).await.groups[0].outcome, GroupOutcome::Changed, "{change}");
-        assert_eq!(only(&calls, &["logs", "delete"]), Vec::<String>::new(), "{change}");
+        assert_eq!(only(&calls, &["delete"]), Vec::<String>::new(), "{change}");
     }
 }
 
