@@ -28,6 +28,8 @@ pub(super) struct Entry {
     pub(super) message_id: Option<String>,
     pub(super) sequence_number: Option<i64>,
     pub(super) attempt: u32,
+    /// Whether it could be read. One that could not may not even be there: it may only have been asked for.
+    pub(super) read: bool,
     pub(super) state: State,
 }
 
@@ -144,7 +146,7 @@ impl Census {
         let Some(id) = &entry.message_id else { return false };
         self.of_message(entry.subscription.as_ref(), id).any(|other| {
             let same = other.sequence_number == entry.sequence_number || entry.sequence_number.is_none();
-            same && other.attempt > entry.attempt
+            same && other.read && other.attempt > entry.attempt
         })
     }
 
@@ -169,6 +171,7 @@ impl Entry {
             message_id: group.tag(tag::MESSAGE_ID).map(str::to_owned),
             sequence_number: group.sequence_number(),
             attempt: group.attempt(),
+            read: observed.unread.is_none(),
             state: if observed.unread.is_some() {
                 State::Active { running_since: None, running: false }
             } else {

@@ -45,7 +45,11 @@ struct Seen<'a> {
 impl<'a> Whereabouts<'a> {
     pub(super) fn of(snapshot: &'a Snapshot, now: OffsetDateTime) -> Self {
         Self {
-            subscriptions: snapshot.subscriptions.iter().map(|of| (of.name.to_lowercase(), Seen::of(of))).collect(),
+            subscriptions: snapshot
+                .subscriptions
+                .iter()
+                .map(|of| (of.name.to_lowercase(), Seen::of(of, now)))
+                .collect(),
             skipped: snapshot.skipped_subscriptions.iter().map(|name| name.to_lowercase()).collect(),
             now,
         }
@@ -93,15 +97,19 @@ impl<'a> Whereabouts<'a> {
 const GONE: Presence = Presence::Gone { looked_up: false };
 
 impl<'a> Seen<'a> {
-    fn of(observed: &'a ObservedSubscription) -> Self {
+    fn of(observed: &'a ObservedSubscription, now: OffsetDateTime) -> Self {
         let messages = &observed.messages;
-        let id = |message: &'a PeekedMessage| message.message_id.as_ref().ok().map(|id| (id.as_str(), message));
-        Self {
-            observed,
-            by_number: messages.iter().map(|message| (message.sequence_number, message)).collect(),
-            // Of several messages with one id, the oldest is served first.
-            by_id: messages.iter().rev().filter_map(id).collect(),
+        let mut by_id = HashMap::with_capacity(messages.len());
+        for message in messages {
+            // Of several messages with one id, one that waits tells the most.
+            if let Ok(id) = &message.message_id
+                && (found(message, now) == Presence::Waiting || !by_id.contains_key(id.as_str()))
+            {
+                by_id.insert(id.as_str(), message);
+            }
         }
+        let by_number = messages.iter().map(|message| (message.sequence_number, message)).collect();
+        Self { observed, by_number, by_id }
     }
 
     fn failed(&self) -> bool {
