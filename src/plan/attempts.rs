@@ -11,8 +11,8 @@ pub(super) const MAX_BACKOFF: Duration = Duration::minutes(30);
 /// What is due after an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
-    /// The attempt of this number, now.
-    Due(u32),
+    /// Another attempt.
+    Due,
     /// Nothing until then.
     BackingOff { until: OffsetDateTime },
     /// Nothing any more.
@@ -25,7 +25,7 @@ pub(super) fn next(last: &Attempt, rules: &Rules, now: OffsetDateTime) -> Next {
         return Next::Parked;
     }
     let until = last.ended_at + backoff(rules.retry_backoff, last.number);
-    if now < until { Next::BackingOff { until } } else { Next::Due(last.number + 1) }
+    if now < until { Next::BackingOff { until } } else { Next::Due }
 }
 
 /// The wait after the nth attempt: the first one's doubled each time, at most [`MAX_BACKOFF`] unless the first one is

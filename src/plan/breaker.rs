@@ -75,7 +75,7 @@ impl<'a> Breaker<'a> {
         let may_tell = |entry: &&Entry| match entry.state {
             State::Active { running_since: Some(since), .. } => since > last,
             State::Active { .. } => true,
-            State::Stuck | State::Overran | State::Ended { .. } => false,
+            State::Stuck { .. } | State::Overran { .. } | State::Ended { .. } => false,
         };
         if self.entries.iter().any(|entry| may_tell(&entry)) {
             return Flow::Held { until: None };

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use time::{Duration, OffsetDateTime};
 
-use super::memory::{Attempt, Mark, Memory};
+use super::memory::{Attempt, Mark, Memory, Place};
 use super::{Capacity, ObservedGroup, Rules};
 use crate::container_group::{ContainerGroup, GroupName, Phase, tag};
 use crate::message::MessageId;
@@ -43,15 +43,15 @@ pub(super) enum State {
         running: bool,
     },
     /// It has not begun to run in the time that it is given. It counts as a failed attempt.
-    Stuck,
+    Stuck { since: OffsetDateTime },
     /// It has run for longer than it may. It counts as a failed attempt.
-    Overran,
+    Overran { since: OffsetDateTime },
     /// It is terminal.
     Ended { success: bool, at: OffsetDateTime, ran: Duration },
 }
 
 /// What has been done for a message so far.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum History<'a> {
     /// Nothing.
     None,
@@ -59,8 +59,8 @@ pub(super) enum History<'a> {
     Running(&'a GroupName),
     /// A group of another message of its id has not gone yet.
     Leftover(&'a GroupName),
-    /// The last attempt at it is over; its group may have gone already.
-    Attempted(Attempt, Option<&'a GroupName>),
+    /// The last attempt at it is over; its group, the record of it, may have gone already.
+    Attempted { last: Attempt, record: Option<&'a Entry> },
 }
 
 impl Census {
@@ -113,7 +113,7 @@ impl Census {
                 let wanted = match entry.state {
                     State::Ended { .. } => number > covered,
                     State::Active { running, .. } => orphans && running,
-                    State::Stuck | State::Overran => false,
+                    State::Stuck { .. } | State::Overran { .. } => false,
                 };
                 wanted.then_some(number)
             })
@@ -132,13 +132,25 @@ impl Census {
             return History::Running(&active.name);
         }
         let is_of_it = |entry: &&Entry| entry.sequence_number.is_none_or(|number| number == sequence_number);
-        let recorded = of_id().filter(is_of_it).filter_map(|entry| Some((entry.as_attempt()?, Some(&entry.name))));
-        let remembered = self.memory.attempts.get(&(subscription.clone(), sequence_number));
-        let attempts = recorded.chain(remembered.map(|attempt| (*attempt, None)));
-        if let Some((last, group)) = attempts.max_by_key(|(attempt, group)| (attempt.number, group.is_some())) {
-            return History::Attempted(last, group);
+        let record = of_id().filter(is_of_it).max_by_key(|entry| entry.attempt);
+        if let Some(last) = self.last_attempt(record, (subscription.clone(), sequence_number)) {
+            return History::Attempted { last, record };
         }
         of_id().next().map_or(History::None, |entry| History::Leftover(&entry.name))
+    }
+
+    /// The last attempt at a message, of which this is the record, if it is still there.
+    pub(super) fn last_attempt(&self, record: Option<&Entry>, place: Place) -> Option<Attempt> {
+        let forgone = self.memory.attempts.get(&place);
+        let Some((record, last)) = record.and_then(|record| Some((record, record.as_attempt()?))) else {
+            return forgone.map(|forgone| forgone.attempt);
+        };
+        let before = match forgone {
+            Some(forgone) if forgone.group == record.instance() => return Some(forgone.attempt),
+            Some(forgone) => forgone.attempt.number,
+            None => 0,
+        };
+        Some(Attempt { number: last.number.saturating_add(before), ..last })
     }
 
     /// Whether a later attempt at the same message is there.
@@ -180,6 +192,16 @@ impl Entry {
         }
     }
 
+    /// The moment that tells it from others of its name, with the name.
+    pub(super) fn instance(&self) -> (GroupName, OffsetDateTime) {
+        let moment = match self.state {
+            State::Stuck { since } | State::Overran { since } => since,
+            State::Ended { at, .. } => at,
+            State::Active { running_since, .. } => running_since.unwrap_or(OffsetDateTime::UNIX_EPOCH),
+        };
+        (self.name.clone(), moment)
+    }
+
     /// The attempt that it was, if it is over.
     pub(super) fn as_attempt(&self) -> Option<Attempt> {
         let State::Ended { success, at, ran } = self.state else { return None };
@@ -190,12 +212,13 @@ impl Entry {
 impl State {
     fn of(group: &ContainerGroup, memory: &Memory, rules: &Rules, now: OffsetDateTime) -> Self {
         match group.phase() {
-            Phase::Starting if now - memory.since(Mark::Waiting, group, now) >= rules.provisioning_timeout => {
-                Self::Stuck
+            Phase::Starting => {
+                let since = memory.since(Mark::Waiting, group, now);
+                let stuck = now - since >= rules.provisioning_timeout;
+                if stuck { Self::Stuck { since } } else { Self::Active { running_since: None, running: false } }
             }
-            Phase::Starting => Self::Active { running_since: None, running: false },
             Phase::Running { since } => match (since, rules.max_runtime) {
-                (Some(since), Some(limit)) if now - since >= limit => Self::Overran,
+                (Some(since), Some(limit)) if now - since >= limit => Self::Overran { since },
                 _ => Self::Active { running_since: since, running: true },
             },
             Phase::Ended(ending) => Self::Ended {

@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use super::attempts::{self, Next};
 use super::breaker::Breaker;
 use super::census::{Census, Entry, State};
-use super::memory::{Attempt, Mark, Memory};
+use super::memory::{Attempt, Forgone, Mark, Memory, Place};
 use super::presence::{Presence, Whereabouts};
 use super::{Delete, Keep, Marking, ObservedGroup, Plan, Reason, Rules, records};
 use crate::container_group::ContainerGroup;
@@ -83,8 +83,8 @@ impl Judge<'_> {
         }
         match entry.state {
             State::Active { .. } => Verdict::Go(Reason::Orphaned),
-            State::Stuck => Verdict::Go(Reason::Stuck),
-            State::Overran => Verdict::Go(Reason::Overran),
+            State::Stuck { .. } => Verdict::Go(Reason::Stuck),
+            State::Overran { .. } => Verdict::Go(Reason::Overran),
             State::Ended { .. } => self.judge_ended(entry, presence),
         }
     }
@@ -102,10 +102,11 @@ impl Judge<'_> {
             Presence::Unknown => Verdict::Stay(Keep::MessageUnknown),
             Presence::Unread => Verdict::Stay(Keep::SubscriptionUnread),
             Presence::Waiting => {
-                let next = entry.as_attempt().map(|last| attempts::next(&last, self.rules, self.now));
+                let last = self.census.last_attempt(Some(entry), place(entry));
+                let next = last.map(|last| attempts::next(&last, self.rules, self.now));
                 let until = match next {
                     Some(Next::BackingOff { until }) => Some(until),
-                    Some(Next::Due(_) | Next::Parked) | None => None,
+                    Some(Next::Due | Next::Parked) | None => None,
                 };
                 Verdict::Stay(Keep::Record { attempt: entry.attempt, until })
             }
@@ -141,17 +142,22 @@ impl Judge<'_> {
 
     /// The count of attempts at a message must not go with a group that is its only record.
     fn remember(&mut self, entry: &Entry, reason: Reason) {
-        let attempt = match reason {
-            Reason::Evicted => entry.as_attempt(),
-            Reason::Stuck | Reason::Overran => {
-                Some(Attempt { number: entry.attempt, ended_at: self.now, ran: time::Duration::ZERO, failed: true })
-            }
-            Reason::Finished | Reason::Superseded | Reason::Orphaned => None,
-        };
-        let place = entry.subscription.clone().zip(entry.sequence_number);
-        if let (Some(attempt), Some(place), false) = (attempt, place, self.rules.retry_backoff.is_zero()) {
-            self.memory.attempts.insert(place, attempt);
+        let is_forgone = matches!(reason, Reason::Evicted | Reason::Stuck | Reason::Overran);
+        if !is_forgone || entry.sequence_number.is_none() || self.rules.retry_backoff.is_zero() {
+            return;
         }
+        let before = self.census.memory.attempts.get(&place(entry));
+        let forgone = match before {
+            // It was to go in an earlier pass already.
+            Some(before) if before.group == entry.instance() => before.clone(),
+            _ => {
+                let number = before.map_or(0, |before| before.attempt.number).saturating_add(entry.attempt);
+                let ended = Attempt { number, ended_at: self.now, ran: time::Duration::ZERO, failed: true };
+                let attempt = entry.as_attempt().map_or(ended, |attempt| Attempt { number, ..attempt });
+                Forgone { attempt, group: entry.instance() }
+            }
+        };
+        self.memory.attempts.insert(place(entry), forgone);
     }
 
     /// The tags that a group should get or lose.
@@ -175,12 +181,12 @@ impl Judge<'_> {
     /// The condition of a group that nothing but its first sight dates.
     fn condition(&self, group: &ContainerGroup, entry: &Entry) -> Option<Mark> {
         match entry.state {
-            State::Active { running: false, .. } | State::Stuck => Some(Mark::Waiting),
+            State::Active { running: false, .. } | State::Stuck { .. } => Some(Mark::Waiting),
             State::Active { running: true, .. } => {
                 let gone = matches!(self.whereabouts.message_of(entry), Presence::Gone { .. });
                 (gone && self.rules.orphan_grace.is_some()).then_some(Mark::Orphaned)
             }
-            State::Overran => None,
+            State::Overran { .. } => None,
             State::Ended { .. } => {
                 let dated = matches!(group.phase(), crate::container_group::Phase::Ended(ending)
                     if ending.at.is_some_and(|at| at <= self.now));
@@ -190,13 +196,18 @@ impl Judge<'_> {
     }
 
     fn into_memory(mut self) -> Memory {
-        for ((subscription, number), attempt) in &self.census.memory.attempts {
+        for ((subscription, number), forgone) in &self.census.memory.attempts {
             if self.memory.attempts.len() < MAX_REMEMBERED && !self.whereabouts.is_gone(subscription, *number) {
-                self.memory.attempts.entry((subscription.clone(), *number)).or_insert(*attempt);
+                self.memory.attempts.entry((subscription.clone(), *number)).or_insert_with(|| forgone.clone());
             }
         }
         self.memory
     }
+}
+
+/// Where the message is that a group was made for; nowhere, for groups of an earlier scaler.
+fn place(entry: &Entry) -> Place {
+    (entry.subscription.clone().unwrap_or_default(), entry.sequence_number.unwrap_or_default())
 }
 
 /// The newest success of each subscription in which something has failed.

@@ -1,4 +1,5 @@
-//! What a pass hands on to the next one of the same process.
+//! What a pass hands on to the next one of the same process. It only ever puts something off: which attempt a group is,
+//! and so its name, comes from the groups alone, or two processes would name one message's group differently.
 //!
 //! Nothing that has to survive the process is only here: the groups themselves are the record. What is lost with it
 //! is how long a condition has lasted that no tag says yet, and the counts of groups that had to go before their
@@ -16,8 +17,8 @@ use crate::container_group::{ContainerGroup, GroupName, tag};
 pub struct Memory {
     /// Since when groups have been in a condition that nothing dates.
     pub(crate) marks: HashMap<GroupName, (Mark, OffsetDateTime)>,
-    /// The last attempts at messages whose groups are not there any more.
-    pub(super) attempts: BTreeMap<Place, Attempt>,
+    /// The last attempts at messages whose groups had to go.
+    pub(super) attempts: BTreeMap<Place, Forgone>,
 }
 
 /// Where a message is: its subscription in lower case, and its sequence number.
@@ -26,7 +27,7 @@ pub(super) type Place = (String, i64);
 /// An attempt at a message that is over, with the message still there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Attempt {
-    /// Which one it was, from 1.
+    /// How many there have been, this one included.
     pub(super) number: u32,
     /// When it ended.
     pub(super) ended_at: OffsetDateTime,
@@ -34,6 +35,14 @@ pub(super) struct Attempt {
     pub(super) ran: Duration,
     /// Whether it failed; a worker may also do well with another message.
     pub(super) failed: bool,
+}
+
+/// An attempt whose group had to go although it is the record of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Forgone {
+    pub(super) attempt: Attempt,
+    /// The group, which may not have gone yet, and the moment that tells it from others of its name.
+    pub(super) group: (GroupName, OffsetDateTime),
 }
 
 /// A condition that nothing dates but the first pass that has seen it. Once it matters, a tag keeps it.
@@ -86,6 +95,6 @@ impl Memory {
     /// The attempts at messages of a subscription, named in lower case, by sequence number.
     pub(super) fn of_subscription(&self, subscription: &str) -> impl Iterator<Item = (i64, Attempt)> {
         let all = (subscription.to_owned(), i64::MIN)..=(subscription.to_owned(), i64::MAX);
-        self.attempts.range(all).map(|((_, number), attempt)| (*number, *attempt))
+        self.attempts.range(all).map(|((_, number), forgone)| (*number, forgone.attempt))
     }
 }

@@ -19,7 +19,7 @@ pub enum Skip {
     Finished(GroupName),
     /// The last attempt at it has not settled it, and the next one is not due yet.
     BackingOff {
-        /// Which attempt that was, from 1.
+        /// How many attempts there have been.
         attempt: u32,
         /// When the next one is due.
         until: OffsetDateTime,
@@ -59,8 +59,10 @@ pub struct Candidate {
     pub key: MessageKey,
     /// The size of its file.
     pub file_size: FileSizeMb,
-    /// Which attempt at it this is, from 1.
+    /// Which attempt at it this is, from 1, as far as the groups tell.
     pub attempt: u32,
+    /// How many there have been, as far as anybody knows.
+    pub failures: u32,
 }
 
 /// What becomes of a message.
@@ -114,22 +116,25 @@ impl<'a> Sieve<'a> {
         if !self.seen.insert(message_id.clone()) {
             return Err(Skip::Duplicate);
         }
-        let attempt = self.due_attempt(history)?;
+        let (attempt, failures) = self.due_attempt(history)?;
         let key = MessageKey { subscription: self.subscription.to_owned(), message_id };
-        Ok(Candidate { key, file_size, attempt })
+        Ok(Candidate { key, file_size, attempt, failures })
     }
 
-    fn due_attempt(&self, history: History<'_>) -> Result<u32, Skip> {
-        let (last, group) = match history {
-            History::Attempted(last, group) => (last, group.cloned()),
+    /// Which attempt is due, by the name of its group, and how many there have been.
+    fn due_attempt(&self, history: History<'_>) -> Result<(u32, u32), Skip> {
+        let (last, record) = match history {
+            History::Attempted { last, record } => (last, record),
             History::Leftover(group) | History::Running(group) => return Err(Skip::Finished(group.clone())),
-            History::None => return Ok(1),
+            History::None => return Ok((1, 0)),
         };
+        let group = record.map(|record| record.name.clone());
+        let attempt = record.map_or(1, |record| record.attempt.saturating_add(1));
         if self.rules.retry_backoff.is_zero() {
-            return group.map_or(Ok(1), |group| Err(Skip::Finished(group)));
+            return group.map_or(Ok((1, 0)), |group| Err(Skip::Finished(group)));
         }
         match attempts::next(&last, self.rules, self.now) {
-            Next::Due(attempt) => Ok(attempt),
+            Next::Due => Ok((attempt, last.number)),
             Next::BackingOff { until } => Err(Skip::BackingOff { attempt: last.number, until, group }),
             Next::Parked => Err(Skip::Parked { attempts: last.number, group }),
         }

@@ -40,8 +40,8 @@ impl<'a> Queue<'a> {
             Flow::Probe => {
                 self.flow = Flow::Held { until: None };
                 // The message that has failed least, or else a few bad ones would be all that is ever tried.
-                let attempts = self.candidates.iter().map(|(_, candidate)| candidate.attempt);
-                let (index, _) = attempts.enumerate().min_by_key(|(_, attempt)| *attempt)?;
+                let failures = self.candidates.iter().map(|(_, candidate)| candidate.failures);
+                let (index, _) = failures.enumerate().min_by_key(|(_, failures)| *failures)?;
                 self.candidates.remove(index)
             }
         }

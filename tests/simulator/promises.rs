@@ -187,9 +187,14 @@ impl World {
         if self.groups.values().any(succeeds) {
             return;
         }
-        // Groups that were there, or asked for, since the pass began.
+        // Records that were there since the pass began, and what may have been planned besides.
         let since = write.process.pass_started_at.load(Relaxed) - self.scene.lag;
-        let all = self.groups.len() + self.deleted.iter().filter(|(at, _)| *at >= since).count() + self.writes.len();
+        let just_deleted = self.deleted.iter().filter(|(at, _)| *at >= since).count();
+        let records =
+            self.groups.values().filter(|group| group.is_managed() && !group.is_live()).count() + just_deleted;
+        // The cap may have been lowered meanwhile.
+        let live = self.groups.values().filter(|group| group.is_managed() && group.is_live()).count();
+        let all = records + live.max(settings.aci.max_instances as usize);
         let limit = settings.aci.max_instances + (settings.aci.max_instances / 4).max(8);
         if all <= limit as usize {
             self.violated(format!("{} is deleted, the only record of attempt {}", group.name, group.attempt()));

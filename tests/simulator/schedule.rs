@@ -70,8 +70,7 @@ impl Schedule {
     fn start_process(&mut self, settings: &Settings) -> Slot {
         self.processes += 1;
         let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
-        let backoff = Millis::try_from(settings.processing.retry_backoff.as_millis()).expect("it is short");
-        let skew = world.random.within(-backoff / 60..backoff / 60 + 1);
+        let skew = world.random.within(-SECOND..SECOND + 1);
         let now = world.now();
         world.tell(|| format!("process {} starts with a cap of {}", self.processes, settings.aci.max_instances));
         drop(world);

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use crate::azure::Write;
 use crate::groups::{Exit, Group, Life};
+use crate::promises::MAX_SKEW;
 use crate::random::Random;
 use crate::scene::{Millis, SECOND, Scene};
 
@@ -202,7 +203,7 @@ impl World {
     /// The message that a group was made for, if it is there and wants a worker.
     pub fn waiting(&self, subscription: &str, number: i64) -> Option<&Message> {
         let message = self.subscriptions.get(subscription)?.messages.get(&number)?;
-        let expired = message.expires_at.is_some_and(|at| at <= self.now());
+        let expired = message.expires_at.is_some_and(|at| at <= self.now() + MAX_SKEW);
         (message.valid && !message.deferred && !expired).then_some(message)
     }
 
@@ -231,6 +232,7 @@ impl World {
     pub fn calm_down(&mut self) {
         self.faulty = false;
         self.scene.quota = None;
+        self.scene.job = self.scene.job.min(30);
         let now = self.now();
         for subscription in self.subscriptions.values_mut() {
             subscription.broken = false;

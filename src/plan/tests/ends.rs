@@ -63,7 +63,7 @@ fn a_group_that_has_not_begun_to_run_in_half_an_hour_goes_and_counts_as_an_attem
         planned_by(&policy(9), &plan.memory, at(seconds), Vec::new(), vec![subscription("a", messages(5..=5))])
     };
     assert!(matches!(skip(&next(1859)), Skip::BackingOff { attempt: 1, group: None, .. }));
-    assert_eq!(attempts_created(&next(1860)), [2]);
+    assert_eq!(attempts_created(&next(1860)), [1], "named as any process would");
 }
 
 #[test]
