@@ -71,8 +71,9 @@ impl Judge<'_> {
             return Verdict::Stay(Keep::Unread(error.clone()));
         }
         let presence = self.whereabouts.message_of(entry);
-        let is_orphan = || matches!(entry.state, State::Active { .. }) && self.is_orphan(&observed.group, presence);
-        if matches!(entry.state, State::Active { .. }) && !is_orphan() {
+        let runs = matches!(entry.state, State::Active { running: true, .. });
+        let is_orphan = runs && self.is_orphan(&observed.group, presence);
+        if matches!(entry.state, State::Active { .. }) && !is_orphan {
             return Verdict::Stay(Keep::Active);
         }
         if observed.group.is_kept() {

@@ -57,6 +57,7 @@ impl Calm {
             | MessageOutcome::Expired
             | MessageOutcome::Invalid { .. } => false,
             // An operator's group may be in its way.
+            MessageOutcome::Finished { .. } if world.scene.budget.is_some() => false,
             MessageOutcome::Finished { group } => {
                 !world.groups.get(group).is_some_and(|group| group.kept_since.is_some())
             }

@@ -186,6 +186,9 @@ impl Slot {
             let report = scaler.pass(Mode::Apply, &deadline).await.ok()?;
             let mut world = azure.world();
             world.tell(|| format!("process {}: {}", azure.process.number, report.summary().join(" ")));
+            for group in &report.groups {
+                world.tell(|| format!("  {}: {:?}", group.name, group.outcome));
+            }
             check_report(&mut world, &report);
             drop(world);
             Some(report)

@@ -134,6 +134,20 @@ fn an_orphan_goes_when_a_look_up_says_so_and_it_has_been_one_for_long_enough() {
 }
 
 #[test]
+fn a_group_that_does_not_run_yet_is_no_orphan() {
+    let policy = policy_with(|settings| {
+        settings.processing.delete_orphans = true;
+        settings.processing.orphan_grace = std::time::Duration::ZERO;
+    });
+    let pass = |state| {
+        let subscriptions = vec![read_to("a", Vec::new(), 0, &[5])];
+        planned_by(&policy, &Memory::default(), NOW, vec![attempt("a", 5, 1, state)], subscriptions)
+    };
+    assert_eq!(pass(waiting()).keeps[0].1, Keep::Active);
+    assert_eq!(reasons(&pass(running(0))), [("a-m5-1", Reason::Orphaned)]);
+}
+
+#[test]
 fn an_orphan_is_marked_at_first_sight_and_unmarked_when_its_message_is_found_again() {
     assert_eq!(orphan(true, None, subscription("a", Vec::new())).markings[0].mark, Some((Mark::Orphaned, NOW)));
     assert_eq!(orphan(true, TEN_MINUTES_AGO, subscription("a", Vec::new())).markings, []);
