@@ -1,5 +1,6 @@
 //! What a pass asks of the services outside: a trait for each, small enough for a fake.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::time::Duration;
 
@@ -19,6 +20,13 @@ pub trait ContainerGroups: Send + Sync {
 
     /// Asks for a group to be deleted. One that is not there any more is a success.
     fn delete(&self, name: &GroupName) -> impl Future<Output = Result<(), ArmError>> + Send;
+
+    /// Replaces all tags of a group, and nothing else of it: it goes on running.
+    fn tag(
+        &self,
+        name: &GroupName,
+        tags: &BTreeMap<String, String>,
+    ) -> impl Future<Output = Result<(), ArmError>> + Send;
 
     /// The last `tail` lines that a container has printed.
     fn logs(

@@ -63,6 +63,16 @@ impl ContainerGroup {
         self.tag(tag::KEEP).is_some_and(|value| value.eq_ignore_ascii_case("true"))
     }
 
+    /// The sequence number of the message that it was made for, if it says so.
+    pub fn sequence_number(&self) -> Option<i64> {
+        self.tag(tag::SEQUENCE_NUMBER)?.parse().ok()
+    }
+
+    /// Which attempt at its message it is; the first, unless it says otherwise.
+    pub fn attempt(&self) -> u32 {
+        self.tag(tag::ATTEMPT).and_then(|attempt| attempt.parse().ok()).unwrap_or(1).max(1)
+    }
+
     /// Terminal when the provisioning has failed or every container is `Terminated` or `Failed`; active otherwise,
     /// states that are unknown or could not be read included.
     pub fn liveness(&self) -> Liveness {
@@ -79,7 +89,7 @@ impl ContainerGroup {
         self.provisioning_state.eq_ignore_ascii_case("Succeeded") || self.provisioning_has_failed()
     }
 
-    fn provisioning_has_failed(&self) -> bool {
+    pub(super) fn provisioning_has_failed(&self) -> bool {
         self.provisioning_state.eq_ignore_ascii_case("Failed")
     }
 }

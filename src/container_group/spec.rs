@@ -24,6 +24,12 @@ pub mod tag {
     pub const ATTEMPT: &str = "attempt";
     /// `true` when an operator wants the group to stay.
     pub const KEEP: &str = "keep";
+    /// Since when a group has been seen that does not run yet (RFC 3339).
+    pub const WAITING_SINCE: &str = "waiting_since";
+    /// Since when a group has been seen that ended without Azure saying when (RFC 3339).
+    pub const ENDED_SINCE: &str = "ended_since";
+    /// Since when a group has been seen running whose message is gone (RFC 3339).
+    pub const ORPHANED_SINCE: &str = "orphaned_since";
 }
 
 /// All that a container group is made from. The same spec always makes the same request, byte for byte.

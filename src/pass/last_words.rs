@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use crate::container_group::{ContainerGroup, GroupName};
+use crate::plan::Delete;
 use crate::services::{ArmError, ContainerGroups};
 
 /// Lines that are kept of each container.
@@ -67,9 +68,9 @@ impl LastWords {
     }
 
     /// Forgets groups that are not about to go any more.
-    pub(super) fn retain(&self, finished: &[ContainerGroup]) {
+    pub(super) fn retain(&self, deletes: &[Delete]) {
         let mut failed_passes = self.failed_passes.lock().unwrap_or_else(PoisonError::into_inner);
-        failed_passes.retain(|name, _| finished.iter().any(|group| group.name == *name));
+        failed_passes.retain(|name, _| deletes.iter().any(|delete| delete.group.name == *name));
     }
 }
 

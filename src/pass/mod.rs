@@ -14,15 +14,17 @@ pub mod report;
 #[cfg(test)]
 mod tests;
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use crate::clock::Clock;
 use crate::deadline::Deadline;
-use crate::plan::{Policy, plan};
+use crate::plan::{Memory, Policy, plan};
 use crate::services::{ArmError, ContainerGroups, Messages, PeekError, Subscriptions};
 use crate::settings::{ProcessingSettings, Settings};
+use apply::{Applier, Budget, Requests};
 use last_words::LastWords;
 use report::Report;
 
@@ -45,6 +47,9 @@ pub struct Scaler<G, S, M> {
     settings: ProcessingSettings,
     clock: Clock,
     last_words: LastWords,
+    budget: Budget,
+    requests: Requests,
+    memory: Mutex<Memory>,
 }
 
 /// Whether a pass carries out what it plans.
@@ -82,6 +87,9 @@ impl<G: ContainerGroups, S: Subscriptions, M: Messages> Scaler<G, S, M> {
             settings: settings.processing.clone(),
             clock,
             last_words: LastWords::default(),
+            budget: Budget::default(),
+            requests: Requests::default(),
+            memory: Mutex::default(),
         }
     }
 
@@ -92,16 +100,26 @@ impl<G: ContainerGroups, S: Subscriptions, M: Messages> Scaler<G, S, M> {
     pub async fn pass(&self, mode: Mode, deadline: &Deadline) -> Result<Report, PassFailure> {
         let started_at = self.clock.now();
         let start = Instant::now();
-        let observing = observe::observe(&self.services, &self.settings, self.policy.max_instances, &self.clock);
+        let (rules, memory, asked_for) = (&self.policy.rules, self.memory().clone(), self.requests.recent());
+        let observing = observe::observe(&self.services, &self.settings, rules, &memory, asked_for, &self.clock);
         let snapshot = deadline.limit(Box::pin(observing)).await.ok_or(PassFailure::OutOfTime)??;
-        let plan = plan(&snapshot, &self.policy, self.clock.now());
+        let mut plan = plan(&snapshot, &memory, &self.policy, self.clock.now());
 
         let mut report = Report::new(started_at, &snapshot, &plan);
         if mode == Mode::PlanOnly || self.settings.dry_run {
             report.record_plan(plan);
         } else {
-            let workers = self.settings.max_workers.get();
-            let applied = apply::apply(&self.services.groups, plan, workers, &self.last_words, deadline).await;
+            *self.memory() = std::mem::take(&mut plan.memory);
+            let applier = Applier {
+                groups: &self.services.groups,
+                workers: self.settings.max_workers.get(),
+                last_words: &self.last_words,
+                budget: &self.budget,
+                requests: &self.requests,
+                deadline,
+                outdated_at: outdated_at(start, self.settings.retry_backoff),
+            };
+            let applied = applier.apply(plan).await;
             report.record(applied);
         }
         report.finish(start.elapsed());
@@ -111,8 +129,19 @@ impl<G: ContainerGroups, S: Subscriptions, M: Messages> Scaler<G, S, M> {
         Ok(report)
     }
 
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// How long a pass may take.
     pub fn pass_deadline(&self) -> Duration {
         self.settings.pass_deadline
     }
+}
+
+/// When groups may no longer be created on the strength of what was seen from `start` on: once another process may have
+/// made a whole attempt since and begun the next. Three quarters of a back-off leave the last quarter for lists that
+/// lag and requests that are under way. Without back-offs every attempt has the same name, and the look-up is enough.
+fn outdated_at(start: Instant, retry_backoff: Duration) -> Option<Instant> {
+    (!retry_backoff.is_zero()).then(|| start.checked_add(retry_backoff / 4 * 3)).flatten()
 }

@@ -1,18 +1,19 @@
 //! Reads what is there: groups, subscriptions and messages, side by side.
 
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::{join, join_all};
 use futures_util::{StreamExt, stream};
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use super::{PassFailure, Services};
 use crate::clock::Clock;
 use crate::container_group::ContainerGroup;
 use crate::message::PeekedMessage;
-use crate::plan::{Census, ObservedGroup, ObservedSubscription, Read, Sieve, Sifted, Snapshot};
+use crate::plan::{Census, Memory, ObservedGroup, ObservedSubscription, Read, Rules, Sieve, Sifted, Snapshot};
 use crate::services::{ArmError, ContainerGroups, Messages, PeekError, Peeker, Subscriptions};
 use crate::settings::ProcessingSettings;
 
@@ -27,6 +28,10 @@ const SUBSCRIPTION_TIMEOUT: Duration = Duration::from_secs(30);
 /// creates and deletes.
 const SUBSCRIPTION_SHARE: u32 = 4;
 
+/// Messages that are looked for one by one in a subscription and pass: at some 20 ms each they take 2 s, a small part
+/// of the subscription's share.
+const MAX_LOOK_UPS: usize = 100;
+
 /// Sequence numbers start at 1.
 const FIRST_SEQUENCE_NUMBER: i64 = 1;
 
@@ -37,38 +42,52 @@ type GroupsRead = watch::Receiver<Option<Arc<Census>>>;
 pub(super) async fn observe<G: ContainerGroups, S: Subscriptions, M: Messages>(
     services: &Services<G, S, M>,
     settings: &ProcessingSettings,
-    max_instances: u32,
+    rules: &Rules,
+    memory: &Memory,
+    asked_for: Vec<ContainerGroup>,
     clock: &Clock,
 ) -> Result<Snapshot, PassFailure> {
     let (announce, groups_read) = watch::channel(None);
     let groups = async {
-        let groups = read_groups(&services.groups).await;
+        let groups = read_groups(&services.groups, asked_for).await;
         if let Ok(groups) = &groups {
-            announce.send_replace(Some(Arc::new(Census::of(groups, max_instances))));
+            announce.send_replace(Some(Arc::new(Census::of(groups, memory, rules, clock.now()))));
         }
         // Those who wait for the groups are told that there will be none.
         drop(announce);
         groups
     };
-    let reader = Reader { settings, clock, groups_read };
+    let reader = Reader { settings, rules, clock, groups_read };
     let (groups, messages) = join(groups, reader.read_all(&services.subscriptions, &services.messages)).await;
     let groups = groups.map_err(PassFailure::GroupsNotListed)?;
     let (subscriptions, skipped_subscriptions) = messages?;
     Ok(Snapshot { groups, subscriptions, skipped_subscriptions })
 }
 
-/// The list shows no container's state, so every group that may have ended is looked at on its own.
-async fn read_groups<G: ContainerGroups>(groups: &G) -> Result<Vec<ObservedGroup>, ArmError> {
+/// The list shows no container's state, so every group that may have ended is looked at on its own. It may also lag
+/// behind, so the groups that were asked for lately are looked at even if it does not show them.
+async fn read_groups<G: ContainerGroups>(
+    groups: &G,
+    asked_for: Vec<ContainerGroup>,
+) -> Result<Vec<ObservedGroup>, ArmError> {
     let listed = groups.list().await?;
-    let read = stream::iter(listed).map(|group| read_group(groups, group)).buffered(GROUP_READERS);
-    Ok(read.filter_map(std::future::ready).collect().await)
+    let names: HashSet<_> = listed.iter().map(|group| group.name.clone()).collect();
+    let unlisted = asked_for.into_iter().filter(|group| !names.contains(&group.name));
+    let listed = stream::iter(listed).map(|group| async {
+        if group.may_have_ended() {
+            read_group(groups, group).await
+        } else {
+            Some(ObservedGroup { group, unread: None })
+        }
+    });
+    let mut read: Vec<_> = listed.buffered(GROUP_READERS).filter_map(std::future::ready).collect().await;
+    let unlisted = stream::iter(unlisted).map(|group| read_group(groups, group)).buffered(GROUP_READERS);
+    read.extend(unlisted.filter_map(std::future::ready).collect::<Vec<_>>().await);
+    Ok(read)
 }
 
 /// A group with its containers' states, or nothing if it has gone since it was listed.
 async fn read_group<G: ContainerGroups>(groups: &G, listed: ContainerGroup) -> Option<ObservedGroup> {
-    if !listed.may_have_ended() {
-        return Some(ObservedGroup { group: listed, unread: None });
-    }
     match groups.get(&listed.name).await {
         Ok(group) => group.map(|group| ObservedGroup { group, unread: None }),
         Err(error) => Some(ObservedGroup { group: listed, unread: Some(error) }),
@@ -77,6 +96,7 @@ async fn read_group<G: ContainerGroups>(groups: &G, listed: ContainerGroup) -> O
 
 struct Reader<'a> {
     settings: &'a ProcessingSettings,
+    rules: &'a Rules,
     clock: &'a Clock,
     groups_read: GroupsRead,
 }
@@ -109,14 +129,54 @@ impl Reader<'_> {
 
     /// One subscription, as far as it can be and needs to be read.
     async fn read<P: Peeker>(&self, peeker: &P, name: String) -> ObservedSubscription {
-        let mut messages = Vec::new();
         let limit = SUBSCRIPTION_TIMEOUT.min(self.settings.pass_deadline / SUBSCRIPTION_SHARE);
-        let read = match timeout(limit, self.page_on(peeker, &name, &mut messages)).await {
+        let end = Instant::now() + limit;
+        let mut messages = Vec::new();
+        let read = match timeout_at(end, self.page_on(peeker, &name, &mut messages)).await {
             Ok(Ok(read)) => read,
             Ok(Err(error)) => Read::Failed(error),
             Err(_) => Read::Failed(PeekError::TimedOut { after: limit }),
         };
-        ObservedSubscription { name, messages, read }
+        let covered_to = match read {
+            Read::ToTheEnd => i64::MAX,
+            _ => messages.iter().map(|message| message.sequence_number).max().unwrap_or_default(),
+        };
+        let mut observed = ObservedSubscription { name, messages, read, covered_to, absent: BTreeSet::new() };
+        if !matches!(observed.read, Read::Failed(_)) {
+            // What is not found out in time is not known, which is no reason to doubt what was read.
+            if let Ok(Err(error)) = timeout_at(end, self.look_up(peeker, &mut observed)).await {
+                tracing::warn!(subscription = observed.name, %error, "some messages could not be looked up");
+            }
+        }
+        observed
+    }
+
+    /// The groups, once they have been read, unless that fails.
+    async fn census(&self) -> Option<Arc<Census>> {
+        self.groups_read.clone().wait_for(Option::is_some).await.ok()?.clone()
+    }
+
+    /// Looks for messages that the read did not come to, or did not find, at their own sequence numbers.
+    async fn look_up<P: Peeker>(&self, peeker: &P, observed: &mut ObservedSubscription) -> Result<(), PeekError> {
+        let Some(census) = self.census().await else { return Ok(()) };
+        let orphans = self.rules.orphan_grace.is_some();
+        let mut numbers = census.in_doubt(&observed.name, observed.covered_to, orphans);
+        let read: HashSet<_> = observed.messages.iter().map(|message| message.sequence_number).collect();
+        numbers.retain(|number| !read.contains(number));
+        if numbers.len() > MAX_LOOK_UPS {
+            // Others come first in the next pass, a minute later.
+            let minutes = usize::try_from(self.clock.now().unix_timestamp() / 60).unwrap_or_default();
+            let first = minutes.wrapping_mul(MAX_LOOK_UPS) % numbers.len();
+            numbers.rotate_left(first);
+        }
+        for number in numbers.into_iter().take(MAX_LOOK_UPS) {
+            let found = peeker.peek(&observed.name, number, 1).await?.into_iter().next();
+            match found.filter(|message| message.sequence_number == number) {
+                Some(message) => observed.messages.push(message),
+                None => drop(observed.absent.insert(number)),
+            }
+        }
+        Ok(())
     }
 
     async fn page_on<P: Peeker>(
@@ -126,18 +186,16 @@ impl Reader<'_> {
         messages: &mut Vec<PeekedMessage>,
     ) -> Result<Read, PeekError> {
         let depth = self.settings.peek_depth.get() as usize;
-        let mut groups_read = self.groups_read.clone();
         let mut from = FIRST_SEQUENCE_NUMBER;
         let page = self.settings.peek_page.get();
         let Some(last) = self.next_page(peeker, subscription, from, page, messages).await? else {
             return Ok(Read::ToTheEnd);
         };
-        let Ok(census) = groups_read.wait_for(Option::is_some).await.map(|census| census.clone()) else {
+        let Some(census) = self.census().await else {
             // Without the groups the pass fails; there is no point in reading on.
             return Ok(Read::FarEnough);
         };
-        let census = census.expect("waited for it to be there");
-        let mut sieve = Sieve::new(&census, subscription, self.clock.now());
+        let mut sieve = Sieve::new(&census, self.rules, subscription, self.clock.now());
         let mut new = 0;
         let mut sifted = 0;
         from = last.saturating_add(1);

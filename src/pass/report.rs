@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 
 use super::apply::{Applied, kept, skipped};
 use crate::container_group::{GroupName, MemoryGb};
-use crate::plan::{Capacity, MessageRef, Plan, Read, Snapshot};
+use crate::plan::{Capacity, Delete, MessageRef, Plan, Read, Reason, Snapshot};
 
 /// What a pass did, or, of a plan, would do.
 #[derive(Debug, Serialize)]
@@ -101,10 +101,35 @@ pub enum MessageOutcome {
         /// The group.
         group: GroupName,
     },
-    /// It has a group that is terminal; once that is gone the message, if still there, is served again.
+    /// A group that is terminal is in its way; once that is gone the message, if still there, is served.
     Finished {
         /// The group.
         group: GroupName,
+    },
+    /// The last attempt at it has not settled it, and the next one is not due yet.
+    BackingOff {
+        /// Which attempt that was, from 1.
+        attempt: u32,
+        /// When the next one is due.
+        #[serde(with = "time::serde::rfc3339")]
+        until: OffsetDateTime,
+        /// The attempt's group, if it is still there.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        group: Option<GroupName>,
+    },
+    /// No attempt at it has settled it, and there will be no other while it stays in its subscription.
+    Parked {
+        /// How many there were.
+        attempts: u32,
+        /// The last one's group, if it is still there.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        group: Option<GroupName>,
+    },
+    /// Too much has failed in its subscription lately, so one group at a time is let through.
+    HeldByBreaker {
+        /// When the next one will be, unless one is on its way already.
+        #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+        until: Option<OffsetDateTime>,
     },
     /// It waits for a slot of the cap.
     WaitingCapacity,
@@ -152,25 +177,46 @@ pub enum GroupOutcome {
     Kept,
     /// It is finished, and stays because its subscription could not be read.
     SubscriptionUnread,
-    /// It is finished, and stays until its log can be read.
+    /// It is finished, and stays because the read did not come to its message.
+    MessageUnknown,
+    /// It is finished with its message still there, and stays as the record of the attempt.
+    Record {
+        /// Which attempt, from 1.
+        attempt: u32,
+        /// When the next one is due, unless it is already, or never.
+        #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+        until: Option<OffsetDateTime>,
+    },
+    /// It is finished, and stays to show that its subscription is not as broken as others make it look.
+    Witness,
+    /// It was to go, and is not any more what it was when that was decided.
+    Changed,
+    /// It is to go, and stays until its log can be read.
     WaitingLogs {
         /// Why it could not.
         reason: String,
     },
-    /// It is finished, and stays because the pass had no time left for it.
+    /// It is to go, and stays because the pass had no time left for it.
     WaitingDeadline,
     /// It was deleted after its last lines were logged.
     Deleted {
+        /// Why it went.
+        because: Reason,
         /// How many lines that were.
         log_lines: usize,
     },
     /// It was deleted although its last lines were lost.
     DeletedWithoutLogs {
+        /// Why it went.
+        because: Reason,
         /// Why they were.
         reason: String,
     },
     /// It would be deleted.
-    ToBeDeleted,
+    ToBeDeleted {
+        /// Why.
+        because: Reason,
+    },
     /// It was not deleted, or nobody knows.
     DeleteFailed {
         /// Why.
@@ -187,6 +233,9 @@ impl MessageOutcome {
             Self::Found { .. } => "found",
             Self::Running { .. } => "running",
             Self::Finished { .. } => "finished",
+            Self::BackingOff { .. } => "backing_off",
+            Self::Parked { .. } => "parked",
+            Self::HeldByBreaker { .. } => "held_by_breaker",
             Self::WaitingCapacity => "waiting_capacity",
             Self::WaitingQuota { .. } => "waiting_quota",
             Self::WaitingDeadline => "waiting_deadline",
@@ -208,11 +257,15 @@ impl GroupOutcome {
             Self::Unread { .. } => "unread",
             Self::Kept => "kept",
             Self::SubscriptionUnread => "subscription_unread",
+            Self::MessageUnknown => "message_unknown",
+            Self::Record { .. } => "record",
+            Self::Witness => "witness",
+            Self::Changed => "changed",
             Self::WaitingLogs { .. } => "waiting_logs",
             Self::WaitingDeadline => "waiting_deadline",
             Self::Deleted { .. } => "deleted",
             Self::DeletedWithoutLogs { .. } => "deleted_without_logs",
-            Self::ToBeDeleted => "to_be_deleted",
+            Self::ToBeDeleted { .. } => "to_be_deleted",
             Self::DeleteFailed { .. } => "delete_failed",
         }
     }
@@ -251,7 +304,10 @@ impl Report {
             (create.message, outcome)
         });
         let skips = plan.skips.into_iter().map(|(message, skip)| (message, skipped(skip)));
-        let deletes = plan.deletes.into_iter().map(|group| (group.name, GroupOutcome::ToBeDeleted));
+        let deletes = plan
+            .deletes
+            .into_iter()
+            .map(|Delete { group, reason }| (group.name, GroupOutcome::ToBeDeleted { because: reason }));
         let keeps = plan.keeps.into_iter().map(|(group, keep)| (group, kept(keep)));
         self.record(Applied { messages: creates.chain(skips).collect(), groups: deletes.chain(keeps).collect() });
     }

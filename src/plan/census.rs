@@ -1,56 +1,95 @@
-//! Which messages the container groups there are have been made for.
+//! The container groups there are, how far each has come, and which messages they were made for.
 
 use std::collections::HashMap;
 
-use super::{Capacity, ObservedGroup};
-use crate::container_group::{GroupName, Liveness, tag};
+use time::{Duration, OffsetDateTime};
+
+use super::memory::{Attempt, Mark, Memory, Place};
+use super::{Capacity, ObservedGroup, Rules};
+use crate::container_group::{ContainerGroup, GroupName, Phase, tag};
 use crate::message::MessageId;
 
 /// The groups there are, by message and by subscription. Names of subscriptions have no case of their own.
 #[derive(Debug)]
 pub struct Census {
-    by_message_id: HashMap<String, Vec<Made>>,
+    pub(super) entries: Vec<Entry>,
+    pub(super) memory: Memory,
+    by_message_id: HashMap<String, Vec<usize>>,
     active_by_subscription: HashMap<String, u32>,
     capacity: Capacity,
 }
 
-/// A group that was made for a message.
+/// A group.
 #[derive(Debug)]
-struct Made {
+pub(super) struct Entry {
+    pub(super) name: GroupName,
     /// In lower case; groups of an earlier scaler do not say.
-    subscription: Option<String>,
-    name: GroupName,
-    liveness: Liveness,
+    pub(super) subscription: Option<String>,
+    pub(super) message_id: Option<String>,
+    pub(super) sequence_number: Option<i64>,
+    pub(super) attempt: u32,
+    /// Whether it could be read. One that could not may not even be there: it may only have been asked for.
+    pub(super) read: bool,
+    pub(super) state: State,
+}
+
+/// What a group is to the rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// At work or about to be, or nobody knows.
+    Active {
+        /// Since when it runs, if it does and Azure says.
+        running_since: Option<OffsetDateTime>,
+        running: bool,
+    },
+    /// It has not begun to run in the time that it is given. It counts as a failed attempt.
+    Stuck { since: OffsetDateTime },
+    /// It has run for longer than it may. It counts as a failed attempt.
+    Overran { since: OffsetDateTime },
+    /// It is terminal.
+    Ended { success: bool, at: OffsetDateTime, ran: Duration },
+}
+
+/// What has been done for a message so far.
+#[derive(Debug)]
+pub(super) enum History<'a> {
+    /// Nothing.
+    None,
+    /// It has a group that is active.
+    Running(&'a GroupName),
+    /// A group of another message of its id has not gone yet.
+    Leftover(&'a GroupName),
+    /// The last attempt at it is over; its group, the record of it, may have gone already.
+    Attempted { last: Attempt, record: Option<&'a Entry> },
 }
 
 impl Census {
     /// Counts the groups. One whose containers could not be read counts as active.
-    pub fn of(groups: &[ObservedGroup], max_instances: u32) -> Self {
+    pub fn of(groups: &[ObservedGroup], memory: &Memory, rules: &Rules, now: OffsetDateTime) -> Self {
         let mut census = Self {
+            entries: Vec::with_capacity(groups.len()),
+            memory: memory.clone(),
             by_message_id: HashMap::new(),
             active_by_subscription: HashMap::new(),
-            capacity: Capacity { max: max_instances, active: 0 },
+            capacity: Capacity { max: rules.max_instances, active: 0 },
         };
-        for group in groups {
-            census.count(group);
+        for observed in groups {
+            census.count(Entry::of(observed, memory, rules, now));
         }
         census
     }
 
-    fn count(&mut self, observed: &ObservedGroup) {
-        let group = &observed.group;
-        let liveness = if observed.unread.is_some() { Liveness::Active } else { group.liveness() };
-        let subscription = group.tag(tag::SUBSCRIPTION_NAME).map(str::to_lowercase);
-        if liveness == Liveness::Active {
+    fn count(&mut self, entry: Entry) {
+        if entry.state.is_active() {
             self.capacity.active += 1;
-            if let Some(subscription) = &subscription {
+            if let Some(subscription) = &entry.subscription {
                 *self.active_by_subscription.entry(subscription.clone()).or_default() += 1;
             }
         }
-        if let Some(message_id) = group.tag(tag::MESSAGE_ID) {
-            let made = Made { subscription, name: group.name.clone(), liveness };
-            self.by_message_id.entry(message_id.to_owned()).or_default().push(made);
+        if let Some(message_id) = &entry.message_id {
+            self.by_message_id.entry(message_id.clone()).or_default().push(self.entries.len());
         }
+        self.entries.push(entry);
     }
 
     /// The cap, and how much of it is used.
@@ -63,14 +102,136 @@ impl Census {
         self.active_by_subscription.get(&subscription.to_lowercase()).copied().unwrap_or_default()
     }
 
-    /// The group that was made for a message, preferably an active one. A group that does not name its subscription
-    /// is taken to be for any message of its id.
-    pub fn group_of(&self, subscription: &str, message_id: &MessageId) -> Option<(&GroupName, Liveness)> {
+    /// Sequence numbers of a subscription whose messages matter and may be beyond what a read has `covered`: those of
+    /// terminal groups, and of running ones if orphans are to go.
+    pub fn in_doubt(&self, subscription: &str, covered: i64, orphans: bool) -> Vec<i64> {
         let subscription = subscription.to_lowercase();
-        let made = self.by_message_id.get(message_id.as_str())?;
-        made.iter()
-            .filter(|made| made.subscription.as_ref().is_none_or(|of| *of == subscription))
-            .max_by_key(|made| made.liveness == Liveness::Active)
-            .map(|made| (&made.name, made.liveness))
+        let of_it = self.entries.iter().filter(|entry| entry.subscription.as_ref() == Some(&subscription));
+        let mut numbers: Vec<i64> = of_it
+            .filter_map(|entry| {
+                let number = entry.sequence_number?;
+                let wanted = match entry.state {
+                    State::Ended { .. } => number > covered,
+                    State::Active { running, .. } => orphans && running,
+                    State::Stuck { .. } | State::Overran { .. } => false,
+                };
+                wanted.then_some(number)
+            })
+            .collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        numbers
+    }
+
+    /// What has been done for a message. A group that does not name its subscription is taken to be for any message
+    /// of its id, and one that does not name its sequence number for any in its subscription.
+    pub(super) fn history(&self, subscription: &str, id: &MessageId, sequence_number: i64) -> History<'_> {
+        let subscription = subscription.to_lowercase();
+        let of_id = || self.of_message(Some(&subscription), id.as_str());
+        if let Some(active) = of_id().find(|entry| entry.state.is_active()) {
+            return History::Running(&active.name);
+        }
+        let is_of_it = |entry: &&Entry| entry.sequence_number.is_none_or(|number| number == sequence_number);
+        let record = of_id().filter(is_of_it).max_by_key(|entry| entry.attempt);
+        if let Some(last) = self.last_attempt(record, (subscription.clone(), sequence_number)) {
+            return History::Attempted { last, record };
+        }
+        of_id().next().map_or(History::None, |entry| History::Leftover(&entry.name))
+    }
+
+    /// The last attempt at a message, of which this is the record, if it is still there.
+    pub(super) fn last_attempt(&self, record: Option<&Entry>, place: Place) -> Option<Attempt> {
+        let forgone = self.memory.attempts.get(&place);
+        let Some((record, last)) = record.and_then(|record| Some((record, record.as_attempt()?))) else {
+            return forgone.map(|forgone| forgone.attempt);
+        };
+        let before = match forgone {
+            Some(forgone) if forgone.group == record.instance() => return Some(forgone.attempt),
+            Some(forgone) => forgone.attempt.number,
+            None => 0,
+        };
+        Some(Attempt { number: last.number.saturating_add(before), ..last })
+    }
+
+    /// Whether a later attempt at the same message is there.
+    pub(super) fn is_superseded(&self, entry: &Entry) -> bool {
+        let Some(id) = &entry.message_id else { return false };
+        self.of_message(entry.subscription.as_ref(), id).any(|other| {
+            let same = other.sequence_number == entry.sequence_number || entry.sequence_number.is_none();
+            same && other.read && other.attempt > entry.attempt
+        })
+    }
+
+    /// The groups for messages of an id, in a subscription or, if it is not known, in any.
+    fn of_message(&self, subscription: Option<&String>, id: &str) -> impl Iterator<Item = &Entry> {
+        let indices = self.by_message_id.get(id).map(Vec::as_slice).unwrap_or_default();
+        indices.iter().map(|index| &self.entries[*index]).filter(move |entry| {
+            match (&entry.subscription, subscription) {
+                (Some(of), Some(subscription)) => of == subscription,
+                _ => true,
+            }
+        })
+    }
+}
+
+impl Entry {
+    fn of(observed: &ObservedGroup, memory: &Memory, rules: &Rules, now: OffsetDateTime) -> Self {
+        let group = &observed.group;
+        Self {
+            name: group.name.clone(),
+            subscription: group.tag(tag::SUBSCRIPTION_NAME).map(str::to_lowercase),
+            message_id: group.tag(tag::MESSAGE_ID).map(str::to_owned),
+            sequence_number: group.sequence_number(),
+            attempt: group.attempt(),
+            read: observed.unread.is_none(),
+            state: if observed.unread.is_some() {
+                State::Active { running_since: None, running: false }
+            } else {
+                State::of(group, memory, rules, now)
+            },
+        }
+    }
+
+    /// The moment that tells it from others of its name, with the name.
+    pub(super) fn instance(&self) -> (GroupName, OffsetDateTime) {
+        let moment = match self.state {
+            State::Stuck { since } | State::Overran { since } => since,
+            State::Ended { at, .. } => at,
+            State::Active { running_since, .. } => running_since.unwrap_or(OffsetDateTime::UNIX_EPOCH),
+        };
+        (self.name.clone(), moment)
+    }
+
+    /// The attempt that it was, if it is over.
+    pub(super) fn as_attempt(&self) -> Option<Attempt> {
+        let State::Ended { success, at, ran } = self.state else { return None };
+        Some(Attempt { number: self.attempt, ended_at: at, ran, failed: !success })
+    }
+}
+
+impl State {
+    fn of(group: &ContainerGroup, memory: &Memory, rules: &Rules, now: OffsetDateTime) -> Self {
+        match group.phase() {
+            Phase::Starting => {
+                let since = memory.since(Mark::Waiting, group, now);
+                let stuck = now - since >= rules.provisioning_timeout;
+                if stuck { Self::Stuck { since } } else { Self::Active { running_since: None, running: false } }
+            }
+            Phase::Running { since } => match (since, rules.max_runtime) {
+                (Some(since), Some(limit)) if now - since >= limit => Self::Overran { since },
+                _ => Self::Active { running_since: since, running: true },
+            },
+            Phase::Ended(ending) => Self::Ended {
+                success: ending.success,
+                // A moment that is still to come is nobody's; it would put the next attempt off for as long.
+                at: ending.at.filter(|at| *at <= now).unwrap_or_else(|| memory.since(Mark::Ended, group, now)),
+                ran: ending.ran,
+            },
+        }
+    }
+
+    /// Whether it holds a slot of the cap.
+    pub(super) fn is_active(self) -> bool {
+        !matches!(self, Self::Ended { .. })
     }
 }

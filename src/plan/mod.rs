@@ -1,33 +1,49 @@
 //! What a pass does, decided from what it observed.
 //!
-//! [`plan`] is pure: the same snapshot, policy and time make the same plan. A plan leaves nothing to decide: each group
-//! to create is there in full, and every observed message and group is in it exactly once.
+//! [`plan`] is pure: the same snapshot, memory, policy and time make the same plan. A plan leaves nothing to decide:
+//! each group to create is there in full, and every observed message and group is in it exactly once.
 //!
 //! * A message gets a group if and only if it is active, not expired, valid, the first of its id in its subscription,
-//!   has no group yet, and a slot is free.
+//!   has no active group, the attempt is due ([`attempts`]), its subscription's [`breaker`] lets it through, and a slot
+//!   is free.
 //! * Active groups, those whose state could not be read included, and groups to be created never exceed the cap
 //!   together, as far as this pass decides it. Terminal groups hold no slot.
-//! * A group is deleted if and only if it is managed, not kept, terminal, and its subscription was not one that could
-//!   not be read.
+//! * A terminal group is deleted if and only if it is managed, not kept, its subscription was not one that could not
+//!   be read, and its message is known to be gone or set aside (unless it is the [`breaker`]'s witness), or the next
+//!   attempt has its own group already, or there are too many [`records`], or no attempts are counted.
+//! * Any other group is deleted if and only if it is managed, not kept, its subscription was not one that could not be
+//!   read, and it did not start or did not end in its time, or orphans are to go and a peek at its message's own
+//!   sequence number has shown that the message is gone, for long enough.
 
+mod attempts;
+mod breaker;
 mod census;
+mod groups;
+mod memory;
 mod policy;
+mod presence;
+mod records;
 mod sift;
 mod slots;
 
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::Serialize;
 use time::OffsetDateTime;
 
 pub use census::Census;
-pub use policy::Policy;
+pub use memory::{Mark, Memory};
+pub use policy::{Policy, Rules};
 pub use sift::{Sieve, Sifted, Skip};
 
-use crate::container_group::{ContainerGroup, GroupName, GroupSpec, Liveness, tag};
+use crate::container_group::{ContainerGroup, GroupName, GroupSpec};
+use breaker::Breaker;
+use presence::Whereabouts;
+
 use crate::message::{MessageId, PeekedMessage};
 use crate::services::{ArmError, PeekError};
 
@@ -60,6 +76,10 @@ pub struct ObservedSubscription {
     pub messages: Vec<PeekedMessage>,
     /// How far the messages go.
     pub read: Read,
+    /// No message up to this sequence number is missing from the messages; `i64::MAX` when they go to the end.
+    pub covered_to: i64,
+    /// Sequence numbers at which a peek of their own has found nothing.
+    pub absent: BTreeSet<i64>,
 }
 
 /// How far a subscription was read.
@@ -81,9 +101,13 @@ pub struct Plan {
     /// Messages that get no group, and why.
     pub skips: Vec<(MessageRef, Skip)>,
     /// Groups to delete.
-    pub deletes: Vec<ContainerGroup>,
+    pub deletes: Vec<Delete>,
     /// Groups that stay, and why.
     pub keeps: Vec<(GroupName, Keep)>,
+    /// Groups that stay, and whose tags are to say since when.
+    pub markings: Vec<Marking>,
+    /// What the next pass has to know, if this plan is carried out.
+    pub memory: Memory,
     /// How full the cap is before anything is created.
     pub capacity: Capacity,
 }
@@ -95,6 +119,42 @@ pub struct Create {
     pub message: MessageRef,
     /// The group.
     pub spec: GroupSpec,
+}
+
+/// A group to delete.
+#[derive(Clone, Debug)]
+pub struct Delete {
+    /// The group.
+    pub group: ContainerGroup,
+    /// Why it goes.
+    pub reason: Reason,
+}
+
+/// Why a group goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// It is terminal, and its message wants no other.
+    Finished,
+    /// It is terminal, and the next attempt has its own group.
+    Superseded,
+    /// It is terminal, and there are too many like it.
+    Evicted,
+    /// It has not begun to run in the time it was given.
+    Stuck,
+    /// It has run for longer than it may.
+    Overran,
+    /// It runs, and its message has been gone for long.
+    Orphaned,
+}
+
+/// A change of what a group's tags say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Marking {
+    /// The group.
+    pub group: GroupName,
+    /// The only mark that it is to have from now on, if any, and since when.
+    pub mark: Option<(Mark, OffsetDateTime)>,
 }
 
 /// A message, as reports name it.
@@ -128,6 +188,17 @@ pub enum Keep {
     Kept,
     /// Its subscription could not be read.
     SubscriptionUnread,
+    /// It is terminal, and the read did not come to its message.
+    MessageUnknown,
+    /// It is terminal with its message still there: the record of an attempt.
+    Record {
+        /// Which attempt, from 1.
+        attempt: u32,
+        /// When the next one is due, unless it is already, or never.
+        until: Option<OffsetDateTime>,
+    },
+    /// It is terminal, and shows that its subscription is not as broken as others make it look.
+    Witness,
 }
 
 /// The cap, and what it has been used for.
@@ -147,47 +218,27 @@ impl Capacity {
 }
 
 /// Decides what a pass does.
-pub fn plan(snapshot: &Snapshot, policy: &Policy, now: OffsetDateTime) -> Plan {
-    let census = Census::of(&snapshot.groups, policy.max_instances);
+pub fn plan(snapshot: &Snapshot, memory: &Memory, policy: &Policy, now: OffsetDateTime) -> Plan {
+    let census = Census::of(&snapshot.groups, memory, &policy.rules, now);
     let mut plan = Plan { capacity: census.capacity(), ..Plan::default() };
-    plan_groups(&mut plan, snapshot);
     plan_messages(&mut plan, snapshot, &census, policy, now);
+    let whereabouts = Whereabouts::of(snapshot, now);
+    groups::plan_groups(&mut plan, &snapshot.groups, &census, &whereabouts, &policy.rules, now);
     plan
 }
 
-fn plan_groups(plan: &mut Plan, snapshot: &Snapshot) {
-    let unread = |group: &ContainerGroup| {
-        let of = group.tag(tag::SUBSCRIPTION_NAME);
-        snapshot.subscriptions.iter().any(|subscription| {
-            matches!(subscription.read, Read::Failed(_))
-                // A group of an earlier scaler does not name its subscription: it may be any.
-                && of.is_none_or(|of| of.eq_ignore_ascii_case(&subscription.name))
-        })
-    };
-    for ObservedGroup { group, unread: unread_state } in &snapshot.groups {
-        let keep = match (unread_state, group.liveness()) {
-            (Some(error), _) => Keep::Unread(error.clone()),
-            (None, Liveness::Active) => Keep::Active,
-            (None, Liveness::Terminal) if group.is_kept() => Keep::Kept,
-            (None, Liveness::Terminal) if unread(group) => Keep::SubscriptionUnread,
-            (None, Liveness::Terminal) => {
-                plan.deletes.push(group.clone());
-                continue;
-            }
-        };
-        plan.keeps.push((group.name.clone(), keep));
-    }
-}
-
 fn plan_messages(plan: &mut Plan, snapshot: &Snapshot, census: &Census, policy: &Policy, now: OffsetDateTime) {
+    let rules = &policy.rules;
     let mut queues = Vec::new();
     for subscription in &snapshot.subscriptions {
-        let mut sieve = Sieve::new(census, &subscription.name, now);
-        let mut queue = slots::Queue::new(&subscription.name, census.active_in(&subscription.name));
+        let name = &subscription.name;
+        let mut sieve = Sieve::new(census, rules, name, now);
+        let flow = Breaker::of(census, &name.to_lowercase(), rules, now).flow(rules, now);
+        let mut queue = slots::Queue::new(name, census.active_in(name), flow);
         for message in &subscription.messages {
             match sieve.sift(message) {
                 Sifted::New(candidate) => queue.push(message, candidate),
-                Sifted::Skip(skip) => plan.skips.push((message_ref(&subscription.name, message), skip)),
+                Sifted::Skip(skip) => plan.skips.push((message_ref(name, message), skip)),
             }
         }
         queues.push(queue);
@@ -197,9 +248,8 @@ fn plan_messages(plan: &mut Plan, snapshot: &Snapshot, census: &Census, policy: 
         message: message_ref(subscription, message),
         spec: policy.group_for(&candidate, message.sequence_number),
     }));
-    let waits =
-        waiting.into_iter().map(|(subscription, message)| (message_ref(subscription, message), Skip::WaitingForSlot));
-    plan.skips.extend(waits);
+    plan.skips
+        .extend(waiting.into_iter().map(|(subscription, message, skip)| (message_ref(subscription, message), skip)));
 }
 
 fn message_ref(subscription: &str, message: &PeekedMessage) -> MessageRef {

@@ -4,16 +4,20 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rust_decimal::Decimal;
+use time::Duration;
 
 use super::sift::Candidate;
 use crate::container_group::{GroupName, GroupSpec, GroupTemplate, MemoryGb, NamePrefix, tag};
 use crate::settings::Settings;
 
+/// The most attempts that a group's name has room for.
+const MAX_ATTEMPT: u32 = 999;
+
 /// The rules' numbers, and what every group is made from.
 #[derive(Clone, Debug)]
 pub struct Policy {
-    /// Most active groups at a time.
-    pub max_instances: u32,
+    /// The rules' numbers.
+    pub rules: Rules,
     prefix: NamePrefix,
     namespace: String,
     topic: String,
@@ -21,6 +25,38 @@ pub struct Policy {
     min_memory: MemoryGb,
     max_memory: MemoryGb,
     template: Arc<GroupTemplate>,
+}
+
+/// The rules' numbers.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules {
+    /// Most active groups at a time.
+    pub max_instances: u32,
+    /// Wait before a message's second attempt; zero means that attempts are not counted.
+    pub retry_backoff: Duration,
+    /// Attempts after which a message is left alone.
+    pub max_attempts: u32,
+    /// How long a group may take to start running.
+    pub provisioning_timeout: Duration,
+    /// How long a group may run, unless for ever.
+    pub max_runtime: Option<Duration>,
+    /// How long the message of a running group must have been gone before the group goes, if it ever does.
+    pub orphan_grace: Option<Duration>,
+}
+
+impl Rules {
+    /// The numbers that the settings give.
+    pub fn new(settings: &Settings) -> Self {
+        let Settings { aci, processing, .. } = settings;
+        Self {
+            max_instances: aci.max_instances,
+            retry_backoff: duration(processing.retry_backoff),
+            max_attempts: processing.max_attempts.get().min(MAX_ATTEMPT),
+            provisioning_timeout: duration(aci.provisioning_timeout),
+            max_runtime: aci.max_runtime.map(duration),
+            orphan_grace: processing.delete_orphans.then(|| duration(processing.orphan_grace)),
+        }
+    }
 }
 
 impl Policy {
@@ -36,7 +72,7 @@ impl Policy {
             subscription_variable: settings.container.subscription_variable.clone(),
         };
         Self {
-            max_instances: aci.max_instances,
+            rules: Rules::new(settings),
             prefix: aci.name_prefix.clone(),
             namespace: settings.service_bus.namespace.clone(),
             topic: settings.service_bus.topic.clone(),
@@ -49,16 +85,14 @@ impl Policy {
 
     /// The group that a message gets.
     pub(super) fn group_for(&self, candidate: &Candidate, sequence_number: i64) -> GroupSpec {
-        /// Every message's first group is its only one: a finished group goes before its message is served again.
-        const ATTEMPT: u32 = 1;
-        let Candidate { key, file_size } = candidate;
+        let Candidate { key, file_size, attempt, failures: _ } = candidate;
         let tags = BTreeMap::from([
             (tag::MANAGED_BY, self.prefix.to_string()),
             (tag::MESSAGE_ID, key.message_id.to_string()),
             (tag::FILE_SIZE_MB, file_size.to_string()),
             (tag::SUBSCRIPTION_NAME, key.subscription.clone()),
             (tag::SEQUENCE_NUMBER, sequence_number.to_string()),
-            (tag::ATTEMPT, ATTEMPT.to_string()),
+            (tag::ATTEMPT, attempt.to_string()),
         ]);
         GroupSpec {
             name: GroupName::for_message(
@@ -67,7 +101,7 @@ impl Policy {
                 &self.topic,
                 &self.template.location,
                 key,
-                ATTEMPT,
+                *attempt,
             ),
             tags,
             memory: MemoryGb::for_file(*file_size, self.memory_multiplier, self.min_memory, self.max_memory),
@@ -75,4 +109,11 @@ impl Policy {
             template: self.template.clone(),
         }
     }
+}
+
+/// What is too long to compute with is for ever all the same.
+fn duration(duration: std::time::Duration) -> Duration {
+    /// A hundred years, which may be added to any moment there is.
+    const FOR_EVER: Duration = Duration::days(36_500);
+    Duration::try_from(duration).unwrap_or(FOR_EVER).min(FOR_EVER)
 }

@@ -4,8 +4,10 @@ use std::collections::HashSet;
 
 use time::OffsetDateTime;
 
-use super::Census;
-use crate::container_group::{GroupName, Liveness};
+use super::attempts::{self, Next};
+use super::census::History;
+use super::{Census, Rules};
+use crate::container_group::GroupName;
 use crate::message::{FileSizeMb, InvalidMessage, MessageId, MessageKey, MessageState, PeekedMessage};
 
 /// Why a message gets no group in this pass.
@@ -13,8 +15,29 @@ use crate::message::{FileSizeMb, InvalidMessage, MessageId, MessageKey, MessageS
 pub enum Skip {
     /// It has one that is active.
     Running(GroupName),
-    /// It has one that is terminal.
+    /// A terminal one is in its way, which goes in this pass or a later one.
     Finished(GroupName),
+    /// The last attempt at it has not settled it, and the next one is not due yet.
+    BackingOff {
+        /// How many attempts there have been.
+        attempt: u32,
+        /// When the next one is due.
+        until: OffsetDateTime,
+        /// The attempt's group, if it is still there.
+        group: Option<GroupName>,
+    },
+    /// No attempt at it has settled it, and there will be no other.
+    Parked {
+        /// How many there were.
+        attempts: u32,
+        /// The last one's group, if it is still there.
+        group: Option<GroupName>,
+    },
+    /// Too much has failed in its subscription lately.
+    HeldByBreaker {
+        /// When one group will be let through, unless one is on its way already.
+        until: Option<OffsetDateTime>,
+    },
     /// Another message of its id comes before it.
     Duplicate,
     /// A receiver has set it aside.
@@ -36,6 +59,10 @@ pub struct Candidate {
     pub key: MessageKey,
     /// The size of its file.
     pub file_size: FileSizeMb,
+    /// Which attempt at it this is, from 1, as far as the groups tell.
+    pub attempt: u32,
+    /// How many there have been, as far as anybody knows.
+    pub failures: u32,
 }
 
 /// What becomes of a message.
@@ -51,6 +78,7 @@ pub enum Sifted {
 #[derive(Debug)]
 pub struct Sieve<'a> {
     census: &'a Census,
+    rules: &'a Rules,
     subscription: &'a str,
     now: OffsetDateTime,
     seen: HashSet<MessageId>,
@@ -58,8 +86,8 @@ pub struct Sieve<'a> {
 
 impl<'a> Sieve<'a> {
     /// A sieve for a subscription of which no message has been seen.
-    pub fn new(census: &'a Census, subscription: &'a str, now: OffsetDateTime) -> Self {
-        Self { census, subscription, now, seen: HashSet::new() }
+    pub fn new(census: &'a Census, rules: &'a Rules, subscription: &'a str, now: OffsetDateTime) -> Self {
+        Self { census, rules, subscription, now, seen: HashSet::new() }
     }
 
     /// Looks at the next message.
@@ -80,15 +108,35 @@ impl<'a> Sieve<'a> {
             return Err(Skip::Expired);
         }
         let message_id = message.message_id.clone().map_err(Skip::Invalid)?;
-        match self.census.group_of(self.subscription, &message_id) {
-            Some((group, Liveness::Active)) => return Err(Skip::Running(group.clone())),
-            Some((group, Liveness::Terminal)) => return Err(Skip::Finished(group.clone())),
-            None => {}
+        let history = self.census.history(self.subscription, &message_id, message.sequence_number);
+        if let History::Running(group) = history {
+            return Err(Skip::Running(group.clone()));
         }
         let file_size = message.file_size_mb.clone().map_err(Skip::Invalid)?;
         if !self.seen.insert(message_id.clone()) {
             return Err(Skip::Duplicate);
         }
-        Ok(Candidate { key: MessageKey { subscription: self.subscription.to_owned(), message_id }, file_size })
+        let (attempt, failures) = self.due_attempt(history)?;
+        let key = MessageKey { subscription: self.subscription.to_owned(), message_id };
+        Ok(Candidate { key, file_size, attempt, failures })
+    }
+
+    /// Which attempt is due, by the name of its group, and how many there have been.
+    fn due_attempt(&self, history: History<'_>) -> Result<(u32, u32), Skip> {
+        let (last, record) = match history {
+            History::Attempted { last, record } => (last, record),
+            History::Leftover(group) | History::Running(group) => return Err(Skip::Finished(group.clone())),
+            History::None => return Ok((1, 0)),
+        };
+        let group = record.map(|record| record.name.clone());
+        let attempt = record.map_or(1, |record| record.attempt.saturating_add(1));
+        if self.rules.retry_backoff.is_zero() {
+            return group.map_or(Ok((1, 0)), |group| Err(Skip::Finished(group)));
+        }
+        match attempts::next(&last, self.rules, self.now) {
+            Next::Due => Ok((attempt, last.number)),
+            Next::BackingOff { until } => Err(Skip::BackingOff { attempt: last.number, until, group }),
+            Next::Parked => Err(Skip::Parked { attempts: last.number, group }),
+        }
     }
 }

@@ -7,10 +7,13 @@
 mod request;
 mod response;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use azure_core_legacy::{ClientOptions, RetryOptions, TelemetryOptions, TransportOptions};
 use azure_mgmt_containerinstance::package_preview_2024_05::Client;
+use azure_mgmt_containerinstance::package_preview_2024_05::models::Resource;
+use serde_json::json;
 
 use super::arm::Arm;
 use crate::container_group::{ContainerGroup, GroupName, GroupSpec, NamePrefix};
@@ -105,6 +108,13 @@ impl ContainerGroups for ContainerInstances {
             Err(ArmError::NotFound { code, .. }) if names_the_group(&code) => Ok(()),
             answer => answer.map(drop),
         }
+    }
+
+    async fn tag(&self, name: &GroupName, tags: &BTreeMap<String, String>) -> Result<(), ArmError> {
+        let (subscription, resource_group, group) = self.place(name);
+        let body = Resource { tags: Some(json!(tags)), ..Resource::default() };
+        let builder = self.client.container_groups_client().update(subscription, resource_group, group, body);
+        builder.send().await.map(drop).map_err(arm_error)
     }
 
     async fn logs(&self, name: &GroupName, container: &str, tail: u32) -> Result<String, ArmError> {

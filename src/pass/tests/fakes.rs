@@ -36,11 +36,18 @@ pub struct FakeGroups {
     pub create_error: Mutex<Option<ArmError>>,
     pub log_error: Mutex<Option<ArmError>>,
     pub remaining: Mutex<Option<u32>>,
+    /// What happens to the groups right after the next GET.
+    pub change: Mutex<Option<fn(&Self)>>,
     pub creating: AtomicUsize,
     pub most_creating: AtomicUsize,
 }
 
 impl FakeGroups {
+    /// Changes the groups right after the next GET.
+    pub fn change_after_get(&self, change: fn(&Self)) {
+        *self.change.lock().unwrap() = Some(change);
+    }
+
     /// Puts a group there whose only container is in this state.
     pub fn put(&self, name: &str, tags: &[(&str, &str)], state: &str) {
         let state = ContainerState { state: state.to_owned(), ..ContainerState::default() };
@@ -72,7 +79,11 @@ impl ContainerGroups for FakeGroups {
     async fn get(&self, name: &GroupName) -> Result<Option<ContainerGroup>, ArmError> {
         self.calls.add(format!("get {name}"));
         tokio::time::sleep(LATENCY).await;
-        Ok(self.groups.lock().unwrap().get(name).cloned())
+        let group = self.groups.lock().unwrap().get(name).cloned();
+        if let Some(change) = self.change.lock().unwrap().take() {
+            change(self);
+        }
+        Ok(group)
     }
 
     async fn create(&self, spec: &GroupSpec) -> Result<Created, ArmError> {
@@ -93,6 +104,15 @@ impl ContainerGroups for FakeGroups {
         self.calls.add(format!("delete {name}"));
         tokio::time::sleep(LATENCY).await;
         self.groups.lock().unwrap().remove(name);
+        Ok(())
+    }
+
+    async fn tag(&self, name: &GroupName, tags: &BTreeMap<String, String>) -> Result<(), ArmError> {
+        self.calls.add(format!("tag {name}"));
+        tokio::time::sleep(LATENCY).await;
+        if let Some(group) = self.groups.lock().unwrap().get_mut(name) {
+            group.tags.clone_from(tags);
+        }
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! Scenarios of whole passes, over services in memory and paused time.
 
 mod fakes;
+mod rules;
 
 use std::collections::BTreeMap;
 use std::num::{NonZeroU32, NonZeroUsize};
@@ -10,6 +11,7 @@ use fakes::{Calls, FakeGroups, FakeMessages, FakeSubscriptions, messages};
 
 use super::*;
 use crate::pass::report::{GroupOutcome, MessageOutcome};
+use crate::plan::Reason;
 use crate::test_support::{NOW, settings};
 
 type FakeScaler = Scaler<FakeGroups, FakeSubscriptions, FakeMessages>;
@@ -94,7 +96,7 @@ async fn creates_come_first_and_each_delete_after_its_logs() {
     let (scaler, calls) = scaler([("a", messages(1..=1))], |_| {});
     scaler.services.groups.put("done", &[], "Terminated");
     let report = pass(&scaler).await;
-    assert_eq!(report.groups[0].outcome, GroupOutcome::Deleted { log_lines: 2 });
+    assert_eq!(report.groups[0].outcome, GroupOutcome::Deleted { because: Reason::Finished, log_lines: 2 });
     let create = format!("create {M1}");
     assert_eq!(only(&calls, &["create", "logs", "delete"]), [&create, "logs done worker 20", "delete done"]);
 }
@@ -118,7 +120,10 @@ async fn a_group_that_never_had_a_log_goes_at_once() {
     scaler.services.groups.put("done", &[], "Terminated");
     let none = ArmError::NotFound { code: "ContainerLogNotAvailable".into(), message: String::new() };
     *scaler.services.groups.log_error.lock().unwrap() = Some(none);
-    assert_eq!(pass(&scaler).await.groups[0].outcome, GroupOutcome::Deleted { log_lines: 0 });
+    assert_eq!(
+        pass(&scaler).await.groups[0].outcome,
+        GroupOutcome::Deleted { because: Reason::Finished, log_lines: 0 }
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -146,7 +151,9 @@ async fn creating_stops_while_a_little_is_left_for_cleaning_up() {
     let report = pass(&scaler).await;
     assert_eq!(report.message_counts, BTreeMap::from([("created", 1), ("waiting_quota", 8)]));
     assert_eq!(only(&calls, &["create"]).len(), 1);
+    assert_eq!(pass(&scaler).await.message_counts["waiting_quota"], 8, "the next pass does not take the rest");
     *scaler.services.groups.remaining.lock().unwrap() = Some(9);
+    tokio::time::advance(Duration::from_secs(300)).await;
     assert_eq!(pass(&scaler).await.message_counts, BTreeMap::from([("created", 8), ("running", 1)]));
 }
 

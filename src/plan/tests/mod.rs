@@ -1,103 +1,17 @@
 //! Scenarios of the planner: each clause of the module's promises, and its negation.
 
-use std::collections::BTreeMap;
+mod attempts;
+mod breaker;
+mod ends;
+mod fixtures;
 
+use fixtures::*;
 use time::Duration;
 
 use super::*;
-use crate::container_group::{Container, ContainerState};
-use crate::message::{FileSizeMb, InvalidMessage, MessageState};
-use crate::test_support::{NOW, settings};
-
-fn policy(max_instances: u32) -> Policy {
-    let mut settings = settings();
-    settings.aci.max_instances = max_instances;
-    Policy::new(&settings)
-}
-
-fn message(sequence_number: i64, id: &str) -> PeekedMessage {
-    PeekedMessage {
-        sequence_number,
-        message_id: MessageId::new(id),
-        file_size_mb: FileSizeMb::from_text("128"),
-        state: MessageState::Active,
-        expires_at: None,
-    }
-}
-
-fn messages(ids: std::ops::RangeInclusive<i64>) -> Vec<PeekedMessage> {
-    ids.map(|id| message(id, &format!("m{id}"))).collect()
-}
-
-fn subscription(name: &str, messages: Vec<PeekedMessage>) -> ObservedSubscription {
-    ObservedSubscription { name: name.to_owned(), messages, read: Read::ToTheEnd }
-}
-
-fn group(name: &str, tags: &[(&str, &str)], state: &str) -> ObservedGroup {
-    let tags: BTreeMap<_, _> = tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-    let state = ContainerState { state: state.to_owned(), ..ContainerState::default() };
-    let group = ContainerGroup {
-        name: GroupName::parse(name).unwrap(),
-        tags,
-        provisioning_state: "Succeeded".to_owned(),
-        containers: vec![Container { name: "worker".to_owned(), state: Some(state) }],
-    };
-    ObservedGroup { group, unread: None }
-}
-
-fn group_of(subscription: &str, id: &str, state: &str) -> ObservedGroup {
-    group(&format!("{subscription}-{id}"), &[("subscription_name", subscription), ("message_id", id)], state)
-}
-
-fn planned(max_instances: u32, groups: Vec<ObservedGroup>, subscriptions: Vec<ObservedSubscription>) -> Plan {
-    let snapshot = Snapshot { groups, subscriptions, skipped_subscriptions: Vec::new() };
-    let plan = plan(&snapshot, &policy(max_instances), NOW);
-    assert_complete(&snapshot, &plan);
-    plan
-}
-
-/// Every message and every group is in a plan exactly once.
-fn assert_complete(snapshot: &Snapshot, plan: &Plan) {
-    let mut planned: Vec<_> = plan
-        .creates
-        .iter()
-        .map(|create| &create.message)
-        .chain(plan.skips.iter().map(|(message, _)| message))
-        .collect();
-    let mut observed = Vec::new();
-    for subscription in &snapshot.subscriptions {
-        observed.extend(subscription.messages.iter().map(|message| message_ref(&subscription.name, message)));
-    }
-    let key = |message: &&MessageRef| (message.subscription.clone(), message.sequence_number);
-    planned.sort_by_key(key);
-    observed.sort_by_key(|message| key(&message));
-    assert_eq!(planned, observed.iter().collect::<Vec<_>>());
-
-    let mut planned: Vec<_> =
-        plan.deletes.iter().map(|group| &group.name).chain(plan.keeps.iter().map(|(name, _)| name)).collect();
-    let mut observed: Vec<_> = snapshot.groups.iter().map(|group| &group.group.name).collect();
-    planned.sort();
-    observed.sort();
-    assert_eq!(planned, observed);
-}
-
-/// The messages that get a group, in order, as `subscription/id`.
-fn created(plan: &Plan) -> Vec<String> {
-    let name =
-        |create: &Create| format!("{}/{}", create.message.subscription, create.message.message_id.as_ref().unwrap());
-    plan.creates.iter().map(name).collect()
-}
-
-/// What became of the only message that gets no group.
-fn skip(plan: &Plan) -> &Skip {
-    assert_eq!(plan.creates.len(), 0);
-    assert_eq!(plan.skips.len(), 1);
-    &plan.skips[0].1
-}
-
-fn deleted(plan: &Plan) -> Vec<&str> {
-    plan.deletes.iter().map(|group| group.name.as_str()).collect()
-}
+use crate::container_group::Container;
+use crate::message::{InvalidMessage, MessageState};
+use crate::test_support::NOW;
 
 #[test]
 fn every_new_message_gets_a_group_that_the_plan_holds_in_full() {
@@ -130,11 +44,11 @@ fn the_same_snapshot_makes_the_same_plan() {
 }
 
 #[test]
-fn a_message_that_has_a_running_or_a_finished_group_gets_no_other() {
+fn a_message_that_has_a_running_or_a_just_finished_group_gets_no_other() {
     let running = planned(10, vec![group_of("a", "m1", "Running")], vec![subscription("a", messages(1..=1))]);
     assert!(matches!(skip(&running), Skip::Running(_)));
     let finished = planned(10, vec![group_of("a", "m1", "Terminated")], vec![subscription("a", messages(1..=1))]);
-    assert!(matches!(skip(&finished), Skip::Finished(_)));
+    assert!(matches!(skip(&finished), Skip::BackingOff { attempt: 1, .. }));
 }
 
 #[test]

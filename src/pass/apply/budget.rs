@@ -1,0 +1,29 @@
+//! How many requests Azure still takes, as its answers say.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// How long nothing is created once only a little was left: the shorter of the two windows over which Azure counts
+/// (five minutes and an hour) is full again then, and of the longer one a single answer is spent to see.
+const PAUSE: Duration = Duration::from_secs(300);
+
+/// Remembers, from pass to pass, that creating is to rest so that cleaning up can go on.
+#[derive(Debug, Default)]
+pub(in crate::pass) struct Budget {
+    low: Mutex<Option<(Instant, u32)>>,
+}
+
+impl Budget {
+    /// Azure has said that only this many requests are left.
+    pub(super) fn is_low(&self, left: u32) {
+        *self.low.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now() + PAUSE, left));
+    }
+
+    /// How many requests were left, if creating is to rest.
+    pub(super) fn resting(&self) -> Option<u32> {
+        let (until, left) = (*self.low.lock().unwrap_or_else(PoisonError::into_inner))?;
+        (Instant::now() < until).then_some(left)
+    }
+}

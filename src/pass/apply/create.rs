@@ -1,0 +1,129 @@
+//! Creates groups, until there is a reason to stop.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::Applier;
+use crate::container_group::GroupSpec;
+use crate::pass::report::MessageOutcome;
+use crate::plan::{Create, MessageRef};
+use crate::services::{ArmError, ContainerGroups};
+
+/// The part of a pass that is left to deletes when creates are slow: a quarter, so that neither starves the other.
+const DELETES_SHARE: u32 = 4;
+
+/// Creates stop when this little is left of what Azure allows for now, besides what the deletes of this pass take: two
+/// creates a worker that were under way already, at the usual four workers.
+const SPARE_REQUESTS: u32 = 8;
+
+pub(super) struct Creator<'a, G> {
+    applier: &'a Applier<'a, G>,
+    reserve: Duration,
+    spare: u32,
+    /// Why no further group is created in this pass.
+    stop: Mutex<Option<Stop>>,
+}
+
+#[derive(Clone)]
+enum Stop {
+    /// Azure wants a break.
+    Quota(String),
+    /// Azure will refuse every other request just the same.
+    Refused(String),
+}
+
+impl<'a, G: ContainerGroups> Creator<'a, G> {
+    /// One that leaves room for this many deletes.
+    pub(super) fn new(applier: &'a Applier<'a, G>, deletes: usize) -> Self {
+        Self {
+            applier,
+            reserve: applier.deadline.remaining() / DELETES_SHARE,
+            spare: u32::try_from(deletes).unwrap_or(u32::MAX).saturating_add(SPARE_REQUESTS),
+            stop: Mutex::new(applier.budget.resting().map(Stop::low)),
+        }
+    }
+
+    /// Creates a group, or says why not.
+    pub(super) async fn create(&self, Create { message, spec }: Create) -> (MessageRef, MessageOutcome) {
+        let outcome = match self.stopped() {
+            Some(Stop::Quota(reason)) => MessageOutcome::WaitingQuota { reason },
+            Some(Stop::Refused(reason)) => MessageOutcome::Failed { group: spec.name, reason },
+            None if self.is_late() => MessageOutcome::WaitingDeadline,
+            None => match self.applier.deadline.limit(self.look_up_and_create(&spec)).await {
+                Some(Ok(outcome)) => outcome,
+                Some(Err(error)) => self.failed(spec, &error),
+                None => {
+                    let reason = "the pass had to end before Azure answered".to_owned();
+                    MessageOutcome::Failed { group: spec.name, reason }
+                }
+            },
+        };
+        (message, outcome)
+    }
+
+    /// A PUT on a group that is already there would restart it, or run it again.
+    async fn look_up_and_create(&self, spec: &GroupSpec) -> Result<MessageOutcome, ArmError> {
+        if self.applier.groups.get(&spec.name).await?.is_some() {
+            tracing::info!(group = %spec.name, "the container group is already there");
+            return Ok(MessageOutcome::Found { group: spec.name.clone() });
+        }
+        match self.stopped() {
+            Some(Stop::Quota(reason)) => return Ok(MessageOutcome::WaitingQuota { reason }),
+            Some(Stop::Refused(reason)) => return Ok(MessageOutcome::Failed { group: spec.name.clone(), reason }),
+            None if self.is_late() => return Ok(MessageOutcome::WaitingDeadline),
+            None => {}
+        }
+        self.applier.requests.add(spec);
+        let created = self.applier.groups.create(spec).await?;
+        if let Some(left) = created.remaining.filter(|left| *left <= self.spare) {
+            self.applier.budget.is_low(left);
+            self.stop(Stop::low(left));
+        }
+        tracing::info!(
+            group = %spec.name, subscription = spec.subscription, memory_gb = spec.memory.to_f64(),
+            "created a container group"
+        );
+        Ok(MessageOutcome::Created { group: spec.name.clone(), memory_gb: spec.memory })
+    }
+
+    fn failed(&self, spec: GroupSpec, error: &ArmError) -> MessageOutcome {
+        let reason = error.to_string();
+        match error {
+            ArmError::Throttled { .. } | ArmError::NoCapacity { .. } => {
+                tracing::warn!(group = %spec.name, %error, "no further container group is created in this pass");
+                self.stop(Stop::Quota(reason.clone()));
+                MessageOutcome::WaitingQuota { reason }
+            }
+            ArmError::Unauthorized { .. } => {
+                tracing::error!(group = %spec.name, %error, "no container group can be created");
+                self.stop(Stop::Refused(reason.clone()));
+                MessageOutcome::Failed { group: spec.name, reason }
+            }
+            _ => {
+                tracing::error!(group = %spec.name, %error, "a container group was not created");
+                MessageOutcome::Failed { group: spec.name, reason }
+            }
+        }
+    }
+
+    fn is_late(&self) -> bool {
+        self.applier.deadline.remaining() <= self.reserve
+            || self.applier.outdated_at.is_some_and(|at| Instant::now() >= at)
+    }
+
+    fn stopped(&self) -> Option<Stop> {
+        self.stop.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn stop(&self, reason: Stop) {
+        self.stop.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(reason);
+    }
+}
+
+impl Stop {
+    fn low(left: u32) -> Self {
+        Self::Quota(format!("Azure takes only {left} more creates and deletes for now"))
+    }
+}

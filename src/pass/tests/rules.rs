@@ -1,0 +1,108 @@
+//! Scenarios of whole passes in which groups are looked at twice before they go, looked up and marked.
+
+use super::*;
+use crate::container_group::{GroupName, tag};
+use crate::test_support::NOW;
+
+fn tags(number: &'static str) -> [(&'static str, &'static str); 3] {
+    [(tag::SUBSCRIPTION_NAME, "a"), (tag::MESSAGE_ID, "gone"), (tag::SEQUENCE_NUMBER, number)]
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_the_read_does_not_come_to_is_looked_up_at_its_own_sequence_number() {
+    let deep = |settings: &mut Settings| settings.aci.max_instances = 1;
+    let (scaler, calls) = scaler([("a", messages(1..=1000))], deep);
+    scaler.services.groups.put("busy", &[], "Running");
+    scaler.services.groups.put("there", &[tags("900")[0], (tag::MESSAGE_ID, "m900"), tags("900")[2]], "Terminated");
+    scaler.services.groups.put("gone", &tags("2000"), "Terminated");
+    let report = pass(&scaler).await;
+    assert_eq!(only(&calls, &["peek", "delete"]), ["peek a 1 250", "peek a 900 1", "peek a 2000 1", "delete gone"]);
+    assert_eq!(report.message_counts["backing_off"], 1);
+    assert_eq!(report.group_counts["record"], 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_more_messages_are_looked_up_than_there_is_time_for() {
+    let (scaler, calls) = scaler([("a", messages(1..=1000))], |settings| settings.aci.max_instances = 0);
+    for number in 2000..2101 {
+        let number = number.to_string();
+        let tags = [(tag::SUBSCRIPTION_NAME, "a"), (tag::MESSAGE_ID, "x"), (tag::SEQUENCE_NUMBER, &number)];
+        scaler.services.groups.put(&format!("g{number}"), &tags, "Terminated");
+    }
+    let report = pass(&scaler).await;
+    assert_eq!(only(&calls, &["peek"]).len(), 101);
+    assert_eq!((report.group_counts["deleted"], report.group_counts["message_unknown"]), (100, 1));
+    assert_eq!(pass(&scaler).await.group_counts["deleted"], 1, "the rest is looked up by the next pass");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_group_that_has_changed_since_it_was_observed_stays() {
+    let (scaler, calls) = scaler([("a", Vec::new())], |_| {});
+    let groups = &scaler.services.groups;
+    for change in ["at work", "another message's", "kept", "gone"] {
+        groups.put("done", &tags("1"), "Terminated");
+        // Looking at it once to observe, a pass finds it changed when it looks again.
+        groups.change_after_get(match change {
+            "at work" => |groups| groups.put("done", &tags("1"), "Running"),
+            "another message's" => |groups| groups.put("done", &tags("2"), "Terminated"),
+            "kept" => {
+                |groups| groups.put("done", &[tags("1")[0], tags("1")[1], tags("1")[2], ("keep", "true")], "Terminated")
+            }
+            _ => |groups| groups.groups.lock().unwrap().clear(),
+        });
+        assert_eq!(pass(&scaler).await.groups[0].outcome, GroupOutcome::Changed, "{change}");
+        assert_eq!(only(&calls, &["delete"]), Vec::<String>::new(), "{change}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_orphan_is_marked_with_all_its_other_tags_left_and_unmarked_when_it_is_none() {
+    let (mut scaler, calls) = scaler([("a", Vec::new())], |settings| settings.processing.delete_orphans = true);
+    scaler.services.groups.put("busy", &tags("1"), "Running");
+    pass(&scaler).await;
+    assert_eq!(
+        only(&calls, &["peek", "get", "tag"]),
+        ["peek a 1 250", "get busy", "peek a 1 1", "get busy", "tag busy"]
+    );
+    let tags_of = |scaler: &FakeScaler| {
+        let group = scaler.services.groups.groups.lock().unwrap()[&GroupName::parse("busy").unwrap()].clone();
+        (group.tag(tag::ORPHANED_SINCE).map(str::to_owned), group.tags.len())
+    };
+    assert_eq!(tags_of(&scaler), (Some("2026-01-05T10:00:00Z".to_owned()), 4));
+    pass(&scaler).await;
+    assert_eq!(only(&calls, &["tag"]).len(), 0, "once is enough");
+    let mut found = messages(1..=1);
+    found[0].message_id = crate::message::MessageId::new("gone");
+    scaler.services.messages.messages.insert("a", found);
+    pass(&scaler).await;
+    assert_eq!(tags_of(&scaler), (None, 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_created_on_the_strength_of_what_was_seen_a_backoff_ago() {
+    let slowly = |settings: &mut Settings| settings.processing.max_workers = NonZeroUsize::MIN;
+    let (scaler, _) = scaler([("a", messages(1..=200))], |settings| {
+        slowly(settings);
+        settings.processing.retry_backoff = Duration::from_secs(20);
+    });
+    let report = pass(&scaler).await;
+    // Of 20 s, 15 are good for creates of 200 ms each; reading has taken 300 ms of them.
+    assert_eq!(report.message_counts, BTreeMap::from([("created", 74), ("waiting_deadline", 126)]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_pass_has_seen_is_known_to_the_next_one_unless_it_only_planned() {
+    let now = std::sync::Arc::new(std::sync::Mutex::new(NOW));
+    let (mut scaler, calls) = scaler([("a", messages(1..=1))], |_| {});
+    scaler.clock = Clock::from_fn({
+        let now = now.clone();
+        move || *now.lock().unwrap()
+    });
+    scaler.services.groups.put(M1, &[tags("1")[0], (tag::MESSAGE_ID, "m1"), tags("1")[2]], "Waiting");
+    scaler.pass(Mode::PlanOnly, &Deadline::after(scaler.pass_deadline())).await.unwrap();
+    assert!(scaler.memory().marks.is_empty());
+    pass(&scaler).await;
+    *now.lock().unwrap() += time::Duration::minutes(30);
+    pass(&scaler).await;
+    assert_eq!(only(&calls, &["delete"]), [format!("delete {M1}")], "it is stuck");
+}

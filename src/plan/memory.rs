@@ -1,0 +1,100 @@
+//! What a pass hands on to the next one of the same process. It only ever puts something off: which attempt a group is,
+//! and so its name, comes from the groups alone, or two processes would name one message's group differently.
+//!
+//! Nothing that has to survive the process is only here: the groups themselves are the record. What is lost with it
+//! is how long a condition has lasted that no tag says yet, and the counts of groups that had to go before their
+//! message was settled; `docs/guarantees.md` says what that may cost.
+
+use std::collections::{BTreeMap, HashMap};
+
+use time::format_description::well_known::Rfc3339;
+use time::{Duration, OffsetDateTime};
+
+use crate::container_group::{ContainerGroup, GroupName, tag};
+
+/// What has been seen in earlier passes.
+#[derive(Clone, Debug, Default)]
+pub struct Memory {
+    /// Since when groups have been in a condition that nothing dates.
+    pub(crate) marks: HashMap<GroupName, (Mark, OffsetDateTime)>,
+    /// The last attempts at messages whose groups had to go.
+    pub(super) attempts: BTreeMap<Place, Forgone>,
+}
+
+/// Where a message is: its subscription in lower case, and its sequence number.
+pub(super) type Place = (String, i64);
+
+/// An attempt at a message that is over, with the message still there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Attempt {
+    /// How many there have been, this one included.
+    pub(super) number: u32,
+    /// When it ended.
+    pub(super) ended_at: OffsetDateTime,
+    /// How long it ran.
+    pub(super) ran: Duration,
+    /// Whether it failed; a worker may also do well with another message.
+    pub(super) failed: bool,
+}
+
+/// An attempt whose group had to go although it is the record of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Forgone {
+    pub(super) attempt: Attempt,
+    /// The group, which may not have gone yet, and the moment that tells it from others of its name.
+    pub(super) group: (GroupName, OffsetDateTime),
+}
+
+/// A condition that nothing dates but the first pass that has seen it. Once it matters, a tag keeps it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mark {
+    /// The group has not begun to run.
+    Waiting,
+    /// The group has ended, and Azure does not say when.
+    Ended,
+    /// The group runs, and its message is gone.
+    Orphaned,
+}
+
+impl Mark {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Waiting, Self::Ended, Self::Orphaned];
+
+    /// The tag that keeps it.
+    pub fn tag(self) -> &'static str {
+        match self {
+            Self::Waiting => tag::WAITING_SINCE,
+            Self::Ended => tag::ENDED_SINCE,
+            Self::Orphaned => tag::ORPHANED_SINCE,
+        }
+    }
+
+    /// How long the condition must have lasted to be worth a tag. Every group waits for a minute or two; one that
+    /// waits for five may be stuck.
+    pub(super) fn tagged_after(self) -> Duration {
+        match self {
+            Self::Waiting => Duration::minutes(5),
+            Self::Ended | Self::Orphaned => Duration::ZERO,
+        }
+    }
+
+    /// What the group's tag says, unless that is nonsense or still to come.
+    pub(super) fn tagged(self, group: &ContainerGroup, now: OffsetDateTime) -> Option<OffsetDateTime> {
+        let since = OffsetDateTime::parse(group.tag(self.tag())?, &Rfc3339).ok()?;
+        (since <= now).then_some(since)
+    }
+}
+
+impl Memory {
+    /// Since when a group has been in this condition: as its tag says, as earlier passes saw, or since now.
+    pub(super) fn since(&self, mark: Mark, group: &ContainerGroup, now: OffsetDateTime) -> OffsetDateTime {
+        let remembered = || self.marks.get(&group.name).filter(|(of, _)| *of == mark).map(|(_, since)| *since);
+        mark.tagged(group, now).or_else(remembered).unwrap_or(now).min(now)
+    }
+
+    /// The attempts at messages of a subscription, named in lower case, by sequence number.
+    pub(super) fn of_subscription(&self, subscription: &str) -> impl Iterator<Item = (i64, Attempt)> {
+        let all = (subscription.to_owned(), i64::MIN)..=(subscription.to_owned(), i64::MAX);
+        self.attempts.range(all).map(|((_, number), forgone)| (*number, forgone.attempt))
+    }
+}

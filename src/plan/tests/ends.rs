@@ -1,0 +1,168 @@
+//! Scenarios of groups that go: finished, stuck, overrunning and orphaned ones.
+
+use super::*;
+
+fn finished() -> Vec<ObservedGroup> {
+    vec![attempt("a", 5, 1, exited(0, 0))]
+}
+
+#[test]
+fn a_finished_group_goes_when_its_message_is_known_to_be_gone_and_only_then() {
+    let goes = |observed| deleted(&planned(9, finished(), vec![observed])) == ["a-m5-1"];
+    assert!(goes(subscription("a", messages(1..=4))), "read to the end");
+    assert!(goes(read_to("a", vec![message(4, "m4"), message(6, "m6")], 6, &[])), "read past it");
+    assert!(goes(read_to("a", messages(1..=2), 2, &[5])), "looked up");
+    assert!(goes(subscription("b", Vec::new())), "its subscription is gone");
+    assert!(goes(subscription("a", vec![message(5, "other")])), "its number is another's");
+    assert!(!goes(read_to("a", messages(1..=2), 2, &[])), "not read so far");
+    assert!(!goes(subscription("a", messages(1..=5))), "still there");
+}
+
+#[test]
+fn a_finished_group_goes_when_its_message_is_set_aside_or_expired() {
+    for message in [
+        PeekedMessage { state: MessageState::Deferred, ..message(5, "m5") },
+        PeekedMessage { expires_at: Some(NOW), ..message(5, "m5") },
+    ] {
+        let plan = planned(9, finished(), vec![subscription("a", vec![message])]);
+        assert_eq!(reasons(&plan), [("a-m5-1", Reason::Finished)]);
+    }
+}
+
+#[test]
+fn a_finished_group_whose_message_was_not_read_stays() {
+    let plan = planned(9, finished(), vec![read_to("a", Vec::new(), 0, &[])]);
+    assert_eq!(plan.keeps[0].1, Keep::MessageUnknown);
+    let skipped = vec![attempt("Skipped", 5, 1, exited(0, 0))];
+    assert_eq!(planned(9, skipped, Vec::new()).keeps[0].1, Keep::MessageUnknown);
+}
+
+#[test]
+fn a_group_of_an_earlier_scaler_is_finished_when_no_subscription_has_its_message() {
+    let old = || vec![group("old", &[("message_id", "m1")], "Terminated")];
+    let of = |subscriptions| deleted(&planned(9, old(), subscriptions)).len();
+    assert_eq!(of(vec![subscription("a", Vec::new()), subscription("b", Vec::new())]), 1);
+    assert_eq!(of(vec![subscription("a", Vec::new()), subscription("b", messages(1..=1))]), 0);
+    assert_eq!(of(vec![subscription("a", Vec::new()), read_to("b", Vec::new(), 9, &[])]), 0);
+}
+
+/// The plan for a group that waits, seen by earlier passes this many seconds ago.
+fn waited(seconds: i64, observed: ObservedGroup) -> Plan {
+    let subscriptions = || vec![subscription("a", messages(5..=5))];
+    let first = planned_by(&policy(9), &Memory::default(), NOW, vec![attempt("a", 5, 1, waiting())], subscriptions());
+    planned_by(&policy(9), &first.memory, at(seconds), vec![observed], subscriptions())
+}
+
+#[test]
+fn a_group_that_has_not_begun_to_run_in_half_an_hour_goes_and_counts_as_an_attempt() {
+    assert_eq!(waited(1799, attempt("a", 5, 1, waiting())).deletes.len(), 0);
+    let plan = waited(1800, attempt("a", 5, 1, waiting()));
+    assert_eq!(reasons(&plan), [("a-m5-1", Reason::Stuck)]);
+    assert!(matches!(skip(&plan), Skip::Running(_)), "it holds its slot until it is gone");
+    let next = |seconds| {
+        planned_by(&policy(9), &plan.memory, at(seconds), Vec::new(), vec![subscription("a", messages(5..=5))])
+    };
+    assert!(matches!(skip(&next(1859)), Skip::BackingOff { attempt: 1, group: None, .. }));
+    assert_eq!(attempts_created(&next(1860)), [1], "named as any process would");
+}
+
+#[test]
+fn that_a_group_waits_is_tagged_when_it_has_for_five_minutes_and_untagged_when_it_runs() {
+    assert_eq!(waited(299, attempt("a", 5, 1, waiting())).markings, []);
+    let plan = waited(300, attempt("a", 5, 1, waiting()));
+    assert_eq!(plan.markings[0].mark, Some((Mark::Waiting, NOW)));
+    let tagged = |state| {
+        let mut observed = attempt("a", 5, 1, state);
+        observed.group.tags.insert("waiting_since".into(), "2026-01-05T10:00:00Z".into());
+        observed
+    };
+    assert_eq!(waited(300, tagged(waiting())).markings, []);
+    assert_eq!(waited(300, tagged(running(200))).markings[0].mark, None);
+}
+
+#[test]
+fn a_group_that_runs_is_never_stuck_and_a_kept_one_never_goes() {
+    assert_eq!(waited(100_000, attempt("a", 5, 1, running(0))).deletes.len(), 0);
+    let mut kept = attempt("a", 5, 1, waiting());
+    kept.group.tags.insert("keep".into(), "true".into());
+    assert_eq!(waited(100_000, kept).keeps[0].1, Keep::Kept);
+}
+
+#[test]
+fn a_group_that_runs_for_too_long_goes_if_there_is_such_a_thing_as_too_long() {
+    let pass = |limit, seconds| {
+        let policy = policy_with(|settings| settings.aci.max_runtime = limit);
+        let groups = vec![attempt("a", 5, 1, running(0))];
+        planned_by(&policy, &Memory::default(), at(seconds), groups, vec![subscription("a", messages(5..=5))])
+    };
+    let hour = Some(std::time::Duration::from_secs(3600));
+    assert_eq!(pass(hour, 3599).deletes.len(), 0);
+    assert_eq!(reasons(&pass(hour, 3600)), [("a-m5-1", Reason::Overran)]);
+    assert_eq!(pass(None, 1_000_000).deletes.len(), 0);
+}
+
+/// The plan for a running group whose message, when it was orphaned ten minutes before, was tagged so.
+fn orphan(delete_orphans: bool, since: Option<&str>, observed: ObservedSubscription) -> Plan {
+    let policy = policy_with(|settings| settings.processing.delete_orphans = delete_orphans);
+    let mut group = attempt("a", 5, 1, running(-9000));
+    if let Some(since) = since {
+        group.group.tags.insert("orphaned_since".into(), since.into());
+    }
+    planned_by(&policy, &Memory::default(), NOW, vec![group], vec![observed])
+}
+
+const TEN_MINUTES_AGO: Option<&str> = Some("2026-01-05T09:50:00Z");
+
+#[test]
+fn an_orphan_goes_when_a_look_up_says_so_and_it_has_been_one_for_long_enough() {
+    let absent = || read_to("a", Vec::new(), 0, &[5]);
+    assert_eq!(reasons(&orphan(true, TEN_MINUTES_AGO, absent())), [("a-m5-1", Reason::Orphaned)]);
+    for (delete_orphans, since, observed) in [
+        (false, TEN_MINUTES_AGO, absent()),
+        (true, Some("2026-01-05T09:50:01Z"), absent()),
+        (true, Some("2026-01-05T10:00:01Z"), absent()),
+        (true, Some("long ago"), absent()),
+        (true, None, absent()),
+        (true, TEN_MINUTES_AGO, subscription("a", Vec::new())),
+        (true, TEN_MINUTES_AGO, read_to("a", Vec::new(), 0, &[])),
+        (true, TEN_MINUTES_AGO, subscription("a", messages(5..=5))),
+        (true, TEN_MINUTES_AGO, subscription("a", vec![PeekedMessage { expires_at: Some(NOW), ..message(5, "m5") }])),
+    ] {
+        let plan = orphan(delete_orphans, since, observed);
+        assert_eq!(plan.keeps[0].1, Keep::Active, "{delete_orphans} {since:?}");
+    }
+}
+
+#[test]
+fn a_group_that_does_not_run_yet_is_no_orphan() {
+    let policy = policy_with(|settings| {
+        settings.processing.delete_orphans = true;
+        settings.processing.orphan_grace = std::time::Duration::ZERO;
+    });
+    let pass = |state| {
+        let subscriptions = vec![read_to("a", Vec::new(), 0, &[5])];
+        planned_by(&policy, &Memory::default(), NOW, vec![attempt("a", 5, 1, state)], subscriptions)
+    };
+    assert_eq!(pass(waiting()).keeps[0].1, Keep::Active);
+    assert_eq!(reasons(&pass(running(0))), [("a-m5-1", Reason::Orphaned)]);
+}
+
+#[test]
+fn an_orphan_is_marked_at_first_sight_and_unmarked_when_its_message_is_found_again() {
+    assert_eq!(orphan(true, None, subscription("a", Vec::new())).markings[0].mark, Some((Mark::Orphaned, NOW)));
+    assert_eq!(orphan(true, TEN_MINUTES_AGO, subscription("a", Vec::new())).markings, []);
+    assert_eq!(orphan(true, TEN_MINUTES_AGO, subscription("a", messages(5..=5))).markings[0].mark, None);
+    assert_eq!(orphan(false, None, subscription("a", Vec::new())).markings, []);
+}
+
+#[test]
+fn nothing_that_is_not_finished_goes_with_its_subscription_unread() {
+    let failed = || ObservedSubscription {
+        read: Read::Failed(PeekError::Unavailable { reason: "dropped".into() }),
+        ..read_to("a", Vec::new(), 0, &[5])
+    };
+    assert_eq!(orphan(true, TEN_MINUTES_AGO, failed()).keeps[0].1, Keep::Active);
+    let mut stuck = attempt("a", 5, 1, waiting());
+    stuck.group.tags.insert("waiting_since".into(), "2026-01-05T09:00:00Z".into());
+    assert_eq!(planned(9, vec![stuck], vec![failed()]).keeps[0].1, Keep::SubscriptionUnread);
+}

@@ -1,0 +1,218 @@
+//! The simulated services, as one process of the scaler sees them: slow, faulty, and not always up to date.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use aci_scaler::container_group::{ContainerGroup, GroupName, GroupSpec};
+use aci_scaler::message::{FileSizeMb, InvalidMessage, MessageId, MessageState, PeekedMessage};
+use aci_scaler::services::{ArmError, ContainerGroups, Created, Messages, PeekError, Peeker, Subscriptions};
+use aci_scaler::settings::Settings;
+
+use crate::scene::{Millis, SECOND};
+use crate::world::World;
+
+/// A process of the scaler, as the world knows it.
+pub struct Process {
+    /// One of its kind: a process that is started again is another one.
+    pub number: u32,
+    pub settings: Settings,
+    /// How wrong its clock is.
+    pub skew: Millis,
+    pub pass: AtomicU64,
+    pub pass_started_at: AtomicI64,
+    /// The pass in which it was told to create no more.
+    pub stopped_in: AtomicU64,
+    /// Until when it has to leave the rest of the budget for deletes.
+    pub low_until: AtomicI64,
+    /// When it last looked at each group.
+    pub looks: Mutex<BTreeMap<GroupName, Millis>>,
+}
+
+/// The services, for one process.
+#[derive(Clone)]
+pub struct Azure {
+    pub world: Arc<Mutex<World>>,
+    pub process: Arc<Process>,
+}
+
+/// A request that changes something, on its way.
+pub struct Write {
+    pub what: What,
+    pub process: Arc<Process>,
+    pub sent_at: Millis,
+    pub answer: Arc<Mutex<Option<Result<Created, ArmError>>>>,
+}
+
+pub enum What {
+    Put(GroupSpec),
+    Delete(GroupName),
+    Tag(GroupName, BTreeMap<String, String>),
+}
+
+impl Azure {
+    pub fn world(&self) -> MutexGuard<'_, World> {
+        let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
+        world.settle();
+        world
+    }
+
+    async fn pause(&self, milliseconds: Millis) {
+        tokio::time::sleep(Duration::from_millis(milliseconds.unsigned_abs())).await;
+    }
+
+    /// Waits as one does for an answer, and says what may have gone wrong.
+    async fn read(&self) -> Result<(), ArmError> {
+        let (pause, fault) = {
+            let mut world = self.world();
+            let slow = world.goes_wrong(300);
+            let pause = if slow { world.random.within(SECOND..20 * SECOND) } else { world.random.within(20..300) };
+            (pause, world.goes_wrong(700))
+        };
+        self.pause(pause).await;
+        if fault { Err(unavailable()) } else { Ok(()) }
+    }
+
+    /// Sends a request that is carried out sooner or later, whether or not anybody waits for its answer.
+    async fn write(&self, what: What) -> Result<Created, ArmError> {
+        let answer = Arc::new(Mutex::new(None));
+        let refusal = self.world().refusal();
+        if let Some(error) = refusal {
+            self.pause(200).await;
+            return Err(error);
+        }
+        let (until_done, then, lost) = {
+            let mut world = self.world();
+            let late = if world.goes_wrong(1000) { world.scene.late } else { 300 };
+            let until_done = world.random.within(20..late.max(21));
+            let (lost, then) = (world.goes_wrong(500), world.random.within(0..500));
+            let write = Write { what, process: self.process.clone(), sent_at: world.now(), answer: answer.clone() };
+            let at = world.now() + until_done;
+            world.writes.push((at, write));
+            (until_done, then, lost)
+        };
+        self.pause(until_done + if lost { 30 * SECOND } else { then }).await;
+        drop(self.world());
+        let answer = answer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if lost { Err(unavailable()) } else { answer.unwrap_or_else(|| Err(unavailable())) }
+    }
+}
+
+impl ContainerGroups for Azure {
+    async fn list(&self) -> Result<Vec<ContainerGroup>, ArmError> {
+        self.read().await?;
+        let mut world = self.world();
+        let lag = if world.faulty { world.scene.lag } else { 0 };
+        let as_of = world.now() - world.random.within(0..lag + 1);
+        let there = world.groups.values().filter(|group| group.created_at <= as_of);
+        let still = world.deleted.iter().filter(|(at, group)| *at > as_of && group.created_at <= as_of);
+        let seen = there.chain(still.map(|(_, group)| group)).filter(|group| group.is_managed());
+        let mut list: Vec<_> = seen.map(|group| group.seen(true, World::moment)).collect();
+        list.sort_by(|one, other| one.name.cmp(&other.name));
+        list.dedup_by(|one, other| one.name == other.name);
+        Ok(list)
+    }
+
+    async fn get(&self, name: &GroupName) -> Result<Option<ContainerGroup>, ArmError> {
+        self.read().await?;
+        let world = self.world();
+        self.process.looks.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), world.now());
+        Ok(world.groups.get(name).map(|group| group.seen(false, World::moment)))
+    }
+
+    async fn create(&self, spec: &GroupSpec) -> Result<Created, ArmError> {
+        {
+            let mut world = self.world();
+            let pass = self.process.pass.load(Relaxed);
+            if self.process.stopped_in.load(Relaxed) == pass || self.process.low_until.load(Relaxed) > world.now() {
+                world.violated(format!("{} is asked for although Azure wants a break", spec.name));
+            }
+        }
+        let answer = self.write(What::Put(spec.clone())).await;
+        let now = self.world().now();
+        match &answer {
+            Err(ArmError::Throttled { .. } | ArmError::NoCapacity { .. }) => {
+                self.process.stopped_in.store(self.process.pass.load(Relaxed), Relaxed);
+            }
+            Ok(Created { remaining: Some(..=8) }) => self.process.low_until.store(now + 300 * SECOND, Relaxed),
+            _ => {}
+        }
+        answer
+    }
+
+    async fn delete(&self, name: &GroupName) -> Result<(), ArmError> {
+        self.write(What::Delete(name.clone())).await.map(drop)
+    }
+
+    async fn tag(&self, name: &GroupName, tags: &BTreeMap<String, String>) -> Result<(), ArmError> {
+        self.write(What::Tag(name.clone(), tags.clone())).await.map(drop)
+    }
+
+    async fn logs(&self, name: &GroupName, _container: &str, _tail: u32) -> Result<String, ArmError> {
+        let read = self.read().await;
+        let mut world = self.world();
+        let Some(group) = world.groups.get_mut(name) else {
+            return Err(ArmError::NotFound { code: "ResourceNotFound".into(), message: String::new() });
+        };
+        match read {
+            Ok(()) => group.log_read = true,
+            Err(_) => group.log_failures += 1,
+        }
+        read.map(|()| "done\n".to_owned())
+    }
+}
+
+impl Subscriptions for Azure {
+    async fn list(&self) -> Result<Vec<String>, ArmError> {
+        self.read().await?;
+        Ok(self.world().subscriptions.keys().map(|name| (*name).to_owned()).collect())
+    }
+}
+
+impl Messages for Azure {
+    type Peeker = Self;
+
+    async fn connect(&self) -> Result<Self, PeekError> {
+        self.read().await.map_err(|_| dropped())?;
+        Ok(self.clone())
+    }
+}
+
+impl Peeker for Azure {
+    async fn peek(&self, subscription: &str, from: i64, count: u32) -> Result<Vec<PeekedMessage>, PeekError> {
+        self.read().await.map_err(|_| dropped())?;
+        let mut world = self.world();
+        let most = if world.goes_wrong(1000) { world.random.within(1..4) } else { i64::from(count) };
+        let Some(subscription) = world.subscriptions.get(subscription) else { return Ok(Vec::new()) };
+        let rest = subscription.messages.range(from..).take(usize::try_from(most.min(count.into())).unwrap_or(1));
+        let peeked = rest.map(|(number, message)| PeekedMessage {
+            sequence_number: *number,
+            message_id: MessageId::new(message.id.clone()),
+            file_size_mb: if message.valid { FileSizeMb::from_text("128") } else { Err(InvalidMessage::NoFileSize) },
+            state: if message.deferred { MessageState::Deferred } else { MessageState::Active },
+            expires_at: message.expires_at.map(World::moment),
+        });
+        Ok(peeked.collect())
+    }
+
+    async fn close(self) {}
+}
+
+fn unavailable() -> ArmError {
+    ArmError::Unavailable { reason: "the connection was reset".into() }
+}
+
+impl World {
+    /// Why Azure does not even take a request that changes something, if it does not.
+    fn refusal(&mut self) -> Option<ArmError> {
+        let transitioning = || ArmError::Busy { code: "ContainerGroupTransitioning".into(), message: String::new() };
+        let inaccessible = || ArmError::Rejected { code: "InaccessibleImage".into(), message: String::new() };
+        let refusals: [fn() -> ArmError; 3] = [unavailable, transitioning, inaccessible];
+        self.goes_wrong(500).then(|| self.random.pick(&refusals)())
+    }
+}
+
+fn dropped() -> PeekError {
+    PeekError::Unavailable { reason: "the connection was dropped".into() }
+}

@@ -1,0 +1,99 @@
+//! What must become of everything once nothing goes wrong any more.
+
+use std::collections::BTreeMap;
+
+use aci_scaler::container_group::GroupName;
+use aci_scaler::pass::report::{GroupOutcome, MessageOutcome, Report};
+
+use crate::world::World;
+
+/// Passes in which something may be late.
+const PATIENCE: u32 = 3;
+
+/// For how many passes messages and groups have been waiting without a reason.
+#[derive(Default)]
+pub struct Calm {
+    messages: BTreeMap<(String, i64), u32>,
+    groups: BTreeMap<GroupName, u32>,
+}
+
+impl Calm {
+    /// Checks what a pass has left to do, and says whether that is nothing.
+    pub fn is_well(&mut self, world: &mut World, report: &Report) -> bool {
+        self.check_messages(world, report);
+        self.check_groups(world, report);
+        let served = report.messages.iter().all(|report| match report.outcome {
+            MessageOutcome::Invalid { .. }
+            | MessageOutcome::Deferred
+            | MessageOutcome::Expired
+            | MessageOutcome::Parked { .. } => true,
+            // The message before it may be parked or of no use.
+            MessageOutcome::Duplicate | MessageOutcome::Finished { .. } => true,
+            _ => world.waiting(&report.message.subscription, report.message.sequence_number).is_none(),
+        });
+        let read = report.subscriptions.iter().all(|subscription| subscription.to_the_end);
+        served
+            && read
+            && self.groups.is_empty()
+            && !world.groups.values().any(|group| group.is_managed() && group.is_live())
+    }
+
+    /// A message that is due and has a slot gets a group.
+    fn check_messages(&mut self, world: &mut World, report: &Report) {
+        let made = |kind| report.message_counts.get(kind).copied().unwrap_or_default();
+        // The slots may be meant for messages that have to wait for Azure.
+        let used =
+            report.capacity.active as usize + made("created") + made("found") + made("failed") + made("waiting_quota");
+        let room = used < report.capacity.max as usize;
+        let late = report.messages.iter().filter(|report| match &report.outcome {
+            MessageOutcome::Created { .. }
+            | MessageOutcome::Running { .. }
+            | MessageOutcome::BackingOff { .. }
+            | MessageOutcome::Parked { .. }
+            | MessageOutcome::HeldByBreaker { .. }
+            | MessageOutcome::WaitingQuota { .. }
+            | MessageOutcome::Duplicate
+            | MessageOutcome::Deferred
+            | MessageOutcome::Expired
+            | MessageOutcome::Invalid { .. } => false,
+            // An operator's group may be in its way.
+            MessageOutcome::Finished { .. } if world.scene.budget.is_some() => false,
+            MessageOutcome::Finished { group } => {
+                !world.groups.get(group).is_some_and(|group| group.kept_since.is_some())
+            }
+            _ => room,
+        });
+        let late: Vec<_> = late
+            .map(|report| (report.message.subscription.clone(), report.message.sequence_number, report.outcome.clone()))
+            .collect();
+        let before = std::mem::take(&mut self.messages);
+        for (subscription, number, outcome) in late {
+            let place = (subscription, number);
+            let passes = before.get(&place).copied().unwrap_or_default() + 1;
+            if passes > PATIENCE {
+                world.violated(format!("{place:?} is not served: {outcome:?}"));
+            }
+            self.messages.insert(place, passes);
+        }
+    }
+
+    /// A group that is finished goes, unless it is a record or a witness.
+    fn check_groups(&mut self, world: &mut World, report: &Report) {
+        let before = std::mem::take(&mut self.groups);
+        let budgeted = world.scene.budget.is_some();
+        for report in &report.groups {
+            let Some(group) = world.groups.get(&report.name) else { continue };
+            let stays =
+                matches!(report.outcome, GroupOutcome::Record { .. } | GroupOutcome::Witness | GroupOutcome::Kept);
+            if group.is_live() || stays {
+                continue;
+            }
+            let passes = before.get(&report.name).copied().unwrap_or_default() + 1;
+            let name = report.name.clone();
+            if passes > PATIENCE && !budgeted {
+                world.violated(format!("{name} does not go: {:?}", report.outcome));
+            }
+            self.groups.insert(name, passes);
+        }
+    }
+}

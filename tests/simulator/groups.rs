@@ -1,0 +1,121 @@
+//! Container groups of the simulated world, and what becomes of them by themselves.
+
+use std::collections::BTreeMap;
+
+use aci_scaler::container_group::{Container, ContainerGroup, ContainerState, GroupName};
+use time::OffsetDateTime;
+
+use crate::scene::Millis;
+
+/// A container group.
+#[derive(Clone, Debug)]
+pub struct Group {
+    pub name: GroupName,
+    pub tags: BTreeMap<String, String>,
+    pub life: Life,
+    pub created_at: Millis,
+    /// The process that asked for it.
+    pub creator: u32,
+    /// Whether its log was read, or there is none.
+    pub log_read: bool,
+    /// How often its log could not be read.
+    pub log_failures: u32,
+    /// Since when an operator wants it to stay.
+    pub kept_since: Option<Millis>,
+    /// Whether Azure forgets to say when it ended.
+    pub undated: bool,
+}
+
+/// How far a group has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Life {
+    /// It starts, or fails to, or never does either.
+    Pending { until: Millis, fails: bool },
+    /// Its worker does something with a message, or waits for one.
+    Running { since: Millis, until: Millis, message: Option<i64>, exit: Exit },
+    /// Its worker has exited.
+    Exited { since: Millis, at: Millis, code: i64 },
+    /// It has not been provisioned.
+    Failed { at: Millis },
+}
+
+/// How a worker ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// It settles its message, if it has one.
+    Settles,
+    /// It lets its message go, and thinks that all is well.
+    Abandons,
+    /// It dies.
+    Dies,
+}
+
+impl Group {
+    pub fn tag(&self, key: &str) -> &str {
+        self.tags.get(key).map_or("", String::as_str)
+    }
+
+    pub fn subscription(&self) -> &str {
+        self.tag("subscription_name")
+    }
+
+    pub fn number(&self) -> i64 {
+        self.tag("sequence_number").parse().unwrap_or_default()
+    }
+
+    pub fn attempt(&self) -> u32 {
+        self.tag("attempt").parse().unwrap_or_default()
+    }
+
+    /// Whether it is for the same message as another.
+    pub fn is_for(&self, subscription: &str, id: &str) -> bool {
+        self.subscription() == subscription && self.tag("message_id") == id
+    }
+
+    pub fn is_managed(&self) -> bool {
+        self.tag("managed_by") == "worker"
+    }
+
+    pub fn is_live(&self) -> bool {
+        matches!(self.life, Life::Pending { .. } | Life::Running { .. })
+    }
+
+    /// When it changes by itself.
+    pub fn changes_at(&self) -> Millis {
+        match self.life {
+            Life::Pending { until, .. } | Life::Running { until, .. } => until,
+            Life::Exited { .. } | Life::Failed { .. } => Millis::MAX,
+        }
+    }
+
+    /// As a list shows it, without the state of its container, or as a GET does.
+    pub fn seen(&self, in_list: bool, moment: impl Fn(Millis) -> OffsetDateTime) -> ContainerGroup {
+        let (provisioning, state) = match self.life {
+            Life::Pending { .. } => {
+                ("Pending", ContainerState { state: "Waiting".into(), ..ContainerState::default() })
+            }
+            Life::Running { since, .. } => {
+                let started_at = Some(moment(since));
+                ("Succeeded", ContainerState { state: "Running".into(), started_at, ..ContainerState::default() })
+            }
+            Life::Exited { since, at, code } => {
+                let state = ContainerState {
+                    state: "Terminated".into(),
+                    exit_code: Some(code),
+                    started_at: Some(moment(since)),
+                    finished_at: (!self.undated).then(|| moment(at)),
+                    detail_status: None,
+                };
+                ("Succeeded", state)
+            }
+            Life::Failed { .. } => ("Failed", ContainerState::default()),
+        };
+        let state = (!in_list && provisioning != "Failed").then_some(state);
+        ContainerGroup {
+            name: self.name.clone(),
+            tags: self.tags.clone(),
+            provisioning_state: provisioning.into(),
+            containers: vec![Container { name: "worker".into(), state }],
+        }
+    }
+}

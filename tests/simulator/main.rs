@@ -1,0 +1,66 @@
+//! The whole scaler (planner, passes, apply loop) in a simulated world that is driven by a seed.
+//!
+//! Each schedule is 200 steps in which messages come, workers work, hang and die, replies are late or lost, lists lag,
+//! passes overlap and are killed at any await point, and settings change; then nothing goes wrong any more until all is
+//! well. The promises of `docs/guarantees.md` are checked at every request and after every pass.
+//!
+//! * `SIMULATOR_SEED=123 cargo test --test simulator` tells the story of one schedule.
+//! * `SIMULATOR_SCHEDULES=1000000 cargo test --test simulator` runs that many fresh ones.
+
+mod azure;
+mod calm;
+mod groups;
+mod promises;
+mod random;
+mod scene;
+mod schedule;
+mod world;
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Schedules whose seeds are always the same: 0, 1, 2, …
+const FIXED: u64 = 5000;
+
+/// Schedules whose seeds are new in every run.
+const FRESH: u64 = 5000;
+
+#[test]
+fn no_promise_is_broken_in_any_schedule() {
+    if let Some(seed) = number("SIMULATOR_SEED") {
+        run(seed, true);
+        return;
+    }
+    let first = RandomState::new().build_hasher().finish();
+    let (fixed, fresh) = number("SIMULATOR_SCHEDULES").map_or((FIXED, FRESH), |fresh| (0, fresh));
+    let seeds = |index| if index < fixed { index } else { first.wrapping_add(index) };
+    let next = AtomicU64::new(0);
+    let worker = || {
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            if index >= fixed + fresh {
+                break;
+            }
+            run(seeds(index), false);
+        }
+    };
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(worker);
+        }
+    });
+}
+
+fn run(seed: u64, told: bool) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    let outcome = runtime.expect("a runtime can be built").block_on(schedule::run(seed, told));
+    if let Err(failure) = outcome {
+        panic!("{failure}\nTo see why: SIMULATOR_SEED={seed} cargo test --test simulator");
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "how much is simulated is chosen outside")]
+fn number(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok().map(|value| value.parse().unwrap_or_else(|_| panic!("{variable} is not a number")))
+}

@@ -1,0 +1,231 @@
+//! Carries out what the scaler asks for, and checks that it may.
+
+use std::collections::BTreeMap;
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use aci_scaler::container_group::{GroupName, GroupSpec};
+use aci_scaler::services::{ArmError, Created};
+
+use crate::azure::{What, Write};
+use crate::groups::{Group, Life};
+use crate::scene::{Millis, SECOND};
+use crate::world::World;
+
+/// How wrong two clocks together may be.
+pub const MAX_SKEW: Millis = 2 * SECOND;
+
+impl World {
+    /// Carries out a request.
+    pub fn carry_out(&mut self, write: Write, at: Millis) {
+        let answer = match &write.what {
+            What::Put(spec) => self.put(spec, &write, at),
+            What::Delete(name) => self.delete(name, &write, at),
+            What::Tag(name, tags) => self.tag(name, tags, &write),
+        };
+        *write.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
+    }
+
+    /// Takes a create or a delete, if there is budget for it, and says how much is left.
+    fn take(&mut self, at: Millis) -> Result<Option<u32>, ArmError> {
+        while self.taken.front().is_some_and(|taken| taken + 300 * SECOND <= at) {
+            self.taken.pop_front();
+        }
+        let Some(budget) = self.scene.budget else { return Ok(None) };
+        if self.taken.len() >= budget {
+            return Err(ArmError::Throttled { code: "TooManyRequests".into(), retry_after: Duration::from_secs(60) });
+        }
+        self.taken.push_back(at);
+        Ok(Some(u32::try_from(budget - self.taken.len()).unwrap_or(u32::MAX)))
+    }
+
+    fn put(&mut self, spec: &GroupSpec, write: &Write, at: Millis) -> Result<Created, ArmError> {
+        let remaining = self.take(at)?;
+        if let Some(there) = self.groups.get(&spec.name) {
+            if there.is_live() {
+                return Ok(Created { remaining });
+            }
+            // Only a request that was on its way while another process made the same group may come to this.
+            if there.creator == write.process.number || there.created_at < write.sent_at - 30 * SECOND {
+                self.violated(format!("{} runs again", spec.name));
+            }
+        }
+        if self.scene.quota.is_some_and(|quota| self.groups.len() >= quota) {
+            return Err(ArmError::NoCapacity { code: "ContainerGroupQuotaReached".into(), message: String::new() });
+        }
+        let group = self.new_group(spec, write, at);
+        self.tell(|| {
+            format!("process {} creates {} for {:?}: {:?}", group.creator, group.name, group.tags, group.life)
+        });
+        self.check_only_one(&group);
+        self.check_cap(&group, write);
+        self.check_backoff(&group, write, at);
+        self.groups.insert(spec.name.clone(), group);
+        Ok(Created { remaining })
+    }
+
+    fn new_group(&mut self, spec: &GroupSpec, write: &Write, at: Millis) -> Group {
+        let unlucky = |world: &mut Self| world.faulty && world.random.chance(world.scene.bad_luck);
+        let (never, fails) = (unlucky(self), unlucky(self));
+        let start = at + self.random.within(SECOND..90 * SECOND);
+        Group {
+            name: spec.name.clone(),
+            tags: spec.tags.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect(),
+            life: Life::Pending { until: if never { Millis::MAX } else { start }, fails },
+            created_at: at,
+            creator: write.process.number,
+            log_read: false,
+            log_failures: 0,
+            kept_since: None,
+            undated: unlucky(self),
+        }
+    }
+
+    fn check_only_one(&mut self, group: &Group) {
+        let twin = |other: &&Group| {
+            other.is_live() && other.name != group.name && other.is_for(group.subscription(), group.tag("message_id"))
+        };
+        if let Some(twin) = self.groups.values().find(twin) {
+            self.violated(format!("{} and {} are for the same message", twin.name, group.name));
+        }
+    }
+
+    /// Every process keeps to the cap with what it could know: what it asked for itself, and what was there for long
+    /// enough when its pass began.
+    fn check_cap(&mut self, group: &Group, write: &Write) {
+        let process = &write.process;
+        let known_since = process.pass_started_at.load(Relaxed) - self.scene.lag;
+        let known = |other: &&Group| {
+            other.is_managed()
+                && other.is_live()
+                && (other.creator == process.number || other.created_at <= known_since)
+        };
+        let live = self.groups.values().filter(known).filter(|other| other.name != group.name).count();
+        if live >= process.settings.aci.max_instances as usize && write.sent_at >= process.pass_started_at.load(Relaxed)
+        {
+            self.violated(format!("{} is one more than {live}, which is the cap", group.name));
+        }
+    }
+
+    /// Each attempt comes after a back-off, and none is forgotten.
+    fn check_backoff(&mut self, group: &Group, write: &Write, at: Millis) {
+        let place = (group.subscription().to_owned(), group.number());
+        let Some(&(attempt, ended_at, may_be_lost)) = self.ended.get(&place) else { return };
+        if may_be_lost || write.process.settings.processing.retry_backoff.is_zero() || write.sent_at <= ended_at {
+            return;
+        }
+        if group.attempt() != attempt + 1 {
+            self.violated(format!("{} comes after attempt {attempt}", group.name));
+        }
+        let due = ended_at + self.scene.backoff(attempt) - MAX_SKEW;
+        if at < due {
+            self.violated(format!("{} comes {} ms before its time", group.name, due - at));
+        }
+        if group.attempt() > write.process.settings.processing.max_attempts.get() {
+            self.violated(format!("{} is one attempt too many", group.name));
+        }
+    }
+
+    fn delete(&mut self, name: &GroupName, write: &Write, at: Millis) -> Result<Created, ArmError> {
+        self.take(at)?;
+        let Some(group) = self.groups.get(name).cloned() else { return Ok(Created::default()) };
+        let looked_at = write.process.looks.lock().unwrap_or_else(PoisonError::into_inner).get(name).copied();
+        self.tell(|| format!("process {} deletes {name} in {:?}", write.process.number, group.life));
+        if !group.is_managed()
+            || group.kept_since.is_some_and(|since| looked_at.is_none_or(|looked_at| since < looked_at))
+        {
+            self.violated(format!("{name} is not to be touched"));
+        }
+        if !group.log_read && group.log_failures < 3 {
+            self.violated(format!("{name} goes without its log"));
+        }
+        if group.is_live() {
+            self.check_live_delete(&group, write, at);
+        } else {
+            self.check_record_delete(&group, write);
+        }
+        self.unlock(&group);
+        self.groups.remove(name);
+        self.deleted.retain(|(deleted_at, _)| *deleted_at > at - 60 * SECOND);
+        self.deleted.push_back((at, group));
+        Ok(Created::default())
+    }
+
+    /// Something that is not finished goes only when it is stuck, overruns or is an orphan.
+    fn check_live_delete(&mut self, group: &Group, write: &Write, at: Millis) {
+        let place = (group.subscription().to_owned(), group.number());
+        let settings = &write.process.settings;
+        let millis = |duration: Duration| Millis::try_from(duration.as_millis()).unwrap_or(Millis::MAX) - MAX_SKEW;
+        let may_go = match group.life {
+            Life::Running { since, .. } => {
+                let overran = settings.aci.max_runtime.is_some_and(|limit| at - since >= millis(limit));
+                let grace = settings.processing.delete_orphans.then_some(settings.processing.orphan_grace);
+                let gone_for = self.gone.get(&place).map(|gone| at - gone);
+                overran || grace.zip(gone_for).is_some_and(|(grace, gone_for)| gone_for >= millis(grace))
+            }
+            _ => at - group.created_at >= millis(settings.aci.provisioning_timeout),
+        };
+        if !may_go {
+            self.violated(format!("{} is deleted while it is at work", group.name));
+        }
+        // Its count is remembered by this process only.
+        self.ended.insert(place, (group.attempt(), at, true));
+    }
+
+    /// A record goes only when it is not needed any more, or there are too many.
+    fn check_record_delete(&mut self, group: &Group, write: &Write) {
+        let settings = &write.process.settings;
+        if settings.processing.retry_backoff.is_zero() || self.waiting(group.subscription(), group.number()).is_none() {
+            return;
+        }
+        let succeeds = |other: &Group| {
+            other.number() == group.number()
+                && other.is_for(group.subscription(), group.tag("message_id"))
+                && other.attempt() > group.attempt()
+        };
+        if self.groups.values().any(succeeds) {
+            return;
+        }
+        // Records that were there since the pass began, and what may have been planned besides.
+        let since = write.process.pass_started_at.load(Relaxed) - self.scene.lag;
+        let just_deleted = self.deleted.iter().filter(|(at, _)| *at >= since).count();
+        let records =
+            self.groups.values().filter(|group| group.is_managed() && !group.is_live()).count() + just_deleted;
+        // The cap may have been lowered meanwhile.
+        let live = self.groups.values().filter(|group| group.is_managed() && group.is_live()).count();
+        let all = records + live.max(settings.aci.max_instances as usize);
+        let limit = settings.aci.max_instances + (settings.aci.max_instances / 4).max(8);
+        if all <= limit as usize {
+            self.violated(format!("{} is deleted, the only record of attempt {}", group.name, group.attempt()));
+        }
+        if let Some((_, _, may_be_lost)) = self.ended.get_mut(&(group.subscription().to_owned(), group.number())) {
+            *may_be_lost = true;
+        }
+    }
+
+    fn tag(&mut self, name: &GroupName, tags: &BTreeMap<String, String>, write: &Write) -> Result<Created, ArmError> {
+        let looked_at = write.process.looks.lock().unwrap_or_else(PoisonError::into_inner).get(name).copied();
+        let Some(group) = self.groups.get_mut(name) else {
+            return Err(ArmError::NotFound { code: String::new(), message: String::new() });
+        };
+        let stays = |tags: &BTreeMap<String, String>| -> Vec<_> {
+            tags.iter()
+                .filter(|(key, _)| !key.ends_with("_since"))
+                .map(|(key, value)| (key.clone(), value.clone()))
+                .collect()
+        };
+        let raced = group.kept_since.is_some_and(|since| looked_at.is_none_or(|looked_at| since >= looked_at))
+            || looked_at.is_none_or(|looked_at| group.created_at > looked_at);
+        let lost = !raced && stays(&group.tags) != stays(tags);
+        group.tags.clone_from(tags);
+        if raced && group.kept_since.is_some() {
+            group.tags.insert("keep".into(), "true".into());
+        }
+        self.tell(|| format!("process {} tags {name}: {tags:?}", write.process.number));
+        if lost {
+            self.violated(format!("{name} loses tags"));
+        }
+        Ok(Created::default())
+    }
+}

@@ -1,0 +1,134 @@
+//! What a schedule is like: drawn from its seed before it begins.
+
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::time::Duration;
+
+use aci_scaler::container_group::{MemoryGb, NamePrefix};
+use aci_scaler::settings::{
+    AciSettings, AzureSettings, ContainerEnvironment, ProcessingSettings, ServiceBusAuth, ServiceBusSettings, Settings,
+};
+
+use crate::random::Random;
+
+/// Milliseconds of simulated time.
+pub type Millis = i64;
+
+/// A second.
+pub const SECOND: Millis = 1000;
+
+/// What a schedule is like.
+pub struct Scene {
+    /// Names of the subscriptions.
+    pub subscriptions: Vec<&'static str>,
+    /// Processes that make passes of their own.
+    pub processes: usize,
+    /// Requests in a thousand that go wrong.
+    pub faults: i64,
+    /// Passes in a thousand that are killed in each step.
+    pub crashes: i64,
+    /// Messages in a thousand whose worker always dies.
+    pub poison: i64,
+    /// Workers in a thousand that hang, are never started, or fail to be provisioned.
+    pub bad_luck: i64,
+    /// How long a list may lag behind.
+    pub lag: Millis,
+    /// How long after it was sent a request may still be carried out.
+    pub late: Millis,
+    /// Creates and deletes in five minutes, if they are limited.
+    pub budget: Option<usize>,
+    /// Groups that the region takes, if they are limited.
+    pub quota: Option<usize>,
+    /// Most seconds that a worker needs.
+    pub job: i64,
+    /// How the scaler is set.
+    pub settings: Settings,
+}
+
+impl Scene {
+    pub fn draw(random: &mut Random) -> Self {
+        let mut settings = settings();
+        settings.aci.max_instances = u32::try_from(random.within(1..9)).expect("it is small");
+        settings.aci.max_runtime = random.chance(150).then_some(Duration::from_secs(900));
+        settings.aci.provisioning_timeout = Duration::from_secs(random.pick(&[120, 600, 1800]));
+        let processing = &mut settings.processing;
+        processing.max_workers = NonZeroUsize::new(random.pick(&[1, 2, 4])).expect("none is zero");
+        processing.peek_page = NonZeroU32::new(random.pick(&[1, 2, 5, 250])).expect("none is zero");
+        processing.peek_depth = NonZeroU32::new(random.pick(&[50, 10_000])).expect("none is zero");
+        processing.retry_backoff = Duration::from_secs(random.pick(&[60, 60, 60, 60, 30, 300, 0]));
+        processing.max_attempts = NonZeroU32::new(random.pick(&[10, 10, 3])).expect("none is zero");
+        processing.delete_orphans = random.chance(500);
+        processing.orphan_grace = Duration::from_secs(random.pick(&[0, 60, 600]));
+        processing.pass_deadline = Duration::from_secs(random.pick(&[240, 240, 20]));
+        // What the rules count on: a quarter of a back-off covers lists that lag and requests that come late.
+        let backoff = Millis::try_from(processing.retry_backoff.as_millis()).expect("it is short");
+        let margin = if backoff == 0 { 15 * SECOND } else { backoff / 4 };
+        Self {
+            subscriptions: ["a", "b", "c"][..random.pick(&[1, 2, 3])].to_vec(),
+            processes: random.pick(&[1, 1, 1, 2]),
+            faults: random.pick(&[0, 10, 50, 150]),
+            crashes: random.pick(&[0, 0, 10, 50]),
+            poison: random.pick(&[0, 0, 100, 500]),
+            bad_luck: random.pick(&[0, 20, 100]),
+            lag: random.pick(&[0, margin / 3]),
+            late: random.pick(&[SECOND, margin / 2]),
+            budget: random.chance(200).then(|| random.pick(&[12, 30, 100])),
+            quota: random.chance(200).then(|| random.pick(&[3, 6, 12])),
+            job: random.pick(&[5, 60, 600]),
+            settings,
+        }
+    }
+
+    /// The longest wait that any rule imposes.
+    pub fn backoff(&self, attempt: u32) -> Millis {
+        let first = Millis::try_from(self.settings.processing.retry_backoff.as_millis()).expect("it is short");
+        (first << attempt.saturating_sub(1).min(20)).min(1800 * SECOND).max(first)
+    }
+}
+
+fn settings() -> Settings {
+    let memory = |gb: &str| MemoryGb::from_decimal(gb.parse().expect("it is a number")).expect("it is memory");
+    Settings {
+        azure: AzureSettings {
+            subscription_id: "00000000-0000-0000-0000-000000000001".into(),
+            resource_group: "workers".into(),
+            client_id: None,
+            resource_manager: "http://127.0.0.1:1".parse().expect("it is an address"),
+            resource_manager_audience: "https://management.azure.com".into(),
+        },
+        aci: AciSettings {
+            image: "acr.azurecr.io/worker:1".into(),
+            name_prefix: NamePrefix::parse("worker").expect("it is a prefix"),
+            location: "westeurope".into(),
+            max_instances: 5,
+            default_cpu: 2.into(),
+            memory_multiplier: 8.into(),
+            min_memory: memory("0.5"),
+            max_memory: memory("240"),
+            provisioning_timeout: Duration::from_secs(1800),
+            max_runtime: None,
+        },
+        registry: None,
+        service_bus: ServiceBusSettings {
+            host: "127.0.0.1".into(),
+            port: 1,
+            tls: false,
+            auth: ServiceBusAuth::Entra,
+            namespace: "ns".into(),
+            topic: "files".into(),
+            resource_group: "workers".into(),
+        },
+        processing: ProcessingSettings {
+            skip_subscriptions: ["skipped".to_owned()].into(),
+            max_workers: NonZeroUsize::MIN,
+            peek_page: NonZeroU32::MIN,
+            peek_depth: NonZeroU32::MIN,
+            retry_backoff: Duration::from_secs(60),
+            max_attempts: NonZeroU32::MIN,
+            delete_orphans: false,
+            orphan_grace: Duration::from_secs(600),
+            dry_run: false,
+            pass_deadline: Duration::from_secs(240),
+        },
+        container: ContainerEnvironment::default(),
+    }
+}

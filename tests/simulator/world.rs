@@ -1,0 +1,251 @@
+//! The simulated world: a region's container groups, a topic's subscriptions, workers and time.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+use aci_scaler::container_group::GroupName;
+use time::OffsetDateTime;
+use time::macros::datetime;
+use tokio::time::Instant;
+
+use crate::azure::Write;
+use crate::groups::{Exit, Group, Life};
+use crate::promises::MAX_SKEW;
+use crate::random::Random;
+use crate::scene::{Millis, SECOND, Scene};
+
+/// When the simulated world begins.
+const BEGINNING: OffsetDateTime = datetime!(2026-01-05 10:00:00 UTC);
+
+/// All there is.
+pub struct World {
+    pub random: Random,
+    pub scene: Scene,
+    pub groups: BTreeMap<GroupName, Group>,
+    /// Groups that a list that lags still shows, and when they were deleted.
+    pub deleted: VecDeque<(Millis, Group)>,
+    pub subscriptions: BTreeMap<&'static str, Subscription>,
+    /// Whether things go wrong.
+    pub faulty: bool,
+    /// Requests that are on their way, with the moment at which they are carried out.
+    pub writes: Vec<(Millis, Write)>,
+    /// When creates and deletes were taken.
+    pub taken: VecDeque<Millis>,
+    /// How the last attempt at each message ended: which it was, when, and whether its record could be lost.
+    pub ended: HashMap<(String, i64), (u32, Millis, bool)>,
+    /// When messages left their subscription.
+    pub gone: HashMap<(String, i64), Millis>,
+    /// Promises that were broken.
+    pub violations: Vec<String>,
+    /// What happened, if somebody wants to read it.
+    pub story: Option<Vec<String>>,
+    start: Instant,
+}
+
+/// A subscription.
+#[derive(Default)]
+pub struct Subscription {
+    pub messages: BTreeMap<i64, Message>,
+    pub last_number: i64,
+    /// Whether every worker dies here.
+    pub broken: bool,
+}
+
+/// A message.
+#[derive(Clone, Debug)]
+pub struct Message {
+    pub id: String,
+    pub valid: bool,
+    pub poison: bool,
+    pub deferred: bool,
+    pub locked: bool,
+    pub expires_at: Option<Millis>,
+}
+
+impl World {
+    pub fn new(seed: u64, told: bool) -> Self {
+        let mut random = Random::new(seed);
+        let scene = Scene::draw(&mut random);
+        let subscriptions = scene.subscriptions.iter().map(|name| (*name, Subscription::default())).collect();
+        Self {
+            random,
+            scene,
+            groups: BTreeMap::new(),
+            deleted: VecDeque::new(),
+            subscriptions,
+            faulty: true,
+            writes: Vec::new(),
+            taken: VecDeque::new(),
+            ended: HashMap::new(),
+            gone: HashMap::new(),
+            violations: Vec::new(),
+            story: told.then(Vec::new),
+            start: Instant::now(),
+        }
+    }
+
+    pub fn now(&self) -> Millis {
+        Millis::try_from(self.start.elapsed().as_millis()).expect("schedules are short")
+    }
+
+    /// The time of day, as a clock shows it that is wrong by so much.
+    pub fn moment(now: Millis) -> OffsetDateTime {
+        BEGINNING + time::Duration::milliseconds(now)
+    }
+
+    pub fn tell(&mut self, line: impl FnOnce() -> String) {
+        let now = self.now();
+        if let Some(story) = &mut self.story {
+            story.push(format!("{:>8}.{:03} {}", now / SECOND, now % SECOND, line()));
+        }
+    }
+
+    pub fn violated(&mut self, promise: String) {
+        self.tell(|| format!("VIOLATED: {promise}"));
+        self.violations.push(promise);
+    }
+
+    /// Whether something goes wrong now that does in this share of the schedule's faults.
+    pub fn goes_wrong(&mut self, share_per_mille: i64) -> bool {
+        self.faulty && self.random.chance(self.scene.faults * share_per_mille / 1000)
+    }
+
+    /// Lets everything happen that is due, in order.
+    pub fn settle(&mut self) {
+        let now = self.now();
+        loop {
+            let write =
+                self.writes.iter().enumerate().min_by_key(|(_, (at, _))| *at).map(|(index, (at, _))| (*at, index));
+            let group = self.groups.values().map(|group| (group.changes_at(), &group.name)).min();
+            match (write, group) {
+                (Some((at, index)), group) if at <= now && group.is_none_or(|(other, _)| at <= other) => {
+                    let (_, write) = self.writes.swap_remove(index);
+                    self.carry_out(write, at);
+                }
+                (_, Some((at, name))) if at <= now => {
+                    let name = name.clone();
+                    self.change(&name, at);
+                }
+                _ => break,
+            }
+        }
+        for (name, subscription) in &mut self.subscriptions {
+            // The cleaner comes late.
+            let dead = |message: &Message| message.expires_at.is_some_and(|at| at + 30 * SECOND <= now);
+            let numbers: Vec<_> =
+                subscription.messages.iter().filter(|(_, message)| dead(message)).map(|(number, _)| *number).collect();
+            for number in numbers {
+                subscription.messages.remove(&number);
+                self.gone.insert(((*name).to_owned(), number), now);
+            }
+        }
+    }
+
+    /// A group changes by itself.
+    fn change(&mut self, name: &GroupName, at: Millis) {
+        let Some(group) = self.groups.get(name).cloned() else { return };
+        let life = match group.life {
+            Life::Pending { fails: true, .. } => Life::Failed { at },
+            Life::Pending { fails: false, .. } => self.start_worker(&group, at),
+            Life::Running { since, message, exit, .. } => self.end_worker(&group, since, message, exit, at),
+            ended => ended,
+        };
+        self.tell(|| format!("  {name}: {life:?}"));
+        if let Some(group) = self.groups.get_mut(name) {
+            group.life = life;
+        }
+        if matches!(life, Life::Exited { .. } | Life::Failed { .. }) {
+            self.ended.insert((group.subscription().to_owned(), group.number()), (group.attempt(), at, false));
+        }
+    }
+
+    /// A worker takes whichever message comes first, and may hang.
+    fn start_worker(&mut self, group: &Group, at: Millis) -> Life {
+        let hangs = self.faulty && self.random.chance(self.scene.bad_luck / 2);
+        let length = self.random.within(SECOND..(self.scene.job + 2) * SECOND);
+        let abandons = self.faulty && self.random.chance(20);
+        let Some(subscription) = self.subscriptions.get_mut(group.subscription()) else {
+            return Life::Exited { since: at, at, code: 1 };
+        };
+        if subscription.broken {
+            return Life::Running { since: at, until: at + length.min(3 * SECOND), message: None, exit: Exit::Dies };
+        }
+        let free = |message: &Message| {
+            !message.locked && !message.deferred && message.expires_at.is_none_or(|expires_at| expires_at > at)
+        };
+        let Some((number, message)) = subscription.messages.iter_mut().find(|(_, message)| free(message)) else {
+            return Life::Running { since: at, until: at + 30 * SECOND, message: None, exit: Exit::Settles };
+        };
+        message.locked = true;
+        let exit = if message.poison {
+            Exit::Dies
+        } else if abandons {
+            Exit::Abandons
+        } else {
+            Exit::Settles
+        };
+        let until = if hangs { Millis::MAX } else { at + length };
+        Life::Running { since: at, until, message: Some(*number), exit }
+    }
+
+    fn end_worker(&mut self, group: &Group, since: Millis, message: Option<i64>, exit: Exit, at: Millis) -> Life {
+        let name = group.subscription().to_owned();
+        if let (Some(number), Some(subscription)) = (message, self.subscriptions.get_mut(name.as_str())) {
+            if exit == Exit::Settles {
+                subscription.messages.remove(&number);
+                self.gone.insert((name, number), at);
+            } else if let Some(message) = subscription.messages.get_mut(&number) {
+                message.locked = false;
+            }
+        }
+        Life::Exited { since, at, code: i64::from(exit == Exit::Dies) }
+    }
+
+    /// The message that a group was made for, if it is there and wants a worker.
+    pub fn waiting(&self, subscription: &str, number: i64) -> Option<&Message> {
+        let message = self.subscriptions.get(subscription)?.messages.get(&number)?;
+        let expired = message.expires_at.is_some_and(|at| at <= self.now() + MAX_SKEW);
+        (message.valid && !message.deferred && !expired).then_some(message)
+    }
+
+    /// Lets a deleted group's worker drop its message.
+    pub fn unlock(&mut self, group: &Group) {
+        if let Life::Running { message: Some(number), .. } = group.life
+            && let Some(subscription) = self.subscriptions.get_mut(group.subscription())
+            && let Some(message) = subscription.messages.get_mut(&number)
+        {
+            message.locked = false;
+        }
+    }
+
+    pub fn send(&mut self, subscription: &'static str) {
+        let id = format!("m{}", self.random.within(0..12));
+        let (valid, poison) = (!self.random.chance(50), self.random.chance(self.scene.poison));
+        let expires_at = self.random.chance(100).then(|| self.now() + self.random.within(SECOND..900 * SECOND));
+        let deferred = self.random.chance(20);
+        self.tell(|| format!("sent {id} to {subscription}, valid {valid}, poison {poison}, expires {expires_at:?}"));
+        let Some(to) = self.subscriptions.get_mut(subscription) else { return };
+        to.last_number += 1;
+        to.messages.insert(to.last_number, Message { id, valid, poison, deferred, locked: false, expires_at });
+    }
+
+    /// From now on nothing goes wrong any more.
+    pub fn calm_down(&mut self) {
+        self.faulty = false;
+        self.scene.quota = None;
+        self.scene.job = self.scene.job.min(30);
+        let now = self.now();
+        for subscription in self.subscriptions.values_mut() {
+            subscription.broken = false;
+            for message in subscription.messages.values_mut() {
+                message.poison = false;
+            }
+        }
+        for group in self.groups.values_mut() {
+            match &mut group.life {
+                Life::Running { until, exit, .. } => (*until, *exit) = ((*until).min(now + 60 * SECOND), Exit::Settles),
+                Life::Pending { until, fails } => (*until, *fails) = ((*until).min(now + 60 * SECOND), false),
+                Life::Exited { .. } | Life::Failed { .. } => {}
+            }
+        }
+    }
+}
