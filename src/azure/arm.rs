@@ -2,10 +2,10 @@
 //!
 //! * Only reads are sent again, and only a few times; whatever changes something is left to the next pass.
 //! * After a `429`, or a `503` with `Retry-After`, no request of the same kind (read, write, delete: Azure counts them
-//!   apart) leaves before its time.
+//!   apart) to the same resource provider leaves before its time, nor to any other if Resource Manager itself refused it.
 //! * The bearer token goes to no other origin, not even when a `nextLink` says so.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -14,10 +14,10 @@ use reqwest::{Method, StatusCode};
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 use serde_json::Value;
-use tokio::time::Instant;
 use url::Url;
 
 use super::arm_error::{self, retry_after};
+use super::arm_gates::{Gate, Gates};
 use super::credential::Credential;
 use super::http::{Answer, Call, Http, header_map, text_headers};
 use crate::clock::Clock;
@@ -45,15 +45,7 @@ pub struct Arm {
     base: Url,
     scope: String,
     clock: Clock,
-    closed_until: [Mutex<Option<Instant>>; 3],
-}
-
-/// The kinds of request that Azure counts apart.
-#[derive(Clone, Copy, Debug)]
-enum Kind {
-    Read,
-    Write,
-    Delete,
+    gates: Gates,
 }
 
 #[derive(Deserialize)]
@@ -72,7 +64,7 @@ impl Arm {
             base: settings.resource_manager.clone(),
             scope: format!("{}/.default", settings.resource_manager_audience.trim_end_matches('/')),
             clock,
-            closed_until: Default::default(),
+            gates: Gates::default(),
         }
     }
 
@@ -127,16 +119,20 @@ impl Arm {
             let origin = url.origin().ascii_serialization();
             return Err(ArmError::Unavailable { reason: format!("a link leads to another origin ({origin})") });
         }
-        let kind = Kind::of(&method);
-        let attempts = if matches!(kind, Kind::Read) { READ_ATTEMPTS } else { 1 };
+        let gate = Gate::of(&method, &url);
+        let attempts = if gate.is_read() { READ_ATTEMPTS } else { 1 };
         let mut attempt = 1;
         loop {
-            self.check_open(kind)?;
-            let call = Call { method: method.clone(), url: url.clone(), headers: headers.clone(), body: body.clone() };
-            let (error, pause) = match self.http.send(call).await {
-                Ok(answer) if answer.status.is_success() => return Ok(answer),
-                Ok(answer) => self.refused(kind, &answer).await,
-                Err(error) => (ArmError::Unavailable { reason: error.to_string() }, Some(Duration::ZERO)),
+            let (error, pause) = if let Some(wait) = self.gates.wait(&gate) {
+                (ArmError::Throttled { code: "RetryAfter".to_owned(), retry_after: wait }, Some(wait))
+            } else {
+                let call =
+                    Call { method: method.clone(), url: url.clone(), headers: headers.clone(), body: body.clone() };
+                match self.http.send(call).await {
+                    Ok(answer) if answer.status.is_success() => return Ok(answer),
+                    Ok(answer) => self.refused(&gate, &answer).await,
+                    Err(error) => (ArmError::Unavailable { reason: error.to_string() }, Some(Duration::ZERO)),
+                }
             };
             let Some(pause) = pause.filter(|pause| attempt < attempts && *pause <= MAX_RETRY_PAUSE) else {
                 return Err(error);
@@ -148,7 +144,7 @@ impl Arm {
     }
 
     /// What a refusal means, and the least wait after which the same request may succeed, if it may at all.
-    async fn refused(&self, kind: Kind, answer: &Answer) -> (ArmError, Option<Duration>) {
+    async fn refused(&self, gate: &Gate, answer: &Answer) -> (ArmError, Option<Duration>) {
         let wait = retry_after(&answer.headers, self.clock.now());
         let error = arm_error::from_answer(answer, wait);
         let pause = match answer.status {
@@ -161,30 +157,11 @@ impl Arm {
             _ => None,
         };
         if let ArmError::Throttled { retry_after, .. } = error {
-            let mut closed_until = self.closed_until[kind as usize].lock().unwrap_or_else(PoisonError::into_inner);
-            *closed_until = (*closed_until).max(Some(Instant::now() + retry_after));
+            let by_gateway = answer.headers.get("x-ms-failure-cause").is_some_and(|cause| cause == "gateway");
+            self.gates.close(if by_gateway { gate.of_all_providers() } else { gate.clone() }, retry_after);
             return (error, Some(retry_after));
         }
         (error, pause)
-    }
-
-    fn check_open(&self, kind: Kind) -> Result<(), ArmError> {
-        let closed_until = *self.closed_until[kind as usize].lock().unwrap_or_else(PoisonError::into_inner);
-        let retry_after = closed_until.unwrap_or_else(Instant::now).saturating_duration_since(Instant::now());
-        if retry_after.is_zero() {
-            return Ok(());
-        }
-        Err(ArmError::Throttled { code: "RetryAfter".to_owned(), retry_after })
-    }
-}
-
-impl Kind {
-    fn of(method: &Method) -> Self {
-        match *method {
-            Method::GET | Method::HEAD => Self::Read,
-            Method::DELETE => Self::Delete,
-            _ => Self::Write,
-        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod arm;
 mod arm_error;
+mod arm_gates;
 pub mod container_instances;
 pub mod credential;
 pub mod http;

@@ -165,6 +165,8 @@ async fn creating_stops_while_azure_still_takes_some_deletes() {
     config.resource_manager.rate_limit.per_5_minutes = 30;
     let mut world = World::start(&["a"], config).await;
     world.set("PROVISIONING_MAX_WORKERS", "1");
+    // So that finished groups go although nobody has settled their messages.
+    world.set("PROVISIONING_RETRY_BACKOFF_SECONDS", "0");
     world.send("a", messages("m", 40));
     let pass = world.pass().await;
     assert_eq!(pass.messages(), counts([("created", 22), ("waiting_quota", 18)]));
