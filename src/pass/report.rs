@@ -375,6 +375,10 @@ impl Report {
             MessageOutcome::Failed { reason, .. } => {
                 Some(format!("{} got no container group: {reason}.", report.message))
             }
+            MessageOutcome::Parked { attempts, .. } => Some(format!(
+                "{} gets no further container group: {attempts} attempts have not settled it. It is left alone until it leaves its subscription.",
+                report.message
+            )),
             _ => None,
         });
         let count = troubles.clone().count();

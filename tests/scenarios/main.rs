@@ -1,5 +1,6 @@
 //! Scenarios: the real scaler's binary on the local Azure, over real sockets.
 
+mod attempts;
 mod backlog;
 mod command_line;
 mod functions_host;
