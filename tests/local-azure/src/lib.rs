@@ -4,8 +4,13 @@
 pub mod client;
 pub mod clock;
 pub mod container_groups;
+pub mod demo;
+pub mod function_app;
 pub mod functions_host;
 pub mod identity;
 pub mod local;
 pub mod resource_manager;
+pub mod sample;
+pub mod serve;
 pub mod service_bus;
+pub mod worker;

@@ -1,7 +1,7 @@
 //! The endpoints by which people and deployments talk to a host (azure-functions-host, `FunctionsController.cs`).
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::body::Bytes;
@@ -17,9 +17,9 @@ use tokio::task::JoinSet;
 use super::Shared;
 use super::worker::State as WorkerState;
 
-/// Starts to serve on a free port; as under `func start`, no key is asked for.
-pub(super) async fn serve(shared: Arc<Shared>, tasks: &mut JoinSet<()>) -> io::Result<SocketAddr> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+/// Starts to serve at an address and returns it with its port; as under `func start`, no key is asked for.
+pub(super) async fn serve(shared: Arc<Shared>, at: SocketAddr, tasks: &mut JoinSet<()>) -> io::Result<SocketAddr> {
+    let listener = TcpListener::bind(at).await?;
     let address = listener.local_addr()?;
     let router = Router::new()
         .route("/admin/functions/{name}", post(run))

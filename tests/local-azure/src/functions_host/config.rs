@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -32,6 +33,8 @@ pub struct HostConfig {
     pub shutdown: ShutdownMode,
     /// How long an invocation waits for the handler to be ready.
     pub dispatch_limit: Duration,
+    /// Where the admin endpoints are served; a port of 0 means any free one.
+    pub admin: SocketAddr,
 }
 
 /// How a host ends its handler.
@@ -60,6 +63,7 @@ impl HostConfig {
             framing: Framing::default(),
             shutdown: ShutdownMode::default(),
             dispatch_limit: DISPATCH_LIMIT,
+            admin: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         }
     }
 }

@@ -109,7 +109,7 @@ impl FunctionsHost {
             orders,
         });
         let mut tasks = JoinSet::new();
-        let admin_address = admin::serve(Arc::clone(&shared), &mut tasks).await?;
+        let admin_address = admin::serve(Arc::clone(&shared), config.admin, &mut tasks).await?;
         // Without a function there is nothing to start a handler for.
         if !shared.app.functions.is_empty() {
             tasks.spawn(supervisor.run());
