@@ -1,11 +1,37 @@
-//! How much memory processes hold, as Linux tells it in `/proc`.
+//! How much memory processes hold, as Linux tells it in `/proc`, and how much they may.
 
 use std::fs;
+use std::io;
+
+use rustix::process::Pid;
 
 /// Gigabytes as KiB. They are powers of two, as in the limits of containers.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "amounts are small and not negative")]
 pub(crate) fn kib(gb: f64) -> u64 {
     (gb * 1024.0 * 1024.0) as u64
+}
+
+/// Limits what a process may allocate, from now on and of its children too, unless it is limited to less already.
+///
+/// # Errors
+/// When the system does not allow it. A process that has exited needs no limit.
+#[cfg(target_os = "linux")]
+pub(crate) fn limit_data(process: Option<Pid>, limit_kib: u64) -> io::Result<()> {
+    use rustix::io::Errno;
+    use rustix::process::{Resource, Rlimit, getrlimit, prlimit};
+
+    let wanted = limit_kib * 1024;
+    let limit = getrlimit(Resource::Data).maximum.map_or(wanted, |maximum| maximum.min(wanted));
+    match prlimit(process, Resource::Data, Rlimit { current: Some(limit), maximum: Some(limit) }) {
+        Ok(_) | Err(Errno::SRCH) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Other systems have no such limit for another process.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn limit_data(_: Option<Pid>, _: u64) -> io::Result<()> {
+    Ok(())
 }
 
 /// What a process and all its descendants hold that cannot be taken from them: what a container is killed for. Nothing

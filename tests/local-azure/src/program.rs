@@ -36,8 +36,6 @@ const MEMORY_INTERVAL: Duration = Duration::from_millis(50);
 const MAX_LINE_BYTES: u64 = 64 * 1024;
 /// How long the pipes of a program that has exited are read on: they are empty at once unless something went wrong.
 const DRAIN_LIMIT: Duration = Duration::from_secs(1);
-/// Limits data to so many KiB, unless it is limited to less already, and becomes the program.
-const LIMITED: &str = r#"ulimit -d "$1" 2>/dev/null; shift; exec "$@""#;
 
 /// A program that is run for every container group.
 #[derive(Clone, Debug)]
@@ -74,14 +72,14 @@ impl Program {
     }
 
     fn spawn(&self, job: &Job) -> io::Result<Processes> {
-        let mut command = Command::new("/bin/sh");
-        command.args(["-c", LIMITED, "sh", &memory::kib(2.0 * job.memory_gb).to_string()]);
-        command.arg(&self.executable).args(&self.arguments);
-        command.env_clear().env("PATH", &self.path).envs(&job.environment);
+        let mut command = Command::new(&self.executable);
+        command.args(&self.arguments).env_clear().env("PATH", &self.path).envs(&job.environment);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let child = command.process_group(0).kill_on_drop(true).spawn()?;
         let group = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
-        Ok(Processes { child, group })
+        let processes = Processes { child, group };
+        memory::limit_data(group, memory::kib(2.0 * job.memory_gb))?;
+        Ok(processes)
     }
 }
 
@@ -119,8 +117,7 @@ impl Processes {
             () = exceed(leader, memory::kib(job.memory_gb)) => Exit::OutOfMemory,
         };
         drop(self);
-        for reader in output.into_iter().flatten() {
-            let mut reader = reader;
+        for mut reader in output.into_iter().flatten() {
             if timeout(DRAIN_LIMIT, &mut reader).await.is_err() {
                 reader.abort();
             }

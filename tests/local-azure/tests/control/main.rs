@@ -1,6 +1,10 @@
-//! The control API, over HTTP as tools and the page use it.
+//! The local Azure as it is for people who develop on it: the control API, the page, and workers of their own.
 
 mod actions;
 mod faults;
+mod page;
+mod programs;
 mod source;
 mod support;
+#[path = "../common/tools.rs"]
+mod tools;

@@ -9,6 +9,7 @@ use local_azure::local::{LocalAzure, LocalAzureConfig};
 use local_azure::sample;
 use reqwest::{Client, Method, Response};
 use serde_json::{Value, json};
+use tokio::time::{sleep, timeout};
 
 /// How long anything here may take; a busy machine needs some of it.
 pub const DEADLINE: Duration = Duration::from_secs(20);
@@ -68,7 +69,7 @@ impl Controlled {
         request.send().await
     }
 
-    /// Makes a group of 1 GB with this environment, and waits for its life to be as `condition` has it.
+    /// Makes a group of 0.5 GB with this environment, and waits for it to be as `condition` has it.
     pub async fn group(&self, name: &str, environment: &Value, condition: fn(&GroupSnapshot) -> bool) -> GroupSnapshot {
         let body = json!({
             "location": "westeurope",
@@ -87,11 +88,17 @@ impl Controlled {
         self.until(name, condition).await
     }
 
-    /// Waits for the life of a group to be as `condition` has it.
-    pub async fn until(&self, name: &str, condition: fn(&GroupSnapshot) -> bool) -> GroupSnapshot {
+    /// Waits for a group to be as `condition` has it. It is asked again and again, for nobody tells of lines of a log.
+    async fn until(&self, name: &str, condition: fn(&GroupSnapshot) -> bool) -> GroupSnapshot {
         let groups = self.azure.resource_manager.container_groups();
-        let is = |group: &GroupSnapshot| group.name == name && condition(group);
-        let found = groups.until(DEADLINE, |groups| groups.iter().any(is)).await.unwrap();
-        found.into_iter().find(|group| group.name == name).unwrap()
+        let found = async {
+            loop {
+                match groups.group(name).filter(condition) {
+                    Some(group) => return group,
+                    None => sleep(Duration::from_millis(5)).await,
+                }
+            }
+        };
+        timeout(DEADLINE, found).await.unwrap_or_else(|_| panic!("{:#?}", groups.groups()))
     }
 }
