@@ -64,7 +64,8 @@ mod tests {
 
     #[test]
     fn anonymous_and_shared_memory_count_and_files_do_not() {
-        let status = "Name:\tx\nVmRSS:\t    4000 kB\nRssAnon:\t    1000 kB\nRssFile:\t    2500 kB\nRssShmem:\t     500 kB\n";
+        let status =
+            "Name:\tx\nVmRSS:\t    4000 kB\nRssAnon:\t    1000 kB\nRssFile:\t    2500 kB\nRssShmem:\t     500 kB\n";
         assert_eq!(of_status(status), 1500);
         assert_eq!(of_status(""), 0);
     }

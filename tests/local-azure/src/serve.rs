@@ -59,11 +59,7 @@ pub enum ServeError {
 
 /// The built-in worker, slow enough to be looked at and short enough to be waited for.
 pub fn built_in_worker() -> BuiltIn {
-    BuiltIn {
-        at_least: Duration::from_secs(10),
-        per_gib: Duration::from_secs(20),
-        patience: Duration::from_mins(1),
-    }
+    BuiltIn { at_least: Duration::from_secs(10), per_gib: Duration::from_secs(20), patience: Duration::from_mins(1) }
 }
 
 /// Starts a local Azure on these ports, as `.env` expects it on the default ones, whose container groups run this worker.

@@ -30,10 +30,7 @@ fn one() -> u32 {
 }
 
 /// Sends messages about files of one size, and answers with their ids.
-pub(super) async fn send(
-    State(azure): State<LocalAzure>,
-    body: Bytes,
-) -> Result<(StatusCode, Json<Value>), Refusal> {
+pub(super) async fn send(State(azure): State<LocalAzure>, body: Bytes) -> Result<(StatusCode, Json<Value>), Refusal> {
     let Messages { size_mb, count } = parse(&body)?;
     if !(1..=MAX_COUNT).contains(&count) {
         return Err(Refusal::Invalid(format!("count is 1 to {MAX_COUNT}")));
@@ -81,7 +78,8 @@ pub(super) async fn log(State(azure): State<LocalAzure>, Path(name): Path<String
     let groups = azure.resource_manager.container_groups();
     let gone = || groups.gone().into_iter().rev().map(|gone| gone.group).find(|group| group.name == name);
     let group = groups.group(&name).or_else(gone).ok_or_else(|| no_group(&name))?;
-    Ok(group.log.iter().map(|line| format!("{line}\n")).collect())
+    let lines = group.log.iter().flat_map(|line| [line.as_str(), "\n"]);
+    Ok(lines.collect())
 }
 
 fn no_group(name: &str) -> Refusal {

@@ -175,8 +175,7 @@ impl TryFrom<u16> for Status {
 impl ResourceManagerFault {
     fn into_fault(self) -> Result<resource_manager::Fault, Refusal> {
         let Self { operation, effect, name, after_effect, times, probability, seed } = self;
-        let mut trigger =
-            resource_manager::Fault::always(operation).occurring(occurrence(times, probability, seed)?);
+        let mut trigger = resource_manager::Fault::always(operation).occurring(occurrence(times, probability, seed)?);
         if let Some(name) = name {
             trigger = trigger.named(name);
         }

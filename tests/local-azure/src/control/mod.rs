@@ -45,10 +45,7 @@ pub(crate) fn routes(azure: LocalAzure) -> Router {
             "/control/resource-manager/faults",
             get(faults::resource_manager).post(faults::fail_resource_manager).delete(faults::clear_resource_manager),
         )
-        .route(
-            "/control/container-groups/rules",
-            get(faults::rules).post(faults::add_rule).delete(faults::clear_rules),
-        )
+        .route("/control/container-groups/rules", get(faults::rules).post(faults::add_rule).delete(faults::clear_rules))
         .route("/control/container-groups/{name}/log", get(actions::log))
         .route("/control/container-groups/{name}/exit", post(actions::exit))
         .route("/control", get(unknown))

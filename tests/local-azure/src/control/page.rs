@@ -4,8 +4,7 @@ use axum::http::header;
 use axum::response::IntoResponse;
 
 /// What the page may load and where it may be shown: its own files, and in no other page.
-const CONTENT_SECURITY_POLICY: &str =
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'; \
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'; \
      form-action 'none'; frame-ancestors 'none'";
 
 pub(super) async fn html() -> impl IntoResponse {

@@ -124,7 +124,7 @@ impl ResourceManager {
     /// Does the same, and serves these routes next to its own.
     pub(crate) async fn start_with(
         config: ResourceManagerConfig,
-        routes: impl FnOnce(&Self) -> Router,
+        more: impl FnOnce(&Self) -> Router,
     ) -> io::Result<Self> {
         let listener = TcpListener::bind(config.listen).await?;
         let endpoint = format!("http://{}", listener.local_addr()?);
@@ -134,7 +134,7 @@ impl ResourceManager {
         let router = Router::new()
             .fallback(handler::handle)
             .with_state(Arc::clone(&shared))
-            .merge(routes(&manager))
+            .merge(more(&manager))
             .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
             .into_make_service_with_connect_info::<Breaker>();
         let stopping = shared;

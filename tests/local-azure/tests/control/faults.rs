@@ -108,7 +108,11 @@ async fn all_are_listed_until_cleared(path: &str, faults: &[Value]) {
 async fn a_body_that_is_wrong_is_refused_with_what_is_accepted() {
     let controlled = controlled().await;
     let cases = [
-        (SERVICE_BUS, json!({ "operation": "pique", "effect": "hang" }), "`connect`, `put_token`, `attach`, `send`, `peek`"),
+        (
+            SERVICE_BUS,
+            json!({ "operation": "pique", "effect": "hang" }),
+            "`connect`, `put_token`, `attach`, `send`, `peek`",
+        ),
         (SERVICE_BUS, json!({ "operation": "peek", "effect": "hangs" }), "`delay_ms`, `hang`, `refuse`"),
         (SERVICE_BUS, json!({ "operation": "peek", "effect": "hang", "tmes": 1 }), "`times`, `probability`, `seed`"),
         (SERVICE_BUS, json!({ "operation": "send", "effect": { "page_limit": 1 } }), "no effect on \"send\""),
@@ -144,7 +148,9 @@ async fn a_body_that_is_wrong_is_refused_with_what_is_accepted() {
 async fn a_throttled_operation_says_when_to_come_again_and_the_fault_is_used_up() {
     let controlled = controlled().await;
     let answer = json!({ "throttled": { "retry_after_seconds": 7 } });
-    controlled.post(RESOURCE_MANAGER, &json!({ "operation": "list_groups", "effect": { "answer": answer }, "times": 1 })).await;
+    controlled
+        .post(RESOURCE_MANAGER, &json!({ "operation": "list_groups", "effect": { "answer": answer }, "times": 1 }))
+        .await;
     let throttled = controlled.arm(Method::GET, GROUPS, None).await.unwrap();
     assert_eq!((throttled.status().as_u16(), throttled.headers()["retry-after"].to_str().unwrap()), (429, "7"));
     assert_eq!(controlled.arm(Method::GET, GROUPS, None).await.unwrap().status(), 200);
@@ -166,7 +172,9 @@ async fn small_pages_show_all_groups_by_their_links() {
 #[tokio::test]
 async fn a_reply_is_lost_after_the_group_was_made() {
     let controlled = controlled().await;
-    controlled.post(RESOURCE_MANAGER, &json!({ "operation": "delete_group", "effect": "reset", "after_effect": true })).await;
+    controlled
+        .post(RESOURCE_MANAGER, &json!({ "operation": "delete_group", "effect": "reset", "after_effect": true }))
+        .await;
     controlled.group("worker-1", &json!([]), is_over).await;
     assert!(controlled.arm(Method::DELETE, &format!("{GROUPS}/worker-1"), None).await.is_err());
     assert!(controlled.azure.resource_manager.container_groups().groups().is_empty());
