@@ -65,7 +65,7 @@ fn state(phase: Phase) -> &'static str {
     match phase {
         Phase::Pending => "pending",
         Phase::Pulling => "pulling",
-        Phase::ImagePullBackOff => "image cannot be pulled",
+        Phase::ImagePullBackOff => "pull fails",
         Phase::Running { .. } => "running",
         Phase::Terminated { exit: Exit::OutOfMemory, .. } => "out of memory",
         Phase::Terminated { exit: Exit::Code(0), .. } => "succeeded",

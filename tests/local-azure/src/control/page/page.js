@@ -66,6 +66,7 @@ function makeSubscription() {
 }
 
 function showSubscriptions(subscriptions) {
+  subscriptions.sort((one, other) => one.name.localeCompare(other.name, undefined, { numeric: true }));
   const most = Math.max(10, ...subscriptions.map((subscription) => subscription.messages));
   reconcile(at("subscriptions"), subscriptions, (subscription) => subscription.name, makeSubscription, (node, subscription) => {
     const notes = [];
@@ -83,7 +84,7 @@ function showSubscriptions(subscriptions) {
 function kindOf(group) {
   if (group.state === "running") return "running";
   if (group.state === "succeeded") return "ended";
-  return ["failed", "out of memory", "no capacity", "image cannot be pulled"].includes(group.state) ? "failed" : "starting";
+  return ["failed", "out of memory", "no capacity", "pull fails"].includes(group.state) ? "failed" : "starting";
 }
 
 const idOf = (group) => `${group.name} ${group.created}`;
@@ -97,7 +98,7 @@ function makeGroup(group) {
   fail.addEventListener("click", () => failGroup(group.name));
   const track = element("div", "track", element("i", "starting"), element("i", "running"), element("i", "after"));
   track.setAttribute("aria-hidden", "true");
-  return element("li", "", open, element("span", "state"), element("span", "size"), track, element("span", "age"), element("span", "", fail));
+  return element("li", "", open, element("span", "name of", group.subscription ?? ""), element("span", "state"), element("span", "size"), track, element("span", "age"), element("span", "", fail));
 }
 
 function place(bar, from, to) {
@@ -231,7 +232,7 @@ function show(state) {
   setText(at("total-messages"), state.subscriptions.reduce((sum, subscription) => sum + subscription.messages, 0));
   setText(at("total-active"), active.length);
   setText(at("total-memory"), `${Math.round(10 * active.reduce((sum, group) => sum + group.memory_gb, 0)) / 10} GB`);
-  setText(at("faults"), `${state.faults} faults in force`);
+  setText(at("faults"), `${state.faults} ${state.faults === 1 ? "fault" : "faults"} in force`);
   setHidden(at("faults"), state.faults === 0);
   showSubscriptions(state.subscriptions);
   showPasses(state.passes);

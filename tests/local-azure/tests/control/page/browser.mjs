@@ -21,7 +21,7 @@ export async function withBrowser(use) {
 
 /** A page of this size, in the light or the dark. */
 export async function open(browser, address, colorScheme) {
-  const context = await browser.newContext({ colorScheme, viewport: { width: 1180, height: 760 } });
+  const context = await browser.newContext({ colorScheme, viewport: { width: 1180, height: 840 } });
   const page = await context.newPage();
   await page.goto(address);
   return page;
