@@ -4,11 +4,17 @@
 pub mod client;
 pub mod clock;
 pub mod container_groups;
+mod control;
 pub mod demo;
 pub mod function_app;
 pub mod functions_host;
 pub mod identity;
 pub mod local;
+mod memory;
+mod millis;
+mod occurrence;
+pub mod passes;
+pub mod program;
 pub mod resource_manager;
 pub mod sample;
 pub mod serve;

@@ -6,7 +6,9 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crate::clock;
+use crate::control;
 use crate::identity::{IdentityConfig, SERVICE_BUS_AUDIENCE};
+use crate::passes::Passes;
 use crate::resource_manager::{ResourceManager, ResourceManagerConfig, TopicSubscription};
 use crate::service_bus::{ServiceBus, ServiceBusConfig, SubscriptionSummary};
 
@@ -20,13 +22,16 @@ pub const SUBSCRIPTION_ID: &str = "00000000-0000-0000-0000-000000000001";
 pub const RESOURCE_GROUP: &str = "local";
 
 /// Service Bus, Resource Manager with container instances, and managed identity, which know each other: the topic's
-/// subscriptions are in Resource Manager, and tokens of the identity open Service Bus.
+/// subscriptions are in Resource Manager, and tokens of the identity open Service Bus. A page for people and the control
+/// API are where Resource Manager is.
 #[derive(Clone, Debug)]
 pub struct LocalAzure {
     /// The namespace `local`, with the topic [`TOPIC`], which has no subscriptions yet.
     pub service_bus: ServiceBus,
     /// Resource Manager.
     pub resource_manager: ResourceManager,
+    /// The scaler's last passes, as far as somebody has told of them.
+    pub passes: Passes,
 }
 
 /// How a [`LocalAzure`] is set up.
@@ -79,12 +84,16 @@ impl LocalAzure {
                 Some(subscriptions.into_iter().map(listed).collect())
             }
         };
-        let resource_manager =
-            ResourceManager::start(ResourceManagerConfig { topics: Arc::new(topics), ..config.resource_manager })
-                .await?;
+        let passes = Passes::default();
+        let config = ResourceManagerConfig { topics: Arc::new(topics), ..config.resource_manager };
+        let resource_manager = ResourceManager::start_with(config, |manager| {
+            let (service_bus, passes) = (service_bus.clone(), passes.clone());
+            control::routes(Self { service_bus, resource_manager: manager.clone(), passes })
+        })
+        .await?;
         // It was empty until now.
         _ = identity.set(resource_manager.clone());
-        Ok(Self { service_bus, resource_manager })
+        Ok(Self { service_bus, resource_manager, passes })
     }
 
     /// The environment of a scaler that works on this local Azure, complete but for what a test wants otherwise.

@@ -5,10 +5,13 @@ use std::future::pending;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
+use local_azure::container_groups::Worker;
 use local_azure::demo::{Demo, Story};
 use local_azure::function_app::{FUNCTION, build_scaler};
+use local_azure::program::Program;
 use local_azure::serve::{self, PORT, SERVICE_BUS_PORT};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
@@ -40,6 +43,12 @@ enum Command {
         /// Run the scaler too, every minute under a Functions host
         #[arg(long)]
         host: bool,
+        /// Run this program for every container group, with the group's environment, in the place of the built-in worker
+        #[arg(long, value_name = "PROGRAM")]
+        worker: Option<PathBuf>,
+        /// An argument of the worker; may be given many times
+        #[arg(long, value_name = "ARGUMENT", requires = "worker", allow_hyphen_values = true)]
+        worker_arg: Vec<OsString>,
     },
     /// Send messages to a local Azure that is up
     Send {
@@ -74,9 +83,13 @@ fn main() -> Result<ExitCode, Failure> {
 async fn run(line: CommandLine) -> Result<ExitCode, Failure> {
     match line.command {
         None => demo(line.scaler).await,
-        Some(Command::Serve { service_bus_port, port, host }) => {
+        Some(Command::Serve { service_bus_port, port, host, worker, worker_arg }) => {
+            let worker: Arc<dyn Worker> = match worker {
+                Some(program) => Arc::new(Program::find(&program, worker_arg, &path())?),
+                None => Arc::new(serve::built_in_worker()),
+            };
             let scaler = if host { Some(scaler(line.scaler).await?) } else { None };
-            serve(service_bus_port, port, scaler).await
+            serve(service_bus_port, port, worker, scaler).await
         }
         Some(Command::Send { size, count, service_bus_port }) => {
             for id in serve::send(service_bus_port, size, count).await? {
@@ -94,8 +107,13 @@ async fn demo(given: Option<PathBuf>) -> Result<ExitCode, Failure> {
     Ok(if summary.is_complete() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-async fn serve(service_bus_port: u16, port: u16, scaler: Option<PathBuf>) -> Result<ExitCode, Failure> {
-    let azure = serve::start(service_bus_port, port).await?;
+async fn serve(
+    service_bus_port: u16,
+    port: u16,
+    worker: Arc<dyn Worker>,
+    scaler: Option<PathBuf>,
+) -> Result<ExitCode, Failure> {
+    let azure = serve::start(service_bus_port, port, worker).await?;
     serve::tell_how_to_use(&azure, print);
     let story = Story::new(print);
     let host = async {
@@ -124,6 +142,10 @@ async fn scaler(given: Option<PathBuf>) -> Result<PathBuf, Failure> {
 /// The cargo that runs this, or else that on the PATH.
 fn cargo() -> OsString {
     std::env::var_os("CARGO").unwrap_or_else(|| OsStr::new("cargo").to_owned())
+}
+
+fn path() -> OsString {
+    std::env::var_os("PATH").unwrap_or_default()
 }
 
 /// Waits for whatever a terminal or a supervisor ends a program with.

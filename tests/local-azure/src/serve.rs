@@ -6,10 +6,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use crate::client::{Client, ClientError};
-use crate::container_groups::ContainerGroupsConfig;
+use crate::container_groups::{ContainerGroupsConfig, Worker};
 use crate::demo::{GroupWatch, Story, worth_telling};
 use crate::function_app::{FunctionApp, FunctionAppError};
 use crate::functions_host::{HostConfig, ShutdownMode};
@@ -56,18 +57,18 @@ pub enum ServeError {
     FunctionApp(#[from] FunctionAppError),
 }
 
-/// Starts a local Azure on these ports, as `.env` expects it on the default ones.
-pub async fn start(service_bus_port: u16, port: u16) -> Result<LocalAzure, ServeError> {
+/// The built-in worker, slow enough to be looked at and short enough to be waited for.
+pub fn built_in_worker() -> BuiltIn {
+    BuiltIn { at_least: Duration::from_secs(10), per_gib: Duration::from_secs(20), patience: Duration::from_mins(1) }
+}
+
+/// Starts a local Azure on these ports, as `.env` expects it on the default ones, whose container groups run this worker.
+pub async fn start(service_bus_port: u16, port: u16, worker: Arc<dyn Worker>) -> Result<LocalAzure, ServeError> {
     let mut config = LocalAzureConfig::default();
     config.service_bus.addr = SocketAddr::from((Ipv4Addr::LOCALHOST, service_bus_port));
     config.resource_manager.listen = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     config.resource_manager.container_groups = ContainerGroupsConfig {
-        // Slow enough to be looked at, short enough to be waited for.
-        worker: Arc::new(BuiltIn {
-            at_least: Duration::from_secs(10),
-            per_gib: Duration::from_secs(20),
-            patience: Duration::from_mins(1),
-        }),
+        worker,
         pending: Duration::from_secs(1),
         pulling: Duration::from_secs(2),
         ..ContainerGroupsConfig::default()
@@ -81,6 +82,7 @@ pub async fn start(service_bus_port: u16, port: u16) -> Result<LocalAzure, Serve
 /// Tells where everything is and what can be done with it.
 pub fn tell_how_to_use(azure: &LocalAzure, tell: impl Fn(&str)) {
     tell("The local Azure is up. Ctrl-C ends it.\n");
+    tell(&format!("  Page               {}/", azure.resource_manager.endpoint()));
     tell(&format!("  Service Bus        {}", azure.service_bus.connection_string()));
     for (name, sizes) in SUBSCRIPTIONS {
         let (from, to) = sizes.into_inner();
@@ -122,8 +124,17 @@ pub async fn follow(azure: &LocalAzure, story: &Story) {
 pub async fn start_host(azure: &LocalAzure, scaler: &Path) -> Result<FunctionApp, ServeError> {
     let mut settings = azure.scaler_environment();
     settings.insert("LOG_FORMAT".to_owned(), "json".to_owned());
+    let (outcomes, mut ended) = mpsc::unbounded_channel();
+    let passes = azure.passes.clone();
+    // Ends with the host, which alone has the sender.
+    tokio::spawn(async move {
+        while let Some(outcome) = ended.recv().await {
+            passes.add_outcome(outcome);
+        }
+    });
     let configure = |config| HostConfig {
         timers: true,
+        outcomes: Some(outcomes),
         shutdown: ShutdownMode::CoreTools,
         admin: SocketAddr::from((Ipv4Addr::LOCALHOST, HOST_PORT)),
         ..config

@@ -105,6 +105,8 @@ pub(super) struct Group {
     pub phase: Phase,
     pub events: Vec<Value>,
     pub log: LogSink,
+    /// When this life of it began.
+    pub created: OffsetDateTime,
     /// Tells this life of the group from earlier ones, whose tasks may still be ending.
     pub life: u64,
     pub task: Option<AbortHandle>,

@@ -34,7 +34,11 @@ impl Life {
 
     async fn run(&self) -> Result<(), Superseded> {
         let config = &self.groups.0.config;
-        sleep(config.pending).await;
+        sleep(match self.behaviour {
+            Some(Behaviour::StartsAfter(pending)) => pending,
+            _ => config.pending,
+        })
+        .await;
         match self.behaviour {
             Some(Behaviour::StaysPending) => return Ok(()),
             Some(Behaviour::CapacityFails) => return self.fail_for_capacity(),
@@ -55,6 +59,10 @@ impl Life {
         let job = self.start()?;
         let exit = match self.behaviour {
             Some(Behaviour::Exits(exit)) => exit,
+            Some(Behaviour::ExitsAfter { after, exit }) => {
+                sleep(after).await;
+                exit
+            }
             Some(Behaviour::Hangs) => std::future::pending().await,
             _ => self.work(job).await,
         };

@@ -28,13 +28,13 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-pub use behaviour::{Behaviour, Rule};
+pub use behaviour::{Behaviour, GroupSelector, Rule};
 pub use group::{Phase, View};
 pub use invalid::InvalidGroup;
 pub use log::{LogQuery, LogSink, RUNNING_MAX_BYTES, STOPPED_MAX_BYTES, STOPPED_MAX_LINES};
 pub use operation::{Put, Usage};
 pub use refused::{LogRefused, PutRefused, Transitioning};
-pub use snapshot::GroupSnapshot;
+pub use snapshot::{GoneGroup, GroupSnapshot};
 pub(crate) use spec::parse_patch;
 pub use spec::{ContainerSpec, EnvironmentVariable, GroupSpec};
 pub use worker::{Exit, ExitsAtOnce, ExitsWhenTold, Job, Run, Worker};
@@ -135,6 +135,11 @@ impl ContainerGroups {
         self.groups().into_iter().find(|group| group.name.eq_ignore_ascii_case(name))
     }
 
+    /// The groups that were deleted last, oldest first; older ones are forgotten.
+    pub fn gone(&self) -> Vec<GoneGroup> {
+        self.state().gone.iter().cloned().collect()
+    }
+
     /// How often a group of this name was started, deleted ones included.
     pub fn runs(&self, name: &str) -> u32 {
         self.state().runs(name)
@@ -148,6 +153,16 @@ impl ContainerGroups {
     /// Makes groups misbehave from now on. Of several rules that match, the first made wins.
     pub fn inject(&self, rule: Rule) {
         self.state().rules.push(rule);
+    }
+
+    /// How groups misbehave now, each rule with how often it still will.
+    pub fn rules(&self) -> Vec<Rule> {
+        self.state().rules.clone()
+    }
+
+    /// Makes groups that come behave again.
+    pub fn clear_rules(&self) {
+        self.state().rules.clear();
     }
 
     /// Puts a group there as `json` has it, in the place of one that has its name. It is shown as it is (without

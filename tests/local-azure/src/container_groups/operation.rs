@@ -15,6 +15,7 @@ use super::refused::{LogRefused, PutRefused, Transitioning};
 use super::spec::GroupSpec;
 use super::state::{Key, State, key};
 use super::{AcceptedPut, ContainerGroups, ContainerGroupsConfig};
+use crate::clock;
 
 /// A PUT that was accepted.
 #[derive(Clone, Debug, PartialEq)]
@@ -102,6 +103,7 @@ impl ContainerGroups {
             phase: Phase::Pending,
             events: Vec::new(),
             log: LogSink::default(),
+            created: clock::now(),
             life,
             task: None,
             operation,
@@ -140,7 +142,9 @@ impl ContainerGroups {
         info!(group = group.name, "a container group is deleted");
         group.end_run();
         let json = group.to_json(View::Single);
-        state.groups.remove(&key);
+        if let Some(group) = state.groups.remove(&key) {
+            state.remember(&group);
+        }
         drop(state);
         self.changed();
         Ok(Some(json))

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
+use time::OffsetDateTime;
 
 use super::group::{Content, Group, Phase, View};
 use super::spec::EnvironmentVariable;
@@ -22,6 +23,8 @@ pub struct GroupSnapshot {
     pub image: String,
     /// The variables of its first container.
     pub environment: BTreeMap<String, EnvironmentVariable>,
+    /// When it was created or deployed anew.
+    pub created: OffsetDateTime,
     /// How far its life has come.
     pub phase: Phase,
     /// How often a group of this name was started, deleted ones included.
@@ -30,6 +33,15 @@ pub struct GroupSnapshot {
     pub log: Vec<String>,
     /// What a GET shows.
     pub json: Value,
+}
+
+/// A container group that was deleted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GoneGroup {
+    /// It at its last moment.
+    pub group: GroupSnapshot,
+    /// When that was.
+    pub deleted: OffsetDateTime,
 }
 
 impl GroupSnapshot {
@@ -41,6 +53,7 @@ impl GroupSnapshot {
             cpu: 0.0,
             image: String::new(),
             environment: BTreeMap::new(),
+            created: group.created,
             phase: group.phase,
             runs,
             log: group.log.lines(),

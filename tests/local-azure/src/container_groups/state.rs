@@ -1,15 +1,19 @@
 //! All container groups, and what is remembered of those that are gone.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use serde_json::Value;
 
 use super::async_operation::{AsyncOperation, AsyncStatus};
 use super::group::{Content, Group, Phase};
-use super::snapshot::GroupSnapshot;
+use super::snapshot::{GoneGroup, GroupSnapshot};
 use super::worker::Exit;
 use super::{AcceptedPut, LogSink, Rule};
 use crate::clock;
+
+/// How many of the groups that are gone are remembered: as many as people look back at on a page. Each may hold a log
+/// of megabytes.
+const MAX_GONE: usize = 50;
 
 /// A resource group and a name, both in lower case.
 pub(super) type Key = (String, String);
@@ -23,6 +27,8 @@ pub(super) struct State {
     pub groups: BTreeMap<Key, Group>,
     pub rules: Vec<Rule>,
     pub accepted: Vec<AcceptedPut>,
+    /// The groups that were deleted last, oldest first.
+    pub gone: VecDeque<GoneGroup>,
     pub operations: HashMap<String, AsyncOperation>,
     /// Runs by name in lower case; names outlive their groups.
     runs: HashMap<String, u32>,
@@ -36,6 +42,14 @@ impl State {
 
     pub fn snapshot(&self, group: &Group) -> GroupSnapshot {
         GroupSnapshot::of(group, self.runs(&group.name))
+    }
+
+    pub fn remember(&mut self, group: &Group) {
+        if self.gone.len() == MAX_GONE {
+            self.gone.pop_front();
+        }
+        let gone = GoneGroup { group: self.snapshot(group), deleted: clock::now() };
+        self.gone.push_back(gone);
     }
 
     pub fn runs(&self, name: &str) -> u32 {
@@ -69,6 +83,7 @@ impl State {
             phase: Phase::Planted,
             events: Vec::new(),
             log: LogSink::default(),
+            created: clock::now(),
             life,
             task: None,
             operation: String::new(),

@@ -6,7 +6,10 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use tokio::sync::mpsc;
+
 use super::app::AppError;
+use super::client::Outcome;
 use super::request::Framing;
 use super::timer::TimerClock;
 
@@ -33,6 +36,8 @@ pub struct HostConfig {
     pub shutdown: ShutdownMode,
     /// How long an invocation waits for the handler to be ready.
     pub dispatch_limit: Duration,
+    /// Who is told how invocations end, if somebody is.
+    pub outcomes: Option<mpsc::UnboundedSender<Outcome>>,
     /// Where the admin endpoints are served; a port of 0 means any free one.
     pub admin: SocketAddr,
 }
@@ -63,6 +68,7 @@ impl HostConfig {
             framing: Framing::default(),
             shutdown: ShutdownMode::default(),
             dispatch_limit: DISPATCH_LIMIT,
+            outcomes: None,
             admin: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         }
     }

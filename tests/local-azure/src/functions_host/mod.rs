@@ -71,6 +71,7 @@ struct Shared {
     framing: Framing,
     state_folder: PathBuf,
     dispatch_limit: Duration,
+    outcomes: Option<mpsc::UnboundedSender<Outcome>>,
     state: watch::Receiver<State>,
     orders: mpsc::Sender<Order>,
 }
@@ -105,6 +106,7 @@ impl FunctionsHost {
             framing: config.framing,
             state_folder: config.state_folder,
             dispatch_limit: config.dispatch_limit,
+            outcomes: config.outcomes,
             state,
             orders,
         });
@@ -205,6 +207,10 @@ impl Shared {
         };
         let duration = start.elapsed().as_millis();
         log(level, format!("Executed 'Functions.{name}' ({result}, Id={id}, Duration={duration}ms)"));
+        if let Some(outcomes) = &self.outcomes {
+            // Nobody may be listening any more.
+            _ = outcomes.send(outcome.clone());
+        }
         if outcome == Outcome::TimedOut {
             sleep(TIMEOUT_GRACE).await;
             self.order(Order::Restart).await;

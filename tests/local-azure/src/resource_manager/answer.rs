@@ -1,5 +1,6 @@
 //! What the service answers, errors included.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -8,6 +9,7 @@ use std::time::Duration;
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::macros::format_description;
@@ -171,6 +173,17 @@ impl IntoResponse for Answer {
             headers.insert(HeaderName::from_static(name), value);
         }
         response
+    }
+}
+
+impl Serialize for Answer {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(3))?;
+        map.serialize_entry("status", &self.status)?;
+        let headers: BTreeMap<_, _> = self.headers.iter().map(|(name, value)| (name, value)).collect();
+        map.serialize_entry("headers", &headers)?;
+        map.serialize_entry("body", &String::from_utf8_lossy(&self.body))?;
+        map.end()
     }
 }
 

@@ -20,7 +20,8 @@ impl Service {
         if after == Some(None) {
             return Answer::error(400, "InvalidSkipToken", "The skip token is invalid.");
         }
-        let (groups, more) = self.groups.list(resource_group, after.flatten().as_deref(), self.config.page_size);
+        let limit = self.config.page_size.min(request.page_limit);
+        let (groups, more) = self.groups.list(resource_group, after.flatten().as_deref(), limit);
         let last = groups.last().and_then(|group| group["name"].as_str()).map(str::to_lowercase);
         let mut page = json!({ "value": groups });
         if let (true, Some(last)) = (more, last) {

@@ -51,6 +51,7 @@ pub(super) async fn handle(
     let operation = Operation::parse(&method, uri.path());
     let (kind, name) = (operation.kind(), operation.name().map(str::to_owned));
     let faults = fault::take(&mut shared.faults.lock().unwrap_or_else(PoisonError::into_inner), kind, name.as_deref());
+    let page_limit = fault::page_limit(&faults);
     let (after, before): (Vec<_>, Vec<_>) = faults.into_iter().partition(Fault::is_after_effect);
     let uri_text = uri.to_string();
     let call = Call { kind, name, method, uri: uri_text, body: body.to_vec(), at: Instant::now(), status: None };
@@ -58,7 +59,7 @@ pub(super) async fn handle(
     if let Some(response) = exchange.meet(before).await {
         return response;
     }
-    let request = Request { path: uri.path(), query: &query, headers: &headers, body: &body };
+    let request = Request { path: uri.path(), query: &query, headers: &headers, body: &body, page_limit };
     let answer = shared.service.answer(&operation, &request);
     if after.iter().any(|fault| matches!(fault.effect, Effect::Truncate)) {
         exchange.call.answered(answer.status());
@@ -91,8 +92,8 @@ impl Exchange<'_> {
                 }
                 Effect::Reset => return Some(self.reset()),
                 Effect::Answer(answer) => return Some(self.answer(answer)),
-                // The handler has seen to it, for it needs the service's answer.
-                Effect::Truncate => {}
+                // The handler has seen to it, for it is about the service's answer.
+                Effect::Truncate | Effect::PageLimit(_) => {}
             }
         }
         None

@@ -118,23 +118,33 @@ impl ResourceManager {
     /// # Errors
     /// When it cannot listen there.
     pub async fn start(config: ResourceManagerConfig) -> io::Result<Self> {
+        Self::start_with(config, |_| Router::new()).await
+    }
+
+    /// Does the same, and serves these routes next to its own.
+    pub(crate) async fn start_with(
+        config: ResourceManagerConfig,
+        more: impl FnOnce(&Self) -> Router,
+    ) -> io::Result<Self> {
         let listener = TcpListener::bind(config.listen).await?;
         let endpoint = format!("http://{}", listener.local_addr()?);
         let shared = Arc::new(Shared::new(Service::new(config, endpoint)));
+        let (ending, ended) = watch::channel(());
+        let manager = Self { shared: Arc::clone(&shared), ended };
         let router = Router::new()
             .fallback(handler::handle)
-            .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
             .with_state(Arc::clone(&shared))
+            .merge(more(&manager))
+            .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
             .into_make_service_with_connect_info::<Breaker>();
-        let (ending, ended) = watch::channel(());
-        let stopping = Arc::clone(&shared);
+        let stopping = shared;
         tokio::spawn(async move {
             let served = axum::serve(BreakableListener(listener), router);
             // Serving ends without errors: it goes on after those of single connections.
             _ = served.with_graceful_shutdown(async move { stopping.stopped().await }).await;
             drop(ending);
         });
-        Ok(Self { shared, ended })
+        Ok(manager)
     }
 
     /// `http://127.0.0.1:PORT`: the endpoint of Azure Resource Manager.
@@ -165,6 +175,11 @@ impl ResourceManager {
     /// Makes requests go wrong from now on.
     pub fn inject(&self, fault: Fault) {
         self.shared.faults.lock().unwrap_or_else(PoisonError::into_inner).push(fault);
+    }
+
+    /// What goes wrong now, each with how often it still will.
+    pub fn faults(&self) -> Vec<Fault> {
+        self.shared.faults.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Makes nothing go wrong any more.

@@ -2,9 +2,11 @@
 
 use axum::http::Method;
 use percent_encoding::percent_decode_str;
+use serde::{Deserialize, Serialize};
 
 /// The kinds of requests.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum OperationKind {
     /// Lists the container groups of a resource group.
     ListGroups,

@@ -33,6 +33,8 @@ pub(super) struct Request<'a> {
     pub query: &'a Query,
     pub headers: &'a HeaderMap,
     pub body: &'a [u8],
+    /// How many of what a list lists may be on a page of it.
+    pub page_limit: usize,
 }
 
 impl Service {
@@ -123,7 +125,7 @@ impl Service {
             return Answer::error(404, "ParentResourceNotFound", &message);
         };
         let Paging { skip, top } = match Paging::parse(request.query, self.config.topic_page_size) {
-            Ok(paging) => paging,
+            Ok(Paging { skip, top }) => Paging { skip, top: top.min(request.page_limit) },
             Err(parameter) => {
                 let message = format!("The value of the query parameter '{parameter}' is out of range.");
                 return Answer::error(400, "BadRequest", &message);

@@ -3,22 +3,28 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::broker::entity::Entity;
+use crate::millis;
+use crate::occurrence::Occurrence;
 
 /// Something that goes wrong.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Fault {
-    scope: Scope,
     operation: Operation,
     effect: Effect,
-    /// How often yet; for ever if there is no number.
-    remaining: Option<u32>,
+    /// Everywhere when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subscription: Option<FaultySubscription>,
+    #[serde(flatten)]
+    occurrence: Occurrence,
 }
 
 impl Fault {
     /// Something that goes wrong everywhere, from now on.
     pub fn new(operation: Operation, effect: Effect) -> Self {
-        Self { scope: Scope::Namespace, operation, effect, remaining: None }
+        Self { operation, effect, subscription: None, occurrence: Occurrence::default() }
     }
 
     /// Only for one subscription (and its dead-letter queue).
@@ -27,26 +33,38 @@ impl Fault {
     /// never happens.
     #[must_use]
     pub fn of_subscription(mut self, topic: &str, name: &str) -> Self {
-        self.scope = Scope::Subscription { topic: topic.to_lowercase(), name: name.to_lowercase() };
+        self.subscription = Some(FaultySubscription { topic: topic.to_owned(), name: name.to_owned() });
         self
     }
 
     /// Only so many times.
     #[must_use]
     pub fn times(mut self, times: u32) -> Self {
-        self.remaining = Some(times);
+        self.occurrence = self.occurrence.times(times);
+        self
+    }
+
+    pub(crate) fn occurring(self, occurrence: Occurrence) -> Self {
+        Self { occurrence, ..self }
+    }
+
+    /// Only with this probability, between 0 and 1; the same seed lets the same ones go wrong.
+    #[must_use]
+    pub fn with_probability(mut self, probability: f64, seed: u64) -> Self {
+        self.occurrence = self.occurrence.with_probability(probability, seed);
         self
     }
 }
 
-#[derive(Clone, Debug)]
-enum Scope {
-    Namespace,
-    Subscription { topic: String, name: String },
+#[derive(Clone, Debug, Serialize)]
+struct FaultySubscription {
+    topic: String,
+    name: String,
 }
 
 /// What goes wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Operation {
     /// Opening a connection.
     Connect,
@@ -61,9 +79,11 @@ pub enum Operation {
 }
 
 /// How it goes wrong. Several effects on one operation add up.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Effect {
     /// The answer comes late.
+    #[serde(rename = "delay_ms", with = "millis")]
     Delay(Duration),
     /// No answer ever comes.
     Hang,
@@ -74,6 +94,7 @@ pub enum Effect {
         /// The condition, such as `com.microsoft:server-busy`.
         condition: String,
         /// The text with it.
+        #[serde(default)]
         description: String,
     },
     /// The connection's socket is closed instead of an answer.
@@ -83,6 +104,7 @@ pub enum Effect {
         /// The condition, such as `amqp:link:detach-forced`.
         condition: String,
         /// The text with it.
+        #[serde(default)]
         description: String,
     },
     /// The reply's body is no AMQP.
@@ -104,6 +126,18 @@ impl Effect {
         Self::Refuse { status, condition: condition.to_owned(), description }
     }
 
+    /// Whether the effect can be had on an operation; otherwise nothing happens.
+    pub fn is_of(&self, operation: Operation) -> bool {
+        match self {
+            Self::Delay(_) | Self::Hang | Self::Refuse { .. } | Self::DropConnection => true,
+            Self::DetachLink { .. } => matches!(operation, Operation::PutToken | Operation::Send | Operation::Peek),
+            Self::UndecodableReply | Self::WrongCorrelationId => {
+                matches!(operation, Operation::PutToken | Operation::Peek)
+            }
+            Self::TruncatedMessages | Self::PageLimit(_) | Self::RepeatFirstPage => operation == Operation::Peek,
+        }
+    }
+
     /// What the service answers when it throttles.
     pub fn server_busy() -> Self {
         Self::refuse(503, "com.microsoft:server-busy")
@@ -119,6 +153,10 @@ impl Faults {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(fault);
     }
 
+    pub(crate) fn all(&self) -> Vec<Fault> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     pub(crate) fn clear(&self) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
@@ -128,8 +166,8 @@ impl Faults {
         let mut faults = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut effects = Vec::new();
         for fault in faults.iter_mut() {
-            if fault.operation == operation && fault.scope.covers(entity) && fault.remaining != Some(0) {
-                fault.remaining = fault.remaining.map(|times| times - 1);
+            let covers = fault.subscription.as_ref().is_none_or(|subscription| subscription.is(entity));
+            if fault.operation == operation && covers && fault.occurrence.happens() {
                 effects.push(fault.effect.clone());
             }
         }
@@ -183,14 +221,9 @@ impl Effects {
     }
 }
 
-impl Scope {
-    fn covers(&self, entity: Option<&Entity>) -> bool {
-        match (self, entity) {
-            (Self::Namespace, _) => true,
-            (Self::Subscription { topic, name }, Some(Entity::Subscription(path))) => {
-                path.topic.to_lowercase() == *topic && path.name.to_lowercase() == *name
-            }
-            _ => false,
-        }
+impl FaultySubscription {
+    fn is(&self, entity: Option<&Entity>) -> bool {
+        let Some(Entity::Subscription(path)) = entity else { return false };
+        path.topic.eq_ignore_ascii_case(&self.topic) && path.name.eq_ignore_ascii_case(&self.name)
     }
 }

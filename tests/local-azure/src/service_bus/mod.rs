@@ -110,6 +110,8 @@ struct Shared {
     broker: Mutex<Broker>,
     /// Told whenever a message may have become available to receivers.
     available: watch::Sender<()>,
+    /// Told when every connection is to be cut.
+    cut: watch::Sender<()>,
     faults: Faults,
     calls: CallLog,
 }
@@ -145,6 +147,7 @@ impl ServiceBus {
             config,
             broker: Mutex::default(),
             available: watch::Sender::new(()),
+            cut: watch::Sender::new(()),
             faults: Faults::default(),
             calls: CallLog::default(),
         });
@@ -250,9 +253,19 @@ impl ServiceBus {
         self.0.shared.calls.clear();
     }
 
+    /// Closes the sockets of all connections, in the middle of whatever they do. Clients may connect again.
+    pub fn drop_connections(&self) {
+        self.0.shared.cut.send_replace(());
+    }
+
     /// Lets something go wrong from now on.
     pub fn inject(&self, fault: Fault) {
         self.0.shared.faults.inject(fault);
+    }
+
+    /// What goes wrong now, each with how often it still will.
+    pub fn faults(&self) -> Vec<Fault> {
+        self.0.shared.faults.all()
     }
 
     /// Lets everything go well again; what hangs already goes on hanging.

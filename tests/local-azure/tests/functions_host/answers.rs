@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use local_azure::functions_host::{Level, Outcome};
 use serde_json::{Value, json};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::app::odd_host;
+use super::app::{odd_host, odd_host_with};
 
 /// An answer with a length. Like all answers here, it says that the connection is closed, lest the host use it again.
 fn sized(status: &str, content_type: &str, body: &str) -> String {
@@ -54,6 +55,17 @@ async fn any_object_with_a_status_of_the_two_hundreds_is_a_success() {
         );
     }
     assert_eq!(success(outcome(&chunked(JSON, r#"{"returnvalue":7}"#)).await).1, json!(7));
+}
+
+#[tokio::test]
+async fn who_wants_to_know_is_told_how_an_invocation_ended() {
+    let (outcomes, mut told) = mpsc::unbounded_channel();
+    let answer = sized("200 OK", JSON, r#"{"ReturnValue":7}"#);
+    let host = odd_host_with(&[("ODD_ANSWER", &answer)], |config| config.outcomes = Some(outcomes)).await;
+    let outcome = host.invoke().await;
+    assert_eq!(told.try_recv().unwrap(), outcome);
+    drop(host);
+    assert!(told.recv().await.is_none(), "nothing else is told, and the end of the host ends it");
 }
 
 #[tokio::test]

@@ -26,7 +26,14 @@ pub(super) async fn accept(listener: TcpListener, shared: Arc<Shared>, stop: Can
         loop {
             match listener.accept().await {
                 Ok((stream, _)) => {
-                    let served = connection::serve(stream, Arc::clone(&shared));
+                    let mut cut = shared.cut.subscribe();
+                    let shared = Arc::clone(&shared);
+                    let served = async move {
+                        tokio::select! {
+                            served = connection::serve(stream, shared) => served,
+                            _ = cut.changed() => Ok(()),
+                        }
+                    };
                     let stop = stop.clone();
                     tokio::spawn(async move {
                         if let Some(Err(error)) = stop.run_until_cancelled_owned(served).await {

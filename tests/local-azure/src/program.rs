@@ -1,0 +1,165 @@
+//! Real workers: a program of the user's that runs for every container group.
+//!
+//! The program has the group's environment and the PATH, and nothing else of this process's. What it prints on its
+//! standard output and error is the container's log, its exit code the container's. All that it has started ends with
+//! it, and when its group is deleted.
+//!
+//! Its memory is watched as that of a container is, on Linux: a program that, with its children, holds more than the
+//! group has is killed, and its container shows as `OOMKilled`. Between two looks the system's own limit on a process's
+//! data, twice the group's memory, keeps the machine safe; a program that meets it sees an allocation fail.
+
+use std::ffi::{OsStr, OsString};
+use std::future::pending;
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+use tokio::time::{sleep, timeout};
+
+use crate::container_groups::{Exit, Job, LogSink, Run, Worker};
+use crate::memory;
+
+/// What container runtimes say of a program that cannot be run.
+const EXIT_OF_WHAT_CANNOT_RUN: Exit = Exit::Code(126);
+/// What shells and container runtimes add to the number of the signal that ended a program.
+const SIGNALLED: i32 = 128;
+/// How often memory is looked at: often enough that a program which grows by 1 GB a second is 50 MB too large when it is
+/// killed, and less than a hundredth of a core with 100 workers.
+const MEMORY_INTERVAL: Duration = Duration::from_millis(50);
+/// A line longer than this is broken in two, so that one that never ends does not fill this process's memory.
+const MAX_LINE_BYTES: u64 = 64 * 1024;
+/// How long the pipes of a program that has exited are read on: they are empty at once unless something went wrong.
+const DRAIN_LIMIT: Duration = Duration::from_secs(1);
+
+/// A program that is run for every container group.
+#[derive(Clone, Debug)]
+pub struct Program {
+    executable: PathBuf,
+    arguments: Vec<OsString>,
+    path: OsString,
+}
+
+/// There is no such program.
+#[derive(Debug, thiserror::Error)]
+#[error("the worker {} is no program that can be run", .0.display())]
+pub struct NoProgram(PathBuf);
+
+impl Program {
+    /// The program at this path, or, of a name without a folder, the one on `path`, which its runs have as their PATH.
+    ///
+    /// # Errors
+    /// When there is none, so that it is known before the first group needs it.
+    pub fn find(
+        program: &Path,
+        arguments: impl IntoIterator<Item = OsString>,
+        path: &OsStr,
+    ) -> Result<Self, NoProgram> {
+        let candidates = if program.components().count() > 1 || program.is_absolute() {
+            vec![program.to_owned()]
+        } else {
+            std::env::split_paths(path).map(|folder| folder.join(program)).collect()
+        };
+        let found = candidates.into_iter().find(|candidate| is_executable(candidate));
+        let executable = found.and_then(|found| std::path::absolute(found).ok());
+        let executable = executable.ok_or_else(|| NoProgram(program.to_owned()))?;
+        Ok(Self { executable, arguments: arguments.into_iter().collect(), path: path.to_owned() })
+    }
+
+    fn spawn(&self, job: &Job) -> io::Result<Processes> {
+        let mut command = Command::new(&self.executable);
+        command.args(&self.arguments).env_clear().env("PATH", &self.path).envs(&job.environment);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = command.process_group(0).kill_on_drop(true).spawn()?;
+        let group = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
+        let processes = Processes { child, group };
+        memory::limit_data(group, memory::kib(2.0 * job.memory_gb))?;
+        Ok(processes)
+    }
+}
+
+impl Worker for Program {
+    fn run(&self, job: Job) -> Run {
+        let program = self.clone();
+        Box::pin(async move {
+            match program.spawn(&job) {
+                Ok(processes) => processes.end(&job).await,
+                Err(error) => {
+                    job.log.line(format!("{} could not be run: {error}", program.executable.display()));
+                    EXIT_OF_WHAT_CANNOT_RUN
+                }
+            }
+        })
+    }
+}
+
+/// A program that runs and all that it has started; dropping this kills them.
+struct Processes {
+    child: Child,
+    group: Option<Pid>,
+}
+
+impl Processes {
+    /// Waits for the program to exit, or for its memory to be too little.
+    async fn end(mut self, job: &Job) -> Exit {
+        let output = [
+            self.child.stdout.take().map(|pipe| tokio::spawn(copy(pipe, job.log.clone()))),
+            self.child.stderr.take().map(|pipe| tokio::spawn(copy(pipe, job.log.clone()))),
+        ];
+        let leader = self.child.id();
+        let exit = tokio::select! {
+            status = self.child.wait() => status.map_or(EXIT_OF_WHAT_CANNOT_RUN, exit_of),
+            () = exceed(leader, memory::kib(job.memory_gb)) => Exit::OutOfMemory,
+        };
+        drop(self);
+        for mut reader in output.into_iter().flatten() {
+            if timeout(DRAIN_LIMIT, &mut reader).await.is_err() {
+                reader.abort();
+            }
+        }
+        exit
+    }
+}
+
+impl Drop for Processes {
+    fn drop(&mut self) {
+        if let Some(group) = self.group {
+            // There may be nobody left, which is as well.
+            _ = kill_process_group(group, Signal::KILL);
+        }
+    }
+}
+
+/// Returns when a program and its children hold more than so many KiB.
+async fn exceed(leader: Option<u32>, limit_kib: u64) {
+    let Some(leader) = leader else { return pending().await };
+    loop {
+        sleep(MEMORY_INTERVAL).await;
+        if memory::held_kib(leader) > limit_kib {
+            return;
+        }
+    }
+}
+
+/// Copies lines to a log until there are no more.
+async fn copy(pipe: impl AsyncRead + Unpin, log: LogSink) {
+    let mut pipe = BufReader::new(pipe);
+    let mut line = Vec::new();
+    while (&mut pipe).take(MAX_LINE_BYTES).read_until(b'\n', &mut line).await.is_ok_and(|read| read > 0) {
+        log.line(String::from_utf8_lossy(&line).trim_end_matches(['\r', '\n']));
+        line.clear();
+    }
+}
+
+fn exit_of(status: ExitStatus) -> Exit {
+    Exit::Code(status.code().unwrap_or_else(|| SIGNALLED + status.signal().unwrap_or_default()))
+}
+
+fn is_executable(path: &Path) -> bool {
+    path.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+}

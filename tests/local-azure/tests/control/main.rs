@@ -1,0 +1,10 @@
+//! The local Azure as it is for people who develop on it: the control API, the page, and workers of their own.
+
+mod actions;
+mod faults;
+mod page;
+mod programs;
+mod source;
+mod support;
+#[path = "../common/tools.rs"]
+mod tools;
