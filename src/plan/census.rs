@@ -212,11 +212,10 @@ impl Entry {
 impl State {
     fn of(group: &ContainerGroup, memory: &Memory, rules: &Rules, now: OffsetDateTime) -> Self {
         match group.phase() {
-            Phase::Starting => {
-                let since = memory.since(Mark::Waiting, group, now);
-                let stuck = now - since >= rules.provisioning_timeout;
-                if stuck { Self::Stuck { since } } else { Self::Active { running_since: None, running: false } }
-            }
+            Phase::Starting => match Mark::Waiting.tagged(group, now) {
+                Some(since) if now - since >= rules.provisioning_timeout => Self::Stuck { since },
+                _ => Self::Active { running_since: None, running: false },
+            },
             Phase::Running { since } => match (since, rules.max_runtime) {
                 (Some(since), Some(limit)) if now - since >= limit => Self::Overran { since },
                 _ => Self::Active { running_since: since, running: true },

@@ -117,9 +117,9 @@ impl Judge<'_> {
     /// A running group goes only when a peek at its message's own sequence number has just failed to find it, and its
     /// message has been gone for long enough.
     fn is_orphan(&self, group: &ContainerGroup, presence: Presence) -> bool {
-        let since = self.census.memory.since(Mark::Orphaned, group, self.now);
+        let orphaned_for = Mark::Orphaned.tagged(group, self.now).map(|since| self.now - since);
         presence == Presence::Gone { looked_up: true }
-            && self.rules.orphan_grace.is_some_and(|grace| self.now - since >= grace)
+            && self.rules.orphan_grace.zip(orphaned_for).is_some_and(|(grace, orphaned_for)| orphaned_for >= grace)
     }
 
     /// A success stays while it stands against failures, unless it is in the way of another message of its id.
@@ -167,16 +167,20 @@ impl Judge<'_> {
             return None;
         }
         let mark = self.condition(group, entry);
-        let since = mark.map(|mark| (mark, self.census.memory.since(mark, group, self.now)));
-        if let Some(since) = since {
-            self.memory.marks.insert(group.name.clone(), since);
-        }
-        let is_worth_it = |(mark, since): &(Mark, OffsetDateTime)| self.now - *since >= mark.tagged_after();
-        let has = Mark::ALL.into_iter().find(|mark| group.tag(mark.tag()).is_some());
-        let has_it = mark.is_some_and(|mark| mark.tagged(group, self.now).is_some());
-        let wanted = since.filter(is_worth_it);
-        (if has_it { has != mark } else { wanted.is_some() || has.is_some() })
-            .then(|| Marking { group: group.name.clone(), mark: wanted.or(since.filter(|_| has_it)) })
+        let others = Mark::ALL.into_iter().any(|other| Some(other) != mark && group.tag(other.tag()).is_some());
+        let Some(mark) = mark else {
+            return others.then(|| Marking { group: group.name.clone(), mark: None });
+        };
+        let seen_since = self.census.memory.since(mark, group, self.now);
+        self.memory.marks.insert(group.name.clone(), (mark, seen_since));
+        let tagged = mark.tagged(group, self.now);
+        let worth_it = tagged.is_none() && self.now - seen_since >= mark.tagged_after();
+        // An end may be dated by what is remembered; the others are about to count against the group.
+        let since = if mark == Mark::Ended { seen_since } else { self.now };
+        (worth_it || others).then(|| Marking {
+            group: group.name.clone(),
+            mark: tagged.or(worth_it.then_some(since)).map(|at| (mark, at)),
+        })
     }
 
     /// The condition of a group that nothing but its first sight dates.
