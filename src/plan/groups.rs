@@ -1,6 +1,6 @@
 //! Which groups go, and why the others stay.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use time::OffsetDateTime;
 
@@ -9,7 +9,7 @@ use super::breaker::Breaker;
 use super::census::{Census, Entry, State};
 use super::memory::{Attempt, Forgone, Mark, Memory, Place};
 use super::presence::{Presence, Whereabouts};
-use super::{Delete, Keep, Marking, ObservedGroup, Plan, Reason, Rules, records};
+use super::{Create, Delete, Keep, Marking, ObservedGroup, Plan, Reason, Rules, records};
 use crate::container_group::ContainerGroup;
 
 /// Tags that are set or taken away in a pass. Each is two requests, and each can wait: what it says is remembered.
@@ -31,7 +31,7 @@ pub(super) fn plan_groups(
     let mut judge = Judge { census, whereabouts, rules, now, witnesses, memory: Memory::default() };
     let mut verdicts: Vec<_> =
         groups.iter().zip(&census.entries).map(|(observed, entry)| judge.judge(observed, entry)).collect();
-    judge.evict(&mut verdicts, plan.creates.len());
+    judge.evict(&mut verdicts, &plan.creates);
 
     for ((observed, entry), verdict) in groups.iter().zip(&census.entries).zip(verdicts) {
         let group = &observed.group;
@@ -130,13 +130,16 @@ impl Judge<'_> {
     }
 
     /// Lets records go that are too many.
-    fn evict(&self, verdicts: &mut [Verdict], creates: usize) {
+    fn evict(&self, verdicts: &mut [Verdict], creates: &[Create]) {
         let is_record =
             |verdict: &Verdict| matches!(verdict, Verdict::Stay(Keep::Record { .. } | Keep::MessageUnknown));
         let records: Vec<_> = (0..verdicts.len()).filter(|index| is_record(&verdicts[*index])).collect();
-        let groups = self.census.capacity().active as usize + creates + records.len();
+        let groups = self.census.capacity().active as usize + creates.len() + records.len();
         let excess = groups.saturating_sub(records::limit(self.rules.max_instances)).min(records.len());
-        for index in records::order(self.census, records).into_iter().take(excess) {
+        let replaced: HashSet<_> = creates.iter().filter_map(|create| create.after.as_ref()).collect();
+        let is_replaced = |index: &usize| replaced.contains(&self.census.entries[*index].name);
+        let records = records::order(self.census, records).into_iter().filter(|index| !is_replaced(index));
+        for index in records.take(excess) {
             verdicts[index] = Verdict::Go(Reason::Evicted);
         }
     }

@@ -232,6 +232,7 @@ impl World {
     pub fn calm_down(&mut self) {
         self.faulty = false;
         self.scene.quota = None;
+        self.scene.budget = self.scene.budget.map(|budget| budget.max(40));
         self.scene.job = self.scene.job.min(30);
         let now = self.now();
         for subscription in self.subscriptions.values_mut() {
