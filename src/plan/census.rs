@@ -145,12 +145,13 @@ impl Census {
         let Some((record, last)) = record.and_then(|record| Some((record, record.as_attempt()?))) else {
             return forgone.map(|forgone| forgone.attempt);
         };
-        let before = match forgone {
-            Some(forgone) if forgone.group == record.instance() => return Some(forgone.attempt),
-            Some(forgone) => forgone.attempt.number,
-            None => 0,
-        };
-        Some(Attempt { number: last.number.saturating_add(before), ..last })
+        Some(match forgone {
+            // It counts what came before it: this record too, if that was named before it.
+            Some(forgone) if forgone.group == record.instance() => forgone.attempt,
+            Some(forgone) if forgone.named > record.attempt => forgone.attempt,
+            Some(forgone) => Attempt { number: last.number.saturating_add(forgone.attempt.number), ..last },
+            None => last,
+        })
     }
 
     /// Whether a later attempt at the same message is there.
@@ -158,7 +159,9 @@ impl Census {
         let Some(id) = &entry.message_id else { return false };
         self.of_message(entry.subscription.as_ref(), id).any(|other| {
             let same = other.sequence_number == entry.sequence_number || entry.sequence_number.is_none();
-            same && other.read && other.attempt > entry.attempt
+            // One that is about to go will be followed by an attempt that needs this record.
+            let stays = !matches!(other.state, State::Stuck { .. } | State::Overran { .. });
+            same && other.read && stays && other.attempt > entry.attempt
         })
     }
 

@@ -158,7 +158,7 @@ impl Judge<'_> {
                 let number = before.map_or(0, |before| before.attempt.number).saturating_add(entry.attempt);
                 let ended = Attempt { number, ended_at: self.now, ran: time::Duration::ZERO, failed: true };
                 let attempt = entry.as_attempt().map_or(ended, |attempt| Attempt { number, ..attempt });
-                Forgone { attempt, group: entry.instance() }
+                Forgone { attempt, named: entry.attempt, group: entry.instance() }
             }
         };
         self.memory.attempts.insert(place(entry), forgone);

@@ -192,7 +192,7 @@ impl World {
         if let (Some(number), Some(subscription)) = (message, self.subscriptions.get_mut(name.as_str())) {
             if exit == Exit::Settles {
                 subscription.messages.remove(&number);
-                self.gone.insert((name, number), at);
+                self.gone.entry((name, number)).or_insert(at);
             } else if let Some(message) = subscription.messages.get_mut(&number) {
                 message.locked = false;
             }

@@ -75,6 +75,21 @@ fn a_group_that_has_not_begun_to_run_in_half_an_hour_goes_and_counts_as_an_attem
 }
 
 #[test]
+fn the_record_before_a_group_that_is_stuck_stays_for_the_next_attempt() {
+    let mut stuck = attempt("a", 5, 2, waiting());
+    stuck.group.tags.insert("waiting_since".into(), "2026-01-05T09:00:00Z".into());
+    let record = || attempt("a", 5, 1, exited(1, -3700));
+    let plan = planned(9, vec![record(), stuck], vec![subscription("a", messages(5..=5))]);
+    assert_eq!(reasons(&plan), [("a-m5-2", Reason::Stuck)]);
+    let next = |seconds| {
+        let subscriptions = vec![subscription("a", messages(5..=5))];
+        planned_by(&policy(9), &plan.memory, at(seconds), vec![record()], subscriptions)
+    };
+    assert!(matches!(skip(&next(119)), Skip::BackingOff { attempt: 2, .. }));
+    assert_eq!(attempts_created(&next(120)), [2]);
+}
+
+#[test]
 fn that_a_group_waits_is_tagged_when_it_has_for_two_minutes_and_untagged_when_it_runs() {
     assert_eq!(waited(119, attempt("a", 5, 1, waiting())).markings, []);
     let plan = waited(120, attempt("a", 5, 1, waiting()));
