@@ -345,6 +345,7 @@ impl Report {
     }
 
     /// The report without the messages and groups that just wait or run, of which there may be many.
+    #[must_use]
     pub fn without_routine(mut self) -> Self {
         use MessageOutcome as M;
         self.messages.retain(|report| {

@@ -133,22 +133,21 @@ impl Census {
         }
         let is_of_it = |entry: &&Entry| entry.sequence_number.is_none_or(|number| number == sequence_number);
         let record = of_id().filter(is_of_it).max_by_key(|entry| entry.attempt);
-        if let Some(last) = self.last_attempt(record, (subscription.clone(), sequence_number)) {
+        if let Some(last) = self.last_attempt(record, &(subscription.clone(), sequence_number)) {
             return History::Attempted { last, record };
         }
         of_id().next().map_or(History::None, |entry| History::Leftover(&entry.name))
     }
 
     /// The last attempt at a message, of which this is the record, if it is still there.
-    pub(super) fn last_attempt(&self, record: Option<&Entry>, place: Place) -> Option<Attempt> {
-        let forgone = self.memory.attempts.get(&place);
-        let Some((record, last)) = record.and_then(|record| Some((record, record.as_attempt()?))) else {
+    pub(super) fn last_attempt(&self, record: Option<&Entry>, place: &Place) -> Option<Attempt> {
+        let forgone = self.memory.attempts.get(place);
+        let Some(last) = record.and_then(Entry::as_attempt) else {
             return forgone.map(|forgone| forgone.attempt);
         };
         Some(match forgone {
-            // It counts what came before it: this record too, if that was named before it.
-            Some(forgone) if forgone.group == record.instance() => forgone.attempt,
-            Some(forgone) if forgone.named > record.attempt => forgone.attempt,
+            // It counts what came before it, this record too.
+            Some(forgone) if last.ended_at <= forgone.attempt.ended_at => forgone.attempt,
             Some(forgone) => Attempt { number: last.number.saturating_add(forgone.attempt.number), ..last },
             None => last,
         })

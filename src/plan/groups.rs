@@ -103,7 +103,7 @@ impl Judge<'_> {
             Presence::Unknown => Verdict::Stay(Keep::MessageUnknown),
             Presence::Unread => Verdict::Stay(Keep::SubscriptionUnread),
             Presence::Waiting => {
-                let last = self.census.last_attempt(Some(entry), place(entry));
+                let last = self.census.last_attempt(Some(entry), &place(entry));
                 let next = last.map(|last| attempts::next(&last, self.rules, self.now));
                 let until = match next {
                     Some(Next::BackingOff { until }) => Some(until),
@@ -158,7 +158,7 @@ impl Judge<'_> {
                 let number = before.map_or(0, |before| before.attempt.number).saturating_add(entry.attempt);
                 let ended = Attempt { number, ended_at: self.now, ran: time::Duration::ZERO, failed: true };
                 let attempt = entry.as_attempt().map_or(ended, |attempt| Attempt { number, ..attempt });
-                Forgone { attempt, named: entry.attempt, group: entry.instance() }
+                Forgone { attempt, group: entry.instance() }
             }
         };
         self.memory.attempts.insert(place(entry), forgone);

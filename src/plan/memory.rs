@@ -41,8 +41,6 @@ pub(super) struct Attempt {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Forgone {
     pub(super) attempt: Attempt,
-    /// Which attempt its name says it is.
-    pub(super) named: u32,
     /// The group, which may not have gone yet, and the moment that tells it from others of its name.
     pub(super) group: (GroupName, OffsetDateTime),
 }

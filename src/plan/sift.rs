@@ -118,14 +118,14 @@ impl<'a> Sieve<'a> {
         if !self.seen.insert(message_id.clone()) {
             return Err(Skip::Duplicate);
         }
-        let (attempt, failures, after) = self.due_attempt(history)?;
+        let (attempt, failures, after) = self.due_attempt(&history)?;
         let key = MessageKey { subscription: self.subscription.to_owned(), message_id };
         Ok(Candidate { key, file_size, attempt, failures, after })
     }
 
     /// Which attempt is due, by the name of its group, how many there have been, and the record of the last one.
-    fn due_attempt(&self, history: History<'_>) -> Result<(u32, u32, Option<GroupName>), Skip> {
-        let (last, record) = match history {
+    fn due_attempt(&self, history: &History<'_>) -> Result<(u32, u32, Option<GroupName>), Skip> {
+        let (last, record) = match *history {
             History::Attempted { last, record } => (last, record),
             History::Leftover(group) | History::Running(group) => return Err(Skip::Finished(group.clone())),
             History::None => return Ok((1, 0, None)),

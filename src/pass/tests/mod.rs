@@ -130,7 +130,7 @@ async fn a_group_that_never_had_a_log_goes_at_once() {
 async fn when_azure_has_no_room_creating_stops_and_cleaning_up_goes_on() {
     for error in [
         ArmError::NoCapacity { code: "ContainerGroupQuotaReached".into(), message: String::new() },
-        ArmError::Throttled { code: "TooManyRequests".into(), retry_after: Duration::from_secs(60) },
+        ArmError::Throttled { code: "TooManyRequests".into(), retry_after: Duration::from_mins(1) },
     ] {
         let one_worker = |settings: &mut Settings| settings.processing.max_workers = NonZeroUsize::MIN;
         let (scaler, calls) = scaler([("a", messages(1..=9))], one_worker);
@@ -153,7 +153,7 @@ async fn creating_stops_while_a_little_is_left_for_cleaning_up() {
     assert_eq!(only(&calls, &["create"]).len(), 1);
     assert_eq!(pass(&scaler).await.message_counts["waiting_quota"], 8, "the next pass does not take the rest");
     *scaler.services.groups.remaining.lock().unwrap() = Some(9);
-    tokio::time::advance(Duration::from_secs(300)).await;
+    tokio::time::advance(Duration::from_mins(5)).await;
     assert_eq!(pass(&scaler).await.message_counts, BTreeMap::from([("created", 8), ("running", 1)]));
 }
 

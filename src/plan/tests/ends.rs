@@ -113,7 +113,7 @@ fn a_group_that_runs_for_too_long_goes_if_there_is_such_a_thing_as_too_long() {
         let groups = vec![attempt("a", 5, 1, running(0))];
         planned_by(&policy, &Memory::default(), at(seconds), groups, vec![subscription("a", messages(5..=5))])
     };
-    let hour = Some(std::time::Duration::from_secs(3600));
+    let hour = Some(std::time::Duration::from_hours(1));
     assert_eq!(pass(hour, 3599).deletes.len(), 0);
     assert_eq!(reasons(&pass(hour, 3600)), [("a-m5-1", Reason::Overran)]);
     assert_eq!(pass(None, 1_000_000).deletes.len(), 0);
