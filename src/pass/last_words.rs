@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use crate::container_group::{ContainerGroup, GroupName};
+use crate::container_group::{ContainerGroup, GroupName, Phase};
 use crate::plan::Delete;
 use crate::services::{ArmError, ContainerGroups};
 
@@ -23,7 +23,8 @@ const MAX_FAILED_PASSES: u32 = 3;
 /// Captures last lines, and remembers how often that has failed.
 #[derive(Debug, Default)]
 pub(super) struct LastWords {
-    failed_passes: Mutex<HashMap<GroupName, u32>>,
+    /// With the phase, which tells a group from an earlier one of its name.
+    failed_passes: Mutex<HashMap<GroupName, (Phase, u32)>>,
 }
 
 /// What has become of a group's last lines.
@@ -57,7 +58,10 @@ impl LastWords {
             failed_passes.remove(&group.name);
             return Captured::Logged { lines };
         };
-        let failed = failed_passes.entry(group.name.clone()).or_default();
+        let (phase, failed) = failed_passes.entry(group.name.clone()).or_insert((group.phase(), 0));
+        if *phase != group.phase() {
+            (*phase, *failed) = (group.phase(), 0);
+        }
         *failed += 1;
         if *failed < MAX_FAILED_PASSES && may_pass(&error) {
             return Captured::NotYet(error);

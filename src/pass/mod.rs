@@ -119,8 +119,8 @@ impl<G: ContainerGroups, S: Subscriptions, M: Messages> Scaler<G, S, M> {
                 deadline,
                 outdated_at: outdated_at(start, self.settings.retry_backoff),
             };
-            let applied = applier.apply(plan).await;
-            report.record(applied);
+            let done = applier.apply(plan).await;
+            report.record(done);
         }
         report.finish(start.elapsed());
         for trouble in report.troubles() {

@@ -74,13 +74,15 @@ async fn read_groups<G: ContainerGroups>(
     let names: HashSet<_> = listed.iter().map(|group| group.name.clone()).collect();
     let unlisted = asked_for.into_iter().filter(|group| !names.contains(&group.name));
     let listed = stream::iter(listed).map(|group| async {
-        if group.may_have_ended() {
-            read_group(groups, group).await
-        } else {
-            Some(ObservedGroup { group, unread: None })
+        if !group.may_have_ended() {
+            return ObservedGroup { group, unread: None };
         }
+        // A group that is gone now had been there a moment ago, and the list may not show yet what follows it.
+        let gone =
+            || ArmError::NotFound { code: "ResourceNotFound".to_owned(), message: "it has just gone".to_owned() };
+        read_group(groups, group.clone()).await.unwrap_or_else(|| ObservedGroup { group, unread: Some(gone()) })
     });
-    let mut read: Vec<_> = listed.buffered(GROUP_READERS).filter_map(std::future::ready).collect().await;
+    let mut read: Vec<_> = listed.buffered(GROUP_READERS).collect().await;
     let unlisted = stream::iter(unlisted).map(|group| read_group(groups, group)).buffered(GROUP_READERS);
     read.extend(unlisted.filter_map(std::future::ready).collect::<Vec<_>>().await);
     Ok(read)

@@ -106,6 +106,11 @@ pub enum MessageOutcome {
         /// The group.
         group: GroupName,
     },
+    /// Its next attempt was due, but the last one's group is not what it was; the next pass sees what is.
+    Changed {
+        /// The last attempt's group.
+        group: GroupName,
+    },
     /// The last attempt at it has not settled it, and the next one is not due yet.
     BackingOff {
         /// Which attempt that was, from 1.
@@ -233,6 +238,7 @@ impl MessageOutcome {
             Self::Found { .. } => "found",
             Self::Running { .. } => "running",
             Self::Finished { .. } => "finished",
+            Self::Changed { .. } => "changed",
             Self::BackingOff { .. } => "backing_off",
             Self::Parked { .. } => "parked",
             Self::HeldByBreaker { .. } => "held_by_breaker",

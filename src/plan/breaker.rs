@@ -77,7 +77,7 @@ impl<'a> Breaker<'a> {
             State::Active { .. } => true,
             State::Stuck { .. } | State::Overran { .. } | State::Ended { .. } => false,
         };
-        if self.entries.iter().any(|entry| may_tell(&entry)) {
+        if self.entries.iter().any(may_tell) {
             return Flow::Held { until: None };
         }
         let until = last + (last - first).clamp(rules.retry_backoff.min(MAX_BACKOFF), MAX_BACKOFF);
@@ -92,6 +92,6 @@ impl<'a> Breaker<'a> {
             State::Active { running_since: Some(since), .. } if now - since >= healthy_run => Some(since),
             _ => None,
         };
-        self.entries.iter().filter_map(|entry| sign(&entry)).max()
+        self.entries.iter().filter_map(sign).max()
     }
 }

@@ -133,24 +133,24 @@ impl Census {
         }
         let is_of_it = |entry: &&Entry| entry.sequence_number.is_none_or(|number| number == sequence_number);
         let record = of_id().filter(is_of_it).max_by_key(|entry| entry.attempt);
-        if let Some(last) = self.last_attempt(record, (subscription.clone(), sequence_number)) {
+        if let Some(last) = self.last_attempt(record, &(subscription.clone(), sequence_number)) {
             return History::Attempted { last, record };
         }
         of_id().next().map_or(History::None, |entry| History::Leftover(&entry.name))
     }
 
     /// The last attempt at a message, of which this is the record, if it is still there.
-    pub(super) fn last_attempt(&self, record: Option<&Entry>, place: Place) -> Option<Attempt> {
-        let forgone = self.memory.attempts.get(&place);
-        let Some((record, last)) = record.and_then(|record| Some((record, record.as_attempt()?))) else {
+    pub(super) fn last_attempt(&self, record: Option<&Entry>, place: &Place) -> Option<Attempt> {
+        let forgone = self.memory.attempts.get(place);
+        let Some(last) = record.and_then(Entry::as_attempt) else {
             return forgone.map(|forgone| forgone.attempt);
         };
-        let before = match forgone {
-            Some(forgone) if forgone.group == record.instance() => return Some(forgone.attempt),
-            Some(forgone) => forgone.attempt.number,
-            None => 0,
-        };
-        Some(Attempt { number: last.number.saturating_add(before), ..last })
+        Some(match forgone {
+            // It counts what came before it, this record too.
+            Some(forgone) if last.ended_at <= forgone.attempt.ended_at => forgone.attempt,
+            Some(forgone) => Attempt { number: last.number.saturating_add(forgone.attempt.number), ..last },
+            None => last,
+        })
     }
 
     /// Whether a later attempt at the same message is there.
@@ -158,7 +158,9 @@ impl Census {
         let Some(id) = &entry.message_id else { return false };
         self.of_message(entry.subscription.as_ref(), id).any(|other| {
             let same = other.sequence_number == entry.sequence_number || entry.sequence_number.is_none();
-            same && other.read && other.attempt > entry.attempt
+            // One that is about to go will be followed by an attempt that needs this record.
+            let stays = !matches!(other.state, State::Stuck { .. } | State::Overran { .. });
+            same && other.read && stays && other.attempt > entry.attempt
         })
     }
 
@@ -212,11 +214,10 @@ impl Entry {
 impl State {
     fn of(group: &ContainerGroup, memory: &Memory, rules: &Rules, now: OffsetDateTime) -> Self {
         match group.phase() {
-            Phase::Starting => {
-                let since = memory.since(Mark::Waiting, group, now);
-                let stuck = now - since >= rules.provisioning_timeout;
-                if stuck { Self::Stuck { since } } else { Self::Active { running_since: None, running: false } }
-            }
+            Phase::Starting => match Mark::Waiting.tagged(group, now) {
+                Some(since) if now - since >= rules.provisioning_timeout => Self::Stuck { since },
+                _ => Self::Active { running_since: None, running: false },
+            },
             Phase::Running { since } => match (since, rules.max_runtime) {
                 (Some(since), Some(limit)) if now - since >= limit => Self::Overran { since },
                 _ => Self::Active { running_since: since, running: true },

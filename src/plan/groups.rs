@@ -1,6 +1,6 @@
 //! Which groups go, and why the others stay.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use time::OffsetDateTime;
 
@@ -9,7 +9,7 @@ use super::breaker::Breaker;
 use super::census::{Census, Entry, State};
 use super::memory::{Attempt, Forgone, Mark, Memory, Place};
 use super::presence::{Presence, Whereabouts};
-use super::{Delete, Keep, Marking, ObservedGroup, Plan, Reason, Rules, records};
+use super::{Create, Delete, Keep, Marking, ObservedGroup, Plan, Reason, Rules, records};
 use crate::container_group::ContainerGroup;
 
 /// Tags that are set or taken away in a pass. Each is two requests, and each can wait: what it says is remembered.
@@ -31,7 +31,7 @@ pub(super) fn plan_groups(
     let mut judge = Judge { census, whereabouts, rules, now, witnesses, memory: Memory::default() };
     let mut verdicts: Vec<_> =
         groups.iter().zip(&census.entries).map(|(observed, entry)| judge.judge(observed, entry)).collect();
-    judge.evict(&mut verdicts, plan.creates.len());
+    judge.evict(&mut verdicts, &plan.creates);
 
     for ((observed, entry), verdict) in groups.iter().zip(&census.entries).zip(verdicts) {
         let group = &observed.group;
@@ -103,7 +103,7 @@ impl Judge<'_> {
             Presence::Unknown => Verdict::Stay(Keep::MessageUnknown),
             Presence::Unread => Verdict::Stay(Keep::SubscriptionUnread),
             Presence::Waiting => {
-                let last = self.census.last_attempt(Some(entry), place(entry));
+                let last = self.census.last_attempt(Some(entry), &place(entry));
                 let next = last.map(|last| attempts::next(&last, self.rules, self.now));
                 let until = match next {
                     Some(Next::BackingOff { until }) => Some(until),
@@ -117,9 +117,9 @@ impl Judge<'_> {
     /// A running group goes only when a peek at its message's own sequence number has just failed to find it, and its
     /// message has been gone for long enough.
     fn is_orphan(&self, group: &ContainerGroup, presence: Presence) -> bool {
-        let since = self.census.memory.since(Mark::Orphaned, group, self.now);
+        let orphaned_for = Mark::Orphaned.tagged(group, self.now).map(|since| self.now - since);
         presence == Presence::Gone { looked_up: true }
-            && self.rules.orphan_grace.is_some_and(|grace| self.now - since >= grace)
+            && self.rules.orphan_grace.zip(orphaned_for).is_some_and(|(grace, orphaned_for)| orphaned_for >= grace)
     }
 
     /// A success stays while it stands against failures, unless it is in the way of another message of its id.
@@ -130,13 +130,16 @@ impl Judge<'_> {
     }
 
     /// Lets records go that are too many.
-    fn evict(&self, verdicts: &mut [Verdict], creates: usize) {
+    fn evict(&self, verdicts: &mut [Verdict], creates: &[Create]) {
         let is_record =
             |verdict: &Verdict| matches!(verdict, Verdict::Stay(Keep::Record { .. } | Keep::MessageUnknown));
         let records: Vec<_> = (0..verdicts.len()).filter(|index| is_record(&verdicts[*index])).collect();
-        let groups = self.census.capacity().active as usize + creates + records.len();
+        let groups = self.census.capacity().active as usize + creates.len() + records.len();
         let excess = groups.saturating_sub(records::limit(self.rules.max_instances)).min(records.len());
-        for index in records::order(self.census, records).into_iter().take(excess) {
+        let replaced: HashSet<_> = creates.iter().filter_map(|create| create.after.as_ref()).collect();
+        let is_replaced = |index: &usize| replaced.contains(&self.census.entries[*index].name);
+        let records = records::order(self.census, records).into_iter().filter(|index| !is_replaced(index));
+        for index in records.take(excess) {
             verdicts[index] = Verdict::Go(Reason::Evicted);
         }
     }
@@ -167,16 +170,20 @@ impl Judge<'_> {
             return None;
         }
         let mark = self.condition(group, entry);
-        let since = mark.map(|mark| (mark, self.census.memory.since(mark, group, self.now)));
-        if let Some(since) = since {
-            self.memory.marks.insert(group.name.clone(), since);
-        }
-        let is_worth_it = |(mark, since): &(Mark, OffsetDateTime)| self.now - *since >= mark.tagged_after();
-        let has = Mark::ALL.into_iter().find(|mark| group.tag(mark.tag()).is_some());
-        let has_it = mark.is_some_and(|mark| mark.tagged(group, self.now).is_some());
-        let wanted = since.filter(is_worth_it);
-        (if has_it { has != mark } else { wanted.is_some() || has.is_some() })
-            .then(|| Marking { group: group.name.clone(), mark: wanted.or(since.filter(|_| has_it)) })
+        let others = Mark::ALL.into_iter().any(|other| Some(other) != mark && group.tag(other.tag()).is_some());
+        let Some(mark) = mark else {
+            return others.then(|| Marking { group: group.name.clone(), mark: None });
+        };
+        let seen_since = self.census.memory.since(mark, group, self.now);
+        self.memory.marks.insert(group.name.clone(), (mark, seen_since));
+        let tagged = mark.tagged(group, self.now);
+        let worth_it = tagged.is_none() && self.now - seen_since >= mark.tagged_after();
+        // An end may be dated by what is remembered; the others are about to count against the group.
+        let since = if mark == Mark::Ended { seen_since } else { self.now };
+        (worth_it || others).then(|| Marking {
+            group: group.name.clone(),
+            mark: tagged.or(worth_it.then_some(since)).map(|at| (mark, at)),
+        })
     }
 
     /// The condition of a group that nothing but its first sight dates.

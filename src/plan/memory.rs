@@ -15,7 +15,7 @@ use crate::container_group::{ContainerGroup, GroupName, tag};
 /// What has been seen in earlier passes.
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
-    /// Since when groups have been in a condition that nothing dates.
+    /// Since when groups have been seen in a condition that nothing dates.
     pub(crate) marks: HashMap<GroupName, (Mark, OffsetDateTime)>,
     /// The last attempts at messages whose groups had to go.
     pub(super) attempts: BTreeMap<Place, Forgone>,
@@ -45,7 +45,8 @@ pub(super) struct Forgone {
     pub(super) group: (GroupName, OffsetDateTime),
 }
 
-/// A condition that nothing dates but the first pass that has seen it. Once it matters, a tag keeps it.
+/// A condition that nothing dates but a tag. A group goes on the strength of its own tag only: what is remembered may be
+/// of another group of the same name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mark {
     /// The group has not begun to run.
@@ -69,11 +70,10 @@ impl Mark {
         }
     }
 
-    /// How long the condition must have lasted to be worth a tag. Every group waits for a minute or two; one that
-    /// waits for five may be stuck.
+    /// How long the condition must have been seen to last to be worth a tag. Every group waits for a minute or so.
     pub(super) fn tagged_after(self) -> Duration {
         match self {
-            Self::Waiting => Duration::minutes(5),
+            Self::Waiting => Duration::minutes(2),
             Self::Ended | Self::Orphaned => Duration::ZERO,
         }
     }

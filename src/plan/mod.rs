@@ -119,6 +119,8 @@ pub struct Create {
     pub message: MessageRef,
     /// The group.
     pub spec: GroupSpec,
+    /// The record of the last attempt, which must still be there, or the attempt is somebody else's.
+    pub after: Option<GroupName>,
 }
 
 /// A group to delete.
@@ -247,6 +249,7 @@ fn plan_messages(plan: &mut Plan, snapshot: &Snapshot, census: &Census, policy: 
     plan.creates.extend(served.into_iter().map(|(subscription, message, candidate)| Create {
         message: message_ref(subscription, message),
         spec: policy.group_for(&candidate, message.sequence_number),
+        after: candidate.after,
     }));
     plan.skips
         .extend(waiting.into_iter().map(|(subscription, message, skip)| (message_ref(subscription, message), skip)));

@@ -85,7 +85,7 @@ impl Policy {
 
     /// The group that a message gets.
     pub(super) fn group_for(&self, candidate: &Candidate, sequence_number: i64) -> GroupSpec {
-        let Candidate { key, file_size, attempt, failures: _ } = candidate;
+        let Candidate { key, file_size, attempt, failures: _, after: _ } = candidate;
         let tags = BTreeMap::from([
             (tag::MANAGED_BY, self.prefix.to_string()),
             (tag::MESSAGE_ID, key.message_id.to_string()),

@@ -63,6 +63,8 @@ pub struct Candidate {
     pub attempt: u32,
     /// How many there have been, as far as anybody knows.
     pub failures: u32,
+    /// The record of the last one, if it is there.
+    pub after: Option<GroupName>,
 }
 
 /// What becomes of a message.
@@ -116,25 +118,25 @@ impl<'a> Sieve<'a> {
         if !self.seen.insert(message_id.clone()) {
             return Err(Skip::Duplicate);
         }
-        let (attempt, failures) = self.due_attempt(history)?;
+        let (attempt, failures, after) = self.due_attempt(&history)?;
         let key = MessageKey { subscription: self.subscription.to_owned(), message_id };
-        Ok(Candidate { key, file_size, attempt, failures })
+        Ok(Candidate { key, file_size, attempt, failures, after })
     }
 
-    /// Which attempt is due, by the name of its group, and how many there have been.
-    fn due_attempt(&self, history: History<'_>) -> Result<(u32, u32), Skip> {
-        let (last, record) = match history {
+    /// Which attempt is due, by the name of its group, how many there have been, and the record of the last one.
+    fn due_attempt(&self, history: &History<'_>) -> Result<(u32, u32, Option<GroupName>), Skip> {
+        let (last, record) = match *history {
             History::Attempted { last, record } => (last, record),
             History::Leftover(group) | History::Running(group) => return Err(Skip::Finished(group.clone())),
-            History::None => return Ok((1, 0)),
+            History::None => return Ok((1, 0, None)),
         };
         let group = record.map(|record| record.name.clone());
         let attempt = record.map_or(1, |record| record.attempt.saturating_add(1));
         if self.rules.retry_backoff.is_zero() {
-            return group.map_or(Ok((1, 0)), |group| Err(Skip::Finished(group)));
+            return group.map_or(Ok((1, 0, None)), |group| Err(Skip::Finished(group)));
         }
         match attempts::next(&last, self.rules, self.now) {
-            Next::Due => Ok((attempt, last.number)),
+            Next::Due => Ok((attempt, last.number, group)),
             Next::BackingOff { until } => Err(Skip::BackingOff { attempt: last.number, until, group }),
             Next::Parked => Err(Skip::Parked { attempts: last.number, group }),
         }

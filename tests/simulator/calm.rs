@@ -47,6 +47,7 @@ impl Calm {
         let room = used < report.capacity.max as usize;
         let late = report.messages.iter().filter(|report| match &report.outcome {
             MessageOutcome::Created { .. }
+            | MessageOutcome::Changed { .. }
             | MessageOutcome::Running { .. }
             | MessageOutcome::BackingOff { .. }
             | MessageOutcome::Parked { .. }

@@ -176,7 +176,10 @@ impl World {
     /// A record goes only when it is not needed any more, or there are too many.
     fn check_record_delete(&mut self, group: &Group, write: &Write) {
         let settings = &write.process.settings;
-        if settings.processing.retry_backoff.is_zero() || self.waiting(group.subscription(), group.number()).is_none() {
+        let place = (group.subscription().to_owned(), group.number());
+        if settings.processing.retry_backoff.is_zero() || self.waiting(&place.0, place.1).is_none() {
+            // It may still be there for a moment, by somebody else's clock.
+            self.ended.entry(place).and_modify(|(_, _, may_be_lost)| *may_be_lost = true);
             return;
         }
         let succeeds = |other: &Group| {
@@ -199,9 +202,7 @@ impl World {
         if all <= limit as usize {
             self.violated(format!("{} is deleted, the only record of attempt {}", group.name, group.attempt()));
         }
-        if let Some((_, _, may_be_lost)) = self.ended.get_mut(&(group.subscription().to_owned(), group.number())) {
-            *may_be_lost = true;
-        }
+        self.ended.entry(place).and_modify(|(_, _, may_be_lost)| *may_be_lost = true);
     }
 
     fn tag(&mut self, name: &GroupName, tags: &BTreeMap<String, String>, write: &Write) -> Result<Created, ArmError> {

@@ -58,7 +58,7 @@ impl Scene {
         processing.max_attempts = NonZeroU32::new(random.pick(&[10, 10, 3])).expect("none is zero");
         processing.delete_orphans = random.chance(500);
         processing.orphan_grace = Duration::from_secs(random.pick(&[0, 60, 600]));
-        processing.pass_deadline = Duration::from_secs(random.pick(&[240, 240, 20]));
+        processing.pass_deadline = Duration::from_secs(random.pick(&[240, 240, 60]));
         // What the rules count on: a quarter of a back-off covers lists that lag and requests that come late.
         let backoff = Millis::try_from(processing.retry_backoff.as_millis()).expect("it is short");
         let margin = if backoff == 0 { 15 * SECOND } else { backoff / 4 };

@@ -192,7 +192,7 @@ impl World {
         if let (Some(number), Some(subscription)) = (message, self.subscriptions.get_mut(name.as_str())) {
             if exit == Exit::Settles {
                 subscription.messages.remove(&number);
-                self.gone.insert((name, number), at);
+                self.gone.entry((name, number)).or_insert(at);
             } else if let Some(message) = subscription.messages.get_mut(&number) {
                 message.locked = false;
             }
@@ -232,6 +232,7 @@ impl World {
     pub fn calm_down(&mut self) {
         self.faulty = false;
         self.scene.quota = None;
+        self.scene.budget = self.scene.budget.map(|budget| budget.max(40));
         self.scene.job = self.scene.job.min(30);
         let now = self.now();
         for subscription in self.subscriptions.values_mut() {

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 /// How long nothing is created once only a little was left: the shorter of the two windows over which Azure counts
 /// (five minutes and an hour) is full again then, and of the longer one a single answer is spent to see.
-const PAUSE: Duration = Duration::from_secs(300);
+const PAUSE: Duration = Duration::from_mins(5);
 
 /// Remembers, from pass to pass, that creating is to rest so that cleaning up can go on.
 #[derive(Debug, Default)]

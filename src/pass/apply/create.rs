@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Applier;
-use crate::container_group::GroupSpec;
+use crate::container_group::{GroupName, GroupSpec, Liveness};
 use crate::pass::report::MessageOutcome;
 use crate::plan::{Create, MessageRef};
 use crate::services::{ArmError, ContainerGroups};
@@ -46,12 +46,12 @@ impl<'a, G: ContainerGroups> Creator<'a, G> {
     }
 
     /// Creates a group, or says why not.
-    pub(super) async fn create(&self, Create { message, spec }: Create) -> (MessageRef, MessageOutcome) {
+    pub(super) async fn create(&self, Create { message, spec, after }: Create) -> (MessageRef, MessageOutcome) {
         let outcome = match self.stopped() {
             Some(Stop::Quota(reason)) => MessageOutcome::WaitingQuota { reason },
             Some(Stop::Refused(reason)) => MessageOutcome::Failed { group: spec.name, reason },
             None if self.is_late() => MessageOutcome::WaitingDeadline,
-            None => match self.applier.deadline.limit(self.look_up_and_create(&spec)).await {
+            None => match self.applier.deadline.limit(self.look_up_and_create(&spec, after)).await {
                 Some(Ok(outcome)) => outcome,
                 Some(Err(error)) => self.failed(spec, &error),
                 None => {
@@ -64,10 +64,16 @@ impl<'a, G: ContainerGroups> Creator<'a, G> {
     }
 
     /// A PUT on a group that is already there would restart it, or run it again.
-    async fn look_up_and_create(&self, spec: &GroupSpec) -> Result<MessageOutcome, ArmError> {
+    async fn look_up_and_create(&self, spec: &GroupSpec, after: Option<GroupName>) -> Result<MessageOutcome, ArmError> {
         if self.applier.groups.get(&spec.name).await?.is_some() {
             tracing::info!(group = %spec.name, "the container group is already there");
             return Ok(MessageOutcome::Found { group: spec.name.clone() });
+        }
+        if let Some(after) = after {
+            let record = self.applier.groups.get(&after).await?;
+            if !record.is_some_and(|record| record.liveness() == Liveness::Terminal) {
+                return Ok(MessageOutcome::Changed { group: after });
+            }
         }
         match self.stopped() {
             Some(Stop::Quota(reason)) => return Ok(MessageOutcome::WaitingQuota { reason }),

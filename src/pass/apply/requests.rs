@@ -10,7 +10,7 @@ use crate::container_group::{ContainerGroup, GroupName, GroupSpec};
 
 /// How long a list may lag behind what Azure has accepted: lists come from a cache that is seconds old, and five minutes
 /// cost a few reads only for groups that are gone again by then.
-const MAX_LAG: Duration = Duration::from_secs(300);
+const MAX_LAG: Duration = Duration::from_mins(5);
 
 /// Remembers which groups were asked for, whether an answer came or not.
 #[derive(Debug, Default)]

@@ -153,7 +153,7 @@ async fn creating_stops_while_a_little_is_left_for_cleaning_up() {
     assert_eq!(only(&calls, &["create"]).len(), 1);
     assert_eq!(pass(&scaler).await.message_counts["waiting_quota"], 8, "the next pass does not take the rest");
     *scaler.services.groups.remaining.lock().unwrap() = Some(9);
-    tokio::time::advance(Duration::from_secs(300)).await;
+    tokio::time::advance(Duration::from_mins(5)).await;
     assert_eq!(pass(&scaler).await.message_counts, BTreeMap::from([("created", 8), ("running", 1)]));
 }
 

@@ -101,8 +101,10 @@ async fn what_a_pass_has_seen_is_known_to_the_next_one_unless_it_only_planned() 
     scaler.services.groups.put(M1, &[tags("1")[0], (tag::MESSAGE_ID, "m1"), tags("1")[2]], "Waiting");
     scaler.pass(Mode::PlanOnly, &Deadline::after(scaler.pass_deadline())).await.unwrap();
     assert!(scaler.memory().marks.is_empty());
-    pass(&scaler).await;
-    *now.lock().unwrap() += time::Duration::minutes(30);
-    pass(&scaler).await;
-    assert_eq!(only(&calls, &["delete"]), [format!("delete {M1}")], "it is stuck");
+    for (minutes, call) in [(2, format!("tag {M1}")), (30, format!("delete {M1}"))] {
+        pass(&scaler).await;
+        *now.lock().unwrap() += time::Duration::minutes(minutes);
+        pass(&scaler).await;
+        assert_eq!(only(&calls, &["tag", "delete"]), [call]);
+    }
 }

@@ -1,6 +1,7 @@
 //! Scenarios of the planner: each clause of the module's promises, and its negation.
 
 mod attempts;
+mod bill;
 mod breaker;
 mod ends;
 mod fixtures;
