@@ -1,0 +1,10 @@
+//! Microsoft's own clients judge the local Azure.
+
+#[path = "../common/contract.rs"]
+mod contract;
+#[path = "../common/tools.rs"]
+mod tools;
+
+mod judge;
+mod resource_manager;
+mod service_bus;
