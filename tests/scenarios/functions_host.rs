@@ -4,32 +4,19 @@ use std::path::Path;
 use std::time::Duration;
 
 use local_azure::container_groups::Exit;
+use local_azure::function_app::FunctionApp;
 use local_azure::functions_host::variants::variants;
-use local_azure::functions_host::{FunctionsHost, HostConfig, Level, Outcome};
-use local_azure::resource_manager::OperationKind::{ListGroups, PutGroup};
+use local_azure::functions_host::{FunctionsHost, Level, Outcome};
+use local_azure::resource_manager::OperationKind::{DeleteGroup, ListGroups, PutGroup};
 use local_azure::resource_manager::{Answer, Fault};
 use serde_json::json;
-use tempfile::TempDir;
 
 use crate::support::{PATIENCE, World, messages};
 
-/// An app's folder as it is deployed: `host.json`, the function's folder and the binary.
-fn app() -> TempDir {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let app = tempfile::tempdir().unwrap();
-    std::fs::copy(root.join("host.json"), app.path().join("host.json")).unwrap();
-    std::fs::create_dir(app.path().join("ScaleTimer")).unwrap();
-    let function = Path::new("ScaleTimer").join("function.json");
-    std::fs::copy(root.join(&function), app.path().join(&function)).unwrap();
-    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_aci-scaler"), app.path().join("aci-scaler")).unwrap();
-    app
-}
-
-/// A host that runs the scaler on this world, and its folders.
-async fn start(world: &World) -> (FunctionsHost, [TempDir; 2]) {
-    let (app, state) = (app(), tempfile::tempdir().unwrap());
-    let config = HostConfig::new(app.path(), world.environment.clone(), state.path());
-    (FunctionsHost::start(config).await.unwrap(), [app, state])
+/// The scaler as a Function App on this world.
+async fn start(world: &World) -> FunctionApp {
+    let scaler = Path::new(env!("CARGO_BIN_EXE_aci-scaler"));
+    FunctionApp::start(scaler, world.environment.clone(), |config| config).await.unwrap()
 }
 
 async fn invoke(host: &FunctionsHost) -> Outcome {
@@ -40,14 +27,15 @@ async fn invoke(host: &FunctionsHost) -> Outcome {
 async fn an_invocation_makes_a_pass_and_returns_its_report() {
     let world = World::new(&["a"]).await;
     world.send("a", messages("m", 3));
-    let (host, _folders) = start(&world).await;
-    let Outcome::Succeeded { return_value, logs } = invoke(&host).await else { panic!("{:#?}", host.records().all()) };
+    let app = start(&world).await;
+    let host = &app.host;
+    let Outcome::Succeeded { return_value, logs } = invoke(host).await else { panic!("{:#?}", host.records().all()) };
     assert_eq!(return_value["message_counts"], json!({"created": 3}));
     assert_eq!(return_value["messages"].as_array().unwrap().len(), 3);
     assert!(logs[0].starts_with("Pass of ") && logs[0].contains("3 created"), "{logs:?}");
     world.until_all_are_running().await;
 
-    let Outcome::Succeeded { return_value, .. } = invoke(&host).await else { panic!("{:#?}", host.records().all()) };
+    let Outcome::Succeeded { return_value, .. } = invoke(host).await else { panic!("{:#?}", host.records().all()) };
     assert_eq!(return_value["message_counts"], json!({"running": 3}));
     assert_eq!(return_value["messages"], json!([]), "what just runs is only counted");
 
@@ -55,55 +43,53 @@ async fn an_invocation_makes_a_pass_and_returns_its_report() {
     for sequence_number in 1..=3 {
         world.azure.service_bus.remove("files", "a", sequence_number).unwrap();
     }
-    let Outcome::Succeeded { return_value, .. } = invoke(&host).await else { panic!("{:#?}", host.records().all()) };
+    let Outcome::Succeeded { return_value, .. } = invoke(host).await else { panic!("{:#?}", host.records().all()) };
     assert_eq!(return_value["group_counts"], json!({"deleted": 3}));
-    host.stop().await;
+    app.host.stop().await;
 }
 
 #[tokio::test]
 async fn every_form_of_an_invocation_makes_a_pass() {
     let world = World::new(&["a"]).await;
     world.send("a", messages("m", 1));
-    let (host, _folders) = start(&world).await;
-    for (name, invocation) in variants() {
+    let app = start(&world).await;
+    let host = &app.host;
+    let variants = variants();
+    let first = variants[0].1.id.to_string();
+    for (name, invocation) in variants {
         let outcome = host.invoke(&invocation).await;
         assert!(matches!(outcome, Outcome::Succeeded { .. }), "{name}: {outcome:?}");
     }
     assert_eq!(world.calls(PutGroup).len(), 1);
-    let id_of_each = host.records().all();
-    let created = id_of_each.iter().find(|record| record.message.contains("created a container group")).unwrap();
-    assert!(created.message.contains(&variants_first_id(&created.message)), "{created:?}");
-    host.stop().await;
-}
-
-/// The invocation id in a line, which has to be there.
-fn variants_first_id(line: &str) -> String {
-    let (_, rest) = line.split_once("id=").unwrap_or_else(|| panic!("no invocation id in {line}"));
-    rest.chars().take(36).collect()
+    let created = host.records().find("created a container group", PATIENCE).await.unwrap();
+    assert!(created.message.contains(&first), "every line names its invocation: {created:?}");
+    app.host.stop().await;
 }
 
 #[tokio::test]
 async fn a_pass_that_fails_is_a_failed_invocation_with_an_error_in_the_log_and_the_next_one_works() {
     let world = World::new(&["a"]).await;
     world.send("a", messages("m", 1));
-    let (host, _folders) = start(&world).await;
+    let app = start(&world).await;
+    let host = &app.host;
     world.azure.resource_manager.inject(Fault::once(ListGroups).answers(Answer::forbidden("list")));
-    let outcome = invoke(&host).await;
+    let outcome = invoke(host).await;
     assert!(matches!(&outcome, Outcome::Failed { reason } if reason.contains("500")), "{outcome:?}");
     let failure = host.records().find("could not be listed", PATIENCE).await.unwrap();
     assert_eq!(failure.level, Level::Error, "{failure:?}");
-    let outcome = invoke(&host).await;
+    let outcome = invoke(host).await;
     assert!(matches!(outcome, Outcome::Succeeded { .. }), "{outcome:?}");
-    host.stop().await;
+    app.host.stop().await;
 }
 
 #[tokio::test]
 async fn of_two_invocations_at_once_one_leaves_the_work_to_the_other() {
     let world = World::new(&["a"]).await;
     world.send("a", messages("m", 1));
-    let (host, _folders) = start(&world).await;
+    let app = start(&world).await;
+    let host = &app.host;
     world.azure.resource_manager.inject(Fault::always(PutGroup).delays(Duration::from_millis(500)));
-    let (one, other) = tokio::join!(invoke(&host), invoke(&host));
+    let (one, other) = tokio::join!(invoke(host), invoke(host));
     let logs: Vec<_> = [one, other]
         .into_iter()
         .map(|outcome| match outcome {
@@ -113,7 +99,29 @@ async fn of_two_invocations_at_once_one_leaves_the_work_to_the_other() {
         .collect();
     assert_eq!(logs.iter().filter(|line| line.contains("already running")).count(), 1, "{logs:?}");
     assert_eq!(world.calls(PutGroup).len(), 1);
-    host.stop().await;
+    app.host.stop().await;
+}
+
+#[tokio::test]
+async fn nothing_is_created_before_the_time_that_azure_named_and_cleaning_up_goes_on() {
+    let world = World::new(&["a"]).await;
+    world.send("a", messages("m", 1));
+    let app = start(&world).await;
+    invoke(&app.host).await;
+    world.finish_all(Exit::Code(0)).await;
+    world.azure.service_bus.remove("files", "a", 1).unwrap();
+    world.send("a", messages("n", 1));
+    let throttled = Answer::too_many_requests(Duration::from_mins(1));
+    world.azure.resource_manager.inject(Fault::once(PutGroup).answers(throttled));
+    world.azure.resource_manager.forget_calls();
+    for pass in 1..=3 {
+        let outcome = invoke(&app.host).await;
+        let Outcome::Succeeded { return_value, .. } = outcome else { panic!("{outcome:?}") };
+        assert_eq!(return_value["message_counts"], json!({"waiting_quota": 1}), "pass {pass}");
+        assert_eq!(world.calls(PutGroup).len(), 1, "pass {pass}");
+    }
+    assert_eq!(world.calls(DeleteGroup).len(), 1);
+    app.host.stop().await;
 }
 
 #[tokio::test]

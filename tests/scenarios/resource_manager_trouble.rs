@@ -264,3 +264,18 @@ async fn lists_are_read_page_by_page() {
     assert_eq!(world.pass().await.messages(), counts([("created", 9)]));
     assert_eq!(world.pass().await.messages(), counts([("running", 9)]));
 }
+
+#[tokio::test]
+async fn a_link_to_another_origin_is_not_followed_and_gets_no_token() {
+    let world = world().await;
+    let elsewhere = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let link = format!("http://{}/next?api-version=2023-05-01", elsewhere.local_addr().unwrap());
+    let page = Answer::json(200, &serde_json::json!({"value": [], "nextLink": link}));
+    world.azure.resource_manager.inject(Fault::once(ListGroups).answers(page));
+    let pass = world.once().await;
+    assert_eq!(pass.exit_code, 1, "{pass:#?}");
+    assert!(pass.log.contains("another origin"), "{}", pass.log);
+    let visit = tokio::time::timeout(Duration::from_millis(50), elsewhere.accept()).await;
+    assert!(visit.is_err(), "nobody came");
+    assert_recovers(&world, "a link to another origin").await;
+}

@@ -45,7 +45,7 @@ pub struct FunctionApp {
 /// The function app cannot run.
 #[derive(Debug, thiserror::Error)]
 pub enum FunctionAppError {
-    /// The folder could not be laid out.
+    /// The folder could not be laid out, or there is no such binary to put there.
     #[error("the function app's folder could not be made: {0}")]
     Folder(#[from] io::Error),
     /// The host did not start.
@@ -80,7 +80,7 @@ impl FunctionApp {
         for file in ["host.json".to_owned(), format!("{FUNCTION}/function.json")] {
             fs::copy(repository().join(&file), root.join(&file))?;
         }
-        symlink(std::path::absolute(scaler)?, root.join(BINARY))?;
+        symlink(fs::canonicalize(scaler)?, root.join(BINARY))?;
         let host = FunctionsHost::start(configure(HostConfig::new(root, settings, state))).await?;
         Ok(Self { host, _folder: folder })
     }
@@ -91,7 +91,9 @@ pub async fn build_scaler(cargo: &OsStr) -> Result<PathBuf, BuildError> {
     let mut command = Command::new(cargo);
     command.args(["build", "--package", BINARY, "--bin", BINARY, "--message-format", "json-render-diagnostics"]);
     command.current_dir(repository()).stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
-    OF_THIS_PACKAGE.iter().for_each(|name| _ = command.env_remove(name));
+    for name in OF_THIS_PACKAGE {
+        command.env_remove(name);
+    }
     let output = command.spawn()?.wait_with_output().await?;
     if !output.status.success() {
         return Err(BuildError::Failed);

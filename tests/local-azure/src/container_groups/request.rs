@@ -51,7 +51,7 @@ pub(super) struct IpAddress {
 
 #[derive(Deserialize)]
 pub(super) struct RegistryCredential {
-    /// Required: its absence is refused as [`InvalidGroup::Content`].
+    /// Required: its absence is refused as [`InvalidGroup::Content`](super::InvalidGroup::Content).
     #[serde(rename = "server")]
     _server: String,
     pub(super) username: Option<String>,

@@ -33,6 +33,9 @@ pub use summary::Summary;
 /// The sizes of the files that the messages are about, in MiB: some for each subscription, in no order.
 const SIZES_MB: [u32; 12] = [8, 1024, 120, 400, 30, 700, 60, 250, 50, 850, 180, 600];
 
+/// So many passes that fail one after the other end the demonstration: the scaler does not even start.
+const MAX_FAILED_PASSES: u32 = 3;
+
 /// What is run, and how.
 #[derive(Clone, Debug)]
 pub struct Demo {
@@ -138,7 +141,7 @@ impl Demo {
         Ok(azure)
     }
 
-    /// Makes passes, and tells what happens meanwhile, until all is done or the time is up.
+    /// Makes passes, and tells what happens meanwhile, until all is done, the time is up or the scaler has failed too often.
     async fn serve(
         &self,
         azure: &LocalAzure,
@@ -152,7 +155,7 @@ impl Demo {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let deadline = sleep_until(Instant::now() + self.deadline.saturating_sub(story.elapsed()));
         tokio::pin!(deadline);
-        let (mut passes, mut pass) = (0, None);
+        let (mut passes, mut failed_passes, mut pass) = (0, 0, None);
         loop {
             tokio::select! {
                 // What the scaler logged during a pass comes before the pass's sums.
@@ -164,12 +167,14 @@ impl Demo {
                     if pass.is_some() => {
                     pass = None;
                     passes += 1;
+                    failed_passes = if matches!(outcome, Outcome::Succeeded { .. }) { 0 } else { failed_passes + 1 };
                     tell_pass(passes, &outcome, story);
                 }
                 () = &mut deadline => break,
                 _ = ticks.tick(), if pass.is_none() => pass = Some(Box::pin(invoke(host))),
             }
-            if pass.is_none() && passes > 0 && left(azure)?.is_empty() {
+            let is_done = pass.is_none() && passes > 0 && left(azure)?.is_empty();
+            if is_done || failed_passes == MAX_FAILED_PASSES {
                 break;
             }
         }

@@ -22,6 +22,7 @@ pub(crate) fn worth_telling(record: &LogRecord) -> Option<(&'static str, String)
     if message == Some(DELETED) {
         return Some(("group", format!("{group} is deleted, its log is kept")));
     }
-    let is_trouble = record.level >= Level::Warning;
+    // How an invocation ended is told by whoever invoked.
+    let is_trouble = record.level >= Level::Warning && !record.category.starts_with("Function.");
     is_trouble.then(|| ("scaler", format!("{:?}: {}", record.level, message.unwrap_or(&record.message))))
 }

@@ -41,7 +41,7 @@ impl fmt::Display for Summary {
         writeln!(f, "Container groups deleted:   {deleted}")?;
         write!(f, "Passes of the scaler:       {passes}, in {:.1} s all in all", took.as_secs_f64())?;
         if !left.is_empty() {
-            write!(f, "\nTime is up, and this is left:")?;
+            write!(f, "\nThis is left:")?;
             left.iter().try_for_each(|left| write!(f, "\n  {left}"))?;
         }
         Ok(())
