@@ -5,6 +5,7 @@ mod contract;
 #[path = "../common/tools.rs"]
 mod tools;
 
+mod administration;
 mod judge;
 mod resource_manager;
 mod service_bus;
