@@ -1,5 +1,10 @@
 //! Scenarios: the real scaler's binary on the local Azure, over real sockets.
 
+#[path = "../local-azure/tests/common/contract.rs"]
+mod contract;
+#[path = "../local-azure/tests/common/tools.rs"]
+mod tools;
+
 mod attempts;
 mod backlog;
 mod command_line;

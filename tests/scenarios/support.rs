@@ -13,6 +13,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::Command;
 
+use crate::contract;
+
 /// Longer than anything in a scenario takes on a busy machine.
 pub const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -166,6 +168,15 @@ impl World {
             _ => None,
         };
         self.azure.service_bus.call_log().into_iter().filter_map(peek).collect()
+    }
+}
+
+/// Whatever a scenario is about, the scaler and the local Azure follow the contract between them.
+impl Drop for World {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            contract::assert_followed(&self.azure.resource_manager.calls());
+        }
     }
 }
 

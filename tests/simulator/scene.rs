@@ -1,12 +1,10 @@
 //! What a schedule is like: drawn from its seed before it begins.
 
+use std::collections::BTreeMap;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
-use aci_scaler::container_group::{MemoryGb, NamePrefix};
-use aci_scaler::settings::{
-    AciSettings, AzureSettings, ContainerEnvironment, ProcessingSettings, ServiceBusAuth, ServiceBusSettings, Settings,
-};
+use aci_scaler::settings::Settings;
 
 use crate::random::Random;
 
@@ -85,50 +83,19 @@ impl Scene {
     }
 }
 
+/// Settings with no more than what is required, and a subscription that is skipped.
 fn settings() -> Settings {
-    let memory = |gb: &str| MemoryGb::from_decimal(gb.parse().expect("it is a number")).expect("it is memory");
-    Settings {
-        azure: AzureSettings {
-            subscription_id: "00000000-0000-0000-0000-000000000001".into(),
-            resource_group: "workers".into(),
-            client_id: None,
-            resource_manager: "http://127.0.0.1:1".parse().expect("it is an address"),
-            resource_manager_audience: "https://management.azure.com".into(),
-        },
-        aci: AciSettings {
-            image: "acr.azurecr.io/worker:1".into(),
-            name_prefix: NamePrefix::parse("worker").expect("it is a prefix"),
-            location: "westeurope".into(),
-            max_instances: 5,
-            default_cpu: 2.into(),
-            memory_multiplier: 8.into(),
-            min_memory: memory("0.5"),
-            max_memory: memory("240"),
-            provisioning_timeout: Duration::from_secs(1800),
-            max_runtime: None,
-        },
-        registry: None,
-        service_bus: ServiceBusSettings {
-            host: "127.0.0.1".into(),
-            port: 1,
-            tls: false,
-            auth: ServiceBusAuth::Entra,
-            namespace: "ns".into(),
-            topic: "files".into(),
-            resource_group: "workers".into(),
-        },
-        processing: ProcessingSettings {
-            skip_subscriptions: ["skipped".to_owned()].into(),
-            max_workers: NonZeroUsize::MIN,
-            peek_page: NonZeroU32::MIN,
-            peek_depth: NonZeroU32::MIN,
-            retry_backoff: Duration::from_secs(60),
-            max_attempts: NonZeroU32::MIN,
-            delete_orphans: false,
-            orphan_grace: Duration::from_secs(600),
-            dry_run: false,
-            pass_deadline: Duration::from_secs(240),
-        },
-        container: ContainerEnvironment::default(),
-    }
+    let environment: BTreeMap<String, String> = [
+        ("AZURE_SUBSCRIPTION_ID", "00000000-0000-0000-0000-000000000001"),
+        ("AZURE_RESOURCE_GROUP", "workers"),
+        ("ACI_IMAGE", "acr.azurecr.io/worker:1"),
+        ("ACI_NAME_PREFIX", "worker"),
+        ("ACI_LOCATION", "westeurope"),
+        ("SB_NAMESPACE", "ns"),
+        ("SB_TOPIC_NAME", "files"),
+        ("SKIP_SUBSCRIPTIONS", "skipped"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into();
+    Settings::from_environment(&environment).expect("the settings are accepted")
 }

@@ -65,6 +65,7 @@ pub fn built_in_worker() -> BuiltIn {
 /// Starts a local Azure on these ports, as `.env` expects it on the default ones, whose container groups run this worker.
 pub async fn start(service_bus_port: u16, port: u16, worker: Arc<dyn Worker>) -> Result<LocalAzure, ServeError> {
     let mut config = LocalAzureConfig::default();
+    config.resource_manager.keep_answers = false;
     config.service_bus.addr = SocketAddr::from((Ipv4Addr::LOCALHOST, service_bus_port));
     config.resource_manager.listen = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     config.resource_manager.container_groups = ContainerGroupsConfig {

@@ -62,6 +62,7 @@ impl Phase {
     fn group_state(self) -> &'static str {
         match self {
             Self::Running { .. } => "Running",
+            Self::Terminated { exit: Exit::Stopped, .. } => "Stopped",
             Self::Terminated { exit, .. } if exit.code() == 0 => "Succeeded",
             Self::Terminated { .. } => "Failed",
             _ => "Pending",

@@ -18,6 +18,7 @@ mod request;
 mod snapshot;
 mod spec;
 mod state;
+mod stop_and_start;
 mod worker;
 
 use std::fmt;
@@ -37,6 +38,7 @@ pub use refused::{LogRefused, PutRefused, Transitioning};
 pub use snapshot::{GoneGroup, GroupSnapshot};
 pub(crate) use spec::parse_patch;
 pub use spec::{ContainerSpec, EnvironmentVariable, GroupSpec};
+pub use stop_and_start::Started;
 pub use worker::{Exit, ExitsAtOnce, ExitsWhenTold, Job, Run, Worker};
 
 use group::normalize_location;
@@ -177,7 +179,7 @@ impl ContainerGroups {
 
     /// Ends a group's run now. `false` when there is no such group, or it is planted.
     pub fn finish(&self, name: &str, exit: impl Into<Exit>) -> bool {
-        let finished = self.state().finish(name, exit.into());
+        let finished = self.state().finish_named(name, exit.into());
         self.changed();
         finished
     }

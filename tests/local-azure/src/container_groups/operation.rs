@@ -87,7 +87,8 @@ impl ContainerGroups {
         Ok(())
     }
 
-    fn deploy(&self, state: &mut State, key: Key, names: (&str, &str), spec: GroupSpec, operation: String) {
+    /// Begins a life of a group, in the place of the one that has its name.
+    pub(super) fn deploy(&self, state: &mut State, key: Key, names: (&str, &str), spec: GroupSpec, operation: String) {
         let (resource_group, name) = names;
         let id = format!(
             "/subscriptions/{}/resourceGroups/{resource_group}/providers/Microsoft.ContainerInstance/\

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::async_operation::{AsyncOperation, AsyncStatus};
 use super::group::{Content, Group, Phase};
+use super::refused::Transitioning;
 use super::snapshot::{GoneGroup, GroupSnapshot};
 use super::worker::Exit;
 use super::{AcceptedPut, LogSink, Rule};
@@ -93,10 +94,23 @@ impl State {
         }
     }
 
-    pub fn finish(&mut self, name: &str, exit: Exit) -> bool {
+    /// How far a group's life has come, unless an operation on it is under way; nothing when there is no such group.
+    pub fn phase_at_rest(&self, key: &Key) -> Result<Option<Phase>, Transitioning> {
+        match self.groups.get(key) {
+            Some(group) if group.phase.is_transitioning() => Err(Transitioning { group: group.name.clone() }),
+            group => Ok(group.map(|group| group.phase)),
+        }
+    }
+
+    pub fn finish_named(&mut self, name: &str, exit: Exit) -> bool {
+        let named = |(key, group): (&Key, &Group)| group.name.eq_ignore_ascii_case(name).then(|| key.clone());
+        self.groups.iter().find_map(named).is_some_and(|key| self.finish(&key, exit))
+    }
+
+    /// Ends a group's run now. False when there is no such group, or it is planted.
+    pub fn finish(&mut self, key: &Key, exit: Exit) -> bool {
         let life = self.next_life();
-        let mut groups = self.groups.values_mut();
-        let Some(group) = groups.find(|group| group.name.eq_ignore_ascii_case(name)) else { return false };
+        let Some(group) = self.groups.get_mut(key) else { return false };
         let finished = clock::now();
         let started = match group.phase {
             Phase::Running { started } | Phase::Terminated { started, .. } => started,

@@ -62,6 +62,8 @@ pub enum Exit {
     Code(i32),
     /// It was killed for using more memory than it has.
     OutOfMemory,
+    /// It was killed because the group was to be stopped.
+    Stopped,
 }
 
 impl Exit {
@@ -69,16 +71,17 @@ impl Exit {
     pub fn code(self) -> i32 {
         match self {
             Self::Code(code) => code,
-            Self::OutOfMemory => 137,
+            Self::OutOfMemory | Self::Stopped => 137,
         }
     }
 
     /// The `detailStatus` that the container's state shows. `Completed` and `Error` were seen in recorded answers;
-    /// `OOMKilled` is what Kubernetes says.
+    /// `OOMKilled` is what Kubernetes says; what a
+    /// stopped container shows is inferred.
     pub fn detail_status(self) -> &'static str {
         match self {
             Self::Code(0) => "Completed",
-            Self::Code(_) => "Error",
+            Self::Code(_) | Self::Stopped => "Error",
             Self::OutOfMemory => "OOMKilled",
         }
     }

@@ -141,6 +141,11 @@ impl Answer {
         self.status
     }
 
+    /// Its body.
+    pub(super) fn body(&self) -> Bytes {
+        self.body.clone()
+    }
+
     /// The same answer, of whose body only half arrives before the connection breaks.
     pub(super) fn into_truncated_response(self) -> Response {
         let length = self.body.len();

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use axum::body::Bytes;
 use axum::http::Method;
 use tokio::time::Instant;
 
@@ -25,6 +26,9 @@ pub struct Call {
     pub at: Instant,
     /// The status of the answer; absent while there is none, and for ever when it met a reset or the client left.
     pub status: Option<u16>,
+    /// The body of the service's own answer, byte for byte; absent when a fault put another in its place, and when
+    /// answers are not kept.
+    pub answer: Option<Bytes>,
 }
 
 /// All requests, in the order in which they came.
@@ -84,11 +88,12 @@ impl CallLog {
 
 impl OpenCall {
     /// Notes the answer, which is about to be sent.
-    pub fn answered(&self, status: u16) {
+    pub fn answered(&self, status: u16, answer: Option<Bytes>) {
         let mut log = self.log.lock();
         let Some(index) = self.number.checked_sub(log.forgotten) else { return };
         if let Some(call) = log.calls.get_mut(index) {
             call.status = Some(status);
+            call.answer = answer;
         }
     }
 }

@@ -78,7 +78,9 @@ impl Service {
 
     fn check_version(&self, resource: &Resource, version: &str) -> Result<(), Answer> {
         let (known, of): (&[&str], _) = match resource {
-            Resource::TopicSubscriptions { .. } => (&SERVICE_BUS_API_VERSIONS, "namespaces/topics/subscriptions"),
+            Resource::TopicSubscriptions { .. } | Resource::TopicSubscription { .. } => {
+                (&SERVICE_BUS_API_VERSIONS, "namespaces/topics/subscriptions")
+            }
             Resource::AsyncOperation { .. } if version == OPERATION_API_VERSION => return Ok(()),
             _ => (&ACI_API_VERSIONS, "containerGroups"),
         };

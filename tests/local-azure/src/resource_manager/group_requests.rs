@@ -8,9 +8,10 @@ use serde_json::json;
 
 use super::answer::Answer;
 use super::gateway::OPERATION_API_VERSION;
+use super::operation::Verb;
 use super::service::{Query, Request, Service};
 use crate::container_groups::{
-    GroupSpec, LogQuery, LogRefused, PutRefused, Transitioning, is_same_location, parse_patch,
+    GroupSpec, LogQuery, LogRefused, PutRefused, Started, Transitioning, is_same_location, parse_patch,
 };
 
 impl Service {
@@ -62,13 +63,8 @@ impl Service {
             Err(refused) => put_refused(&refused),
             Ok(put) => {
                 rate.take();
-                let operation = format!(
-                    "{}/subscriptions/{}/providers/Microsoft.ContainerInstance/locations/{location}/operations/{}\
-                     ?api-version={OPERATION_API_VERSION}",
-                    self.endpoint, self.config.subscription_id, put.operation
-                );
                 let answer = Answer::json(if put.created { 201 } else { 200 }, &put.group)
-                    .header("azure-asyncoperation", operation)
+                    .header("azure-asyncoperation", self.operation_link(location, &put.operation))
                     .header("x-ms-ratelimit-remaining-subscription-writes", "199");
                 rate.mark(answer)
             }
@@ -100,6 +96,41 @@ impl Service {
             }
         };
         rate.mark(answer.header("x-ms-ratelimit-remaining-subscription-deletes", "199"))
+    }
+
+    pub(super) fn stop(&self, resource_group: &str, name: &str) -> Answer {
+        match self.groups.halt(resource_group, name) {
+            Err(transitioning) => transition(&transitioning),
+            Ok(false) => group_not_found(resource_group, name),
+            Ok(true) => Answer::empty(204),
+        }
+    }
+
+    /// Starts or restarts a group. The contract has 202 for a start, 204 for a restart and for a group that runs
+    /// already; that both are operations that can be polled is what it says of them without naming a header.
+    pub(super) fn start(&self, resource_group: &str, name: &str, verb: Verb) -> Answer {
+        let started = match verb {
+            Verb::Restart => self.groups.restart(resource_group, name),
+            _ => self.groups.start(resource_group, name),
+        };
+        let status = if verb == Verb::Restart { 204 } else { 202 };
+        match started {
+            Err(transitioning) => transition(&transitioning),
+            Ok(Started::NoGroup) => group_not_found(resource_group, name),
+            Ok(Started::Already) => Answer::empty(204),
+            Ok(Started::Begun(operation)) => {
+                Answer::empty(status).header("azure-asyncoperation", self.operation_link(self.location(), &operation))
+            }
+        }
+    }
+
+    /// Where an operation can be polled.
+    fn operation_link(&self, location: &str, operation: &str) -> String {
+        format!(
+            "{}/subscriptions/{}/providers/Microsoft.ContainerInstance/locations/{location}/operations/{operation}\
+             ?api-version={OPERATION_API_VERSION}",
+            self.endpoint, self.config.subscription_id
+        )
     }
 
     pub(super) fn logs(&self, resource_group: &str, name: &str, container: &str, query: &Query) -> Answer {

@@ -54,7 +54,8 @@ pub(super) async fn handle(
     let page_limit = fault::page_limit(&faults);
     let (after, before): (Vec<_>, Vec<_>) = faults.into_iter().partition(Fault::is_after_effect);
     let uri_text = uri.to_string();
-    let call = Call { kind, name, method, uri: uri_text, body: body.to_vec(), at: Instant::now(), status: None };
+    let call =
+        Call { kind, name, method, uri: uri_text, body: body.to_vec(), at: Instant::now(), status: None, answer: None };
     let exchange = Exchange { call: shared.calls.begin(call), shared: &shared, breaker };
     if let Some(response) = exchange.meet(before).await {
         return response;
@@ -62,13 +63,14 @@ pub(super) async fn handle(
     let request = Request { path: uri.path(), query: &query, headers: &headers, body: &body, page_limit };
     let answer = shared.service.answer(&operation, &request);
     if after.iter().any(|fault| matches!(fault.effect, Effect::Truncate)) {
-        exchange.call.answered(answer.status());
+        exchange.call.answered(answer.status(), None);
         return dress(answer.into_truncated_response(), shared.service.location());
     }
-    match exchange.meet(after).await {
-        Some(response) => response,
-        None => exchange.answer(answer),
+    if let Some(response) = exchange.meet(after).await {
+        return response;
     }
+    let body = shared.service.config.keep_answers.then(|| answer.body());
+    exchange.answer(answer, body)
 }
 
 struct Exchange<'a> {
@@ -91,7 +93,7 @@ impl Exchange<'_> {
                     return Some(self.reset());
                 }
                 Effect::Reset => return Some(self.reset()),
-                Effect::Answer(answer) => return Some(self.answer(answer)),
+                Effect::Answer(answer) => return Some(self.answer(answer, None)),
                 // The handler has seen to it, for it is about the service's answer.
                 Effect::Truncate | Effect::PageLimit(_) => {}
             }
@@ -99,8 +101,9 @@ impl Exchange<'_> {
         None
     }
 
-    fn answer(&self, answer: super::Answer) -> Response {
-        self.call.answered(answer.status());
+    /// Answers, and notes a body as the service's own.
+    fn answer(&self, answer: super::Answer, body: Option<Bytes>) -> Response {
+        self.call.answered(answer.status(), body);
         dress(answer.into_response(), self.shared.service.location())
     }
 

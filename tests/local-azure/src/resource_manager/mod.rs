@@ -1,7 +1,7 @@
 //! Azure Resource Manager on the loopback address, as far as the scaler calls it, and the managed identity that it
 //! accepts tokens of.
 //!
-//! Container groups (PUT, GET, list, PATCH of tags, DELETE, logs), usages of a location, asynchronous operations, and
+//! Container groups (PUT, GET, list, PATCH of tags, DELETE, stop, start, restart, logs), usages of a location, asynchronous operations, and
 //! the subscriptions of Service Bus topics; `GET /msi/token` for tokens. Tests inject [`Fault`]s into any of them, and
 //! read what was asked from [`ResourceManager::calls`] and what became of it from
 //! [`ResourceManager::container_groups`].
@@ -64,6 +64,8 @@ pub struct ResourceManagerConfig {
     pub page_size: usize,
     /// Subscriptions of a topic in a page of their list, when the client does not say.
     pub topic_page_size: usize,
+    /// Whether [`Call::answer`] is kept, for tests; what serves for days should not.
+    pub keep_answers: bool,
     /// How many container groups may be created and deleted.
     pub rate_limit: RateLimit,
     /// The identities that get tokens.
@@ -85,6 +87,7 @@ impl Default for ResourceManagerConfig {
             audience: RESOURCE_MANAGER_AUDIENCE.to_owned(),
             page_size: 50,
             topic_page_size: 100,
+            keep_answers: true,
             rate_limit: RateLimit::default(),
             identity: IdentityConfig::default(),
             container_groups: ContainerGroupsConfig::default(),

@@ -18,6 +18,12 @@ pub enum OperationKind {
     PatchGroup,
     /// Deletes a container group.
     DeleteGroup,
+    /// Stops a container group.
+    StopGroup,
+    /// Starts a container group.
+    StartGroup,
+    /// Restarts a container group.
+    RestartGroup,
     /// Gets a container's log.
     GetLogs,
     /// Lists the quotas of a location.
@@ -26,6 +32,8 @@ pub enum OperationKind {
     GetOperation,
     /// Lists the subscriptions of a topic.
     ListTopicSubscriptions,
+    /// Gets a subscription of a topic.
+    GetTopicSubscription,
     /// Gets a token for the managed identity.
     GetToken,
     /// Anything else.
@@ -49,6 +57,7 @@ pub(super) enum Resource {
     Usages { location: String },
     AsyncOperation { id: String },
     TopicSubscriptions { resource_group: String, namespace: String, topic: String },
+    TopicSubscription { resource_group: String, namespace: String, topic: String, name: String },
 }
 
 /// What is done with a container group.
@@ -58,6 +67,9 @@ pub(super) enum Verb {
     Put,
     Patch,
     Delete,
+    Stop,
+    Start,
+    Restart,
 }
 
 impl Operation {
@@ -89,20 +101,26 @@ impl Operation {
                 Resource::Group { verb: Verb::Put, .. } => OperationKind::PutGroup,
                 Resource::Group { verb: Verb::Patch, .. } => OperationKind::PatchGroup,
                 Resource::Group { verb: Verb::Delete, .. } => OperationKind::DeleteGroup,
+                Resource::Group { verb: Verb::Stop, .. } => OperationKind::StopGroup,
+                Resource::Group { verb: Verb::Start, .. } => OperationKind::StartGroup,
+                Resource::Group { verb: Verb::Restart, .. } => OperationKind::RestartGroup,
                 Resource::Logs { .. } => OperationKind::GetLogs,
                 Resource::Usages { .. } => OperationKind::ListUsages,
                 Resource::AsyncOperation { .. } => OperationKind::GetOperation,
                 Resource::TopicSubscriptions { .. } => OperationKind::ListTopicSubscriptions,
+                Resource::TopicSubscription { .. } => OperationKind::GetTopicSubscription,
             },
         }
     }
 
-    /// The name of the container group, topic, location or operation that it is about.
+    /// The name of the container group, topic, subscription, location or operation that it is about.
     pub fn name(&self) -> Option<&str> {
         let Self::Arm { resource, .. } = self else { return None };
         match resource {
             Resource::Groups { .. } => None,
-            Resource::Group { name, .. } | Resource::Logs { name, .. } => Some(name),
+            Resource::Group { name, .. } | Resource::Logs { name, .. } | Resource::TopicSubscription { name, .. } => {
+                Some(name)
+            }
             Resource::Usages { location } => Some(location),
             Resource::AsyncOperation { id } => Some(id),
             Resource::TopicSubscriptions { topic, .. } => Some(topic),
@@ -117,7 +135,8 @@ impl Resource {
             Self::Groups { resource_group }
             | Self::Group { resource_group, .. }
             | Self::Logs { resource_group, .. }
-            | Self::TopicSubscriptions { resource_group, .. } => Some(resource_group),
+            | Self::TopicSubscriptions { resource_group, .. }
+            | Self::TopicSubscription { resource_group, .. } => Some(resource_group),
             Self::Usages { .. } | Self::AsyncOperation { .. } => None,
         }
     }
@@ -136,11 +155,28 @@ fn resource(method: &Method, lower: &[&str], segments: &[String]) -> Option<Reso
         ["resourcegroups", _, "providers", ACI, "containergroups", _] => {
             Resource::Group { resource_group: segment(3), name: segment(7), verb: verb(method)? }
         }
+        ["resourcegroups", _, "providers", ACI, "containergroups", _, verb] if method == Method::POST => {
+            let verb = match *verb {
+                "stop" => Verb::Stop,
+                "start" => Verb::Start,
+                "restart" => Verb::Restart,
+                _ => return None,
+            };
+            Resource::Group { resource_group: segment(3), name: segment(7), verb }
+        }
         ["resourcegroups", _, "providers", ACI, "containergroups", _, "containers", _, "logs"] if get => {
             Resource::Logs { resource_group: segment(3), name: segment(7), container: segment(9) }
         }
         ["resourcegroups", _, "providers", SERVICE_BUS, "namespaces", _, "topics", _, "subscriptions"] if get => {
             Resource::TopicSubscriptions { resource_group: segment(3), namespace: segment(7), topic: segment(9) }
+        }
+        ["resourcegroups", _, "providers", SERVICE_BUS, "namespaces", _, "topics", _, "subscriptions", _] if get => {
+            Resource::TopicSubscription {
+                resource_group: segment(3),
+                namespace: segment(7),
+                topic: segment(9),
+                name: segment(11),
+            }
         }
         ["providers", ACI, "locations", _, "usages"] if get => Resource::Usages { location: segment(5) },
         ["providers", ACI, "locations", _, "operations", _] if get => Resource::AsyncOperation { id: segment(7) },

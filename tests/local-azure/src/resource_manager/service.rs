@@ -75,6 +75,8 @@ impl Service {
                 Verb::Put => self.put(resource_group, name, request.body),
                 Verb::Patch => self.patch(resource_group, name, request.body),
                 Verb::Delete => self.delete(resource_group, name),
+                Verb::Stop => self.stop(resource_group, name),
+                Verb::Start | Verb::Restart => self.start(resource_group, name, *verb),
             },
             Resource::Logs { resource_group, name, container } => {
                 read(self.logs(resource_group, name, container, request.query))
@@ -82,6 +84,9 @@ impl Service {
             Resource::Usages { location } => read(self.usages(location)),
             Resource::AsyncOperation { id } => read(self.async_operation(id)),
             Resource::TopicSubscriptions { namespace, topic, .. } => read(self.topics(namespace, topic, request)),
+            Resource::TopicSubscription { namespace, topic, name, .. } => {
+                read(self.topic_subscription(namespace, topic, name, request.path))
+            }
         }
     }
 
@@ -142,6 +147,16 @@ impl Service {
             json["nextLink"] = json!(link);
         }
         Answer::json(200, &json)
+    }
+
+    fn topic_subscription(&self, namespace: &str, topic: &str, name: &str, path: &str) -> Answer {
+        let listed = self.config.topics.list(namespace, topic).unwrap_or_default();
+        let found = listed.into_iter().find(|subscription| subscription.name.eq_ignore_ascii_case(name));
+        let topic_id = path.rsplitn(3, '/').last().unwrap_or_default();
+        found.map_or_else(
+            || Answer::error(404, "NotFound", &format!("The requested resource {name} does not exist.")),
+            |subscription| Answer::json(200, &subscription.to_json(topic_id, self.location())),
+        )
     }
 
     /// The location of the resources that have none of their own here.

@@ -1,15 +1,19 @@
 //! A Service Bus namespace that official SDKs can talk to over AMQP 1.0, with everything that a test wants to know
 //! about it and do to it.
 //!
+//! AMQP and administration over HTTP share a port.
+//!
 //! It is written on frames, not on an AMQP acceptor: only so can delivery tags be lock tokens, refused links carry
 //! their error, and locks wait for a receiver's credit, as the service has it.
 
+mod administration;
 mod broker;
 mod call_log;
 mod faults;
 mod outgoing;
 mod protocol;
 mod sections;
+mod signature;
 
 use std::fmt;
 use std::io;
@@ -19,7 +23,7 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::clock;
@@ -27,7 +31,7 @@ use broker::Broker;
 use broker::subscription::SubQueue;
 pub use broker::{
     BrokerError, CorrelationFilter, Filter, MalformedMessage, Rule, SqlFilter, SqlFilterError, StoredMessage,
-    SubscriptionConfig, SubscriptionStatus,
+    SubscriptionConfig, SubscriptionStatus, TopicConfig,
 };
 use call_log::CallLog;
 pub use call_log::{Call, Direction, Settlement};
@@ -152,7 +156,9 @@ impl ServiceBus {
             calls: CallLog::default(),
         });
         let stop = CancellationToken::new();
-        tokio::spawn(protocol::accept(listener, Arc::clone(&shared), stop.clone()));
+        let (handed_over, others) = mpsc::unbounded_channel();
+        tokio::spawn(administration::serve(others, Arc::clone(&shared), stop.clone()));
+        tokio::spawn(protocol::accept(listener, Arc::clone(&shared), handed_over, stop.clone()));
         Ok(Self(Arc::new(Running { shared, addr, _stop_on_drop: stop.clone().drop_guard(), stop })))
     }
 
@@ -182,12 +188,12 @@ impl ServiceBus {
 
     /// Makes a topic.
     pub fn create_topic(&self, name: &str) -> Result<(), BrokerError> {
-        self.0.shared.broker().create_topic(name)
+        self.0.shared.broker().create_topic(TopicConfig::new(name), clock::now())
     }
 
     /// Makes a subscription of a topic.
     pub fn create_subscription(&self, topic: &str, config: SubscriptionConfig) -> Result<(), BrokerError> {
-        self.0.shared.broker().create_subscription(topic, config)
+        self.0.shared.broker().create_subscription(topic, config, clock::now())
     }
 
     /// Changes whether a subscription can be used.

@@ -9,6 +9,8 @@ use reqwest::header::HeaderMap;
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 
+use crate::contract;
+
 /// How long anything here may take; a busy machine needs some of it.
 pub const DEADLINE: Duration = Duration::from_secs(20);
 pub const GROUPS: &str = "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg-workers/providers/\
@@ -102,6 +104,15 @@ impl Azure {
 
     pub async fn until_running(&self, name: &str) -> GroupSnapshot {
         self.until(name, |phase| matches!(phase, Phase::Running { .. })).await
+    }
+}
+
+/// Whatever a test is about, the contract is followed.
+impl Drop for Azure {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            contract::assert_followed(&self.manager.calls());
+        }
     }
 }
 

@@ -148,9 +148,9 @@ async fn a_client_that_wants_signs_of_life_gets_them() {
 }
 
 #[tokio::test]
-async fn what_is_no_amqp_is_not_served() {
+async fn what_is_neither_amqp_nor_http_is_not_served() {
     let bus = namespace().await;
-    for beginning in [&b"GET / HTTP/1.1\r\n\r\n"[..], b"AMQP\x00\x01\x00\x00", b"\x16\x03\x01\x02\x00\x01\x00\x01"] {
+    for beginning in [&b"nonsense\r\n\r\n"[..], b"AMQP\x00\x01\x00\x00", b"\x16\x03\x01\x02\x00\x01\x00\x01"] {
         let mut stream = TcpStream::connect(("127.0.0.1", bus.port())).await.unwrap();
         stream.write_all(beginning).await.unwrap();
         let mut heard = Vec::new();

@@ -1,8 +1,26 @@
-//! How subscriptions are set up.
+//! How topics and subscriptions are set up.
 
 use time::Duration;
 
 use super::filter::Rule;
+
+/// How a topic is set up.
+#[derive(Clone, Debug)]
+pub struct TopicConfig {
+    /// Its name; upper and lower case are the same.
+    pub name: String,
+    /// How long a message lives at most.
+    pub default_time_to_live: Option<Duration>,
+    /// What an administrator notes about it.
+    pub user_metadata: Option<String>,
+}
+
+impl TopicConfig {
+    /// A topic with the service's defaults.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), default_time_to_live: None, user_metadata: None }
+    }
+}
 
 /// How a subscription is set up.
 #[derive(Clone, Debug)]
@@ -23,6 +41,8 @@ pub struct SubscriptionConfig {
     pub status: SubscriptionStatus,
     /// Whether messages can only be received by session, which the local Service Bus does not offer.
     pub requires_session: bool,
+    /// What an administrator notes about it.
+    pub user_metadata: Option<String>,
 }
 
 impl SubscriptionConfig {
@@ -37,6 +57,7 @@ impl SubscriptionConfig {
             dead_letter_on_expiration: false,
             status: SubscriptionStatus::Active,
             requires_session: false,
+            user_metadata: None,
         }
     }
 }

@@ -90,6 +90,16 @@ impl CorrelationFilter {
         self
     }
 
+    /// What is asked of a system property, if anything.
+    pub(crate) fn asked_of(&self, property: SystemProperty) -> Option<&str> {
+        self.system.iter().find(|(asked, _)| *asked == property).map(|(_, value)| value.as_str())
+    }
+
+    /// What is asked of application properties.
+    pub(crate) fn application_properties(&self) -> &[(String, Value)] {
+        &self.application
+    }
+
     fn matches(&self, message: &MessageView<'_>) -> bool {
         let system = |(property, value): &(SystemProperty, String)| matches!(message.system_property(*property), Scalar::Text(found) if found == *value);
         let application = |(name, value): &(String, Value)| {
@@ -113,6 +123,18 @@ pub(crate) enum SystemProperty {
 }
 
 impl SystemProperty {
+    /// All of them with the names they have in XML, in the order of the correlation filter's contract.
+    pub(crate) const ALL: [(Self, &str); 8] = [
+        (Self::CorrelationId, "CorrelationId"),
+        (Self::MessageId, "MessageId"),
+        (Self::To, "To"),
+        (Self::ReplyTo, "ReplyTo"),
+        (Self::Subject, "Label"),
+        (Self::SessionId, "SessionId"),
+        (Self::ReplyToSessionId, "ReplyToSessionId"),
+        (Self::ContentType, "ContentType"),
+    ];
+
     /// The names that the service uses, in any case.
     pub(crate) fn parse(name: &str) -> Option<Self> {
         Some(match name.to_lowercase().as_str() {
@@ -141,6 +163,11 @@ impl SystemProperty {
             Self::ReplyToSessionId => 12,
         }
     }
+}
+
+/// Whether a filter can tell if a property has this value.
+pub(crate) fn is_comparable(value: &Value) -> bool {
+    !matches!(Scalar::from_amqp(value), Scalar::Unknown | Scalar::Opaque)
 }
 
 /// What filters see of a message; decoded when the first of them asks.

@@ -2,20 +2,22 @@
 
 mod config;
 pub(crate) mod entity;
-mod filter;
+pub(crate) mod filter;
 pub(crate) mod message;
 pub(crate) mod queue;
+mod rules;
 mod sql;
 mod sql_dialect;
 mod sql_value;
 pub(crate) mod subscription;
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use time::OffsetDateTime;
 
-pub use config::{SubscriptionConfig, SubscriptionStatus};
+pub use config::{SubscriptionConfig, SubscriptionStatus, TopicConfig};
 pub use filter::{CorrelationFilter, Filter, Rule};
 pub use message::MalformedMessage;
 use message::Message;
@@ -32,6 +34,9 @@ pub enum BrokerError {
     /// There is no such subscription.
     #[error("there is no subscription {1} of topic {0}")]
     NoSuchSubscription(String, String),
+    /// There is no such rule.
+    #[error("there is no rule {0}")]
+    NoSuchRule(String),
     /// The name is taken.
     #[error("{0} exists already")]
     AlreadyExists(String),
@@ -43,43 +48,70 @@ pub(crate) struct Broker {
     topics: BTreeMap<String, Topic>,
 }
 
-#[derive(Debug, Default)]
-struct Topic {
+/// A topic and its subscriptions.
+#[derive(Debug)]
+pub(crate) struct Topic {
+    pub(crate) config: TopicConfig,
+    pub(crate) created_at: OffsetDateTime,
     last_sequence_number: i64,
     subscriptions: BTreeMap<String, Subscription>,
 }
 
+impl Topic {
+    /// Its subscriptions, by name.
+    pub(crate) fn subscriptions(&self) -> impl Iterator<Item = &Subscription> {
+        self.subscriptions.values()
+    }
+}
+
 impl Broker {
-    pub(crate) fn create_topic(&mut self, name: &str) -> Result<(), BrokerError> {
-        match self.topics.entry(key(name)) {
-            std::collections::btree_map::Entry::Occupied(_) => Err(BrokerError::AlreadyExists(name.to_owned())),
-            std::collections::btree_map::Entry::Vacant(vacant) => {
-                vacant.insert(Topic::default());
+    pub(crate) fn create_topic(&mut self, config: TopicConfig, now: OffsetDateTime) -> Result<(), BrokerError> {
+        match self.topics.entry(key(&config.name)) {
+            Entry::Occupied(_) => Err(BrokerError::AlreadyExists(config.name)),
+            Entry::Vacant(vacant) => {
+                let subscriptions = BTreeMap::new();
+                vacant.insert(Topic { config, created_at: now, last_sequence_number: 0, subscriptions });
                 Ok(())
             }
         }
     }
 
-    pub(crate) fn create_subscription(&mut self, topic: &str, config: SubscriptionConfig) -> Result<(), BrokerError> {
+    pub(crate) fn create_subscription(
+        &mut self,
+        topic: &str,
+        config: SubscriptionConfig,
+        now: OffsetDateTime,
+    ) -> Result<(), BrokerError> {
         match self.topic_mut(topic)?.subscriptions.entry(key(&config.name)) {
-            std::collections::btree_map::Entry::Occupied(_) => Err(BrokerError::AlreadyExists(config.name)),
-            std::collections::btree_map::Entry::Vacant(vacant) => {
-                vacant.insert(Subscription::new(config));
+            Entry::Occupied(_) => Err(BrokerError::AlreadyExists(config.name)),
+            Entry::Vacant(vacant) => {
+                vacant.insert(Subscription::new(config, now));
                 Ok(())
             }
         }
+    }
+
+    pub(crate) fn delete_topic(&mut self, name: &str) -> Result<(), BrokerError> {
+        let deleted = self.topics.remove(&key(name));
+        deleted.map(drop).ok_or_else(|| BrokerError::NoSuchTopic(name.to_owned()))
+    }
+
+    pub(crate) fn delete_subscription(&mut self, topic: &str, name: &str) -> Result<(), BrokerError> {
+        let deleted = self.topic_mut(topic)?.subscriptions.remove(&key(name));
+        deleted.map(drop).ok_or_else(|| BrokerError::NoSuchSubscription(topic.to_owned(), name.to_owned()))
     }
 
     /// Takes a message in for every subscription that a rule lets it into; disabled ones take nothing.
     pub(crate) fn publish(&mut self, topic: &str, message: Message, now: OffsetDateTime) -> Result<(), BrokerError> {
         let topic = self.topic_mut(topic)?;
         topic.last_sequence_number += 1;
+        let time_to_live = [message.time_to_live, topic.config.default_time_to_live].into_iter().flatten().min();
         let message = Arc::new(message);
         let view = filter::MessageView::new(&message);
         for subscription in topic.subscriptions.values_mut() {
             let open = subscription.config.status != SubscriptionStatus::Disabled;
             if open && subscription.config.rules.iter().any(|rule| rule.filter.matches(&view)) {
-                subscription.enqueue(Arc::clone(&message), topic.last_sequence_number, now);
+                subscription.enqueue(Arc::clone(&message), topic.last_sequence_number, time_to_live, now);
             }
         }
         Ok(())
@@ -91,8 +123,16 @@ impl Broker {
 
     /// The subscriptions of a topic, by name.
     pub(crate) fn subscriptions(&self, topic: &str) -> Result<impl Iterator<Item = &Subscription>, BrokerError> {
-        let found = self.topics.get(&key(topic)).ok_or_else(|| BrokerError::NoSuchTopic(topic.to_owned()))?;
-        Ok(found.subscriptions.values())
+        Ok(self.topic(topic)?.subscriptions())
+    }
+
+    /// The topics, by name.
+    pub(crate) fn topics(&self) -> impl Iterator<Item = &Topic> {
+        self.topics.values()
+    }
+
+    pub(crate) fn topic(&self, name: &str) -> Result<&Topic, BrokerError> {
+        self.topics.get(&key(name)).ok_or_else(|| BrokerError::NoSuchTopic(name.to_owned()))
     }
 
     pub(crate) fn subscription(&mut self, topic: &str, name: &str) -> Result<&mut Subscription, BrokerError> {
@@ -100,7 +140,7 @@ impl Broker {
         found.ok_or_else(|| BrokerError::NoSuchSubscription(topic.to_owned(), name.to_owned()))
     }
 
-    fn topic_mut(&mut self, topic: &str) -> Result<&mut Topic, BrokerError> {
+    pub(crate) fn topic_mut(&mut self, topic: &str) -> Result<&mut Topic, BrokerError> {
         self.topics.get_mut(&key(topic)).ok_or_else(|| BrokerError::NoSuchTopic(topic.to_owned()))
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_amqp::Value;
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
 use super::config::SubscriptionConfig;
@@ -36,14 +36,16 @@ pub(crate) struct Delivery {
 #[derive(Debug)]
 pub(crate) struct Subscription {
     pub(crate) config: SubscriptionConfig,
+    pub(crate) created_at: OffsetDateTime,
     messages: Queue,
     dead_letters: Queue,
     last_sequence_number: i64,
 }
 
 impl Subscription {
-    pub(crate) fn new(config: SubscriptionConfig) -> Self {
-        Self { config, messages: Queue::default(), dead_letters: Queue::default(), last_sequence_number: 0 }
+    pub(crate) fn new(config: SubscriptionConfig, now: OffsetDateTime) -> Self {
+        let [messages, dead_letters] = <[Queue; 2]>::default();
+        Self { config, created_at: now, messages, dead_letters, last_sequence_number: 0 }
     }
 
     pub(crate) fn queue(&self, queue: SubQueue) -> &Queue {
@@ -53,10 +55,16 @@ impl Subscription {
         }
     }
 
-    /// Takes a message in.
-    pub(crate) fn enqueue(&mut self, message: Arc<Message>, enqueued_sequence_number: i64, now: OffsetDateTime) {
+    /// Takes a message in that its topic lets live for so long.
+    pub(crate) fn enqueue(
+        &mut self,
+        message: Arc<Message>,
+        enqueued_sequence_number: i64,
+        time_to_live: Option<Duration>,
+        now: OffsetDateTime,
+    ) {
         self.last_sequence_number += 1;
-        let time_to_live = [message.time_to_live, self.config.default_time_to_live].into_iter().flatten().min();
+        let time_to_live = [time_to_live, self.config.default_time_to_live].into_iter().flatten().min();
         let entry = Entry {
             message,
             enqueued_sequence_number,

@@ -10,8 +10,8 @@ const LOCK: Duration = Duration::seconds(30);
 
 fn broker(config: SubscriptionConfig) -> Broker {
     let mut broker = Broker::default();
-    broker.create_topic("files").unwrap();
-    broker.create_subscription("files", SubscriptionConfig { lock_duration: LOCK, ..config }).unwrap();
+    broker.create_topic(TopicConfig::new("files"), START).unwrap();
+    broker.create_subscription("files", SubscriptionConfig { lock_duration: LOCK, ..config }, START).unwrap();
     broker
 }
 
@@ -145,8 +145,11 @@ fn the_shorter_time_to_live_counts() {
 fn names_of_entities_are_the_same_in_any_case() {
     let mut broker = with_messages(all(), 1);
     assert!(broker.subscription("FILES", "All").is_ok());
-    assert_eq!(broker.create_topic("Files"), Err(BrokerError::AlreadyExists("Files".to_owned())));
-    let again = broker.create_subscription("files", SubscriptionConfig::new("ALL"));
+    assert_eq!(
+        broker.create_topic(TopicConfig::new("Files"), START),
+        Err(BrokerError::AlreadyExists("Files".to_owned()))
+    );
+    let again = broker.create_subscription("files", SubscriptionConfig::new("ALL"), START);
     assert_eq!(again, Err(BrokerError::AlreadyExists("ALL".to_owned())));
 }
 
@@ -257,7 +260,7 @@ fn a_subscription_takes_what_any_of_its_rules_lets_in() {
     let rules = vec![Rule::new("small", sql("file_size_mb < 10")), Rule::new("urgent", sql("urgent = TRUE"))];
     let mut broker = broker(SubscriptionConfig { rules, ..all() });
     broker
-        .create_subscription("files", SubscriptionConfig { rules: vec![], ..SubscriptionConfig::new("none") })
+        .create_subscription("files", SubscriptionConfig { rules: vec![], ..SubscriptionConfig::new("none") }, START)
         .unwrap();
     broker.publish("files", sample().into_stored(), START).unwrap();
     broker.publish("files", OutgoingMessage::new().property("file_size_mb", 11).into_stored(), START).unwrap();

@@ -1,11 +1,6 @@
 //! Claims-based security: a client puts tokens to `$cbs`, and each opens what it is about for as long as it is valid.
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
-use hmac::{Hmac, Mac};
-use percent_encoding::percent_decode_str;
 use serde_amqp::Value;
-use sha2::Sha256;
 use time::OffsetDateTime;
 
 use super::handshake::Authentication;
@@ -13,6 +8,7 @@ use super::request::{Reply, Request};
 use crate::service_bus::broker::entity::{Entity, Node, path_of};
 use crate::service_bus::faults::Effects;
 use crate::service_bus::sections::text;
+use crate::service_bus::signature::{self, Claim, OTHER_RESOURCE, is_within};
 use crate::service_bus::{Call, ServiceBusConfig, Shared};
 
 /// The tokens of a connection.
@@ -89,48 +85,11 @@ fn token_path(name: &str) -> String {
     }
 }
 
-/// Whether a path is another one or lies below it; everything lies below the empty one.
-fn is_within(path: &str, outer: &str) -> bool {
-    match path.strip_prefix(outer) {
-        Some(rest) => rest.is_empty() || outer.is_empty() || rest.starts_with('/'),
-        None => false,
-    }
-}
-
-/// Checks a token of either kind, which its text tells: Python's SDK says `jwt` of both. Returns when it expires.
+/// Checks a token about a path. Returns when it expires.
 fn check(token: &str, path: &str, config: &ServiceBusConfig) -> Result<OffsetDateTime, &'static str> {
-    if let Some(fields) = token.strip_prefix("SharedAccessSignature ") {
-        return check_signature(fields, path, config);
+    let Claim { resource, expires } = signature::check(token, config)?;
+    match resource {
+        Some(resource) if !is_within(path, &token_path(path_of(&resource))) => Err(OTHER_RESOURCE),
+        _ => Ok(expires),
     }
-    let accepted = config.token_check.as_ref().and_then(|check| check(token));
-    accepted.ok_or("InvalidToken: The token is not valid.")
-}
-
-/// Checks a shared access signature. What is signed is `sr` exactly as it was sent, a line feed, and `se`; the key is
-/// the text of the policy's key, which is not decoded.
-fn check_signature(fields: &str, path: &str, config: &ServiceBusConfig) -> Result<OffsetDateTime, &'static str> {
-    const MALFORMED: &str = "MalformedToken: The token is malformed.";
-    const INVALID: &str = "InvalidSignature: The token has an invalid signature.";
-    let field = |name: &str| {
-        let named = |field: &'_ str| field.split_once('=').is_some_and(|(key, _)| key == name);
-        fields.split('&').find(|field| named(field)).map(|field| &field[name.len() + 1..]).ok_or(MALFORMED)
-    };
-    let (resource, expiry) = (field("sr")?, field("se")?);
-    let signature = percent_decode_str(field("sig")?).collect::<Vec<u8>>();
-    let signature = BASE64_STANDARD.decode(signature).map_err(|_| MALFORMED)?;
-    let key_name = percent_decode_str(field("skn")?).decode_utf8_lossy();
-
-    let mut mac = Hmac::<Sha256>::new_from_slice(config.key.as_bytes()).map_err(|_| INVALID)?;
-    mac.update(resource.as_bytes());
-    mac.update(b"\n");
-    mac.update(expiry.as_bytes());
-    if key_name != config.key_name || mac.verify_slice(&signature).is_err() {
-        return Err(INVALID);
-    }
-    let resource = percent_decode_str(resource).decode_utf8_lossy().into_owned();
-    if !is_within(path, &token_path(path_of(&resource))) {
-        return Err("InvalidAudience: The token is about another resource.");
-    }
-    let expiry = expiry.parse().map_err(|_| MALFORMED)?;
-    OffsetDateTime::from_unix_timestamp(expiry).map_err(|_| MALFORMED)
 }

@@ -1,4 +1,4 @@
-//! Requests to `$management`: peeking, and settling by lock token.
+//! Requests to `$management`: peeking, settling by lock token, and rules.
 
 use serde_amqp::Value;
 use serde_amqp::primitives::{Array, Binary};
@@ -6,6 +6,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::request::{Reply, Request};
+use super::rules;
 use crate::service_bus::broker::entity::{Entity, SubscriptionPath};
 use crate::service_bus::broker::subscription::{Outcome, Subscription};
 use crate::service_bus::faults::{Effect, Effects};
@@ -45,6 +46,9 @@ pub(super) fn answer(request: &Request, entity: &Entity, shared: &Shared, now: O
                     "com.microsoft:renew-lock" => renew_locks(request, path, subscription, now),
                     "com.microsoft:update-disposition" => settle(request, path, subscription, shared, now),
                     "com.microsoft:receive-by-sequence-number" => receive_deferred(request, path, subscription, now),
+                    "com.microsoft:add-rule" => rules::add(request, subscription),
+                    "com.microsoft:remove-rule" => rules::remove(request, subscription),
+                    "com.microsoft:enumerate-rules" => rules::enumerate(request, subscription),
                     _ => not_implemented(operation),
                 },
                 Err(error) => Reply::failure(404, "amqp:not-found", error.to_string()),

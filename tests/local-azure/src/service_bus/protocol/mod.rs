@@ -10,27 +10,36 @@ mod handshake;
 mod incoming;
 mod management;
 mod request;
+mod rules;
 mod session;
 
+use std::io;
 use std::sync::Arc;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use super::Shared;
 
-/// Serves every connection that comes in until `stop`.
-pub(super) async fn accept(listener: TcpListener, shared: Arc<Shared>, stop: CancellationToken) {
+/// Serves every connection that comes in until `stop`. Those that begin like HTTP are handed over.
+pub(super) async fn accept(
+    listener: TcpListener,
+    shared: Arc<Shared>,
+    others: UnboundedSender<TcpStream>,
+    stop: CancellationToken,
+) {
     let accepting = async {
         loop {
             match listener.accept().await {
                 Ok((stream, _)) => {
                     let mut cut = shared.cut.subscribe();
-                    let shared = Arc::clone(&shared);
+                    let (shared, others) = (Arc::clone(&shared), others.clone());
                     let served = async move {
                         tokio::select! {
-                            served = connection::serve(stream, shared) => served,
+                            served = serve(stream, shared, others) => served,
                             _ = cut.changed() => Ok(()),
                         }
                     };
@@ -46,4 +55,18 @@ pub(super) async fn accept(listener: TcpListener, shared: Arc<Shared>, stop: Can
         }
     };
     stop.run_until_cancelled(accepting).await;
+}
+
+/// Tells AMQP and HTTP by the first byte: no method of HTTP begins with an A.
+async fn serve(stream: TcpStream, shared: Arc<Shared>, others: UnboundedSender<TcpStream>) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let mut first = [0];
+    match timeout(shared.config.idle_time_out, stream.peek(&mut first)).await?? {
+        0 => Ok(()),
+        _ if first != *b"A" && first[0].is_ascii_uppercase() => {
+            // They are not taken any more when the namespace is stopping.
+            others.send(stream).map_err(|_| io::ErrorKind::ConnectionAborted.into())
+        }
+        _ => connection::serve(stream, shared).await,
+    }
 }

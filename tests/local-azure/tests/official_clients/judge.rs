@@ -1,0 +1,57 @@
+//! Programs that use an official client, and say "satisfied" when it found everything as its service has it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use crate::tools::{check, install, missing, python};
+
+/// The official Python clients, in one environment.
+const PYTHON: [&str; 3] =
+    ["azure-servicebus==7.15.0", "azure-mgmt-containerinstance==10.1.0", "azure-mgmt-servicebus==10.0.0"];
+
+/// The official JavaScript clients.
+const JAVASCRIPT: [&str; 2] = ["@azure/service-bus@7.9.5", "@azure/arm-containerinstance@9.1.0"];
+
+/// How long a program may take: each takes seconds, most of it in the Python clients' own waiting.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// A program in Python, or nothing if there is no Python here.
+pub fn in_python(name: &str) -> Option<Command> {
+    let mut command = Command::new(python(&PYTHON)?);
+    command.arg(program(name));
+    Some(command)
+}
+
+/// A program in JavaScript, or nothing if there is no Node here.
+pub fn in_javascript(name: &str) -> Option<Command> {
+    if missing("node", &["--version"]) {
+        return None;
+    }
+    let home = install("node", &JAVASCRIPT, |home| {
+        fs::create_dir_all(home).expect("the build's folder can be written");
+        fs::write(home.join("package.json"), r#"{"private": true}"#).expect("the folder was just made");
+        let npm = ["install", "--silent", "--no-audit", "--no-fund"];
+        check(Command::new("npm").args(npm).args(JAVASCRIPT).current_dir(home));
+    });
+    let mut command = Command::new("node");
+    command.arg(program(name)).env("NODE_HOME", home);
+    Some(command)
+}
+
+/// Runs a program that has to be satisfied.
+pub async fn judge(program: Command) {
+    let mut program = tokio::process::Command::from(program);
+    let output = timeout(PATIENCE, program.kill_on_drop(true).output()).await.expect("a verdict");
+    let output = output.expect("the program was installed");
+    let said = String::from_utf8_lossy(&output.stdout);
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.trim_end() == "satisfied", "{said}\n{complaint}");
+}
+
+fn program(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/official_clients").join(name)
+}
