@@ -82,7 +82,9 @@ fn main() -> ExitCode {
     }
     let Some(settings) = read_settings(&environment) else { return USAGE.into() };
 
-    match tokio::runtime::Runtime::new() {
+    // One thread: a pass waits for the services and computes for milliseconds. More of them cost memory, and time in the
+    // static binary's allocator, which takes a lock.
+    match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime.block_on(run(command, &settings, &environment)),
         Err(error) => {
             tracing::error!("the runtime could not be started: {error}");

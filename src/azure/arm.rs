@@ -85,9 +85,15 @@ impl Arm {
         url
     }
 
-    /// All items of a list, page by page. The path's segments are escaped.
-    pub(crate) async fn list(&self, path: &[&str], api_version: &str) -> Result<Vec<Value>, ArmError> {
+    /// All items of a list, page by page. The path's segments and the query are escaped.
+    pub(crate) async fn list(
+        &self,
+        path: &[&str],
+        api_version: &str,
+        query: &[(&str, &str)],
+    ) -> Result<Vec<Value>, ArmError> {
         let mut url = self.endpoint(api_version);
+        url.query_pairs_mut().extend_pairs(query);
         url.path_segments_mut().expect("an http address has a path").clear().extend(path);
         let mut items = Vec::new();
         for _ in 0..MAX_PAGES {

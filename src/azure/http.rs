@@ -3,14 +3,17 @@
 //! It follows no redirects, retries nothing and never waits for ever.
 
 use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use azure_core::error::ErrorKind;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode};
+use rustls::ClientConfig;
 use url::Url;
 
+use super::tls;
 use crate::error::chain;
 
 /// A TCP and TLS handshake with a region on the other side of the world takes well under a second; 5 s also cover a
@@ -24,9 +27,9 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// A page of 1,000 container groups takes some 4 MB; a body past 64 MiB is no answer of Azure's.
 const MAX_BODY_BYTES: usize = 64 << 20;
 
-/// The client. Clones share its pool of connections.
-#[derive(Clone, Debug)]
-pub struct Http(reqwest::Client);
+/// The client, made when it is first needed. Clones share its pool of connections.
+#[derive(Clone, Debug, Default)]
+pub struct Http(Arc<OnceLock<reqwest::Client>>);
 
 /// A request to send.
 pub(crate) struct Call {
@@ -49,26 +52,14 @@ pub(crate) struct Answer {
 pub(crate) struct NoAnswer(String);
 
 impl Http {
-    /// Makes the client, and ring the process's TLS provider unless there is one already.
-    ///
-    /// # Panics
-    /// When the system's certificate store cannot be opened.
+    /// A client without connections.
     pub fn new() -> Self {
-        // An error only says that a provider has been installed before.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = reqwest::Client::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(REQUEST_TIMEOUT)
-            .redirect(reqwest::redirect::Policy::none())
-            .tcp_nodelay(true)
-            .build()
-            .expect("the system's certificate store can be opened");
-        Self(client)
+        Self::default()
     }
 
     pub(crate) async fn send(&self, call: Call) -> Result<Answer, NoAnswer> {
         let Call { method, url, headers, body } = call;
-        let mut response = self.0.request(method, url).headers(headers).body(body).send().await?;
+        let mut response = self.client()?.request(method, url).headers(headers).body(body).send().await?;
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await? {
             if body.len() + chunk.len() > MAX_BODY_BYTES {
@@ -78,11 +69,20 @@ impl Http {
         }
         Ok(Answer { status: response.status(), headers: response.headers().clone(), body })
     }
-}
 
-impl Default for Http {
-    fn default() -> Self {
-        Self::new()
+    fn client(&self) -> Result<&reqwest::Client, NoAnswer> {
+        if let Some(client) = self.0.get() {
+            return Ok(client);
+        }
+        let tls = tls::client_config().map_err(|error| NoAnswer(format!("TLS cannot be set up: {error}")))?;
+        let client = reqwest::Client::builder()
+            .tls_backend_preconfigured(ClientConfig::clone(&tls))
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(REQUEST_TIMEOUT)
+            .redirect(reqwest::redirect::Policy::none())
+            .tcp_nodelay(true)
+            .build()?;
+        Ok(self.0.get_or_init(|| client))
     }
 }
 

@@ -7,6 +7,7 @@ pub mod container_instances;
 pub mod credential;
 pub mod http;
 pub mod service_bus;
+mod tls;
 pub mod topic_subscriptions;
 
 use std::sync::Arc;

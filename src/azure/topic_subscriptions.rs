@@ -9,6 +9,9 @@ use crate::settings::Settings;
 /// A version that all clouds have.
 const API_VERSION: &str = "2021-11-01";
 
+/// Subscriptions in a page: the most that Service Bus gives (`$top`, 1 to 1000), where it gives 100 if it is not asked.
+const PAGE: (&str, &str) = ("$top", "1000");
+
 /// Lists the subscriptions of one topic.
 #[derive(Debug)]
 pub struct TopicSubscriptions {
@@ -40,7 +43,7 @@ impl TopicSubscriptions {
 impl Subscriptions for TopicSubscriptions {
     async fn list(&self) -> Result<Vec<String>, ArmError> {
         let path: Vec<&str> = self.path.iter().map(String::as_str).collect();
-        let items = self.arm.list(&path, API_VERSION).await?;
+        let items = self.arm.list(&path, API_VERSION, &[PAGE]).await?;
         let name = |item: &serde_json::Value| item.get("name")?.as_str().map(str::to_owned);
         let nameless = || ArmError::Unavailable { reason: "a subscription in the list has no name".to_owned() };
         items.iter().map(|item| name(item).ok_or_else(nameless)).collect()

@@ -17,6 +17,19 @@ async fn a_backlog_of_5000_messages_is_read_to_its_end_without_bodies() {
 }
 
 #[tokio::test]
+async fn a_page_that_comes_in_several_frames_is_read() {
+    let namespace = start(local::ServiceBusConfig::new(), &["small"]).await;
+    // 250 of these are a page of half a MiB, in frames of 64 KiB.
+    let large = |number| message(number).property("note".to_owned(), "n".repeat(2000));
+    namespace.publish_all(TOPIC, (0..300).map(large)).unwrap();
+    let peeker = connect(&namespace).await;
+    assert_eq!(numbers(&drain(&peeker, "small", 250).await), (1..=300).collect::<Vec<_>>());
+    let peeks = namespace.call_log().into_iter().filter(|call| matches!(call, Call::Peek { .. }));
+    assert_eq!(peeks.count(), 3, "two pages and the end");
+    peeker.close().await;
+}
+
+#[tokio::test]
 async fn one_token_and_one_connection_do_for_all_subscriptions() {
     let namespace = start(local::ServiceBusConfig::new(), &["a", "b"]).await;
     let peeker = connect(&namespace).await;

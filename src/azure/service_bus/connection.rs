@@ -9,7 +9,6 @@ use fe2o3_amqp::sasl_profile::SaslProfile;
 use fe2o3_amqp::session::SessionHandle;
 use fe2o3_amqp::{Connection as AmqpConnection, Session};
 use rustls::pki_types::ServerName;
-use rustls_platform_verifier::BuilderVerifierExt;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -18,6 +17,7 @@ use uuid::Uuid;
 
 use super::failure::Failure;
 use super::request_response::LinkPair;
+use crate::azure::tls;
 
 /// The largest frame that is taken, in bytes, as the official Python SDK has it. The service's own limit is 64 KiB.
 const MAX_FRAME_BYTES: u32 = 1 << 20;
@@ -68,7 +68,9 @@ impl Connection {
         let handle = if endpoint.tls {
             let name = ServerName::try_from(endpoint.host.clone())
                 .map_err(|error| Failure::Misconfigured(format!("{} is no host name: {error}", endpoint.host)))?;
-            let stream = tls_connector()?.connect(name, stream).await.map_err(lost)?;
+            let config = tls::client_config()
+                .map_err(|error| Failure::ConnectionLost(format!("TLS cannot be set up: {error}")))?;
+            let stream = TlsConnector::from(config).connect(name, stream).await.map_err(lost)?;
             open_amqp(&endpoint.host, stream).await?
         } else {
             open_amqp(&endpoint.host, stream).await?
@@ -116,16 +118,6 @@ where
         .channel_max(MAX_CHANNEL)
         .idle_time_out(IDLE_TIMEOUT_MILLIS);
     Ok(builder.open_with_stream(stream).await?)
-}
-
-/// Trusts what the system trusts.
-fn tls_connector() -> Result<TlsConnector, Failure> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .and_then(BuilderVerifierExt::with_platform_verifier)
-        .map_err(|error| Failure::ConnectionLost(format!("TLS cannot be set up: {error}")))?;
-    Ok(TlsConnector::from(Arc::new(config.with_no_client_auth())))
 }
 
 /// The sessions of a connection.

@@ -8,6 +8,7 @@ mod cbs;
 mod connection;
 pub mod connection_string;
 mod decode;
+mod encoded;
 mod failure;
 mod peek;
 mod request_response;

@@ -17,12 +17,13 @@ use fe2o3_amqp_types::definitions::{ReceiverSettleMode, SenderSettleMode};
 use fe2o3_amqp_types::messaging::{
     AmqpValue, ApplicationProperties, Body, Message, MessageId, Outcome, Properties, Source, Target,
 };
-use fe2o3_amqp_types::primitives::{LazyValue, SimpleValue, Value};
+use fe2o3_amqp_types::primitives::{SimpleValue, Value};
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
+use super::encoded::Encoded;
 use super::failure::Failure;
 
 /// Replies that the service may send ahead of their being read. A page asks for the next, so there is one reply on
@@ -197,7 +198,7 @@ fn request_message(
 /// Hands out replies until the link fails.
 async fn receive_all(receiver: &mut Receiver, pending: &Pending) -> Failure {
     loop {
-        let delivery: Delivery<Body<LazyValue>> = match receiver.recv().await {
+        let delivery: Delivery<Body<Encoded>> = match receiver.recv().await {
             Ok(delivery) => delivery,
             Err(error) => return error.into(),
         };
@@ -216,12 +217,12 @@ async fn receive_all(receiver: &mut Receiver, pending: &Pending) -> Failure {
 }
 
 impl Reply {
-    fn from_message(message: Message<Body<LazyValue>>) -> Self {
+    fn from_message(message: Message<Body<Encoded>>) -> Self {
         let properties = message.application_properties.unwrap_or_default();
         // `$cbs` and `$management` spell them differently.
         let property = |camel: &str, dashed: &str| properties.get(camel).or_else(|| properties.get(dashed));
         let body = match message.body {
-            Body::Value(AmqpValue(value)) => value.into(),
+            Body::Value(AmqpValue(Encoded(value))) => value,
             _ => Vec::new(),
         };
         Self {

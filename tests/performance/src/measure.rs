@@ -1,0 +1,95 @@
+//! Measures a scenario's pass.
+
+use std::path::Path;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::Result;
+use crate::bound::{Calls, Latency};
+use crate::process::Process;
+use crate::scenario::Scenario;
+use crate::world;
+
+/// What a pass cost: the medians of several runs.
+#[derive(Clone, Debug)]
+pub struct Measured {
+    /// From sending the invocation to the end of its answer.
+    pub wall: Duration,
+    /// The process's CPU time in that.
+    pub cpu: Duration,
+    /// The most memory that the process has had, in KiB.
+    peak_kib: u64,
+    /// What was asked of the services.
+    pub calls: Calls,
+}
+
+impl Measured {
+    pub fn peak_mib(&self) -> f64 {
+        mib(self.peak_kib)
+    }
+}
+
+/// Measures the second pass of a process; in the first it has found nothing, and has got its token.
+pub async fn measure(scaler: &Path, scenario: &Scenario, latency: Latency, runs: usize) -> Result<Measured> {
+    let mut all = Vec::new();
+    for _ in 0..runs.max(1) {
+        all.push(measure_once(scaler, scenario, latency).await?);
+    }
+    let calls = all[0].calls;
+    if let Some(other) = all.iter().find(|run| run.calls != calls) {
+        return Err(format!("{}: calls differ: {calls:?} and {:?}", scenario.name, other.calls).into());
+    }
+    Ok(Measured {
+        wall: median(all.iter().map(|run| run.wall)),
+        cpu: median(all.iter().map(|run| run.cpu)),
+        peak_kib: median(all.iter().map(|run| run.peak_kib)),
+        calls,
+    })
+}
+
+async fn measure_once(scaler: &Path, scenario: &Scenario, latency: Latency) -> Result<Measured> {
+    let azure = world::start().await?;
+    let settings = [
+        ("ACI_MAX_INSTANCES", scenario.max_instances.to_string()),
+        ("PROVISIONING_MAX_WORKERS", scenario.workers.to_string()),
+        ("PROVISIONING_PEEK_DEPTH", "1000000".to_owned()),
+        ("LOG_LEVEL", "warn".to_owned()),
+    ];
+    let process = Process::start(scaler, &azure, &settings).await?;
+    process.pass().await?;
+    world::populate(&azure, scenario)?;
+    world::delay(&azure, latency);
+    world::forget_calls(&azure);
+
+    let cpu = process.cpu()?;
+    let start = Instant::now();
+    let report = process.pass().await?;
+    let wall = start.elapsed();
+    let cpu = process.cpu()?.saturating_sub(cpu);
+
+    let count = |counts: &str, outcome: &str| report[counts][outcome].as_u64().unwrap_or_default();
+    let done = (count("message_counts", "created"), count("group_counts", "deleted"));
+    if done != (scenario.creates() as u64, scenario.terminal as u64) {
+        let of = |part: &str| report[part].to_string().chars().take(400).collect::<String>();
+        let (messages, groups, subscriptions) = (of("message_counts"), of("group_counts"), of("subscriptions"));
+        return Err(format!("{}: {messages}, {groups}, {subscriptions}", scenario.name).into());
+    }
+    let peak_kib = process.memory_kib("VmHWM")?;
+    let calls = world::calls(&azure)?;
+    azure.resource_manager.stop().await;
+    azure.service_bus.shutdown();
+    Ok(Measured { wall, cpu, peak_kib, calls })
+}
+
+#[expect(clippy::cast_precision_loss, reason = "no process has 2^52 KiB")]
+pub fn mib(kib: u64) -> f64 {
+    kib as f64 / 1024.0
+}
+
+/// The middle one.
+pub fn median<T: Ord + Copy>(values: impl Iterator<Item = T>) -> T {
+    let mut values: Vec<T> = values.collect();
+    values.sort_unstable();
+    values[values.len() / 2]
+}
