@@ -68,7 +68,7 @@ impl Scene {
             poison: random.pick(&[0, 0, 100, 500]),
             bad_luck: random.pick(&[0, 20, 100]),
             lag: random.pick(&[0, margin / 3]),
-            late: random.pick(&[SECOND, margin / 2]),
+            late: random.pick(&[SECOND, (margin / 2).min(10 * SECOND)]),
             budget: random.chance(200).then(|| random.pick(&[12, 30, 100])),
             quota: random.chance(200).then(|| random.pick(&[3, 6, 12])),
             job: random.pick(&[5, 60, 600]),

@@ -63,17 +63,17 @@ impl<'a, G: ContainerGroups> Creator<'a, G> {
         (message, outcome)
     }
 
-    /// A PUT on a group that is already there would restart it, or run it again.
+    /// A PUT on a group that is already there would restart it, or run it again. So the last thing before it is a look.
     async fn look_up_and_create(&self, spec: &GroupSpec, after: Option<GroupName>) -> Result<MessageOutcome, ArmError> {
-        if self.applier.groups.get(&spec.name).await?.is_some() {
-            tracing::info!(group = %spec.name, "the container group is already there");
-            return Ok(MessageOutcome::Found { group: spec.name.clone() });
-        }
         if let Some(after) = after {
             let record = self.applier.groups.get(&after).await?;
             if !record.is_some_and(|record| record.liveness() == Liveness::Terminal) {
                 return Ok(MessageOutcome::Changed { group: after });
             }
+        }
+        if self.applier.groups.get(&spec.name).await?.is_some() {
+            tracing::info!(group = %spec.name, "the container group is already there");
+            return Ok(MessageOutcome::Found { group: spec.name.clone() });
         }
         match self.stopped() {
             Some(Stop::Quota(reason)) => return Ok(MessageOutcome::WaitingQuota { reason }),

@@ -1,7 +1,7 @@
 //! Deletes groups, each after its last words.
 
 use super::Applier;
-use crate::container_group::{ContainerGroup, GroupName, Phase};
+use crate::container_group::{ContainerGroup, GroupName, Phase, tag};
 use crate::pass::last_words::Captured;
 use crate::pass::report::GroupOutcome;
 use crate::plan::{Delete, Reason};
@@ -49,8 +49,11 @@ impl<G: ContainerGroups> Applier<'_, G> {
 /// Whether a group is what it was when its end was decided.
 fn may_still_go(observed: &ContainerGroup, now: &ContainerGroup, because: Reason) -> bool {
     let same_phase = match (because, observed.phase(), now.phase()) {
-        // A container that never started is not dated; it may even have ended in the meantime.
-        (Reason::Stuck, _, phase) => !matches!(phase, Phase::Running { .. }),
+        // A container that never started is not dated, but the tag that counts against it is.
+        (Reason::Stuck, _, phase) => {
+            let tagged = |group: &ContainerGroup| group.tag(tag::WAITING_SINCE).map(str::to_owned);
+            !matches!(phase, Phase::Running { .. }) && tagged(observed) == tagged(now)
+        }
         (_, before, phase) => before == phase,
     };
     same_phase && !now.is_kept() && now.sequence_number() == observed.sequence_number()
