@@ -1,5 +1,6 @@
 //! Passes without I/O: what deciding alone costs.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aci_scaler::clock::Clock;
@@ -122,6 +123,10 @@ impl ContainerGroups for Groups {
 
     async fn create(&self, _: &GroupSpec) -> std::result::Result<Created, ArmError> {
         Ok(Created::default())
+    }
+
+    async fn tag(&self, _: &GroupName, _: &BTreeMap<String, String>) -> std::result::Result<(), ArmError> {
+        Ok(())
     }
 
     async fn delete(&self, _: &GroupName) -> std::result::Result<(), ArmError> {
