@@ -13,7 +13,7 @@ use crate::clock::Clock;
 use crate::container_group::ContainerGroup;
 use crate::message::PeekedMessage;
 use crate::plan::{Census, ObservedGroup, ObservedSubscription, Read, Sieve, Sifted, Snapshot};
-use crate::services::{ArmError, ContainerGroups, Messages, PeekError, Peeker, Subscriptions};
+use crate::services::{ContainerGroups, Messages, PeekError, Peeker, Subscriptions};
 use crate::settings::ProcessingSettings;
 
 /// Groups that are looked at one by one at a time. Azure refills an identity's reads by 25 a second, and 8 requests of
@@ -30,8 +30,8 @@ const SUBSCRIPTION_SHARE: u32 = 4;
 /// Sequence numbers start at 1.
 const FIRST_SEQUENCE_NUMBER: i64 = 1;
 
-/// What readers of messages need to know of the groups, once they have been read.
-type GroupsRead = watch::Receiver<Option<Arc<Census>>>;
+/// What is known of the groups, once it is.
+type GroupsKnown = watch::Receiver<Option<Arc<Census>>>;
 
 /// Reads everything that a plan needs.
 pub(super) async fn observe<G: ContainerGroups, S: Subscriptions, M: Messages>(
@@ -40,17 +40,21 @@ pub(super) async fn observe<G: ContainerGroups, S: Subscriptions, M: Messages>(
     max_instances: u32,
     clock: &Clock,
 ) -> Result<Snapshot, PassFailure> {
-    let (announce, groups_read) = watch::channel(None);
-    let groups = async {
-        let groups = read_groups(&services.groups).await;
-        if let Ok(groups) = &groups {
+    let (announce_listed, listed) = watch::channel(None);
+    let (announce_read, read) = watch::channel(None);
+    let groups = async move {
+        let announce = |announce: watch::Sender<_>, groups: &[ObservedGroup]| {
             announce.send_replace(Some(Arc::new(Census::of(groups, max_instances))));
-        }
-        // Those who wait for the groups are told that there will be none.
-        drop(announce);
-        groups
+        };
+        let listed = services.groups.list().await?;
+        let listed: Vec<_> = listed.into_iter().map(|group| ObservedGroup { group, unread: None }).collect();
+        announce(announce_listed, &listed);
+        let read = read_groups(&services.groups, listed).await;
+        announce(announce_read, &read);
+        Ok(read)
+        // If the list fails, those who wait are told by the end of the channels.
     };
-    let reader = Reader { settings, clock, groups_read };
+    let reader = Reader { settings, clock, groups_known: [listed, read] };
     let (groups, messages) = join(groups, reader.read_all(&services.subscriptions, &services.messages)).await;
     let groups = groups.map_err(PassFailure::GroupsNotListed)?;
     let (subscriptions, skipped_subscriptions) = messages?;
@@ -58,10 +62,9 @@ pub(super) async fn observe<G: ContainerGroups, S: Subscriptions, M: Messages>(
 }
 
 /// The list shows no container's state, so every group that may have ended is looked at on its own.
-async fn read_groups<G: ContainerGroups>(groups: &G) -> Result<Vec<ObservedGroup>, ArmError> {
-    let listed = groups.list().await?;
-    let read = stream::iter(listed).map(|group| read_group(groups, group)).buffered(GROUP_READERS);
-    Ok(read.filter_map(std::future::ready).collect().await)
+async fn read_groups<G: ContainerGroups>(groups: &G, listed: Vec<ObservedGroup>) -> Vec<ObservedGroup> {
+    let read = stream::iter(listed).map(|observed| read_group(groups, observed.group)).buffered(GROUP_READERS);
+    read.filter_map(std::future::ready).collect().await
 }
 
 /// A group with its containers' states, or nothing if it has gone since it was listed.
@@ -78,7 +81,8 @@ async fn read_group<G: ContainerGroups>(groups: &G, listed: ContainerGroup) -> O
 struct Reader<'a> {
     settings: &'a ProcessingSettings,
     clock: &'a Clock,
-    groups_read: GroupsRead,
+    /// Which groups there are, by the list; then how they are, by a look at each.
+    groups_known: [GroupsKnown; 2],
 }
 
 impl Reader<'_> {
@@ -126,33 +130,36 @@ impl Reader<'_> {
         messages: &mut Vec<PeekedMessage>,
     ) -> Result<Read, PeekError> {
         let depth = self.settings.peek_depth.get() as usize;
-        let mut groups_read = self.groups_read.clone();
-        let mut from = FIRST_SEQUENCE_NUMBER;
         let page = self.settings.peek_page.get();
-        let Some(last) = self.next_page(peeker, subscription, from, page, messages).await? else {
+        let Some(mut last) = self.next_page(peeker, subscription, FIRST_SEQUENCE_NUMBER, page, messages).await? else {
             return Ok(Read::ToTheEnd);
         };
-        let Ok(census) = groups_read.wait_for(Option::is_some).await.map(|census| census.clone()) else {
-            // Without the groups the pass fails; there is no point in reading on.
-            return Ok(Read::FarEnough);
-        };
-        let census = census.expect("waited for it to be there");
-        let mut sieve = Sieve::new(&census, subscription, self.clock.now());
-        let mut new = 0;
-        let mut sifted = 0;
-        from = last.saturating_add(1);
-        loop {
-            new += messages[sifted..].iter().filter(|message| matches!(sieve.sift(message), Sifted::New(_))).count();
-            sifted = messages.len();
-            if new >= census.capacity().free() as usize || messages.len() >= depth {
+        // The list takes every group for active, so that more slots may be free than it shows and never fewer: what is
+        // read on the strength of it would have to be read in any case, and is so while the groups are looked at.
+        for groups in &self.groups_known {
+            let Ok(census) = groups.clone().wait_for(Option::is_some).await.map(|census| census.clone()) else {
+                // Without the groups the pass fails; there is no point in reading on.
                 return Ok(Read::FarEnough);
-            }
-            let room = u32::try_from(depth - messages.len()).unwrap_or(u32::MAX);
-            match self.next_page(peeker, subscription, from, page.min(room), messages).await? {
-                Some(last) => from = last.saturating_add(1),
-                None => return Ok(Read::ToTheEnd),
+            };
+            let census = census.expect("waited for it to be there");
+            let mut sieve = Sieve::new(&census, subscription, self.clock.now());
+            let mut new = 0;
+            let mut sifted = 0;
+            loop {
+                new +=
+                    messages[sifted..].iter().filter(|message| matches!(sieve.sift(message), Sifted::New(_))).count();
+                sifted = messages.len();
+                if new >= census.capacity().free() as usize || messages.len() >= depth {
+                    break;
+                }
+                let count = page.min(u32::try_from(depth - messages.len()).unwrap_or(u32::MAX));
+                match self.next_page(peeker, subscription, last.saturating_add(1), count, messages).await? {
+                    Some(number) => last = number,
+                    None => return Ok(Read::ToTheEnd),
+                }
             }
         }
+        Ok(Read::FarEnough)
     }
 
     /// Adds a page, and tells the last sequence number of it unless the page was empty.
