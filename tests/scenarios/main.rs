@@ -1,6 +1,7 @@
 //! Scenarios: the real scaler's binary on the local Azure, over real sockets.
 
 mod backlog;
+mod calls;
 mod command_line;
 mod functions_host;
 mod invalid_messages;
