@@ -3,19 +3,21 @@
 //! The body is never looked at.
 
 use std::fmt;
+use std::sync::Arc;
 
 use rust_decimal::Decimal;
 use rust_decimal::prelude::FromPrimitive;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use time::OffsetDateTime;
 
 /// A message id in canonical text, unique within its subscription.
 ///
 /// AMQP message ids are strings, ulongs, uuids or binaries (AMQP 1.0 part 3, section 3.2.4). A string stays as it
 /// is, a ulong is written in decimal, a uuid hyphenated in lower case and a binary in lower-case hex.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(transparent)]
-pub struct MessageId(String);
+///
+/// Clones share the text.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MessageId(Arc<str>);
 
 impl MessageId {
     /// The longest id that fits a resource tag's value (256 characters); Service Bus itself allows 128.
@@ -29,7 +31,7 @@ impl MessageId {
         let text = text.into();
         match text.chars().count() {
             0 => Err(InvalidMessage::NoMessageId),
-            1..=Self::MAX_CHARS => Ok(Self(text)),
+            1..=Self::MAX_CHARS => Ok(Self(text.into())),
             chars => Err(InvalidMessage::MessageIdTooLong { chars }),
         }
     }
@@ -37,6 +39,12 @@ impl MessageId {
     /// The canonical text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl Serialize for MessageId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
     }
 }
 

@@ -1,17 +1,19 @@
 //! Names of container groups.
 
 use std::fmt;
+use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
 use crate::message::MessageKey;
 
 /// The name of a container group, valid by Azure's rules: 1 to 63 lower-case letters, digits and single hyphens,
 /// with no hyphen at either end.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(transparent)]
-pub struct GroupName(String);
+///
+/// Clones share the text.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GroupName(Arc<str>);
 
 impl GroupName {
     /// The longest name that Azure accepts.
@@ -21,7 +23,7 @@ impl GroupName {
     pub fn parse(name: &str) -> Result<Self, InvalidName> {
         let name = name.to_ascii_lowercase();
         check(&name, Self::MAX_CHARS)?;
-        Ok(Self(name))
+        Ok(Self(name.into()))
     }
 
     /// The name of a message's group at its nth attempt: `{prefix}-{16 hex digits}-{attempt}`.
@@ -44,7 +46,7 @@ impl GroupName {
         }
         hash_part(&mut hash, message.message_id.as_str());
         let digits = hash.finalize().iter().take(8).fold(0_u64, |digits, byte| digits << 8 | u64::from(*byte));
-        Self(format!("{prefix}-{digits:016x}-{attempt}"))
+        Self(format!("{prefix}-{digits:016x}-{attempt}").into())
     }
 
     /// The name.
@@ -57,6 +59,12 @@ impl GroupName {
 fn hash_part(hash: &mut Sha256, part: &str) {
     hash.update((part.len() as u64).to_be_bytes());
     hash.update(part.as_bytes());
+}
+
+impl Serialize for GroupName {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
 }
 
 impl fmt::Display for GroupName {

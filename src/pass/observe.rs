@@ -35,8 +35,8 @@ const MAX_LOOK_UPS: usize = 100;
 /// Sequence numbers start at 1.
 const FIRST_SEQUENCE_NUMBER: i64 = 1;
 
-/// What readers of messages need to know of the groups, once they have been read.
-type GroupsRead = watch::Receiver<Option<Arc<Census>>>;
+/// What is known of the groups, once it is.
+type GroupsKnown = watch::Receiver<Option<Arc<Census>>>;
 
 /// Reads everything that a plan needs.
 pub(super) async fn observe<G: ContainerGroups, S: Subscriptions, M: Messages>(
@@ -47,17 +47,21 @@ pub(super) async fn observe<G: ContainerGroups, S: Subscriptions, M: Messages>(
     asked_for: Vec<ContainerGroup>,
     clock: &Clock,
 ) -> Result<Snapshot, PassFailure> {
-    let (announce, groups_read) = watch::channel(None);
-    let groups = async {
-        let groups = read_groups(&services.groups, asked_for).await;
-        if let Ok(groups) = &groups {
+    let (announce_listed, listed) = watch::channel(None);
+    let (announce_read, read) = watch::channel(None);
+    let groups = async move {
+        let announce = |announce: watch::Sender<_>, groups: &[ObservedGroup]| {
             announce.send_replace(Some(Arc::new(Census::of(groups, memory, rules, clock.now()))));
-        }
-        // Those who wait for the groups are told that there will be none.
-        drop(announce);
-        groups
+        };
+        let listed = services.groups.list().await?;
+        let listed: Vec<_> = listed.into_iter().map(|group| ObservedGroup { group, unread: None }).collect();
+        announce(announce_listed, &listed);
+        let read = read_groups(&services.groups, listed, asked_for).await;
+        announce(announce_read, &read);
+        Ok(read)
+        // If the list fails, those who wait are told by the end of the channels.
     };
-    let reader = Reader { settings, rules, clock, groups_read };
+    let reader = Reader { settings, rules, clock, groups_known: [listed, read] };
     let (groups, messages) = join(groups, reader.read_all(&services.subscriptions, &services.messages)).await;
     let groups = groups.map_err(PassFailure::GroupsNotListed)?;
     let (subscriptions, skipped_subscriptions) = messages?;
@@ -68,24 +72,25 @@ pub(super) async fn observe<G: ContainerGroups, S: Subscriptions, M: Messages>(
 /// behind, so the groups that were asked for lately are looked at even if it does not show them.
 async fn read_groups<G: ContainerGroups>(
     groups: &G,
+    listed: Vec<ObservedGroup>,
     asked_for: Vec<ContainerGroup>,
-) -> Result<Vec<ObservedGroup>, ArmError> {
-    let listed = groups.list().await?;
-    let names: HashSet<_> = listed.iter().map(|group| group.name.clone()).collect();
+) -> Vec<ObservedGroup> {
+    let names: HashSet<_> = listed.iter().map(|observed| observed.group.name.clone()).collect();
     let unlisted = asked_for.into_iter().filter(|group| !names.contains(&group.name));
-    let listed = stream::iter(listed).map(|group| async {
-        if !group.may_have_ended() {
-            return ObservedGroup { group, unread: None };
+    let listed = stream::iter(listed).map(|observed| async {
+        if !observed.group.may_have_ended() {
+            return observed;
         }
         // A group that is gone now had been there a moment ago, and the list may not show yet what follows it.
         let gone =
             || ArmError::NotFound { code: "ResourceNotFound".to_owned(), message: "it has just gone".to_owned() };
-        read_group(groups, group.clone()).await.unwrap_or_else(|| ObservedGroup { group, unread: Some(gone()) })
+        let read = read_group(groups, observed.group.clone()).await;
+        read.unwrap_or_else(|| ObservedGroup { unread: Some(gone()), ..observed })
     });
     let mut read: Vec<_> = listed.buffered(GROUP_READERS).collect().await;
     let unlisted = stream::iter(unlisted).map(|group| read_group(groups, group)).buffered(GROUP_READERS);
     read.extend(unlisted.filter_map(std::future::ready).collect::<Vec<_>>().await);
-    Ok(read)
+    read
 }
 
 /// A group with its containers' states, or nothing if it has gone since it was listed.
@@ -96,11 +101,17 @@ async fn read_group<G: ContainerGroups>(groups: &G, listed: ContainerGroup) -> O
     }
 }
 
+/// What is known of the groups, once it is, unless it never will be.
+async fn known(groups: &GroupsKnown) -> Option<Arc<Census>> {
+    groups.clone().wait_for(Option::is_some).await.ok()?.clone()
+}
+
 struct Reader<'a> {
     settings: &'a ProcessingSettings,
     rules: &'a Rules,
     clock: &'a Clock,
-    groups_read: GroupsRead,
+    /// Which groups there are, by the list; then how they are, by a look at each.
+    groups_known: [GroupsKnown; 2],
 }
 
 impl Reader<'_> {
@@ -153,14 +164,10 @@ impl Reader<'_> {
         observed
     }
 
-    /// The groups, once they have been read, unless that fails.
-    async fn census(&self) -> Option<Arc<Census>> {
-        self.groups_read.clone().wait_for(Option::is_some).await.ok()?.clone()
-    }
-
     /// Looks for messages that the read did not come to, or did not find, at their own sequence numbers.
     async fn look_up<P: Peeker>(&self, peeker: &P, observed: &mut ObservedSubscription) -> Result<(), PeekError> {
-        let Some(census) = self.census().await else { return Ok(()) };
+        let [_, read] = &self.groups_known;
+        let Some(census) = known(read).await else { return Ok(()) };
         let orphans = self.rules.orphan_grace.is_some();
         let mut numbers = census.in_doubt(&observed.name, observed.covered_to, orphans);
         let read: HashSet<_> = observed.messages.iter().map(|message| message.sequence_number).collect();
@@ -188,31 +195,35 @@ impl Reader<'_> {
         messages: &mut Vec<PeekedMessage>,
     ) -> Result<Read, PeekError> {
         let depth = self.settings.peek_depth.get() as usize;
-        let mut from = FIRST_SEQUENCE_NUMBER;
         let page = self.settings.peek_page.get();
-        let Some(last) = self.next_page(peeker, subscription, from, page, messages).await? else {
+        let Some(mut last) = self.next_page(peeker, subscription, FIRST_SEQUENCE_NUMBER, page, messages).await? else {
             return Ok(Read::ToTheEnd);
         };
-        let Some(census) = self.census().await else {
-            // Without the groups the pass fails; there is no point in reading on.
-            return Ok(Read::FarEnough);
-        };
-        let mut sieve = Sieve::new(&census, self.rules, subscription, self.clock.now());
-        let mut new = 0;
-        let mut sifted = 0;
-        from = last.saturating_add(1);
-        loop {
-            new += messages[sifted..].iter().filter(|message| matches!(sieve.sift(message), Sifted::New(_))).count();
-            sifted = messages.len();
-            if new >= census.capacity().free() as usize || messages.len() >= depth {
+        // The list takes every group for active, so that more slots may be free than it shows and never fewer: what is
+        // read on the strength of it would have to be read in any case, and is so while the groups are looked at.
+        for groups in &self.groups_known {
+            let Some(census) = known(groups).await else {
+                // Without the groups the pass fails; there is no point in reading on.
                 return Ok(Read::FarEnough);
-            }
-            let room = u32::try_from(depth - messages.len()).unwrap_or(u32::MAX);
-            match self.next_page(peeker, subscription, from, page.min(room), messages).await? {
-                Some(last) => from = last.saturating_add(1),
-                None => return Ok(Read::ToTheEnd),
+            };
+            let mut sieve = Sieve::new(&census, self.rules, subscription, self.clock.now());
+            let mut new = 0;
+            let mut sifted = 0;
+            loop {
+                new +=
+                    messages[sifted..].iter().filter(|message| matches!(sieve.sift(message), Sifted::New(_))).count();
+                sifted = messages.len();
+                if new >= census.capacity().free() as usize || messages.len() >= depth {
+                    break;
+                }
+                let count = page.min(u32::try_from(depth - messages.len()).unwrap_or(u32::MAX));
+                match self.next_page(peeker, subscription, last.saturating_add(1), count, messages).await? {
+                    Some(number) => last = number,
+                    None => return Ok(Read::ToTheEnd),
+                }
             }
         }
+        Ok(Read::FarEnough)
     }
 
     /// Adds a page, and tells the last sequence number of it unless the page was empty.

@@ -7,6 +7,7 @@ mod tools;
 
 mod attempts;
 mod backlog;
+mod calls;
 mod command_line;
 mod functions_host;
 mod invalid_messages;

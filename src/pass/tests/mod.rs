@@ -293,6 +293,24 @@ async fn peeking_goes_no_deeper_than_is_set() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_needed_in_any_case_is_read_while_the_groups_are_looked_at() {
+    // Two slots are free even if all groups run; a third one is freed by a group that turns out to be over.
+    let (scaler, calls) = scaler([("a", messages(1..=4))], |settings| {
+        settings.aci.max_instances = 12;
+        settings.processing.peek_page = NonZeroU32::new(1).unwrap();
+    });
+    for number in 0..10 {
+        let state = if number == 9 { "Terminated" } else { "Running" };
+        scaler.services.groups.put(&format!("worker-{number}"), &[("subscription_name", "b")], state);
+    }
+    pass(&scaler).await;
+    let calls = only(&calls, &["list", "get worker-9", "peek"]);
+    // The tenth group is looked at after eight others: 100 ms after the list, when the second page has been asked for.
+    assert_eq!(calls[..5], ["list groups", "peek a 1 1", "peek a 2 1", "get worker-9", "peek a 3 1"], "{calls:?}");
+    assert!(!calls.contains(&"peek a 4 1".to_owned()), "{calls:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn with_a_full_cap_one_page_is_enough() {
     let (scaler, calls) = scaler([("a", messages(1..=1000))], |settings| settings.aci.max_instances = 1);
     scaler.services.groups.put("busy", &[], "Running");

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::Result;
 use crate::bound::{Calls, Latency};
-use crate::process::Process;
+use crate::process::{self, Process};
 use crate::scenario::Scenario;
 use crate::world;
 
@@ -18,6 +18,8 @@ pub struct Measured {
     pub wall: Duration,
     /// The process's CPU time in that.
     pub cpu: Duration,
+    /// The local Azure's CPU time in that: answers that are made cost time too.
+    pub azure_cpu: Duration,
     /// The most memory that the process has had, in KiB.
     peak_kib: u64,
     /// What was asked of the services.
@@ -43,6 +45,7 @@ pub async fn measure(scaler: &Path, scenario: &Scenario, latency: Latency, runs:
     Ok(Measured {
         wall: median(all.iter().map(|run| run.wall)),
         cpu: median(all.iter().map(|run| run.cpu)),
+        azure_cpu: median(all.iter().map(|run| run.azure_cpu)),
         peak_kib: median(all.iter().map(|run| run.peak_kib)),
         calls,
     })
@@ -62,11 +65,12 @@ async fn measure_once(scaler: &Path, scenario: &Scenario, latency: Latency) -> R
     world::delay(&azure, latency);
     world::forget_calls(&azure);
 
-    let cpu = process.cpu()?;
+    let (cpu, azure_cpu) = (process.cpu()?, process::cpu("self")?);
     let start = Instant::now();
     let report = process.pass().await?;
     let wall = start.elapsed();
     let cpu = process.cpu()?.saturating_sub(cpu);
+    let azure_cpu = process::cpu("self")?.saturating_sub(azure_cpu);
 
     let count = |counts: &str, outcome: &str| report[counts][outcome].as_u64().unwrap_or_default();
     let done = (count("message_counts", "created"), count("group_counts", "deleted"));
@@ -79,7 +83,7 @@ async fn measure_once(scaler: &Path, scenario: &Scenario, latency: Latency) -> R
     let calls = world::calls(&azure)?;
     azure.resource_manager.stop().await;
     azure.service_bus.shutdown();
-    Ok(Measured { wall, cpu, peak_kib, calls })
+    Ok(Measured { wall, cpu, azure_cpu, peak_kib, calls })
 }
 
 #[expect(clippy::cast_precision_loss, reason = "no process has 2^52 KiB")]

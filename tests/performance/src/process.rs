@@ -64,14 +64,9 @@ impl Process {
         }
     }
 
-    /// The CPU time of all its threads, to the nanosecond. Those that ended are not in it; none that works on a pass does.
+    /// The CPU time it has used so far.
     pub fn cpu(&self) -> Result<Duration> {
-        let mut nanos = 0;
-        for task in std::fs::read_dir(format!("/proc/{}/task", self.id()?))? {
-            let text = std::fs::read_to_string(task?.path().join("schedstat"))?;
-            nanos += text.split(' ').next().unwrap_or_default().parse::<u64>()?;
-        }
-        Ok(Duration::from_nanos(nanos))
+        cpu(&self.id()?.to_string())
     }
 
     /// A line of its `/proc/PID/status`, such as `VmHWM`, in KiB.
@@ -85,4 +80,15 @@ impl Process {
     fn id(&self) -> Result<u32> {
         Ok(self.child.id().ok_or("the scaler has ended")?)
     }
+}
+
+/// The CPU time of all threads of a process, to the nanosecond. Those that have ended are not in it; none that works on a
+/// pass does.
+pub fn cpu(process: &str) -> Result<Duration> {
+    let mut nanos = 0;
+    for task in std::fs::read_dir(format!("/proc/{process}/task"))? {
+        let text = std::fs::read_to_string(task?.path().join("schedstat"))?;
+        nanos += text.split(' ').next().unwrap_or_default().parse::<u64>()?;
+    }
+    Ok(Duration::from_nanos(nanos))
 }

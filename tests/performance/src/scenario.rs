@@ -110,6 +110,7 @@ pub async fn section(scaler: &Path, runs: usize, only: Option<&str>) -> Result<S
             "ARM calls",
             "Service Bus calls",
             "CPU, ms",
+            "local Azure's CPU, ms",
             "peak memory, MiB",
         ],
     );
@@ -136,6 +137,7 @@ fn add(section: &mut Section, scenario: &Scenario, latency: Latency, measured: &
         measured.calls.arm().to_string(),
         measured.calls.service_bus().to_string(),
         format!("{cpu:.0}"),
+        format!("{:.0}", measured.azure_cpu.as_secs_f64() * 1000.0),
         format!("{:.1}", measured.peak_mib()),
     ]);
     let name = scenario.name;

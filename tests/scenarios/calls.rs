@@ -1,0 +1,60 @@
+//! A pass asks the services for what the rules need, and for nothing else.
+
+use std::collections::BTreeMap;
+
+use local_azure::container_groups::Exit;
+use local_azure::resource_manager::OperationKind::{
+    self, DeleteGroup, GetGroup, GetLogs, GetToken, ListGroups, ListTopicSubscriptions, PutGroup,
+};
+use local_azure::service_bus::Call;
+
+use crate::support::{World, messages};
+
+/// What was asked of Azure Resource Manager since the last time, by kind.
+fn asked(world: &World) -> BTreeMap<OperationKind, usize> {
+    let mut counts = BTreeMap::new();
+    for call in world.azure.resource_manager.calls() {
+        *counts.entry(call.kind).or_default() += 1;
+    }
+    world.azure.resource_manager.forget_calls();
+    counts
+}
+
+/// Connections, tokens, links to subscriptions and peeks since the last time.
+fn asked_of_service_bus(world: &World) -> [usize; 4] {
+    let calls = world.azure.service_bus.call_log();
+    world.azure.service_bus.clear_call_log();
+    let count = |of: fn(&Call) -> bool| calls.iter().filter(|call| of(call)).count();
+    [
+        count(|call| matches!(call, Call::Connect)),
+        count(|call| matches!(call, Call::PutToken { .. })),
+        count(|call| matches!(call, Call::Attach { address, .. } if address != "$cbs")),
+        count(|call| matches!(call, Call::Peek { omit_body: true, .. })),
+    ]
+}
+
+#[tokio::test]
+async fn a_pass_asks_for_no_more_than_the_rules_need() {
+    let world = World::new(&["a", "b"]).await;
+    world.send("a", messages("m", 3));
+
+    world.pass().await;
+    let look_ups_and_puts = [(GetGroup, 3), (PutGroup, 3)];
+    let lists = [(GetToken, 1), (ListGroups, 1), (ListTopicSubscriptions, 1)];
+    assert_eq!(asked(&world), BTreeMap::from_iter(lists.into_iter().chain(look_ups_and_puts)));
+    assert_eq!(asked_of_service_bus(&world), [1, 1, 4, 3], "a page and the end of one, the end of the other");
+
+    world.until_all_are_running().await;
+    world.pass().await;
+    assert_eq!(asked(&world), BTreeMap::from_iter(lists.into_iter().chain([(GetGroup, 3)])));
+    assert_eq!(asked_of_service_bus(&world), [1, 1, 4, 3]);
+
+    world.finish_all(Exit::Code(0)).await;
+    for sequence_number in 1..=3 {
+        world.azure.service_bus.remove("files", "a", sequence_number).unwrap();
+    }
+    world.pass().await;
+    let cleaning_up = [(GetGroup, 3), (GetLogs, 3), (DeleteGroup, 3)];
+    assert_eq!(asked(&world), BTreeMap::from_iter(lists.into_iter().chain(cleaning_up)));
+    assert_eq!(asked_of_service_bus(&world), [1, 1, 4, 2]);
+}
