@@ -115,7 +115,7 @@ function updateGroup(node, group) {
   node.classList.toggle("gone", deleted !== null);
   const state = node.querySelector(".state");
   state.className = `state ${kind}`;
-  const exit = group.exit_code ? ` (${group.exit_code})` : "";
+  const exit = group.state === "failed" ? ` (${group.exit_code})` : "";
   setText(state, group.state + exit);
   setText(node.querySelector(".size"), `${group.file_size_mb ?? "?"} MB → ${group.memory_gb} GB`);
   node.querySelector(".size").title = `A file of ${group.file_size_mb ?? "?"} MB, ${group.memory_gb} GB of memory, ${group.cpu} cores`;
