@@ -13,6 +13,9 @@ use crate::functions_host::Outcome;
 /// As many passes as are looked at again: a quarter of an hour of them, one a minute.
 const MAX_PASSES: usize = 15;
 
+/// As many messages, and groups, as people read of one pass; the page asks for all passes each second.
+const MAX_LISTED: usize = 200;
+
 /// The last passes. Clones share them.
 #[derive(Clone, Debug, Default)]
 pub struct Passes(Arc<Mutex<VecDeque<Pass>>>);
@@ -50,8 +53,13 @@ impl Passes {
         }
     }
 
-    /// Adds a report, of the scaler's command `once` for example.
-    pub fn add_report(&self, report: Value) {
+    /// Adds a report, of the scaler's command `once` for example; of very many messages or groups only the first.
+    pub fn add_report(&self, mut report: Value) {
+        for list in ["messages", "groups"] {
+            if let Some(Value::Array(list)) = report.get_mut(list) {
+                list.truncate(MAX_LISTED);
+            }
+        }
         self.add(PassResult::Report(report));
     }
 
@@ -93,6 +101,9 @@ mod tests {
         let latest: Vec<_> = passes.latest().into_iter().map(|pass| pass.result).collect();
         assert_eq!(latest.len(), MAX_PASSES);
         assert_eq!(latest[0], PassResult::Failure("broken".to_owned()));
+        passes.add_report(json!({ "messages": vec![1; MAX_LISTED + 1], "groups": [] }));
+        let PassResult::Report(long) = &passes.latest()[0].result else { panic!("{passes:?}") };
+        assert_eq!(long["messages"].as_array().unwrap().len(), MAX_LISTED);
         let PassResult::Report(oldest) = &latest[MAX_PASSES - 1] else { panic!("{latest:?}") };
         assert_eq!(oldest["number"], 1);
     }

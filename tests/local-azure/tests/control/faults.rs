@@ -1,5 +1,7 @@
 //! Faults and rules: each can be asked for, is listed while it is in force, and ends.
 
+use std::time::Duration;
+
 use local_azure::client::Client;
 use local_azure::container_groups::{Exit, ExitsAtOnce, GroupSnapshot, Phase};
 use local_azure::local::TOPIC;
@@ -192,6 +194,21 @@ async fn a_rule_is_for_the_groups_that_it_selects() {
     };
     assert_eq!(exit_of(controlled.group("worker-1", &json!([]), is_over).await), Exit::Code(0));
     assert_eq!(exit_of(controlled.group("worker-2", &json!([]), is_over).await), Exit::OutOfMemory);
+}
+
+#[tokio::test]
+async fn a_group_that_starts_late_is_pending_until_then_and_lives_as_usual() {
+    let controlled = controlled().await;
+    for (name, delay_ms) in [("worker-late", 3_600_000), ("worker-soon", 30)] {
+        let rule = json!({ "behaviour": { "starts_after_ms": delay_ms }, "groups": { "name": name } });
+        controlled.post(RULES, &rule).await;
+    }
+    controlled.group("worker-late", &json!([]), |group| group.phase == Phase::Pending).await;
+    let soon = controlled.group("worker-soon", &json!([]), is_over).await;
+    let Phase::Terminated { started, .. } = soon.phase else { panic!("{soon:?}") };
+    assert!(started - soon.created >= Duration::from_millis(30));
+    let late = controlled.azure.resource_manager.container_groups().group("worker-late").unwrap();
+    assert_eq!(late.phase, Phase::Pending);
 }
 
 #[tokio::test]

@@ -115,7 +115,7 @@ function updateGroup(node, group) {
   node.classList.toggle("gone", deleted !== null);
   const state = node.querySelector(".state");
   state.className = `state ${kind}`;
-  const exit = group.exit_code ? ` (${group.exit_code})` : "";
+  const exit = group.state === "failed" ? ` (${group.exit_code})` : "";
   setText(state, group.state + exit);
   setText(node.querySelector(".size"), `${group.file_size_mb ?? "?"} MB → ${group.memory_gb} GB`);
   node.querySelector(".size").title = `A file of ${group.file_size_mb ?? "?"} MB, ${group.memory_gb} GB of memory, ${group.cpu} cores`;
@@ -167,6 +167,12 @@ function summaryOf(pass) {
   return `${report.plan_only ? "Plan. " : ""}Messages: ${counts(report.message_counts)}. Groups: ${counts(report.group_counts)}.`;
 }
 
+/** How many messages and groups are not listed: those that just wait or run, and those beyond the first few hundred. */
+function unlisted({ report }) {
+  const sum = (of) => Object.values(of ?? {}).reduce((total, count) => total + count, 0);
+  return report ? sum(report.message_counts) + sum(report.group_counts) - report.messages.length - report.groups.length : 0;
+}
+
 /** What one thing became, and why, in the words of the report. */
 function decisions(pass) {
   if (pass.failure) return [["pass", "failed", pass.failure]];
@@ -190,7 +196,8 @@ function makePass(pass) {
   for (const [who, outcome, why] of all) {
     list.append(element("dt", "", who), element("dd", BAD.includes(outcome) ? "bad" : "", plain(outcome)), element("dd", "", why));
   }
-  if (!all.length) list.append(element("dt", "", "There was nothing to do but wait."));
+  if (unlisted(pass) > 0) list.append(element("dt", "", `${unlisted(pass)} more are only counted.`));
+  else if (!all.length) list.append(element("dt", "", "There was nothing to do."));
   const details = element("details", "", element("summary", "", when, text, element("span", "count", numbers)), list);
   return element("li", "", details);
 }

@@ -65,7 +65,7 @@ async function failsAWorker(page) {
 async function tellsWhatAPassDecidedAndWhy(page) {
   const report = {
     started_at: "2026-01-01T00:00:00Z", duration_ms: 84, plan_only: false, capacity: { max: 200, active: 2 },
-    message_counts: { created: 1, invalid: 1 }, group_counts: { waiting_logs: 1 }, subscriptions: [],
+    message_counts: { created: 1, invalid: 1, waiting_capacity: 7 }, group_counts: { waiting_logs: 1 }, subscriptions: [],
     messages: [
       { subscription: "1-50MB", sequence_number: 1, message_id: "m1", outcome: "created", group: "worker-m1", memory_gb: 1.5 },
       { subscription: "1-50MB", sequence_number: 2, message_id: null, outcome: "invalid", reason: "file_size_mb is missing" },
@@ -73,11 +73,12 @@ async function tellsWhatAPassDecidedAndWhy(page) {
     groups: [{ name: "worker-failed", outcome: "waiting_logs", reason: "the service hangs" }],
   };
   await page.evaluate((body) => fetch("/control/reports", { method: "POST", body: JSON.stringify(body) }), report);
-  await sees(page, "#passes summary", "Messages: 1 created, 1 invalid. Groups: 1 waiting logs.");
+  await sees(page, "#passes summary", "Messages: 1 created, 1 invalid, 7 waiting capacity. Groups: 1 waiting logs.");
   await sees(page, "#passes summary", "2 of 200 in use · 84 ms");
   await sees(page, "#passes dl", /1-50MB \/ m1created\s*worker-m1: 1.5 GB/);
   await sees(page, "#passes dl", /1-50MB \/ #2invalid\s*file_size_mb is missing/);
   await sees(page, "#passes dl", "the service hangs");
+  await sees(page, "#passes dl", "7 more are only counted.");
 }
 
 /** The contrast of text and ground as WCAG 2.2 has it, the least of all texts that are shown. */
