@@ -40,11 +40,11 @@ impl Deadline {
     /// Waits for it to pass.
     pub async fn passed(&self) {
         let mut at = self.0.subscribe();
-        loop {
+        while !self.has_passed() {
             let moment = *at.borrow_and_update();
             tokio::select! {
-                () = sleep_until(moment) => return,
-                changed = at.changed() => changed.expect("this deadline holds the sender"),
+                () = sleep_until(moment) => {}
+                _ = at.changed() => {}
             }
         }
     }

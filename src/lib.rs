@@ -6,11 +6,14 @@ pub mod azure;
 pub mod clock;
 pub mod container_group;
 pub mod deadline;
+pub mod error;
+pub mod handler;
 pub mod message;
 pub mod pass;
 pub mod plan;
 pub mod services;
 pub mod settings;
+pub mod telemetry;
 
 #[cfg(test)]
 mod test_support;

@@ -1,1 +1,172 @@
-fn main() {}
+//! The command line: serve the Functions host, or make one pass, or say what one would do, or check the settings.
+
+mod check;
+
+use std::net::Ipv4Addr;
+use std::path::Path;
+use std::process::ExitCode;
+
+use aci_scaler::azure::{self, AzureScaler};
+use aci_scaler::clock::Clock;
+use aci_scaler::deadline::Deadline;
+use aci_scaler::error::chain;
+use aci_scaler::handler::{self, Signals};
+use aci_scaler::pass::{Mode, Scaler};
+use aci_scaler::settings::{
+    Environment as _, LogSettings, ProcessEnvironment, Settings, load_dot_env, unknown_settings,
+};
+use aci_scaler::telemetry::{self, Output};
+use clap::{Parser, Subcommand};
+use tokio::net::TcpListener;
+
+/// The settings or the command line are wrong (`EX_USAGE` of BSD's sysexits.h).
+const USAGE: u8 = 64;
+
+/// What was asked for failed.
+const FAILED: u8 = 1;
+
+/// What was asked for was done in part.
+const PARTLY_FAILED: u8 = 2;
+
+/// Gives every waiting Service Bus message its own right-sized Azure Container Instance, and takes finished ones away.
+///
+/// Settings are environment variables; a file named .env in the working directory may add to them.
+#[derive(Parser)]
+#[command(version)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Subcommand)]
+enum Command {
+    /// Serve the Functions host on the port that it names (the default)
+    Serve,
+    /// Make one pass and print its report
+    Once {
+        /// Print the whole report as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print what a pass would do, and do nothing
+    Plan {
+        /// Print the whole report as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Say of each service whether the scaler can use it
+    Check,
+}
+
+fn main() -> ExitCode {
+    let command = match CommandLine::try_parse() {
+        Ok(line) => line.command.unwrap_or(Command::Serve),
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { USAGE.into() } else { ExitCode::SUCCESS };
+        }
+    };
+    // Before any thread is started: it may add to the process's environment.
+    let dot_env = load_dot_env(Path::new(".env"));
+    let environment = ProcessEnvironment::read();
+    if let Err(error) = start_logging(command, &environment) {
+        #[expect(clippy::print_stderr, reason = "there is no log yet")]
+        {
+            eprintln!("aci-scaler: {error}");
+        }
+        return USAGE.into();
+    }
+    if let Err(error) = dot_env {
+        tracing::error!("{error}");
+        return USAGE.into();
+    }
+    let Some(settings) = read_settings(&environment) else { return USAGE.into() };
+
+    match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime.block_on(run(command, &settings, &environment)),
+        Err(error) => {
+            tracing::error!("the runtime could not be started: {error}");
+            FAILED.into()
+        }
+    }
+}
+
+fn start_logging(command: Command, environment: &ProcessEnvironment) -> Result<(), telemetry::TelemetryError> {
+    // If these settings are wrong, that is told with what is wrong in all others.
+    let logs = LogSettings::from_environment(environment).unwrap_or_default();
+    let output = if command == Command::Serve { Output::ForHost } else { Output::StandardError };
+    telemetry::install(&logs.directives, logs.format, output)
+}
+
+/// The settings, unless something is wrong with them, which is logged.
+fn read_settings(environment: &ProcessEnvironment) -> Option<Settings> {
+    for warning in unknown_settings(environment) {
+        tracing::warn!("{warning}");
+    }
+    match Settings::from_environment(environment) {
+        Ok(settings) => Some(settings),
+        Err(errors) => {
+            for error in errors.iter() {
+                tracing::error!("{error}");
+            }
+            None
+        }
+    }
+}
+
+async fn run(command: Command, settings: &Settings, environment: &ProcessEnvironment) -> ExitCode {
+    if command == Command::Serve {
+        return serve(settings, environment).await;
+    }
+    let clock = Clock::system();
+    let services = match azure::services(settings, environment, &clock) {
+        Ok(services) => services,
+        Err(error) => {
+            tracing::error!("{error}");
+            return FAILED.into();
+        }
+    };
+    match command {
+        Command::Check => check::check(&services).await,
+        Command::Plan { json } => pass(Scaler::new(services, settings, clock), Mode::PlanOnly, json).await,
+        Command::Once { json } => pass(Scaler::new(services, settings, clock), Mode::Apply, json).await,
+        Command::Serve => unreachable!("it is served above"),
+    }
+}
+
+/// Serves until a signal ends it. Listening comes first: the host waits for it.
+async fn serve(settings: &Settings, environment: &ProcessEnvironment) -> ExitCode {
+    let served = async {
+        let port = handler::port(|name| environment.get(name))?;
+        let signals = Signals::listen()?;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
+        let clock = Clock::system();
+        let services = azure::services(settings, environment, &clock)?;
+        let scaler = Scaler::new(services, settings, clock);
+        let deadline = scaler.pass_deadline();
+        Ok::<_, Box<dyn std::error::Error>>(handler::serve(listener, scaler, deadline, signals.received()).await?)
+    };
+    match served.await {
+        Ok(signal) => signal.exit_code().into(),
+        Err(error) => {
+            tracing::error!("the scaler cannot serve: {}", chain(error.as_ref()));
+            let is_setting = error.is::<handler::PortError>();
+            if is_setting { USAGE.into() } else { FAILED.into() }
+        }
+    }
+}
+
+/// Makes one pass and prints its report.
+#[expect(clippy::print_stdout, reason = "the report is the command's result")]
+async fn pass(scaler: AzureScaler, mode: Mode, json: bool) -> ExitCode {
+    let report = match scaler.pass(mode, &Deadline::after(scaler.pass_deadline())).await {
+        Ok(report) => report,
+        Err(failure) => {
+            tracing::error!("the pass failed: {}", chain(&failure));
+            return FAILED.into();
+        }
+    };
+    let text = if json { serde_json::to_string_pretty(&report) } else { Ok(report.summary().join("\n")) };
+    println!("{}", text.expect("a report has only what JSON can hold"));
+    if report.partly_failed() { PARTLY_FAILED.into() } else { ExitCode::SUCCESS }
+}

@@ -5,6 +5,7 @@
 use std::fmt;
 
 use rust_decimal::Decimal;
+use rust_decimal::prelude::FromPrimitive;
 use serde::Serialize;
 use time::OffsetDateTime;
 
@@ -98,12 +99,11 @@ impl FileSizeMb {
         if let Ok(value) = trimmed.parse().or_else(|_| Decimal::from_scientific(trimmed)) {
             return Self::from_decimal(value);
         }
-        // Not every number fits a Decimal: f64 tells the too large and the too small ones from what is no number.
+        // Not every number fits a Decimal, by its size or by its digits; an f64 comes near enough to those that do not.
         let looks_numeric = trimmed.contains(|c: char| c.is_ascii_digit());
         match trimmed.parse::<f64>() {
             Ok(value) if looks_numeric && value < 0.0 => Err(InvalidMessage::FileSizeNegative { value: clip(trimmed) }),
-            Ok(value) if looks_numeric && value < 1.0 => Ok(Self(Decimal::ZERO)),
-            Ok(_) if looks_numeric => Ok(Self(Decimal::MAX)),
+            Ok(value) if looks_numeric => Ok(Self(Decimal::from_f64(value).unwrap_or(Decimal::MAX).normalize())),
             Ok(_) => Err(InvalidMessage::FileSizeNotFinite { value: clip(trimmed) }),
             Err(_) => Err(InvalidMessage::FileSizeNotANumber { found: format!("the string {:?}", clip(text)) }),
         }
@@ -210,8 +210,9 @@ mod tests {
 
     #[test]
     fn a_numeric_string_is_a_size() {
+        const LONG: &str = "1.50000000000000000000000000000000000001e0";
         for (text, expected) in
-            [("50", "50"), (" 0.30 ", "0.3"), ("1e3", "1000"), ("-0", "0"), ("+7", "7"), ("1e-40", "0")]
+            [("50", "50"), (" 0.30 ", "0.3"), ("1e3", "1000"), ("-0", "0"), ("+7", "7"), ("1e-40", "0"), (LONG, "1.5")]
         {
             assert_eq!(size(text).as_deref(), Ok(expected), "{text}");
         }

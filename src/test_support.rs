@@ -8,7 +8,8 @@ use time::macros::datetime;
 
 use crate::container_group::{MemoryGb, NamePrefix};
 use crate::settings::{
-    AciSettings, AzureSettings, ContainerEnvironment, ProcessingSettings, ServiceBusAuth, ServiceBusSettings, Settings,
+    AciSettings, AzureSettings, ContainerEnvironment, LogSettings, ProcessingSettings, ServiceBusAuth,
+    ServiceBusSettings, Settings,
 };
 
 /// The time in unit tests.
@@ -34,7 +35,7 @@ pub fn settings() -> Settings {
             memory_multiplier: 8.into(),
             min_memory: memory("0.5"),
             max_memory: memory("240"),
-            provisioning_timeout: Duration::from_secs(1800),
+            provisioning_timeout: Duration::from_mins(30),
             max_runtime: None,
         },
         registry: None,
@@ -52,13 +53,14 @@ pub fn settings() -> Settings {
             max_workers: NonZeroUsize::new(4).unwrap(),
             peek_page: NonZeroU32::new(250).unwrap(),
             peek_depth: NonZeroU32::new(10_000).unwrap(),
-            retry_backoff: Duration::from_secs(60),
+            retry_backoff: Duration::from_mins(1),
             max_attempts: NonZeroU32::new(10).unwrap(),
             delete_orphans: false,
-            orphan_grace: Duration::from_secs(600),
+            orphan_grace: Duration::from_mins(10),
             dry_run: false,
-            pass_deadline: Duration::from_secs(240),
+            pass_deadline: Duration::from_mins(4),
         },
         container: ContainerEnvironment::default(),
+        logs: LogSettings::default(),
     }
 }

@@ -15,7 +15,7 @@ use crate::services::ArmError;
 const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(10);
 
 /// The longest wait that is believed: the longest of the service's own windows is an hour.
-const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
+const MAX_RETRY_AFTER: Duration = Duration::from_hours(1);
 
 /// Enough for every sentence that Azure writes; a proxy's HTML page is cut.
 const MAX_MESSAGE_CHARS: usize = 500;

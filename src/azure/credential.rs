@@ -20,8 +20,8 @@ use super::http::Http;
 use crate::clock::Clock;
 use crate::services::ArmError;
 
-/// A token is replaced this long before it expires, as azure_identity does it: longer than any request takes.
-const REFRESH_BEFORE_EXPIRY: Duration = Duration::from_secs(300);
+/// A token is replaced this long before it expires, as `azure_identity` does it: longer than any request takes.
+const REFRESH_BEFORE_EXPIRY: Duration = Duration::from_mins(5);
 
 /// Managed identity tokens live for a day and service principals' for an hour, but getting one needs the network: a
 /// try that has not come to an end by then is given up.

@@ -3,7 +3,6 @@
 //! It follows no redirects, retries nothing and never waits for ever.
 
 use std::collections::HashMap;
-use std::error::Error;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -11,6 +10,8 @@ use azure_core::error::ErrorKind;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode};
 use url::Url;
+
+use crate::error::chain;
 
 /// A TCP and TLS handshake with a region on the other side of the world takes well under a second; 5 s also cover a
 /// lost SYN and its retransmissions.
@@ -89,9 +90,7 @@ impl From<reqwest::Error> for NoAnswer {
     /// Tells the whole chain of causes, since the outermost one only says that sending failed; without the URL, whose
     /// query may hold a secret.
     fn from(error: reqwest::Error) -> Self {
-        let error = error.without_url();
-        let causes = std::iter::successors(Some(&error as &dyn Error), |error| (*error).source());
-        Self(causes.map(ToString::to_string).collect::<Vec<_>>().join(": "))
+        Self(chain(&error.without_url()))
     }
 }
 

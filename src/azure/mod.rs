@@ -7,3 +7,38 @@ pub mod credential;
 pub mod http;
 pub mod service_bus;
 pub mod topic_subscriptions;
+
+use std::sync::Arc;
+
+use arm::Arm;
+use container_instances::ContainerInstances;
+use credential::{Credential, CredentialError};
+use http::Http;
+use service_bus::ServiceBus;
+use topic_subscriptions::TopicSubscriptions;
+
+use crate::clock::Clock;
+use crate::pass::{Scaler, Services};
+use crate::settings::{Environment, Settings};
+
+/// Azure's services, as a scaler works with them.
+pub type AzureServices = Services<ContainerInstances, TopicSubscriptions, ServiceBus>;
+
+/// A scaler that works with Azure.
+pub type AzureScaler = Scaler<ContainerInstances, TopicSubscriptions, ServiceBus>;
+
+/// The services that the settings name, with the identity that the environment offers. Nothing is connected yet.
+pub fn services(
+    settings: &Settings,
+    environment: &impl Environment,
+    clock: &Clock,
+) -> Result<AzureServices, CredentialError> {
+    let http = Http::new();
+    let credential = Arc::new(Credential::from_environment(|name| environment.get(name), &http, clock.clone())?);
+    let arm = Arc::new(Arm::new(&settings.azure, http, credential.clone(), clock.clone()));
+    Ok(Services {
+        groups: ContainerInstances::new(arm.clone(), settings),
+        subscriptions: TopicSubscriptions::new(arm, settings),
+        messages: ServiceBus::new(&settings.service_bus, credential, clock.clone()),
+    })
+}

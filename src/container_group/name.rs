@@ -43,8 +43,8 @@ impl GroupName {
             hash_part(&mut hash, &part.to_lowercase());
         }
         hash_part(&mut hash, message.message_id.as_str());
-        let digits: String = hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        Self(format!("{prefix}-{digits}-{attempt}"))
+        let digits = hash.finalize().iter().take(8).fold(0_u64, |digits, byte| digits << 8 | u64::from(*byte));
+        Self(format!("{prefix}-{digits:016x}-{attempt}"))
     }
 
     /// The name.

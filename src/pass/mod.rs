@@ -102,7 +102,7 @@ impl<G: ContainerGroups, S: Subscriptions, M: Messages> Scaler<G, S, M> {
         let start = Instant::now();
         let (rules, memory, asked_for) = (&self.policy.rules, self.memory().clone(), self.requests.recent());
         let observing = observe::observe(&self.services, &self.settings, rules, &memory, asked_for, &self.clock);
-        let snapshot = deadline.limit(observing).await.ok_or(PassFailure::OutOfTime)??;
+        let snapshot = deadline.limit(Box::pin(observing)).await.ok_or(PassFailure::OutOfTime)??;
         let mut plan = plan(&snapshot, &memory, &self.policy, self.clock.now());
 
         let mut report = Report::new(started_at, &snapshot, &plan);
@@ -123,6 +123,9 @@ impl<G: ContainerGroups, S: Subscriptions, M: Messages> Scaler<G, S, M> {
             report.record(done);
         }
         report.finish(start.elapsed());
+        for trouble in report.troubles() {
+            tracing::warn!("{trouble}");
+        }
         Ok(report)
     }
 

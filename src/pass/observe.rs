@@ -21,13 +21,16 @@ use crate::settings::ProcessingSettings;
 /// some 100 ms each use 80 a second out of the 250 that are saved up: 1,000 groups pass without being throttled.
 const GROUP_READERS: usize = 8;
 
-/// One subscription's share of a pass. It is 40 pages of 750 ms, so reached only by one that is stuck; the others must
-/// not wait for it any longer.
+/// The most that one subscription gets of a pass. It is 40 pages of 750 ms, so reached only by one that is stuck.
 const SUBSCRIPTION_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Messages that are looked for one by one in a subscription and pass: at some 20 ms each they take 2 s, a small part
 /// of the subscription's share.
 const MAX_LOOK_UPS: usize = 100;
+
+/// The part of a short pass that one subscription gets at the most, so that one that is stuck leaves time for the others'
+/// creates and deletes.
+const SUBSCRIPTION_SHARE: u32 = 4;
 
 /// Sequence numbers start at 1.
 const FIRST_SEQUENCE_NUMBER: i64 = 1;
@@ -128,12 +131,13 @@ impl Reader<'_> {
 
     /// One subscription, as far as it can be and needs to be read.
     async fn read<P: Peeker>(&self, peeker: &P, name: String) -> ObservedSubscription {
-        let end = Instant::now() + SUBSCRIPTION_TIMEOUT;
+        let limit = SUBSCRIPTION_TIMEOUT.min(self.settings.pass_deadline / SUBSCRIPTION_SHARE);
+        let end = Instant::now() + limit;
         let mut messages = Vec::new();
         let read = match timeout_at(end, self.page_on(peeker, &name, &mut messages)).await {
             Ok(Ok(read)) => read,
             Ok(Err(error)) => Read::Failed(error),
-            Err(_) => Read::Failed(PeekError::TimedOut { after: SUBSCRIPTION_TIMEOUT }),
+            Err(_) => Read::Failed(PeekError::TimedOut { after: limit }),
         };
         let covered_to = match read {
             Read::ToTheEnd => i64::MAX,

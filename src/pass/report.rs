@@ -360,9 +360,16 @@ impl Report {
 
     /// A few sentences for people: the sums, then what somebody should look at.
     pub fn summary(&self) -> Vec<String> {
+        let mut lines = vec![self.sums()];
+        lines.extend(self.troubles());
+        lines
+    }
+
+    /// A sentence for each thing that somebody should look at, with a few examples where there are many.
+    pub fn troubles(&self) -> Vec<String> {
         /// Examples of one kind; the JSON report has the rest.
         const MAX_EXAMPLES: usize = 5;
-        let mut lines = vec![self.sums()];
+        let mut lines = Vec::new();
         lines.extend(self.subscriptions.iter().filter_map(|subscription| {
             let error = subscription.error.as_ref()?;
             Some(format!("Subscription {} could not be read to its end: {error}.", subscription.name))

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use rust_decimal::Decimal;
 
+use super::reader::{Reader, Reported};
+use super::setting::{Accepts, Fallback, Setting};
 use crate::container_group::{MemoryGb, NamePrefix};
 
 /// The `ACI_*` settings.
@@ -29,4 +31,165 @@ pub struct AciSettings {
     pub provisioning_timeout: Duration,
     /// How long a group may run, unless for ever.
     pub max_runtime: Option<Duration>,
+}
+
+/// Most groups that a pass can look after: each active one costs it a GET, and Resource Manager grants a burst of 250
+/// reads and 25 a second after that, which is 6,250 in the default deadline of 240 s.
+const MAX_GROUPS: u32 = 5000;
+/// Most cores of one group, of any kind and in any region (Container Instances' limits).
+const MAX_CPU: u32 = 31;
+/// Most memory of one group, in GB, of any kind and in any region (Container Instances' limits).
+const MAX_MEMORY_GB: u32 = 240;
+/// At 1000 a file of 246 MiB gets the most memory there is: whatever is above is a slip.
+const MAX_MULTIPLIER: u32 = 1000;
+/// Azure itself gives up after 30 minutes; a group that has not started after a day never will.
+const MAX_PROVISIONING_MINUTES: u32 = 24 * 60;
+/// Thirty days. A limit above that protects nobody's bill, and 0 says "none" more plainly.
+const MAX_RUNTIME_MINUTES: u32 = 30 * 24 * 60;
+
+const IMAGE: Setting = Setting {
+    name: "ACI_IMAGE",
+    doc: "The worker's image.",
+    accepts: Accepts::Text("an image with its registry, such as myregistry.azurecr.io/worker:1.4.2"),
+    fallback: Fallback::Required,
+    secret: false,
+};
+
+const NAME_PREFIX: Setting = Setting {
+    name: "ACI_NAME_PREFIX",
+    doc: "The start of every container group's name and the value of its `managed_by` tag. Each scaler in a resource \
+          group needs its own.",
+    accepts: Accepts::Text(
+        "a text of 1 to 42 lower-case letters, digits and single hyphens, with a letter or digit at both ends",
+    ),
+    fallback: Fallback::Required,
+    secret: false,
+};
+
+const LOCATION: Setting = Setting {
+    name: "ACI_LOCATION",
+    doc: "The Azure region of the container groups.",
+    accepts: Accepts::Text("a region, such as westeurope"),
+    fallback: Fallback::Required,
+    secret: false,
+};
+
+const MAX_INSTANCES: Setting = Setting {
+    name: "ACI_MAX_INSTANCES",
+    doc: "The most active container groups at a time. With 0 none is created, and finished ones still go.",
+    accepts: Accepts::Whole(0..=MAX_GROUPS),
+    fallback: Fallback::Default("200"),
+    secret: false,
+};
+
+const DEFAULT_CPU: Setting = Setting {
+    name: "ACI_DEFAULT_CPU",
+    doc: "CPU cores of each group.",
+    accepts: Accepts::Decimal { max: MAX_CPU, decimals: 2 },
+    fallback: Fallback::Default("2"),
+    secret: false,
+};
+
+const MEMORY_MULTIPLIER: Setting = Setting {
+    name: "ACI_MEMORY_MULTIPLIER",
+    doc: "GB of memory for each GB of file.",
+    accepts: Accepts::Decimal { max: MAX_MULTIPLIER, decimals: 4 },
+    fallback: Fallback::Default("8"),
+    secret: false,
+};
+
+const MIN_MEMORY: Setting = Setting {
+    name: "ACI_MIN_MEMORY_GB",
+    doc: "The least memory of a group, in GB.",
+    accepts: Accepts::Decimal { max: MAX_MEMORY_GB, decimals: 1 },
+    fallback: Fallback::Default("0.5"),
+    secret: false,
+};
+
+const MAX_MEMORY: Setting = Setting {
+    name: "ACI_MAX_MEMORY_GB",
+    doc: "The most memory of a group, in GB.",
+    accepts: Accepts::Decimal { max: MAX_MEMORY_GB, decimals: 1 },
+    fallback: Fallback::Default("240"),
+    secret: false,
+};
+
+const PROVISIONING_TIMEOUT: Setting = Setting {
+    name: "ACI_PROVISIONING_TIMEOUT_MINUTES",
+    doc: "How long a group may take to start before it counts as a failed attempt.",
+    accepts: Accepts::Whole(1..=MAX_PROVISIONING_MINUTES),
+    fallback: Fallback::Default("30"),
+    secret: false,
+};
+
+const MAX_RUNTIME: Setting = Setting {
+    name: "ACI_MAX_RUNTIME_MINUTES",
+    doc: "How long a group may run before it counts as a failed attempt; 0 is for ever.",
+    accepts: Accepts::Whole(0..=MAX_RUNTIME_MINUTES),
+    fallback: Fallback::Default("0"),
+    secret: false,
+};
+
+pub(super) const ALL: [&Setting; 10] = [
+    &IMAGE,
+    &NAME_PREFIX,
+    &LOCATION,
+    &MAX_INSTANCES,
+    &DEFAULT_CPU,
+    &MEMORY_MULTIPLIER,
+    &MIN_MEMORY,
+    &MAX_MEMORY,
+    &PROVISIONING_TIMEOUT,
+    &MAX_RUNTIME,
+];
+
+impl AciSettings {
+    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, Reported> {
+        let image = reader.value(&IMAGE, parse_image);
+        let name_prefix = reader.value(&NAME_PREFIX, |text| NamePrefix::parse(text).ok());
+        let location = reader.value(&LOCATION, parse_location);
+        let max_instances = reader.whole(&MAX_INSTANCES);
+        let default_cpu = reader.decimal(&DEFAULT_CPU);
+        let memory_multiplier = reader.decimal(&MEMORY_MULTIPLIER);
+        let memory = read_memory(reader);
+        let provisioning_timeout = reader.minutes(&PROVISIONING_TIMEOUT);
+        let max_runtime = reader.minutes(&MAX_RUNTIME);
+        let (min_memory, max_memory) = memory?;
+        Ok(Self {
+            image: image?,
+            name_prefix: name_prefix?,
+            location: location?,
+            max_instances: max_instances?,
+            default_cpu: default_cpu?,
+            memory_multiplier: memory_multiplier?,
+            min_memory,
+            max_memory,
+            provisioning_timeout: provisioning_timeout?,
+            max_runtime: Some(max_runtime?).filter(|limit| !limit.is_zero()),
+        })
+    }
+}
+
+fn read_memory(reader: &mut Reader<'_>) -> Result<(MemoryGb, MemoryGb), Reported> {
+    let mut read =
+        |setting: &Setting| reader.value(setting, |text| MemoryGb::from_decimal(setting.accepts.decimal(text)?).ok());
+    let (min, max) = (read(&MIN_MEMORY), read(&MAX_MEMORY));
+    let (min, max) = (min?, max?);
+    if min > max {
+        let reason = format!("expected at most {} ({max})", MAX_MEMORY.name);
+        return Err(reader.refused(&MIN_MEMORY, reason));
+    }
+    Ok((min, max))
+}
+
+fn parse_image(text: &str) -> Option<String> {
+    let valid = text.chars().all(|c| c.is_ascii_graphic()) && !text.contains("://");
+    valid.then(|| text.to_owned())
+}
+
+/// A region's name in the one way Azure itself writes it: a group's name depends on it, so `West Europe` must not be
+/// another region than `westeurope`.
+fn parse_location(text: &str) -> Option<String> {
+    let valid = text.chars().all(|c| c.is_ascii_alphanumeric() || c == ' ');
+    valid.then(|| text.replace(' ', "").to_ascii_lowercase())
 }

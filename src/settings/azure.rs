@@ -1,6 +1,10 @@
 //! Where in Azure the scaler works.
 
-use url::Url;
+use url::{Host, Url};
+use uuid::Uuid;
+
+use super::reader::{Reader, Reported};
+use super::setting::{Accepts, Fallback, Setting};
 
 /// The `AZURE_*` settings.
 #[derive(Clone, Debug)]
@@ -15,4 +19,147 @@ pub struct AzureSettings {
     pub resource_manager: Url,
     /// The audience of its tokens, such as `https://management.azure.com`.
     pub resource_manager_audience: String,
+}
+
+const SUBSCRIPTION_ID: Setting = Setting {
+    name: "AZURE_SUBSCRIPTION_ID",
+    doc: "The Azure subscription of the container groups and of the Service Bus namespace.",
+    accepts: Accepts::Text(GUID),
+    fallback: Fallback::Required,
+    secret: false,
+};
+
+const RESOURCE_GROUP: Setting = Setting {
+    name: "AZURE_RESOURCE_GROUP",
+    doc: "The resource group of the container groups.",
+    accepts: Accepts::Text(RESOURCE_GROUP_NAME),
+    fallback: Fallback::Required,
+    secret: false,
+};
+
+const CLIENT_ID: Setting = Setting {
+    name: "AZURE_CLIENT_ID",
+    doc: "The client id of the user-assigned managed identity that the scaler works as; without it, the \
+          system-assigned one. With a service principal or a workload identity, its application's id.",
+    accepts: Accepts::Text(GUID),
+    fallback: Fallback::Optional,
+    secret: false,
+};
+
+const CLOUD: Setting = Setting {
+    name: "AZURE_CLOUD",
+    doc: "The cloud that the subscription is in.",
+    accepts: Accepts::Text("AzureCloud, AzureUSGovernment or AzureChinaCloud"),
+    fallback: Fallback::Default("AzureCloud"),
+    secret: false,
+};
+
+const RESOURCE_MANAGER_ENDPOINT: Setting = Setting {
+    name: "AZURE_RESOURCE_MANAGER_ENDPOINT",
+    doc: "Where Azure Resource Manager is, if not at the cloud's own address.",
+    accepts: Accepts::Text(
+        "an https address without a path, such as https://management.azure.com (http only on this machine)",
+    ),
+    fallback: Fallback::Optional,
+    secret: false,
+};
+
+pub(super) const ALL: [&Setting; 5] =
+    [&SUBSCRIPTION_ID, &RESOURCE_GROUP, &CLIENT_ID, &CLOUD, &RESOURCE_MANAGER_ENDPOINT];
+
+const GUID: &str = "a GUID, such as 00000000-0000-0000-0000-000000000001";
+/// What [`parse_resource_group`] accepts.
+pub(super) const RESOURCE_GROUP_NAME: &str =
+    "a resource group's name (1 to 90 letters, digits, and any of -_.(), but no dot at its end)";
+
+/// A cloud, and what is called differently in it.
+///
+/// Sources: `ArmEnvironment` of the .NET SDK (Azure.ResourceManager) for Resource Manager and its audience, Microsoft's
+/// lists of required URLs for Service Bus.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cloud {
+    Public,
+    UsGovernment,
+    China,
+}
+
+impl Cloud {
+    pub fn read(reader: &mut Reader<'_>) -> Result<Self, Reported> {
+        reader.value(&CLOUD, |text| match text.to_ascii_lowercase().as_str() {
+            "azurecloud" => Some(Self::Public),
+            "azureusgovernment" => Some(Self::UsGovernment),
+            "azurechinacloud" => Some(Self::China),
+            _ => None,
+        })
+    }
+
+    /// What follows a namespace's name in its host's.
+    pub fn service_bus_suffix(self) -> &'static str {
+        match self {
+            Self::Public => "servicebus.windows.net",
+            Self::UsGovernment => "servicebus.usgovcloudapi.net",
+            Self::China => "servicebus.chinacloudapi.cn",
+        }
+    }
+
+    /// Where Azure Resource Manager is, which is the audience of its tokens too.
+    fn resource_manager(self) -> &'static str {
+        match self {
+            Self::Public => "https://management.azure.com",
+            Self::UsGovernment => "https://management.usgovcloudapi.net",
+            Self::China => "https://management.chinacloudapi.cn",
+        }
+    }
+}
+
+impl AzureSettings {
+    pub(super) fn read(reader: &mut Reader<'_>, cloud: Result<Cloud, Reported>) -> Result<Self, Reported> {
+        let subscription_id = reader.value(&SUBSCRIPTION_ID, parse_guid);
+        let resource_group = reader.value(&RESOURCE_GROUP, parse_resource_group);
+        let client_id = reader.optional(&CLIENT_ID, parse_guid);
+        let endpoint = reader.optional(&RESOURCE_MANAGER_ENDPOINT, parse_resource_manager);
+        let audience = cloud?.resource_manager();
+        Ok(Self {
+            subscription_id: subscription_id?,
+            resource_group: resource_group?,
+            client_id: client_id?,
+            resource_manager: endpoint?
+                .unwrap_or_else(|| Url::parse(audience).expect("the clouds' addresses are addresses")),
+            resource_manager_audience: audience.to_owned(),
+        })
+    }
+}
+
+/// A GUID with hyphens, in lower case.
+pub(super) fn parse_guid(text: &str) -> Option<String> {
+    let hyphenated = text.len() == uuid::fmt::Hyphenated::LENGTH;
+    Uuid::try_parse(text).ok().filter(|_| hyphenated).map(|guid| guid.to_string())
+}
+
+/// A resource group's name, by Azure's naming rules (Microsoft.Resources/resourceGroups).
+pub(super) fn parse_resource_group(text: &str) -> Option<String> {
+    let chars = text.chars().count();
+    let valid = (1..=90).contains(&chars)
+        && text.chars().all(|c| c.is_alphanumeric() || "-_.()".contains(c))
+        && !text.ends_with('.');
+    valid.then(|| text.to_owned())
+}
+
+fn parse_resource_manager(text: &str) -> Option<Url> {
+    let url = Url::parse(text).ok()?;
+    let bare = url.path() == "/"
+        && url.query().is_none()
+        && url.fragment().is_none()
+        && url.username().is_empty()
+        && url.password().is_none();
+    let safe = url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url.host()?));
+    (bare && safe).then_some(url)
+}
+
+fn is_loopback<S: AsRef<str>>(host: &Host<S>) -> bool {
+    match host {
+        Host::Domain(name) => name.as_ref() == "localhost",
+        Host::Ipv4(address) => address.is_loopback(),
+        Host::Ipv6(address) => address.is_loopback(),
+    }
 }

@@ -1,18 +1,35 @@
 //! Everything that can be set, read once from the environment.
+//!
+//! Each variable has one [`Setting`] in the file of its concern: its name, its default, what it accepts and what it means.
+//! The parser, the errors and the README's table all come from it. All that is wrong is told at once, and no secret is
+//! ever shown.
 
 mod aci;
 mod azure;
 mod container;
+mod environment;
+mod error;
+mod logs;
 mod processing;
+mod reader;
 mod registry;
 mod service_bus;
+mod setting;
+mod unknown;
 
 pub use aci::AciSettings;
 pub use azure::AzureSettings;
 pub use container::{ContainerEnvironment, EnvironmentValue};
+pub use environment::{DotEnvError, Environment, ProcessEnvironment, load_dot_env};
+pub use error::{SettingError, SettingsErrors, ShownValue};
+pub use logs::{LogFormat, LogSettings};
 pub use processing::ProcessingSettings;
 pub use registry::RegistrySettings;
 pub use service_bus::{ServiceBusAuth, ServiceBusSettings};
+pub use setting::{Accepts, Fallback, Setting};
+pub use unknown::SettingWarning;
+
+use reader::{Reader, Reported};
 
 /// What the scaler is set to do.
 #[derive(Clone, Debug)]
@@ -29,4 +46,52 @@ pub struct Settings {
     pub processing: ProcessingSettings,
     /// What its containers get as their environment.
     pub container: ContainerEnvironment,
+    /// What it logs, and how.
+    pub logs: LogSettings,
+}
+
+impl Settings {
+    /// Reads all settings.
+    ///
+    /// # Errors
+    /// All that is wrong, whichever setting it is in.
+    pub fn from_environment(environment: &impl Environment) -> Result<Self, SettingsErrors> {
+        let mut reader = Reader::new(environment);
+        let settings = Self::read(&mut reader);
+        reader.finish(settings)
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, Reported> {
+        let cloud = azure::Cloud::read(reader);
+        let known_cloud = cloud.as_ref().ok().copied();
+        let azure = AzureSettings::read(reader, cloud);
+        let resource_group = azure.as_ref().ok().map(|azure| azure.resource_group.as_str());
+        let aci = AciSettings::read(reader);
+        let registry = RegistrySettings::read(reader);
+        let service_bus = ServiceBusSettings::read(reader, known_cloud, resource_group);
+        let processing = ProcessingSettings::read(reader);
+        let container = ContainerEnvironment::read(reader);
+        let logs = LogSettings::read(reader);
+        Ok(Self {
+            service_bus: service_bus?,
+            azure: azure?,
+            aci: aci?,
+            registry: registry?,
+            processing: processing?,
+            container: container?,
+            logs: logs?,
+        })
+    }
+}
+
+/// All settings, in the order of the README's table.
+pub fn all_settings() -> impl Iterator<Item = &'static Setting> {
+    let concerns: [&[&Setting]; 7] =
+        [&azure::ALL, &aci::ALL, &registry::ALL, &service_bus::ALL, &processing::ALL, &container::ALL, &logs::ALL];
+    concerns.into_iter().flatten().copied()
+}
+
+/// A warning for each variable of the environment that looks like a setting and is none.
+pub fn unknown_settings(environment: &impl Environment) -> Vec<SettingWarning> {
+    unknown::find(environment)
 }

@@ -4,6 +4,9 @@ use std::collections::BTreeSet;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
+use super::reader::{Reader, Reported};
+use super::setting::{Accepts, Fallback, Setting};
+
 /// `SKIP_SUBSCRIPTIONS`, `PROVISIONING_*` and `PASS_DEADLINE_SECONDS`.
 #[derive(Clone, Debug)]
 pub struct ProcessingSettings {
@@ -27,4 +30,151 @@ pub struct ProcessingSettings {
     pub dry_run: bool,
     /// When a pass stops starting new work.
     pub pass_deadline: Duration,
+}
+
+/// Each creation is one request, and Resource Manager grants a burst of 200 writes and 10 a second after that: 64 at
+/// once are through a burst in seconds, and more only wait for each other.
+const MAX_PARALLEL_CREATES: u32 = 64;
+/// Service Bus sends at most about 250 messages in a reply, whatever it is asked for.
+const MAX_PAGE: u32 = 250;
+/// A million messages are 4,000 replies of 250, which one after the other barely fit a pass at 50 ms each.
+const MAX_DEPTH: u32 = 1_000_000;
+/// The wait never grows beyond 30 minutes, so it cannot begin above that.
+const MAX_BACKOFF_SECONDS: u32 = 30 * 60;
+/// A group's name has room for an attempt of three digits.
+const MAX_ATTEMPTS_LIMIT: u32 = 999;
+/// A group that may outlive its message by more than a day is no orphan to speak of: do not delete orphans at all then.
+const MAX_GRACE_MINUTES: u32 = 24 * 60;
+/// Less than 10 s is too short to list and peek once.
+const MIN_DEADLINE_SECONDS: u32 = 10;
+/// The host kills an invocation after 5 minutes (`functionTimeout` in host.json). Whoever sets more than this leaves a
+/// pass less than 10 s to end what it has in hand and to answer.
+const MAX_DEADLINE_SECONDS: u32 = 290;
+
+const SKIP_SUBSCRIPTIONS: Setting = Setting {
+    name: "SKIP_SUBSCRIPTIONS",
+    doc: "Subscriptions that are not looked at, separated by commas.",
+    accepts: Accepts::Text("a list of subscriptions, such as small,large"),
+    fallback: Fallback::Optional,
+    secret: false,
+};
+
+const MAX_WORKERS: Setting = Setting {
+    name: "PROVISIONING_MAX_WORKERS",
+    doc: "The most creations under way at once.",
+    accepts: Accepts::Whole(1..=MAX_PARALLEL_CREATES),
+    fallback: Fallback::Default("4"),
+    secret: false,
+};
+
+const PEEK_MAX: Setting = Setting {
+    name: "PROVISIONING_PEEK_MAX",
+    doc: "The most messages that are asked for at once.",
+    accepts: Accepts::Whole(1..=MAX_PAGE),
+    fallback: Fallback::Default("250"),
+    secret: false,
+};
+
+const PEEK_DEPTH: Setting = Setting {
+    name: "PROVISIONING_PEEK_DEPTH",
+    doc: "The most messages that are looked at in one subscription and pass.",
+    accepts: Accepts::Whole(1..=MAX_DEPTH),
+    fallback: Fallback::Default("10000"),
+    secret: false,
+};
+
+const RETRY_BACKOFF: Setting = Setting {
+    name: "PROVISIONING_RETRY_BACKOFF_SECONDS",
+    doc: "The wait before a message's second attempt; it doubles with each further one, up to 30 minutes. With 0 there is \
+          none.",
+    accepts: Accepts::Whole(0..=MAX_BACKOFF_SECONDS),
+    fallback: Fallback::Default("60"),
+    secret: false,
+};
+
+const MAX_ATTEMPTS: Setting = Setting {
+    name: "PROVISIONING_MAX_ATTEMPTS",
+    doc: "The attempts after which a message is left alone, with a warning.",
+    accepts: Accepts::Whole(1..=MAX_ATTEMPTS_LIMIT),
+    fallback: Fallback::Default("10"),
+    secret: false,
+};
+
+const DELETE_ORPHANS: Setting = Setting {
+    name: "PROVISIONING_DELETE_ORPHANS",
+    doc: "Whether running groups are deleted whose message is gone.",
+    accepts: Accepts::Flag,
+    fallback: Fallback::Default("false"),
+    secret: false,
+};
+
+const ORPHAN_GRACE: Setting = Setting {
+    name: "PROVISIONING_ORPHAN_GRACE_MINUTES",
+    doc: "How long the message must have been gone for that.",
+    accepts: Accepts::Whole(0..=MAX_GRACE_MINUTES),
+    fallback: Fallback::Default("10"),
+    secret: false,
+};
+
+const DRY_RUN: Setting = Setting {
+    name: "PROVISIONING_DRY_RUN",
+    doc: "Whether passes only say what they would do.",
+    accepts: Accepts::Flag,
+    fallback: Fallback::Default("false"),
+    secret: false,
+};
+
+const PASS_DEADLINE: Setting = Setting {
+    name: "PASS_DEADLINE_SECONDS",
+    doc: "How long a pass starts new work.",
+    accepts: Accepts::Whole(MIN_DEADLINE_SECONDS..=MAX_DEADLINE_SECONDS),
+    fallback: Fallback::Default("240"),
+    secret: false,
+};
+
+pub(super) const ALL: [&Setting; 10] = [
+    &SKIP_SUBSCRIPTIONS,
+    &MAX_WORKERS,
+    &PEEK_MAX,
+    &PEEK_DEPTH,
+    &RETRY_BACKOFF,
+    &MAX_ATTEMPTS,
+    &DELETE_ORPHANS,
+    &ORPHAN_GRACE,
+    &DRY_RUN,
+    &PASS_DEADLINE,
+];
+
+impl ProcessingSettings {
+    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, Reported> {
+        let skip_subscriptions = reader.optional(&SKIP_SUBSCRIPTIONS, parse_subscriptions);
+        let max_workers = reader.whole(&MAX_WORKERS);
+        let peek_page = reader.whole(&PEEK_MAX);
+        let peek_depth = reader.whole(&PEEK_DEPTH);
+        let retry_backoff = reader.seconds(&RETRY_BACKOFF);
+        let max_attempts = reader.whole(&MAX_ATTEMPTS);
+        let delete_orphans = reader.flag(&DELETE_ORPHANS);
+        let orphan_grace = reader.minutes(&ORPHAN_GRACE);
+        let dry_run = reader.flag(&DRY_RUN);
+        let pass_deadline = reader.seconds(&PASS_DEADLINE);
+        Ok(Self {
+            skip_subscriptions: skip_subscriptions?.unwrap_or_default(),
+            max_workers: max_workers?,
+            peek_page: peek_page?,
+            peek_depth: peek_depth?,
+            retry_backoff: retry_backoff?,
+            max_attempts: max_attempts?,
+            delete_orphans: delete_orphans?,
+            orphan_grace: orphan_grace?,
+            dry_run: dry_run?,
+            pass_deadline: pass_deadline?,
+        })
+    }
+}
+
+/// Subscriptions by Azure's naming rules, so that a list with another separator is not one odd name that skips nothing.
+fn parse_subscriptions(text: &str) -> Option<BTreeSet<String>> {
+    let valid = |name: &str| name.len() <= 50 && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+    let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
+    names.map(|name| valid(name).then(|| name.to_ascii_lowercase())).collect()
 }

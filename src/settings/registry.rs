@@ -2,6 +2,10 @@
 
 use secrecy::SecretString;
 
+use super::azure;
+use super::reader::{Reader, Reported};
+use super::setting::{Accepts, Fallback, Setting};
+
 /// The `ACR_*` settings.
 #[derive(Clone, Debug)]
 pub enum RegistrySettings {
@@ -21,4 +25,107 @@ pub enum RegistrySettings {
         /// The identity's resource id.
         identity: String,
     },
+}
+
+const SERVER: Setting = Setting {
+    name: "ACR_SERVER",
+    doc: "The image's registry, where pulling needs credentials.",
+    accepts: Accepts::Text("a registry's host, such as myregistry.azurecr.io"),
+    fallback: Fallback::Optional,
+    secret: false,
+};
+
+const USERNAME: Setting = Setting {
+    name: "ACR_USERNAME",
+    doc: "The user who pulls the image; together with `ACR_PASSWORD`.",
+    accepts: Accepts::Text("a user's name on one line"),
+    fallback: Fallback::Optional,
+    secret: false,
+};
+
+const PASSWORD: Setting = Setting {
+    name: "ACR_PASSWORD",
+    doc: "The user's password.",
+    accepts: Accepts::Text("a password on one line"),
+    fallback: Fallback::Optional,
+    secret: true,
+};
+
+const IDENTITY: Setting = Setting {
+    name: "ACR_IDENTITY",
+    doc: "The managed identity that pulls the image, in place of a user and a password. It must be a user-assigned one, \
+          and each group is given it.",
+    accepts: Accepts::Text(
+        "a user-assigned identity's resource id (/subscriptions/.../resourceGroups/.../providers/\
+         Microsoft.ManagedIdentity/userAssignedIdentities/...)",
+    ),
+    fallback: Fallback::Optional,
+    secret: false,
+};
+
+pub(super) const ALL: [&Setting; 4] = [&SERVER, &USERNAME, &PASSWORD, &IDENTITY];
+
+impl RegistrySettings {
+    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Option<Self>, Reported> {
+        let server = reader.optional(&SERVER, parse_server);
+        let username = reader.optional(&USERNAME, parse_credential);
+        let password = reader.optional(&PASSWORD, parse_credential);
+        let identity = reader.optional(&IDENTITY, parse_identity);
+        match (server?, username?, password?, identity?) {
+            (None, None, None, None) => Ok(None),
+            (Some(server), Some(username), Some(password), None) => {
+                Ok(Some(Self::Password { server, username, password: password.into() }))
+            }
+            (Some(server), None, None, Some(identity)) => Ok(Some(Self::Identity { server, identity })),
+            (_, None, None, Some(_)) => Err(reader.missing(&SERVER, "ACR_IDENTITY needs it".to_owned())),
+            (_, _, _, Some(_)) => {
+                let reason = "expected either it or ACR_USERNAME and ACR_PASSWORD";
+                Err(reader.refused(&IDENTITY, reason.to_owned()))
+            }
+            (server, username, password, None) => {
+                let unset =
+                    [(&SERVER, server.is_none()), (&USERNAME, username.is_none()), (&PASSWORD, password.is_none())];
+                for (setting, _) in unset.into_iter().filter(|(_, unset)| *unset) {
+                    let reason =
+                        "ACR_SERVER, ACR_USERNAME and ACR_PASSWORD go together (or ACR_SERVER and ACR_IDENTITY)";
+                    reader.missing(setting, reason.to_owned());
+                }
+                Err(Reported)
+            }
+        }
+    }
+}
+
+/// A text that can be a header's value: nobody means the line break that came along when it was pasted.
+fn parse_credential(text: &str) -> Option<String> {
+    (!text.contains(char::is_control)).then(|| text.to_owned())
+}
+
+/// A host, with a port if need be.
+fn parse_server(text: &str) -> Option<String> {
+    let url = url::Url::parse(&format!("https://{text}")).ok()?;
+    let only_host = text.chars().all(|c| c.is_ascii_alphanumeric() || ".-:".contains(c));
+    (only_host && url.host_str().is_some()).then(|| text.to_ascii_lowercase())
+}
+
+/// A resource id of a user-assigned identity; a system-assigned one cannot pull, because it does not exist before its
+/// group does.
+fn parse_identity(text: &str) -> Option<String> {
+    let parts: Vec<_> = text.split('/').collect();
+    let ["", subscriptions, subscription, groups, group, providers, provider, kind, name] = parts[..] else {
+        return None;
+    };
+    let fixed = [
+        (subscriptions, "subscriptions"),
+        (groups, "resourceGroups"),
+        (providers, "providers"),
+        (provider, "Microsoft.ManagedIdentity"),
+        (kind, "userAssignedIdentities"),
+    ];
+    let valid = fixed.iter().all(|(part, expected)| part.eq_ignore_ascii_case(expected))
+        && azure::parse_guid(subscription).is_some()
+        && azure::parse_resource_group(group).is_some()
+        && !name.is_empty()
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c));
+    valid.then(|| text.to_owned())
 }

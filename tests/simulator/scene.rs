@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use aci_scaler::container_group::{MemoryGb, NamePrefix};
 use aci_scaler::settings::{
-    AciSettings, AzureSettings, ContainerEnvironment, ProcessingSettings, ServiceBusAuth, ServiceBusSettings, Settings,
+    AciSettings, AzureSettings, ContainerEnvironment, LogSettings, ProcessingSettings, ServiceBusAuth,
+    ServiceBusSettings, Settings,
 };
 
 use crate::random::Random;
@@ -130,5 +131,6 @@ fn settings() -> Settings {
             pass_deadline: Duration::from_secs(240),
         },
         container: ContainerEnvironment::default(),
+        logs: LogSettings::default(),
     }
 }

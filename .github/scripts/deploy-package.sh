@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Puts a package on a Function App. Its settings stay as they are.
+#
+# In:  FUNCTION_APP_NAME, RESOURCE_GROUP
+#      PACKAGE    the zip that package.sh made
+set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=function-app.sh
+source "$(dirname "${BASH_SOURCE[0]}")/function-app.sh"
+
+[[ -f $PACKAGE ]] || fail "There is no package at $PACKAGE"
+az functionapp deployment source config-zip --name="$FUNCTION_APP_NAME" --resource-group="$RESOURCE_GROUP" \
+  --src="$PACKAGE" --only-show-errors --output none

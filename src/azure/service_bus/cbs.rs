@@ -1,0 +1,214 @@
+//! Claims-based security: a connection is opened to an entity by putting a token for it on the node `$cbs`.
+//!
+//! Source: azure-docs `service-bus-amqp-protocol-guide.md`, "Claims-based-security".
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use fe2o3_amqp_types::messaging::ApplicationProperties;
+use fe2o3_amqp_types::primitives::{Timestamp, Value};
+use secrecy::{ExposeSecret as _, SecretString};
+use time::{Duration, OffsetDateTime};
+use tokio::time::Instant;
+
+use super::connection::Connection;
+use super::failure::Failure;
+use super::request_response::{LinkPair, Reply};
+use super::sas;
+use crate::azure::credential::{AccessToken, Credential, CredentialError};
+use crate::clock::Clock;
+use crate::settings::ServiceBusAuth;
+
+/// How long a token that the scaler signs is good for: the official SDKs' hour. A pass takes minutes, and much less
+/// than 20 minutes would turn a clock that is a little slow into refusals.
+const SAS_LIFETIME: Duration = Duration::HOUR;
+
+/// The part of its life after which a token is put anew, so that none expires under a request.
+const RENEW_AFTER: f64 = 0.75;
+
+/// What Microsoft Entra is asked for.
+const ENTRA_SCOPE: &str = "https://servicebus.azure.net/.default";
+
+/// Gets tokens of Microsoft Entra.
+#[async_trait]
+pub trait EntraTokens: fmt::Debug + Send + Sync {
+    /// A token for a scope, good for some minutes at least.
+    async fn token(&self, scope: &str) -> Result<AccessToken, CredentialError>;
+}
+
+#[async_trait]
+impl EntraTokens for Credential {
+    async fn token(&self, scope: &str) -> Result<AccessToken, CredentialError> {
+        self.token(scope).await
+    }
+}
+
+/// Makes tokens as the settings say.
+#[derive(Clone, Debug)]
+pub(super) struct Tokens {
+    pub(super) auth: ServiceBusAuth,
+    pub(super) credential: Arc<dyn EntraTokens>,
+    pub(super) clock: Clock,
+}
+
+struct Token {
+    kind: &'static str,
+    text: SecretString,
+    expires_at: Option<OffsetDateTime>,
+}
+
+impl Tokens {
+    async fn token(&self, resource: &str) -> Result<Token, Failure> {
+        const SAS: &str = "servicebus.windows.net:sastoken";
+        match &self.auth {
+            ServiceBusAuth::SharedAccessKey { name, key } => {
+                let expires_at = self.clock.now() + SAS_LIFETIME;
+                Ok(Token { kind: SAS, text: sas::sign(resource, name, key, expires_at), expires_at: Some(expires_at) })
+            }
+            ServiceBusAuth::SharedAccessSignature(text) => match sas::expiry(text) {
+                Some(expiry) if expiry <= self.clock.now() => {
+                    Err(Failure::Unauthorized(format!("the shared access signature expired at {expiry}")))
+                }
+                expires_at => Ok(Token { kind: SAS, text: text.clone(), expires_at }),
+            },
+            ServiceBusAuth::Entra => {
+                let token = self.credential.token(ENTRA_SCOPE).await;
+                let token = token.map_err(|error| Failure::Unauthorized(error.to_string()))?;
+                // Not `amqp:jwt`, which the documentation names in places: the service does not know it.
+                Ok(Token { kind: "jwt", text: token.secret, expires_at: Some(token.expires_at) })
+            }
+        }
+    }
+
+    /// Whether a refusal for the topic leaves hope for a subscription: a signature made elsewhere is for what its
+    /// maker chose.
+    pub(super) fn may_be_for_one_subscription(&self) -> bool {
+        match &self.auth {
+            ServiceBusAuth::SharedAccessSignature(text) => {
+                sas::expiry(text).is_none_or(|expiry| expiry > self.clock.now())
+            }
+            ServiceBusAuth::SharedAccessKey { .. } | ServiceBusAuth::Entra => false,
+        }
+    }
+
+    /// When to put a token anew that is good until then.
+    fn renewal(&self, expires_at: OffsetDateTime) -> Instant {
+        let life = std::time::Duration::try_from(expires_at - self.clock.now()).unwrap_or_default();
+        Instant::now() + life.mul_f64(RENEW_AFTER)
+    }
+}
+
+/// The links to `$cbs` of one connection.
+#[derive(Debug)]
+pub(super) struct Cbs {
+    links: LinkPair,
+    tokens: Tokens,
+}
+
+/// When a token has to be put anew; never, if it does not say when it expires.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Renewal(Option<Instant>);
+
+impl Renewal {
+    pub(super) fn is_due(self) -> bool {
+        self.0.is_some_and(|at| at <= Instant::now())
+    }
+}
+
+impl Cbs {
+    pub(super) async fn attach(connection: &Connection, tokens: Tokens) -> Result<Self, Failure> {
+        Ok(Self { links: connection.attach("$cbs".to_owned()).await?, tokens })
+    }
+
+    /// Puts a token for a resource, such as `sb://myns.servicebus.windows.net/topic`.
+    pub(super) async fn put_token(&self, resource: &str) -> Result<Renewal, Failure> {
+        let token = self.tokens.token(resource).await?;
+        let mut properties = ApplicationProperties::builder()
+            .insert("operation", "put-token")
+            .insert("type", token.kind)
+            .insert("name", resource);
+        if let Some(expires_at) = token.expires_at {
+            let millis = expires_at.unix_timestamp().saturating_mul(1000);
+            properties = properties.insert("expiration", Timestamp::from_milliseconds(millis));
+        }
+        let body = Value::String(token.text.expose_secret().to_owned());
+        let put = self.links.request(properties.build(), body).await.and_then(Reply::into_body);
+        match put {
+            Ok(_) => {
+                tracing::debug!(resource, "a token is accepted");
+                Ok(Renewal(token.expires_at.map(|expires_at| self.tokens.renewal(expires_at))))
+            }
+            // A connection whose `$cbs` is gone cannot be used for long; what is on it keeps no state.
+            Err(Failure::LinkLost(reason)) => Err(Failure::ConnectionLost(reason)),
+            Err(Failure::Misconfigured(reason)) => Err(Failure::Misconfigured(format!("{resource}: {reason}"))),
+            Err(failure) => Err(failure),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    const NOW: OffsetDateTime = datetime!(2027-01-15 8:00 UTC);
+
+    #[derive(Debug)]
+    struct NoIdentity;
+
+    #[async_trait]
+    impl EntraTokens for NoIdentity {
+        async fn token(&self, scope: &str) -> Result<AccessToken, CredentialError> {
+            Err(CredentialError { scope: scope.to_owned(), kind: "a test", reason: "there is no identity".to_owned() })
+        }
+    }
+
+    fn tokens(auth: ServiceBusAuth) -> Tokens {
+        Tokens { auth, credential: Arc::new(NoIdentity), clock: Clock::from_fn(|| NOW) }
+    }
+
+    #[tokio::test]
+    async fn a_signed_token_is_for_what_it_is_asked_for_and_lives_an_hour() {
+        let tokens = tokens(ServiceBusAuth::SharedAccessKey { name: "policy".to_owned(), key: "key".into() });
+        let token = tokens.token("sb://ns/topic").await.unwrap();
+        assert_eq!(token.kind, "servicebus.windows.net:sastoken");
+        assert!(token.text.expose_secret().starts_with("SharedAccessSignature sr=sb%3A%2F%2Fns%2Ftopic&sig="));
+        assert_eq!(token.expires_at, Some(NOW + Duration::HOUR));
+    }
+
+    #[tokio::test]
+    async fn a_signature_that_has_expired_is_not_even_shown_to_the_service() {
+        let text = |expiry: OffsetDateTime| {
+            ServiceBusAuth::SharedAccessSignature(
+                format!("SharedAccessSignature sr=x&sig=secret&se={}&skn=p", expiry.unix_timestamp()).into(),
+            )
+        };
+        let Err(Failure::Unauthorized(reason)) = tokens(text(NOW)).token("sb://ns/topic").await else {
+            panic!("it is taken");
+        };
+        assert!(reason.contains("expired") && !reason.contains("secret"), "{reason}");
+        let token = tokens(text(NOW + Duration::MINUTE)).token("sb://ns/topic").await.unwrap();
+        assert_eq!(token.expires_at, Some(NOW + Duration::MINUTE));
+    }
+
+    #[tokio::test]
+    async fn without_an_identity_there_is_no_token() {
+        let Err(failure) = tokens(ServiceBusAuth::Entra).token("sb://ns/topic").await else { panic!("there is") };
+        let reason = "no token for https://servicebus.azure.net/.default from a test: there is no identity";
+        assert_eq!(failure, Failure::Unauthorized(reason.to_owned()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_token_is_put_anew_after_three_quarters_of_its_life() {
+        let tokens = tokens(ServiceBusAuth::Entra);
+        let renewal = Renewal(Some(tokens.renewal(NOW + Duration::HOUR)));
+        tokio::time::advance(std::time::Duration::from_mins(44)).await;
+        assert!(!renewal.is_due());
+        tokio::time::advance(std::time::Duration::from_mins(2)).await;
+        assert!(renewal.is_due());
+        assert!(Renewal(Some(tokens.renewal(NOW - Duration::HOUR))).is_due());
+        assert!(!Renewal(None).is_due());
+    }
+}

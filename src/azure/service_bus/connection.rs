@@ -1,0 +1,188 @@
+//! A connection to the namespace, and the sessions on it.
+
+use std::net::Shutdown;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use fe2o3_amqp::connection::ConnectionHandle;
+use fe2o3_amqp::sasl_profile::SaslProfile;
+use fe2o3_amqp::session::SessionHandle;
+use fe2o3_amqp::{Connection as AmqpConnection, Session};
+use rustls::pki_types::ServerName;
+use rustls_platform_verifier::BuilderVerifierExt;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use uuid::Uuid;
+
+use super::failure::Failure;
+use super::request_response::LinkPair;
+
+/// The largest frame that is taken, in bytes, as the official Python SDK has it. The service's own limit is 64 KiB.
+const MAX_FRAME_BYTES: u32 = 1 << 20;
+
+/// The highest channel number that is used: the service's own limit.
+const MAX_CHANNEL: u16 = 4999;
+
+/// How long the connection may be silent, in milliseconds, as the official JavaScript SDK has it. A connection that
+/// is dead without saying so is found out by then.
+const IDLE_TIMEOUT_MILLIS: u32 = 60_000;
+
+/// Pairs of links on one session. The service ends a session that has more than 255 links; a pair has two, and a
+/// pair that was replaced may still be closing.
+const MAX_PAIRS_PER_SESSION: usize = 100;
+
+/// How long the service is given to say good-bye; nothing is lost by leaving without.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Where the namespace is.
+#[derive(Clone, Debug)]
+pub(super) struct Endpoint {
+    pub(super) host: String,
+    pub(super) port: u16,
+    pub(super) tls: bool,
+}
+
+/// An open connection. Dropping it ends it at once, whatever is under way on it.
+#[derive(Debug)]
+pub(super) struct Connection {
+    sessions: Arc<Sessions>,
+    /// The same socket as the connection's. Tasks that wait for the service hold the connection in their turn; shutting
+    /// the socket is what reaches them all.
+    socket: std::net::TcpStream,
+}
+
+impl Connection {
+    /// Connects, under TLS if the endpoint wants it, and opens an AMQP connection. It may be cancelled.
+    pub(super) async fn open(endpoint: &Endpoint) -> Result<Self, Failure> {
+        let lost = |error: std::io::Error| {
+            Failure::ConnectionLost(format!("{}:{} cannot be reached: {error}", endpoint.host, endpoint.port))
+        };
+        let stream = TcpStream::connect((endpoint.host.as_str(), endpoint.port)).await.map_err(lost)?;
+        // Small requests wait for one another otherwise: reading a backlog takes twenty times as long.
+        stream.set_nodelay(true).map_err(lost)?;
+        let stream = stream.into_std().map_err(lost)?;
+        let socket = stream.try_clone().map_err(lost)?;
+        let stream = TcpStream::from_std(stream).map_err(lost)?;
+        let handle = if endpoint.tls {
+            let name = ServerName::try_from(endpoint.host.clone())
+                .map_err(|error| Failure::Misconfigured(format!("{} is no host name: {error}", endpoint.host)))?;
+            let stream = tls_connector()?.connect(name, stream).await.map_err(lost)?;
+            open_amqp(&endpoint.host, stream).await?
+        } else {
+            open_amqp(&endpoint.host, stream).await?
+        };
+        let sessions = Sessions { connection: handle.into(), idle: Mutex::default() };
+        Ok(Self { sessions: Arc::new(sessions), socket })
+    }
+
+    /// Attaches a pair of links to a node. It may be cancelled; the attaching is then brought to its end without
+    /// anyone waiting for it.
+    pub(super) async fn attach(&self, node: String) -> Result<LinkPair, Failure> {
+        let attaching = tokio::spawn(Arc::clone(&self.sessions).attach(node));
+        attaching.await.unwrap_or_else(|error| Err(Failure::LinkLost(error.to_string())))
+    }
+
+    /// Ends the connection in an orderly way, if the service plays along.
+    pub(super) async fn close(&self) {
+        let closing = async { self.sessions.connection.lock().await.close().await };
+        match timeout(CLOSE_TIMEOUT, closing).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "the connection was not closed in an orderly way"),
+            Err(_) => tracing::debug!("the service did not answer the closing of the connection"),
+        }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        // It fails when the connection is gone already.
+        let _ = self.socket.shutdown(Shutdown::Both);
+    }
+}
+
+async fn open_amqp<Io>(host: &str, stream: Io) -> Result<ConnectionHandle<()>, Failure>
+where
+    Io: AsyncRead + AsyncWrite + std::fmt::Debug + Send + Unpin + 'static,
+{
+    let builder = AmqpConnection::builder()
+        .container_id(format!("aci-scaler-{}", Uuid::new_v4()))
+        // TLS is under the stream already.
+        .scheme("amqp")
+        .hostname(host)
+        .sasl_profile(SaslProfile::Anonymous)
+        .max_frame_size(MAX_FRAME_BYTES)
+        .channel_max(MAX_CHANNEL)
+        .idle_time_out(IDLE_TIMEOUT_MILLIS);
+    Ok(builder.open_with_stream(stream).await?)
+}
+
+/// Trusts what the system trusts.
+fn tls_connector() -> Result<TlsConnector, Failure> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .and_then(BuilderVerifierExt::with_platform_verifier)
+        .map_err(|error| Failure::ConnectionLost(format!("TLS cannot be set up: {error}")))?;
+    Ok(TlsConnector::from(Arc::new(config.with_no_client_auth())))
+}
+
+/// The sessions of a connection.
+///
+/// fe2o3-amqp attaches one link at a time on a session. So whoever attaches has a session to himself for as long,
+/// and another is begun when all are taken: many are attached side by side, and one that the service never answers
+/// holds up no other.
+#[derive(Debug)]
+struct Sessions {
+    connection: tokio::sync::Mutex<ConnectionHandle<()>>,
+    /// Those on which nobody is attaching.
+    idle: Mutex<Vec<OpenSession>>,
+}
+
+#[derive(Debug)]
+struct OpenSession {
+    handle: SessionHandle<()>,
+    pairs: usize,
+    takes_more: bool,
+}
+
+impl Sessions {
+    async fn attach(self: Arc<Self>, node: String) -> Result<LinkPair, Failure> {
+        let mut session = self.take().await?;
+        let pair = LinkPair::attach(&mut session.handle, &node).await;
+        tracing::debug!(node, attached = pair.is_ok(), "links are attached");
+        session.pairs += 1;
+        // After a refusal fe2o3-amqp may still have a detach of its own to send, for a handle that the next link would
+        // be given; that link would end the session.
+        session.takes_more = pair.is_ok() && session.pairs < MAX_PAIRS_PER_SESSION;
+        // One that takes no more is kept all the same: dropping it would end its links.
+        self.lock_idle().push(session);
+        pair
+    }
+
+    async fn take(&self) -> Result<OpenSession, Failure> {
+        if let Some(session) = self.take_idle() {
+            return Ok(session);
+        }
+        let mut connection = self.connection.lock().await;
+        // One may have come free while this one waited for its turn to begin another.
+        if let Some(session) = self.take_idle() {
+            return Ok(session);
+        }
+        let handle = Session::begin(&mut connection).await?;
+        Ok(OpenSession { handle, pairs: 0, takes_more: true })
+    }
+
+    fn take_idle(&self) -> Option<OpenSession> {
+        let mut idle = self.lock_idle();
+        idle.retain(|session| !session.handle.is_ended());
+        let index = idle.iter().position(|session| session.takes_more)?;
+        Some(idle.swap_remove(index))
+    }
+
+    /// Nothing panics while it holds the lock.
+    fn lock_idle(&self) -> std::sync::MutexGuard<'_, Vec<OpenSession>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,210 @@
+//! Peeking the subscriptions of a topic over one connection.
+//!
+//! Nothing is received, locked or settled. A peek is over within its time-out, and may be given up at any moment
+//! without harm to the others. What goes wrong with one subscription leaves the others alone, even if it costs the
+//! connection they share; only a namespace that is busy is left alone for all of them.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::time::{Instant, timeout};
+
+use super::failure::{BUSY_PAUSE, Failure};
+use super::topic_links::TopicLinks;
+use super::{Namespace, decode};
+use crate::message::PeekedMessage;
+use crate::services::{PeekError, Peeker};
+
+/// How often the shared connection is opened anew. A blip takes one; a subscription that the service drops the
+/// connection for takes two and is then given up until the next pass.
+const MAX_RECONNECTS: u32 = 6;
+
+/// Peeks over one connection, which is replaced when it is lost.
+#[derive(Debug)]
+pub struct ServiceBusPeeker {
+    namespace: Namespace,
+    shared: tokio::sync::Mutex<Shared>,
+    busy_until: Mutex<Option<Instant>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    links: Arc<TopicLinks>,
+    reconnects_left: u32,
+}
+
+impl ServiceBusPeeker {
+    pub(super) async fn connect(namespace: Namespace) -> Result<Self, Failure> {
+        let links = Arc::new(TopicLinks::open(&namespace).await?);
+        let shared = Shared { links, reconnects_left: MAX_RECONNECTS };
+        Ok(Self { namespace, shared: shared.into(), busy_until: Mutex::default() })
+    }
+
+    /// Peeks, and does about a failure what can be done about it at once.
+    async fn peek_with_retries(&self, subscription: &str, from: i64, count: u32) -> Result<Vec<u8>, PeekError> {
+        let mut count = count.max(1);
+        let (mut asked_for_less, mut authorized_again, mut attached_again) = (false, false, false);
+        let mut connections_lost = 0;
+        let mut links = self.shared_links().await?;
+        loop {
+            self.refuse_while_busy()?;
+            let failure = match links.peek(subscription, from, count, self.namespace.peek_timeout).await {
+                Ok(body) => return Ok(body),
+                Err(failure) => failure,
+            };
+            tracing::debug!(subscription, from, count, ?failure, "a peek failed");
+            match failure {
+                Failure::Busy => {
+                    *self.busy_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + BUSY_PAUSE);
+                    return Err(failure.into());
+                }
+                Failure::ServerTimeout(_) if !asked_for_less => {
+                    asked_for_less = true;
+                    count = count.div_ceil(2);
+                }
+                Failure::ReplyTooLarge if count > 1 => count /= 2,
+                Failure::Unauthorized(_) if !authorized_again => {
+                    authorized_again = true;
+                    links.authorize_again(subscription).await;
+                }
+                Failure::LinkLost(_) if !attached_again => attached_again = true,
+                Failure::ConnectionLost(_) => {
+                    connections_lost += 1;
+                    links = match connections_lost {
+                        1 => self.shared_links().await?,
+                        // Perhaps another subscription's peek costs the connection every time: try on one's own.
+                        2 => Arc::new(TopicLinks::open(&self.namespace).await?),
+                        _ => return Err(failure.into()),
+                    };
+                }
+                _ => return Err(failure.into()),
+            }
+        }
+    }
+
+    fn refuse_while_busy(&self) -> Result<(), PeekError> {
+        let busy_until = *self.busy_until.lock().unwrap_or_else(PoisonError::into_inner);
+        match busy_until.map(|until| until.saturating_duration_since(Instant::now())) {
+            Some(retry_after) if !retry_after.is_zero() => Err(PeekError::Busy { retry_after }),
+            _ => Ok(()),
+        }
+    }
+
+    /// The connection that all share, opened anew if it is lost.
+    async fn shared_links(&self) -> Result<Arc<TopicLinks>, PeekError> {
+        let mut shared = self.shared.lock().await;
+        if shared.links.are_lost() {
+            if shared.reconnects_left == 0 {
+                return Err(PeekError::Unavailable { reason: "the connection was lost too often".to_owned() });
+            }
+            shared.reconnects_left -= 1;
+            match TopicLinks::open(&self.namespace).await {
+                Ok(links) => shared.links = Arc::new(links),
+                Err(failure) => {
+                    // Whoever cannot be reached now is left alone until the next pass.
+                    shared.reconnects_left = 0;
+                    return Err(failure.into());
+                }
+            }
+        }
+        Ok(Arc::clone(&shared.links))
+    }
+}
+
+impl Peeker for ServiceBusPeeker {
+    async fn peek(
+        &self,
+        subscription: &str,
+        from_sequence_number: i64,
+        count: u32,
+    ) -> Result<Vec<PeekedMessage>, PeekError> {
+        let peeking = self.peek_with_retries(subscription, from_sequence_number, count);
+        let after = self.namespace.peek_timeout;
+        let body = timeout(after, peeking).await.map_err(|_| PeekError::TimedOut { after })??;
+        page(&body, from_sequence_number).map_err(|reason| PeekError::Unavailable { reason })
+    }
+
+    async fn close(self) {
+        self.shared.into_inner().links.close().await;
+    }
+}
+
+/// The messages of a reply, in order, each once.
+///
+/// # Errors
+/// When there are messages but none that leads on: an empty page would say that there are no more.
+fn page(body: &[u8], from: i64) -> Result<Vec<PeekedMessage>, String> {
+    let encoded = decode::messages_of_reply(body)?;
+    let mut messages: Vec<PeekedMessage> = encoded.iter().filter_map(|encoded| decode::message(encoded)).collect();
+    let unreadable = encoded.len() - messages.len();
+    messages.retain(|message| message.sequence_number >= from);
+    if messages.is_empty() && !encoded.is_empty() {
+        return Err(format!(
+            "of {} messages {unreadable} have no sequence number, and the others come before the one asked for",
+            encoded.len()
+        ));
+    }
+    if unreadable > 0 {
+        tracing::warn!(unreadable, "Messages without a sequence number are passed over");
+    }
+    messages.sort_by_key(|message| message.sequence_number);
+    messages.dedup_by_key(|message| message.sequence_number);
+    Ok(messages)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_amqp::described::Described;
+    use serde_amqp::descriptor::Descriptor;
+    use serde_amqp::primitives::{Binary, OrderedMap, Symbol};
+    use serde_amqp::{Value, to_vec};
+
+    use super::*;
+
+    fn map(key: Value, value: Value) -> Value {
+        Value::Map(OrderedMap::from_iter([(key, value)]))
+    }
+
+    fn annotated(sequence_number: Value) -> Vec<u8> {
+        let annotations = map(Value::Symbol(Symbol::from("x-opt-sequence-number")), sequence_number);
+        let section = Described { descriptor: Descriptor::Code(0x72), value: annotations };
+        to_vec(&Value::Described(Box::new(section))).unwrap()
+    }
+
+    fn reply(messages: impl IntoIterator<Item = Vec<u8>>) -> Vec<u8> {
+        let entry = |message| map(Value::String("message".into()), Value::Binary(Binary::from(message)));
+        let messages = Value::List(messages.into_iter().map(entry).collect());
+        to_vec(&map(Value::String("messages".into()), messages)).unwrap()
+    }
+
+    fn numbers(from: i64, messages: impl IntoIterator<Item = Vec<u8>>) -> Result<Vec<i64>, String> {
+        let page = page(&reply(messages), from)?;
+        Ok(page.iter().map(|message| message.sequence_number).collect())
+    }
+
+    fn numbered(numbers: &[i64]) -> Vec<Vec<u8>> {
+        numbers.iter().map(|number| annotated(Value::Long(*number))).collect()
+    }
+
+    #[test]
+    fn a_page_is_in_order_and_shows_each_message_once() {
+        assert_eq!(numbers(3, numbered(&[5, 3, 5, 4])), Ok(vec![3, 4, 5]));
+        assert_eq!(numbers(3, numbered(&[])), Ok(vec![]));
+    }
+
+    #[test]
+    fn messages_before_the_one_asked_for_are_left_out() {
+        assert_eq!(numbers(3, numbered(&[1, 2, 3])), Ok(vec![3]));
+    }
+
+    #[test]
+    fn a_page_that_leads_nowhere_is_not_taken_for_the_end() {
+        assert!(numbers(3, numbered(&[1, 2])).is_err());
+        assert!(numbers(1, [annotated(Value::Bool(true))]).is_err());
+    }
+
+    #[test]
+    fn a_message_without_a_number_hides_no_other() {
+        let messages = [annotated(Value::Null), annotated(Value::Long(8)), b"garbage".to_vec()];
+        assert_eq!(numbers(1, messages), Ok(vec![8]));
+    }
+}

@@ -1,0 +1,266 @@
+//! Requests and replies over a pair of links to a node.
+//!
+//! A reply goes to the request whose id it carries and to no other: one that comes after its request was given up is
+//! dropped. A pair's links are closed in an orderly way, by the task that owns them, however its users go away:
+//! fe2o3-amqp ends the session, and sometimes the connection, when a link disappears while frames for it are on
+//! their way.
+//!
+//! Source: azure-docs `service-bus-amqp-request-response.md`.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use fe2o3_amqp::link::receiver::CreditMode;
+use fe2o3_amqp::session::SessionHandle;
+use fe2o3_amqp::{Delivery, Receiver, Sender};
+use fe2o3_amqp_types::definitions::{ReceiverSettleMode, SenderSettleMode};
+use fe2o3_amqp_types::messaging::{
+    AmqpValue, ApplicationProperties, Body, Message, MessageId, Outcome, Properties, Source, Target,
+};
+use fe2o3_amqp_types::primitives::{LazyValue, SimpleValue, Value};
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use tokio::sync::{mpsc, oneshot};
+use uuid::Uuid;
+
+use super::failure::Failure;
+
+/// Replies that the service may send ahead of their being read. A page asks for the next, so there is one reply on
+/// its way at a time, and a few late ones after timeouts.
+const CREDIT: u32 = 4;
+
+/// The largest reply that is taken, in bytes. The service fills a page to about 1 MiB, unless one message alone is
+/// larger; bodies, which make messages large, are asked to be left out. With [`CREDIT`] it bounds what a pair holds.
+const MAX_REPLY_BYTES: u64 = 16 << 20;
+
+/// Requests that wait for the links. Each waits in its caller anyway; this only decouples the tasks.
+const QUEUE: usize = 16;
+
+/// A pair of links to one node. Clones share it; it closes when the last one is dropped.
+#[derive(Clone, Debug)]
+pub(super) struct LinkPair {
+    requests: mpsc::Sender<Request>,
+}
+
+/// What the node answered.
+#[derive(Clone, Debug)]
+pub(super) struct Reply {
+    /// An HTTP status.
+    pub(super) status: Option<i64>,
+    /// The error's condition; empty if there is none.
+    pub(super) condition: String,
+    /// What the node says about it.
+    pub(super) description: String,
+    /// The body, encoded; empty if there is none.
+    pub(super) body: Vec<u8>,
+}
+
+/// Not `Debug`: a body may be a token.
+struct Request {
+    properties: ApplicationProperties,
+    body: Value,
+    reply: oneshot::Sender<Result<Reply, Failure>>,
+}
+
+impl LinkPair {
+    /// Attaches a pair to a node.
+    ///
+    /// It must not be cancelled, or the late answer ends the session.
+    pub(super) async fn attach(session: &mut SessionHandle<()>, node: &str) -> Result<Self, Failure> {
+        let name = format!("aci-scaler-{}", Uuid::new_v4());
+        let sender = Sender::builder()
+            .name(format!("{name}-requests"))
+            .source(Source::builder().address(name.as_str()).build())
+            .target(node)
+            .attach(session)
+            .await?;
+        let receiver = Receiver::builder()
+            .name(name.as_str())
+            .source(node)
+            .target(Target::builder().address(name.as_str()).build())
+            .receiver_settle_mode(ReceiverSettleMode::First)
+            // Unsettled replies stop coming once the service's window is full of them.
+            .sender_settle_mode(SenderSettleMode::Settled)
+            .max_message_size(MAX_REPLY_BYTES)
+            .credit_mode(CreditMode::Auto(CREDIT))
+            // Credit is renewed as deliveries are accepted, the settled ones too.
+            .auto_accept(true)
+            .attach(session)
+            .await;
+        let receiver = match receiver {
+            Ok(receiver) => receiver,
+            Err(error) => {
+                // The session's end takes the sender with it, if it cannot be closed by itself.
+                let _ = sender.close().await;
+                return Err(error.into());
+            }
+        };
+        let (requests, queue) = mpsc::channel(QUEUE);
+        tokio::spawn(serve(sender, receiver, name, queue));
+        Ok(Self { requests })
+    }
+
+    /// Whether its links are gone.
+    pub(super) fn is_closed(&self) -> bool {
+        self.requests.is_closed()
+    }
+
+    /// Sends a request and waits for its reply. It may be cancelled.
+    pub(super) async fn request(&self, properties: ApplicationProperties, body: Value) -> Result<Reply, Failure> {
+        let lost = || Failure::LinkLost("the link was closed".to_owned());
+        let (reply, replied) = oneshot::channel();
+        self.requests.send(Request { properties, body, reply }).await.map_err(|_| lost())?;
+        replied.await.map_err(|_| lost())?
+    }
+}
+
+/// The requests that wait for their replies, by their ids.
+type Pending = Mutex<HashMap<String, oneshot::Sender<Result<Reply, Failure>>>>;
+
+/// Owns the links until one of them fails or nobody wants them any more, and closes both.
+async fn serve(mut sender: Sender, mut receiver: Receiver, reply_to: String, mut queue: mpsc::Receiver<Request>) {
+    let pending = Pending::default();
+    let failure = tokio::select! {
+        failure = send_all(&mut sender, &reply_to, &mut queue, &pending) => failure,
+        failure = receive_all(&mut receiver, &pending) => Some(failure),
+    };
+    // From here on nobody takes the pair for open.
+    drop(queue);
+    let failure = failure.unwrap_or_else(|| Failure::LinkLost("the link was closed".to_owned()));
+    tracing::debug!(link = reply_to, ?failure, "links are closed");
+    for (_, reply) in lock(&pending).drain() {
+        let _ = reply.send(Err(failure.clone()));
+    }
+    // Their errors say again what is known already.
+    let _ = receiver.close().await;
+    let _ = sender.close().await;
+}
+
+/// Sends what is asked for; ends when nobody can ask any more or when the link fails.
+async fn send_all(
+    sender: &mut Sender,
+    reply_to: &str,
+    queue: &mut mpsc::Receiver<Request>,
+    pending: &Pending,
+) -> Option<Failure> {
+    let mut last_id = 0_u64;
+    let mut outcomes = FuturesUnordered::new();
+    loop {
+        tokio::select! {
+            request = queue.recv() => {
+                let Request { properties, body, reply } = request?;
+                if reply.is_closed() {
+                    continue;
+                }
+                last_id += 1;
+                let id = last_id.to_string();
+                {
+                    let mut pending = lock(pending);
+                    pending.retain(|_, reply| !reply.is_closed());
+                    pending.insert(id.clone(), reply);
+                }
+                let message = request_message(&id, reply_to, properties, body);
+                match sender.send_batchable(message).await {
+                    Ok(outcome) => outcomes.push(async move { (id, outcome.await) }),
+                    Err(error) => return Some(error.into()),
+                }
+            }
+            Some((id, outcome)) = outcomes.next() => {
+                // An accepted request is answered by its reply, and a link that failed says so by itself.
+                if let Ok(Outcome::Rejected(rejected)) = outcome
+                    && let Some(reply) = lock(pending).remove(&id)
+                {
+                    let refused = || Failure::Garbled("the request was rejected".to_owned());
+                    let _ = reply.send(Err(rejected.error.map_or_else(refused, Failure::from)));
+                }
+            }
+            error = sender.on_detach() => return Some(error.into()),
+        }
+    }
+}
+
+fn request_message(
+    id: &str,
+    reply_to: &str,
+    properties: ApplicationProperties,
+    body: Value,
+) -> Message<AmqpValue<Value>> {
+    Message::builder()
+        .properties(
+            Properties::builder().message_id(MessageId::String(id.to_owned())).reply_to(reply_to.to_owned()).build(),
+        )
+        .application_properties(properties)
+        .body(AmqpValue(body))
+        .build()
+}
+
+/// Hands out replies until the link fails.
+async fn receive_all(receiver: &mut Receiver, pending: &Pending) -> Failure {
+    loop {
+        let delivery: Delivery<Body<LazyValue>> = match receiver.recv().await {
+            Ok(delivery) => delivery,
+            Err(error) => return error.into(),
+        };
+        let message = delivery.into_message();
+        let Some(MessageId::String(id)) = message.properties.as_ref().and_then(|p| p.correlation_id.clone()) else {
+            tracing::debug!("a reply without a correlation id is dropped");
+            continue;
+        };
+        let Some(reply) = lock(pending).remove(&id) else {
+            tracing::debug!(id, "a late reply is dropped");
+            continue;
+        };
+        // Whoever gave the request up in this very moment does without.
+        let _ = reply.send(Ok(Reply::from_message(message)));
+    }
+}
+
+impl Reply {
+    fn from_message(message: Message<Body<LazyValue>>) -> Self {
+        let properties = message.application_properties.unwrap_or_default();
+        // `$cbs` and `$management` spell them differently.
+        let property = |camel: &str, dashed: &str| properties.get(camel).or_else(|| properties.get(dashed));
+        let body = match message.body {
+            Body::Value(AmqpValue(value)) => value.into(),
+            _ => Vec::new(),
+        };
+        Self {
+            status: property("statusCode", "status-code").and_then(integer),
+            condition: property("errorCondition", "error-condition").map(text).unwrap_or_default(),
+            description: property("statusDescription", "status-description").map(text).unwrap_or_default(),
+            body,
+        }
+    }
+
+    /// The body, if the node did as it was asked.
+    pub(super) fn into_body(self) -> Result<Vec<u8>, Failure> {
+        match self.status {
+            Some(200..=299) => Ok(self.body),
+            status => Err(Failure::refused(&self.condition, status, &self.description)),
+        }
+    }
+}
+
+fn integer(value: &SimpleValue) -> Option<i64> {
+    match value {
+        SimpleValue::Int(number) => Some((*number).into()),
+        SimpleValue::Uint(number) => Some((*number).into()),
+        SimpleValue::Long(number) => Some(*number),
+        SimpleValue::Short(number) => Some((*number).into()),
+        SimpleValue::Ushort(number) => Some((*number).into()),
+        _ => None,
+    }
+}
+
+fn text(value: &SimpleValue) -> String {
+    match value {
+        SimpleValue::String(text) => text.clone(),
+        SimpleValue::Symbol(text) => text.to_string(),
+        _ => String::new(),
+    }
+}
+
+/// Nothing panics while it holds the lock.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

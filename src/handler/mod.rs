@@ -1,0 +1,136 @@
+//! Answers the Functions host, which invokes a custom handler over HTTP on the loopback address.
+//!
+//! * `GET /` is answered at once: the host polls it until the process is ready, and later as a health check.
+//! * `POST /ScaleTimer` runs a pass and answers with its summary. The pass runs in a task of its own: neither a dropped
+//!   connection nor a panic ends more than it has to. Two never run at once.
+//! * A success always has a JSON object as its body. An empty or `null` one would make the host wait for its whole
+//!   `functionTimeout` and then kill the process (azure-functions-host, `DefaultHttpWorkerService.cs`).
+//! * A failure is logged before it is answered with a 500, of whose body the host shows nothing.
+//! * A shutdown gives the pass in hand a few seconds to end in an orderly way.
+
+mod invocation;
+mod pass;
+mod port;
+mod scaler;
+mod signal;
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::extract::rejection::BytesRejection;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::serve::ListenerExt;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::time::sleep;
+use tracing::{Instrument, error, info, warn};
+
+pub use self::port::{PortError, port};
+pub use self::scaler::{PassFailure, PassSummary, Scaler};
+pub use self::signal::{Signal, Signals};
+
+use self::invocation::Invocation;
+use self::pass::{Conductor, Outcome};
+
+/// What the host calls the function: the name of the folder that holds its `function.json`.
+pub const FUNCTION_NAME: &str = "ScaleTimer";
+
+/// How long a shutdown takes at most, from the signal to the end of the process.
+///
+/// Service managers and container runtimes wait 10 s or more before they kill; half of it leaves room for them to be slow.
+pub const SHUTDOWN_LIMIT: Duration = Duration::from_secs(5);
+
+/// Serves the host until `shutdown` is ready, then ends the pass in hand within [`SHUTDOWN_LIMIT`] and returns what
+/// `shutdown` gave.
+///
+/// A pass is told to end after `pass_deadline`, which has to leave the host's `functionTimeout` a margin of a minute: a pass
+/// that ignores its deadline is cut off half a minute later.
+pub async fn serve<S: Scaler, T>(
+    listener: TcpListener,
+    scaler: S,
+    pass_deadline: Duration,
+    shutdown: impl Future<Output = T>,
+) -> io::Result<T> {
+    let conductor = Arc::new(Conductor::new(scaler, pass_deadline));
+    let listener = listener.tap_io(|stream| {
+        if let Err(error) = stream.set_nodelay(true) {
+            warn!(%error, "a connection of the Functions host will be slower than it could be");
+        }
+    });
+    let (close, closing) = oneshot::channel::<()>();
+    let server = axum::serve(listener, router(Arc::clone(&conductor))).with_graceful_shutdown(async {
+        _ = closing.await;
+    });
+    let mut server = std::pin::pin!(server.into_future());
+
+    let reason = tokio::select! {
+        reason = shutdown => reason,
+        ended = &mut server => return Err(ended.err().unwrap_or_else(|| io::Error::other("the listener is closed"))),
+    };
+    conductor.close();
+    _ = close.send(());
+    tokio::select! {
+        ended = async { server.await?; conductor.idle().await; Ok(()) } => ended.map(|()| reason),
+        () = sleep(SHUTDOWN_LIMIT) => {
+            warn!("a pass was cut off by the shutdown; the next one goes on from what it finds");
+            Ok(reason)
+        }
+    }
+}
+
+fn router<S: Scaler>(conductor: Arc<Conductor<S>>) -> axum::Router {
+    axum::Router::new()
+        .route("/", get(|| async { "aci-scaler" }))
+        .route(&format!("/{FUNCTION_NAME}"), post(invoke))
+        .with_state(conductor)
+}
+
+async fn invoke<S: Scaler>(
+    State(conductor): State<Arc<Conductor<S>>>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    let invocation = Invocation::read(&headers, body);
+    let span = invocation.span();
+    // The task is what goes on when the host's connection drops and with it this function.
+    let pass = tokio::spawn(
+        async move {
+            invocation.log();
+            conductor.conduct().await
+        }
+        .instrument(span.clone()),
+    );
+    let outcome = pass.await;
+    let _entered = span.enter();
+    match outcome {
+        Ok(Outcome::Ended(summary)) => success(&summary.lines, &summary.report),
+        Ok(Outcome::AlreadyRunning) => {
+            let line = "a pass is already running; this invocation leaves the work to it";
+            info!("{line}");
+            success(&[line.to_owned()], &Value::Null)
+        }
+        Ok(Outcome::Failed(reason)) => failure(StatusCode::INTERNAL_SERVER_ERROR, &reason),
+        Ok(Outcome::Closing) => failure(StatusCode::SERVICE_UNAVAILABLE, &"the scaler is shutting down"),
+        Err(panicked) => {
+            error!("the pass panicked; the next invocation starts afresh");
+            failure(StatusCode::INTERNAL_SERVER_ERROR, &panicked)
+        }
+    }
+}
+
+fn success(lines: &[String], report: &Value) -> Response {
+    Json(json!({ "Outputs": {}, "Logs": lines, "ReturnValue": report })).into_response()
+}
+
+fn failure(status: StatusCode, reason: &dyn fmt::Display) -> Response {
+    (status, Json(json!({ "error": reason.to_string() }))).into_response()
+}

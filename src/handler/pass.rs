@@ -1,0 +1,94 @@
+//! Runs passes: one at a time, each with a deadline.
+
+use std::convert::Infallible;
+use std::future::pending;
+use std::time::Duration;
+
+use tokio::sync::{Mutex, watch};
+use tokio::time::sleep;
+use tracing::error;
+
+use super::{PassSummary, Scaler};
+use crate::deadline::Deadline;
+use crate::error::chain;
+
+/// How long a pass in hand still has once a shutdown begins; the second that [`super::SHUTDOWN_LIMIT`] leaves is for the answer.
+const CLOSING_DEADLINE: Duration = Duration::from_secs(4);
+
+/// How long a pass may go on after its deadline before it is cut off.
+///
+/// Ending takes a pass as long as its slowest call in flight, seconds. With the default deadline of 240 s this makes 270 s, before
+/// the host's 300 s, at which it would kill the process.
+const OVERRUN: Duration = Duration::from_secs(30);
+
+/// Runs the passes of a [`Scaler`].
+pub(super) struct Conductor<S> {
+    scaler: S,
+    pass_deadline: Duration,
+    turn: Mutex<()>,
+    closing: watch::Sender<bool>,
+}
+
+/// What became of an invocation.
+pub(super) enum Outcome {
+    /// A pass ran.
+    Ended(PassSummary),
+    /// A pass ran and failed, for this reason; it is logged already.
+    Failed(String),
+    /// Another invocation's pass is running.
+    AlreadyRunning,
+    /// No pass begins any more.
+    Closing,
+}
+
+impl<S: Scaler> Conductor<S> {
+    pub(super) fn new(scaler: S, pass_deadline: Duration) -> Self {
+        Self { scaler, pass_deadline, turn: Mutex::default(), closing: watch::Sender::new(false) }
+    }
+
+    /// Runs a pass, if this is the time for one.
+    pub(super) async fn conduct(&self) -> Outcome {
+        if *self.closing.borrow() {
+            return Outcome::Closing;
+        }
+        let Ok(_turn) = self.turn.try_lock() else { return Outcome::AlreadyRunning };
+        let deadline = Deadline::after(self.pass_deadline);
+        let ended = tokio::select! {
+            ended = self.scaler.pass(deadline.clone()) => Some(ended),
+            () = overrun(&deadline) => None,
+            never = self.shorten_when_closing(&deadline) => match never {},
+        };
+        match ended {
+            Some(Ok(summary)) => Outcome::Ended(summary),
+            Some(Err(failure)) => failed(chain(&failure)),
+            None => failed(format!("it went on for {} s after its deadline and was cut off", OVERRUN.as_secs())),
+        }
+    }
+
+    async fn shorten_when_closing(&self, deadline: &Deadline) -> Infallible {
+        _ = self.closing.subscribe().wait_for(|closing| *closing).await;
+        deadline.shorten_to(CLOSING_DEADLINE);
+        pending().await
+    }
+
+    /// Lets no pass begin any more and tells the one in hand to end.
+    pub(super) fn close(&self) {
+        self.closing.send_replace(true);
+    }
+
+    /// Waits until no pass is running.
+    pub(super) async fn idle(&self) {
+        _ = self.turn.lock().await;
+    }
+}
+
+async fn overrun(deadline: &Deadline) {
+    deadline.passed().await;
+    sleep(OVERRUN).await;
+}
+
+/// The host throws away what a failed invocation answers, so the log is where its reason is found.
+fn failed(reason: String) -> Outcome {
+    error!("the pass failed: {reason}");
+    Outcome::Failed(reason)
+}

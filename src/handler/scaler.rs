@@ -1,0 +1,50 @@
+//! What the handler runs, and what it is told of it.
+
+use std::future::Future;
+
+use serde_json::Value;
+
+use crate::deadline::Deadline;
+use crate::pass;
+use crate::services::{ContainerGroups, Messages, Subscriptions};
+
+/// What the handler runs when the host invokes it.
+pub trait Scaler: Send + Sync + 'static {
+    /// Runs one pass, and ends it by itself when the deadline passes, which a shutdown can bring forward.
+    fn pass(&self, deadline: Deadline) -> impl Future<Output = Result<PassSummary, PassFailure>> + Send;
+}
+
+/// What a pass tells the host.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PassSummary {
+    /// The answer's `Logs`: the host logs each at level Information under `Function.ScaleTimer.User`.
+    pub lines: Vec<String>,
+    /// The answer's `ReturnValue`.
+    pub report: Value,
+}
+
+/// Why a pass achieved nothing. It shows as a failed invocation.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct PassFailure(Box<dyn std::error::Error + Send + Sync>);
+
+impl PassFailure {
+    /// A failure because of an error, or for a reason put in words.
+    pub fn new(reason: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self(reason.into())
+    }
+}
+
+impl<G, S, M> Scaler for pass::Scaler<G, S, M>
+where
+    G: ContainerGroups + 'static,
+    S: Subscriptions + 'static,
+    M: Messages + 'static,
+{
+    async fn pass(&self, deadline: Deadline) -> Result<PassSummary, PassFailure> {
+        let report = self.pass(pass::Mode::Apply, &deadline).await.map_err(PassFailure::new)?;
+        let lines = report.summary();
+        let report = serde_json::to_value(report.without_routine()).map_err(PassFailure::new)?;
+        Ok(PassSummary { lines, report })
+    }
+}

@@ -1,0 +1,78 @@
+//! What is wrong with the settings.
+
+use std::fmt;
+
+/// All that is wrong with the settings, at once. There is at least one error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SettingsErrors(pub(super) Vec<SettingError>);
+
+impl SettingsErrors {
+    /// The errors, in the order in which the settings are read.
+    pub fn iter(&self) -> impl Iterator<Item = &SettingError> {
+        self.0.iter()
+    }
+}
+
+impl fmt::Display for SettingsErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, error) in self.0.iter().enumerate() {
+            let separator = if index == 0 { "" } else { "\n" };
+            write!(f, "{separator}{error}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for SettingsErrors {}
+
+/// What is wrong with one setting.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SettingError {
+    /// Set it.
+    #[error("{name} is not set: {reason}")]
+    Missing {
+        /// The variable's name.
+        name: String,
+        /// What is expected.
+        reason: String,
+    },
+    /// Set it to something else.
+    #[error("{}={value}: {reason}", name.escape_debug())]
+    Refused {
+        /// The variable's name.
+        name: String,
+        /// The variable's value, if it is not secret.
+        value: ShownValue,
+        /// What is expected.
+        reason: String,
+    },
+}
+
+/// A value as errors show it: on one line, not too long, and not at all when it is secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShownValue(Option<String>);
+
+impl ShownValue {
+    /// Enough to recognise a resource id; a log line stays readable with some of them.
+    const MAX_CHARS: usize = 200;
+
+    pub(super) fn of(value: &str, secret: bool) -> Self {
+        let hidden = secret || holds_a_misplaced_secret(value);
+        Self((!hidden).then(|| value.chars().take(Self::MAX_CHARS).collect()))
+    }
+}
+
+impl fmt::Display for ShownValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Some(value) => write!(f, "{value:?}"),
+            None => f.write_str("(secret)"),
+        }
+    }
+}
+
+/// Whether somebody has pasted a connection string, or an address with a password, where neither belongs.
+fn holds_a_misplaced_secret(value: &str) -> bool {
+    let has_credentials = value.split_once("://").is_some_and(|(_, rest)| rest.contains('@'));
+    has_credentials || value.to_ascii_lowercase().contains("sharedaccess")
+}

@@ -1,0 +1,105 @@
+//! What is logged, and how.
+
+use tracing_subscriber::EnvFilter;
+
+use super::environment::Environment;
+use super::error::SettingsErrors;
+use super::reader::{Reader, Reported};
+use super::setting::{Accepts, Fallback, Setting};
+
+/// The `LOG_*` settings. They are read before the others, whose errors are logged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogSettings {
+    /// Directives that [`EnvFilter`] accepts, such as `info` or `info,aci_scaler=debug`.
+    pub directives: String,
+    /// What a line looks like.
+    pub format: LogFormat,
+}
+
+/// What a line of the log looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// A sentence and its fields, for people.
+    Text,
+    /// An object, for machines.
+    Json,
+}
+
+const LEVEL: Setting = Setting {
+    name: "LOG_LEVEL",
+    doc: "What is logged: a level, or a list of directives such as `info,aci_scaler=debug`.",
+    accepts: Accepts::Text("error, warn, info, debug, trace or off, or a list such as info,aci_scaler=debug"),
+    fallback: Fallback::Default(DEFAULT_LEVEL),
+    secret: false,
+};
+
+const RUST_LOG: Setting = Setting {
+    name: "RUST_LOG",
+    doc: "The same as Rust programs know it; it wins over `LOG_LEVEL`.",
+    accepts: Accepts::Text("a list of directives, such as info,aci_scaler=debug"),
+    fallback: Fallback::Optional,
+    secret: false,
+};
+
+const FORMAT: Setting = Setting {
+    name: "LOG_FORMAT",
+    doc: "What a line looks like.",
+    accepts: Accepts::Text("text or json"),
+    fallback: Fallback::Default("text"),
+    secret: false,
+};
+
+pub(super) const ALL: [&Setting; 3] = [&LEVEL, &RUST_LOG, &FORMAT];
+
+const DEFAULT_LEVEL: &str = "info";
+
+impl Default for LogSettings {
+    /// What is logged until the settings are known, and when they are wrong.
+    fn default() -> Self {
+        Self { directives: DEFAULT_LEVEL.to_owned(), format: LogFormat::Text }
+    }
+}
+
+impl LogSettings {
+    /// Reads the settings of the log alone. [`Settings::from_environment`](super::Settings::from_environment) tells
+    /// their errors again, with all others.
+    pub fn from_environment(environment: &impl Environment) -> Result<Self, SettingsErrors> {
+        let mut reader = Reader::new(environment);
+        let settings = Self::read(&mut reader);
+        reader.finish(settings)
+    }
+
+    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, Reported> {
+        let level = reader.value(&LEVEL, parse_level);
+        let rust_log = reader.optional(&RUST_LOG, parse_directives);
+        let format = reader.value(&FORMAT, |text| match text.to_ascii_lowercase().as_str() {
+            "text" => Some(LogFormat::Text),
+            "json" => Some(LogFormat::Json),
+            _ => None,
+        });
+        let (level, rust_log) = (level?, rust_log?);
+        Ok(Self { directives: rust_log.unwrap_or(level), format: format? })
+    }
+}
+
+/// Directives of which each is a level or has one.
+///
+/// A filter would take the slip `inof` for the name of a module, log all of it, and nothing of any other.
+fn parse_level(text: &str) -> Option<String> {
+    let directives: Option<Vec<_>> = text.split(',').map(str::trim).map(parse_directive).collect();
+    parse_directives(&directives?.join(","))
+}
+
+fn parse_directive(directive: &str) -> Option<String> {
+    match directive.to_ascii_lowercase().as_str() {
+        level @ ("off" | "error" | "warn" | "info" | "debug" | "trace") => Some(level.to_owned()),
+        // As Python calls them, whose scaler this one takes over from.
+        "warning" => Some("warn".to_owned()),
+        "critical" => Some("error".to_owned()),
+        _ => directive.contains('=').then(|| directive.to_owned()),
+    }
+}
+
+fn parse_directives(text: &str) -> Option<String> {
+    EnvFilter::try_new(text).is_ok().then(|| text.to_owned())
+}

@@ -1,0 +1,115 @@
+//! Finds misspelt settings, which would otherwise do nothing in silence.
+
+use super::environment::Environment;
+use super::{all_settings, container};
+
+/// What is odd about the environment but does not stop the scaler.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SettingWarning {
+    /// Most likely misspelt.
+    #[error("{} is not a setting and does nothing; did you mean {suggestion}?", name.escape_debug())]
+    Misspelt {
+        /// The variable's name.
+        name: String,
+        /// The setting with a name like it.
+        suggestion: &'static str,
+    },
+    /// Named like a setting.
+    #[error("{} is not a setting and does nothing", name.escape_debug())]
+    Unknown {
+        /// The variable's name.
+        name: String,
+    },
+}
+
+/// Prefixes that nobody else uses in a Function App. `AZURE_` and `LOG_` are not among them: of such names only near
+/// misses are told.
+const OWN_PREFIXES: [&str; 6] = ["ACI_", "ACR_", "SB_", "PROVISIONING_", "PASS_", "SKIP_"];
+
+/// How many slips of the pen (a letter too many, too few, wrong, or two swapped) a name may be away from a setting's to
+/// be told although it has no prefix of ours. The variables of Azure's own libraries, such as `AZURE_TENANT_ID`, are
+/// all further away than that.
+const MAX_SLIPS: usize = 2;
+
+/// How like a setting's name a name with a prefix of ours must be, from 0 to 1, to be taken for it. At 0.6,
+/// `SB_CONNECTION_STRING` is near enough to `SB_CONNECTION_STR`, and `ACI_SUBNET_ID` is near to nothing.
+const MIN_SIMILARITY: f64 = 0.6;
+
+/// A warning for each variable that looks like a setting and is none.
+pub(super) fn find(environment: &dyn Environment) -> Vec<SettingWarning> {
+    let mut names = environment.names();
+    names.sort();
+    names.into_iter().filter_map(judge).collect()
+}
+
+fn judge(name: String) -> Option<SettingWarning> {
+    if all_settings().any(|setting| setting.name == name) {
+        return None;
+    }
+    let upper = name.to_ascii_uppercase();
+    let slips = |known: &&str| strsim::damerau_levenshtein(known, &upper);
+    let nearest = settable_names().min_by_key(slips)?;
+    let ours = OWN_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+    let similar = ours && strsim::normalized_damerau_levenshtein(nearest, &upper) >= MIN_SIMILARITY;
+    if similar || slips(&nearest) <= MAX_SLIPS {
+        return Some(SettingWarning::Misspelt { name, suggestion: nearest });
+    }
+    ours.then_some(SettingWarning::Unknown { name })
+}
+
+fn settable_names() -> impl Iterator<Item = &'static str> {
+    all_settings().map(|setting| setting.name).filter(|name| *name != container::VARIABLES.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn warning(name: &str) -> Option<String> {
+        judge(name.to_owned()).map(|warning| warning.to_string())
+    }
+
+    #[test]
+    fn a_misspelt_setting_is_told_with_the_one_that_was_meant() {
+        for (name, meant) in [
+            ("ACI_MAX_INSTANCE", "ACI_MAX_INSTANCES"),
+            ("SB_CONNECTION_STRING", "SB_CONNECTION_STR"),
+            ("aci_image", "ACI_IMAGE"),
+            ("AZURE_RESOURCEGROUP", "AZURE_RESOURCE_GROUP"),
+            ("PROVISIONING_PEEK_DEPHT", "PROVISIONING_PEEK_DEPTH"),
+            ("SKIP_SUBSCRIPTION", "SKIP_SUBSCRIPTIONS"),
+            ("LOGLEVEL", "LOG_LEVEL"),
+            ("INSTANCE_SUBSCRIPTION_ENVNAME", "INSTANCE_SUBSCRIPTION_ENV_NAME"),
+        ] {
+            let expected = format!("{name} is not a setting and does nothing; did you mean {meant}?");
+            assert_eq!(warning(name), Some(expected));
+        }
+    }
+
+    #[test]
+    fn a_name_with_a_prefix_of_ours_is_told_even_if_it_is_like_nothing() {
+        assert_eq!(warning("ACI_SUBNET_ID").unwrap(), "ACI_SUBNET_ID is not a setting and does nothing");
+    }
+
+    #[test]
+    fn names_of_others_are_left_alone() {
+        for name in [
+            "AZURE_TENANT_ID",
+            "AZURE_CLIENT_SECRET",
+            "AZURE_FEDERATED_TOKEN_FILE",
+            "AZURE_AUTHORITY_HOST",
+            "AZURE_FUNCTIONS_ENVIRONMENT",
+            "AZURE_CONFIG_DIR",
+            "AzureWebJobsStorage",
+            "FUNCTIONS_WORKER_RUNTIME",
+            "IDENTITY_ENDPOINT",
+            "INSTANCE_TOPIC",
+            "LOG_FILE",
+            "RUST_BACKTRACE",
+            "PATH",
+            "HOME",
+        ] {
+            assert_eq!(warning(name), None, "{name}");
+        }
+    }
+}

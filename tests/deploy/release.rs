@@ -1,0 +1,87 @@
+//! A release: its notes and its publication.
+
+use std::fs;
+
+use crate::stage::{Ran, Stage};
+use crate::tools::no_python;
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+#[test]
+fn the_notes_are_the_changelogs_part_of_the_version() {
+    if no_python() {
+        return;
+    }
+    let (ran, notes) = notes(&format!("v{VERSION}"));
+    assert!(ran.succeeded, "{ran:?}");
+    assert!(!notes.starts_with(['\n', '#']) && notes.trim().len() > 10 && !notes.contains("## ["), "{notes}");
+}
+
+#[test]
+fn a_tag_that_is_not_the_version_is_no_release() {
+    if no_python() {
+        return;
+    }
+    for (tag, reason) in [
+        ("v99.0.0".to_owned(), "The version in Cargo.toml is not 99.0.0"),
+        (format!("v{VERSION}-rc.1"), "The version in Cargo.toml is not"),
+        (VERSION.to_owned(), "not of the form"),
+        (format!("v{VERSION}; touch pwned"), "not of the form"),
+    ] {
+        let (ran, notes) = notes(&tag);
+        assert!(!ran.succeeded && ran.printed.contains(reason) && notes.is_empty(), "{tag}: {ran:?}");
+    }
+}
+
+#[test]
+fn a_release_has_all_files_with_their_checksums() {
+    if no_python() {
+        return;
+    }
+    let stage = Stage::new();
+    let ran = publish(&stage, "v1.2.3", "6");
+    assert!(ran.succeeded, "{ran:?}");
+    let notes = stage.path("notes").display().to_string();
+    let expected = format!("release create v1.2.3 --verify-tag --title v1.2.3 --notes-file {notes} -- SHA256SUMS a b");
+    assert_eq!(stage.command_lines(), [expected]);
+}
+
+#[test]
+fn a_version_with_a_suffix_is_a_prerelease() {
+    if no_python() {
+        return;
+    }
+    let stage = Stage::new();
+    assert!(publish(&stage, "v1.2.3-rc.1", "6").succeeded);
+    assert!(stage.command_lines()[0].contains(" --prerelease -- "));
+}
+
+#[test]
+fn a_file_that_changed_on_its_way_is_not_published() {
+    if no_python() {
+        return;
+    }
+    let stage = Stage::new();
+    assert!(!publish(&stage, "v1.2.3", "7").succeeded);
+    assert!(stage.calls().is_empty());
+}
+
+fn notes(tag: &str) -> (Ran, String) {
+    let stage = Stage::new();
+    let path = stage.path("notes").display().to_string();
+    let ran = stage.run("release-notes.sh", &[("TAG", tag), ("NOTES", &path)]);
+    (ran, stage.text("notes"))
+}
+
+/// Publishes two files, the first of which may not be what the checksums say.
+fn publish(stage: &Stage, tag: &str, first: &str) -> Ran {
+    let files = stage.path("files");
+    fs::create_dir(&files).expect("a folder of our own");
+    let sums = "e7f6c011776e8db7cd330b54174fd76f7d0216b612387a5ffcfb81e6f0919683  a\n\
+                7902699be42c8a8e46fbbb4501726517e86b22c56a189f7625a6da49081b2451  b\n";
+    for (name, content) in [("a", first), ("b", "7"), ("SHA256SUMS", sums)] {
+        fs::write(files.join(name), content).expect("a folder of our own");
+    }
+    let (files, notes) = (files.display().to_string(), stage.path("notes").display().to_string());
+    stage.run("publish-release.sh", &[("TAG", tag), ("FILES", &files), ("NOTES", &notes)])
+}

@@ -1,0 +1,267 @@
+//! A container group: its states, and how it is shown.
+
+use serde_json::{Map, Value, json};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use tokio::task::AbortHandle;
+
+use super::log::LogSink;
+use super::spec::GroupSpec;
+use super::worker::Exit;
+use crate::clock;
+
+/// How far a container group's life has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Accepted, and no more.
+    Pending,
+    /// The image is being pulled.
+    Pulling,
+    /// The image cannot be pulled; the service keeps trying.
+    ImagePullBackOff,
+    /// The containers run.
+    Running {
+        /// Since when.
+        started: OffsetDateTime,
+    },
+    /// The containers have exited.
+    Terminated {
+        /// When they started.
+        started: OffsetDateTime,
+        /// When they exited.
+        finished: OffsetDateTime,
+        /// How.
+        exit: Exit,
+    },
+    /// The region turned out to have no room, after the PUT was accepted.
+    NoCapacity,
+    /// Whatever the planted JSON says.
+    Planted,
+}
+
+impl Phase {
+    /// Whether an operation on the group is under way, so that another one is refused.
+    pub(super) fn is_transitioning(self) -> bool {
+        matches!(self, Self::Pending | Self::Pulling)
+    }
+
+    /// Whether the group does nothing any more.
+    pub fn is_over(self) -> bool {
+        matches!(self, Self::Terminated { .. } | Self::NoCapacity)
+    }
+
+    fn provisioning_state(self) -> &'static str {
+        match self {
+            Self::Pending => "Pending",
+            Self::Pulling | Self::ImagePullBackOff => "Creating",
+            Self::NoCapacity => "Failed",
+            Self::Running { .. } | Self::Terminated { .. } | Self::Planted => "Succeeded",
+        }
+    }
+
+    fn group_state(self) -> &'static str {
+        match self {
+            Self::Running { .. } => "Running",
+            Self::Terminated { exit, .. } if exit.code() == 0 => "Succeeded",
+            Self::Terminated { .. } => "Failed",
+            _ => "Pending",
+        }
+    }
+
+    fn container_state(self) -> Option<Value> {
+        match self {
+            Self::Pulling => Some(json!({ "state": "Waiting", "detailStatus": "CreateContainerConfig" })),
+            Self::ImagePullBackOff => Some(json!({ "state": "Waiting", "detailStatus": "ImagePullBackOff" })),
+            Self::Running { started } => {
+                Some(json!({ "state": "Running", "startTime": timestamp(started), "detailStatus": "" }))
+            }
+            Self::Terminated { started, finished, exit } => Some(json!({
+                "state": "Terminated",
+                "startTime": timestamp(started),
+                "exitCode": exit.code(),
+                "finishTime": timestamp(finished),
+                "detailStatus": exit.detail_status(),
+            })),
+            Self::Pending | Self::NoCapacity | Self::Planted => None,
+        }
+    }
+}
+
+/// Who asks for a group's JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum View {
+    /// A GET, or the answer to a PUT, PATCH or DELETE.
+    Single,
+    /// A list, in which no instance view is shown.
+    Listed,
+}
+
+/// A container group that exists.
+#[derive(Debug)]
+pub(super) struct Group {
+    pub id: String,
+    pub name: String,
+    pub content: Content,
+    pub phase: Phase,
+    pub events: Vec<Value>,
+    pub log: LogSink,
+    /// Tells this life of the group from earlier ones, whose tasks may still be ending.
+    pub life: u64,
+    pub task: Option<AbortHandle>,
+    /// The id of the operation that the last PUT began.
+    pub operation: String,
+}
+
+#[derive(Debug)]
+pub(super) enum Content {
+    Spec(GroupSpec),
+    Planted(Value),
+}
+
+impl Group {
+    pub fn record(&mut self, kind: &str, name: &str, message: &str) -> Value {
+        let now = timestamp(clock::now());
+        let event = json!({
+            "count": 1, "firstTimestamp": now, "lastTimestamp": now, "name": name, "message": message, "type": kind,
+        });
+        self.events.push(event.clone());
+        event
+    }
+
+    /// The group as the service shows it: without any secret, and in lists without any instance view.
+    pub fn to_json(&self, view: View) -> Value {
+        let mut group = match &self.content {
+            Content::Planted(json) => json.clone(),
+            Content::Spec(spec) => self.spec_to_json(spec),
+        };
+        if let Some(properties) = group.get_mut("properties") {
+            hide_secrets(properties);
+            if view == View::Listed {
+                hide_instance_views(properties);
+            }
+        }
+        group
+    }
+
+    fn spec_to_json(&self, spec: &GroupSpec) -> Value {
+        let mut properties = spec.properties.clone();
+        for (key, value) in [
+            ("sku", json!("Standard")),
+            ("provisioningTimeoutInSeconds", json!(1800)),
+            ("isCustomProvisioningTimeout", json!(false)),
+            ("initContainers", json!([])),
+        ] {
+            set_default(&mut properties, key, value);
+        }
+        properties["provisioningState"] = json!(self.phase.provisioning_state());
+        // Events before a container is made are the group's; later ones are the container's.
+        let state = self.phase.container_state();
+        let group_events = if state.is_none() { self.events.as_slice() } else { &[] };
+        properties["instanceView"] = json!({ "events": group_events, "state": self.phase.group_state() });
+        for (container, asked) in properties["containers"].as_array_mut().into_iter().flatten().zip(&spec.containers) {
+            let container = &mut container["properties"];
+            for key in ["command", "ports", "environmentVariables"] {
+                set_default(container, key, json!([]));
+            }
+            container["resources"]["requests"] = json!({ "memoryInGB": asked.memory_gb, "cpu": asked.cpu });
+            if let Some(state) = &state {
+                container["instanceView"] = json!({ "restartCount": 0, "currentState": state, "events": self.events });
+            }
+        }
+        let mut group = json!({
+            "properties": properties,
+            "id": self.id,
+            "name": self.name,
+            "type": "Microsoft.ContainerInstance/containerGroups",
+            "location": normalize_location(&spec.location),
+            "tags": spec.tags,
+        });
+        if let Some(identity) = &spec.identity {
+            group["identity"] = show_identity(identity.clone());
+        }
+        group
+    }
+
+    /// The names of its containers.
+    pub fn containers(&self) -> Vec<String> {
+        match &self.content {
+            Content::Spec(spec) => spec.containers.iter().map(|container| container.name.clone()).collect(),
+            Content::Planted(json) => {
+                let containers = json["properties"]["containers"].as_array().into_iter().flatten();
+                containers.filter_map(|container| container["name"].as_str()).map(str::to_owned).collect()
+            }
+        }
+    }
+}
+
+/// `West Europe` and `westeurope` are the same location.
+pub(super) fn normalize_location(location: &str) -> String {
+    location.replace(' ', "").to_lowercase()
+}
+
+/// A time stamp as the service writes it, to the millisecond.
+pub(super) fn timestamp(at: OffsetDateTime) -> String {
+    let at = at.replace_millisecond(at.millisecond()).unwrap_or(at);
+    at.format(&Rfc3339).unwrap_or_default()
+}
+
+fn set_default(object: &mut Value, key: &str, value: Value) {
+    if object[key].is_null() {
+        object[key] = value;
+    }
+}
+
+/// Assigned identities come back with the ids of their principals.
+fn show_identity(mut identity: Value) -> Value {
+    for assigned in identity["userAssignedIdentities"].as_object_mut().into_iter().flat_map(Map::values_mut) {
+        *assigned = json!({
+            "principalId": "22222222-2222-2222-2222-222222222222",
+            "clientId": "33333333-3333-3333-3333-333333333333",
+        });
+    }
+    identity
+}
+
+/// Secure values, registry passwords, storage keys and workspace keys are never shown; secret volumes come back empty.
+fn hide_secrets(properties: &mut Value) {
+    for list in ["containers", "initContainers"] {
+        for properties in elements(properties, list).filter_map(|container| container.get_mut("properties")) {
+            for variable in elements(properties, "environmentVariables") {
+                remove(variable, "secureValue");
+            }
+        }
+    }
+    for credential in elements(properties, "imageRegistryCredentials") {
+        remove(credential, "password");
+    }
+    for volume in elements(properties, "volumes") {
+        if volume.get("secret").is_some() {
+            volume["secret"] = json!({});
+        }
+        if let Some(share) = volume.get_mut("azureFile") {
+            remove(share, "storageAccountKey");
+        }
+    }
+    if let Some(analytics) = properties.pointer_mut("/diagnostics/logAnalytics") {
+        remove(analytics, "workspaceKey");
+    }
+}
+
+fn hide_instance_views(properties: &mut Value) {
+    remove(properties, "instanceView");
+    for list in ["containers", "initContainers"] {
+        for properties in elements(properties, list).filter_map(|container| container.get_mut("properties")) {
+            remove(properties, "instanceView");
+        }
+    }
+}
+
+fn elements<'a>(object: &'a mut Value, key: &str) -> impl Iterator<Item = &'a mut Value> {
+    object.get_mut(key).and_then(Value::as_array_mut).into_iter().flatten()
+}
+
+fn remove(object: &mut Value, key: &str) {
+    if let Some(object) = object.as_object_mut() {
+        object.remove(key);
+    }
+}

@@ -1,0 +1,142 @@
+//! The life of a container group, from the PUT that was accepted to the exit of its container.
+
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+use tracing::info;
+
+use super::ContainerGroups;
+use super::async_operation::AsyncStatus;
+use super::behaviour::Behaviour;
+use super::group::{Content, Phase};
+use super::state::Key;
+use super::worker::{Exit, Job};
+use crate::clock;
+
+/// What a program written in Rust exits with when it panics.
+const EXIT_OF_A_PANIC: Exit = Exit::Code(101);
+
+/// One life of one group.
+pub(super) struct Life {
+    pub groups: ContainerGroups,
+    pub key: Key,
+    pub number: u64,
+    pub behaviour: Option<Behaviour>,
+}
+
+/// The group was deleted or deployed anew: this life does not matter any more.
+struct Superseded;
+
+impl Life {
+    pub async fn live(self) {
+        // An end by supersession is as good as any other.
+        _ = self.run().await;
+    }
+
+    async fn run(&self) -> Result<(), Superseded> {
+        let config = &self.groups.0.config;
+        sleep(config.pending).await;
+        match self.behaviour {
+            Some(Behaviour::StaysPending) => return Ok(()),
+            Some(Behaviour::CapacityFails) => return self.fail_for_capacity(),
+            _ => self.enter(Phase::Pulling, &[("Normal", "Pulling", "pulling image \"{image}\"")])?,
+        }
+        sleep(config.pulling).await;
+        if self.behaviour == Some(Behaviour::ImagePullFails) {
+            let failed = (
+                "Warning",
+                "Failed",
+                "Failed to pull image \"{image}\": rpc error: code 2 desc Error: image not found",
+            );
+            return self.enter(
+                Phase::ImagePullBackOff,
+                &[failed, ("Normal", "BackOff", "Back-off pulling image \"{image}\"")],
+            );
+        }
+        let job = self.start()?;
+        let exit = match self.behaviour {
+            Some(Behaviour::Exits(exit)) => exit,
+            Some(Behaviour::Hangs) => std::future::pending().await,
+            _ => self.work(job).await,
+        };
+        self.exit(exit)
+    }
+
+    /// Runs the worker in a task of its own, so that its panic ends the container and nothing else.
+    async fn work(&self, job: Job) -> Exit {
+        let log = job.log.clone();
+        let mut runs = JoinSet::new();
+        runs.spawn(self.groups.0.config.worker.run(job));
+        if let Some(Ok(exit)) = runs.join_next().await {
+            return exit;
+        }
+        log.line("the worker panicked");
+        EXIT_OF_A_PANIC
+    }
+
+    fn fail_for_capacity(&self) -> Result<(), Superseded> {
+        let message = "The requested resource is not available in the location '{location}' at this moment. Please \
+                       retry with a different resource request or in another location. Resource requested: '{cpu}' \
+                       CPU '{memory}' GB memory 'Linux' OS";
+        self.enter(Phase::NoCapacity, &[("Warning", "InsufficientCapacity.", message)])
+    }
+
+    fn start(&self) -> Result<Job, Superseded> {
+        let pulled = ("Normal", "Pulled", "Successfully pulled image \"{image}\"");
+        self.enter(Phase::Running { started: clock::now() }, &[pulled, ("Normal", "Started", "Started container")])?;
+        let mut state = self.groups.state();
+        let group = state.living(&self.key, self.number).ok_or(Superseded)?;
+        let Content::Spec(spec) = &group.content else { return Err(Superseded) };
+        let container = spec.containers.first().ok_or(Superseded)?;
+        let job = Job {
+            group: group.name.clone(),
+            container: container.name.clone(),
+            image: container.image.clone(),
+            command: container.command.clone(),
+            environment: container.environment.iter().map(|(name, v)| (name.clone(), v.value.clone())).collect(),
+            memory_gb: container.memory_gb,
+            cpu: container.cpu,
+            log: group.log.clone(),
+        };
+        Ok(job)
+    }
+
+    fn exit(&self, exit: Exit) -> Result<(), Superseded> {
+        let finished = clock::now();
+        let mut state = self.groups.state();
+        let group = state.living(&self.key, self.number).ok_or(Superseded)?;
+        let Phase::Running { started } = group.phase else { return Err(Superseded) };
+        group.phase = Phase::Terminated { started, finished, exit };
+        info!(group = group.name, exit_code = exit.code(), "the container has exited");
+        drop(state);
+        self.groups.changed();
+        Ok(())
+    }
+
+    /// Enters a phase and records its events, in whose texts the group's image and resources are filled in.
+    fn enter(&self, phase: Phase, events: &[(&str, &str, &str)]) -> Result<(), Superseded> {
+        let mut state = self.groups.state();
+        let group = state.living(&self.key, self.number).ok_or(Superseded)?;
+        group.phase = phase;
+        let Content::Spec(spec) = &group.content else { return Err(Superseded) };
+        let image = spec.containers.first().map(|container| container.image.clone()).unwrap_or_default();
+        let (location, cpu, memory) = (spec.location.clone(), spec.cpu().to_string(), spec.memory_gb().to_string());
+        let mut recorded = Vec::new();
+        for (kind, name, message) in events {
+            let message = message.replace("{image}", &image).replace("{location}", &location);
+            let message = message.replace("{cpu}", &cpu).replace("{memory}", &memory);
+            recorded.push(group.record(kind, name, &message));
+        }
+        let (name, operation) = (group.name.clone(), group.operation.clone());
+        info!(group = name, ?phase, "the container group's phase has changed");
+        if matches!(phase, Phase::Running { .. }) {
+            state.count_run(&name);
+        }
+        if let Some(operation) = state.operations.get_mut(&operation) {
+            operation.events.extend(recorded);
+            operation.status = AsyncStatus::after(phase);
+        }
+        drop(state);
+        self.groups.changed();
+        Ok(())
+    }
+}

@@ -1,0 +1,217 @@
+//! The engine: container groups that are accepted, start, run a [`Worker`] and end.
+//!
+//! What it guarantees: a group runs once for each accepted PUT that is a deployment (a new group, changed properties,
+//! or any PUT on a group whose life is over), and never for one that changes nothing. Deleting a group ends its run.
+//! Of a group's containers only the first does anything; the others show the same state.
+//!
+//! [`resource_manager`](crate::resource_manager) puts it on the network.
+
+mod async_operation;
+mod behaviour;
+mod group;
+mod invalid;
+mod life;
+mod log;
+mod operation;
+mod refused;
+mod request;
+mod snapshot;
+mod spec;
+mod state;
+mod worker;
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+pub use behaviour::{Behaviour, Rule};
+pub use group::{Phase, View};
+pub use invalid::InvalidGroup;
+pub use log::{LogQuery, LogSink, RUNNING_MAX_BYTES, STOPPED_MAX_BYTES, STOPPED_MAX_LINES};
+pub use operation::{Put, Usage};
+pub use refused::{LogRefused, PutRefused, Transitioning};
+pub use snapshot::GroupSnapshot;
+pub(crate) use spec::parse_patch;
+pub use spec::{ContainerSpec, EnvironmentVariable, GroupSpec};
+pub use worker::{Exit, ExitsAtOnce, ExitsWhenTold, Job, Run, Worker};
+
+use group::normalize_location;
+use state::State;
+
+/// How container groups live.
+#[derive(Clone)]
+pub struct ContainerGroupsConfig {
+    /// What their containers do.
+    pub worker: Arc<dyn Worker>,
+    /// How long a group stays `Pending` before its image is pulled.
+    pub pending: Duration,
+    /// How long the image is pulled before the containers run.
+    pub pulling: Duration,
+    /// The quota of container groups; 2000 as in the service's own example of usages.
+    pub max_groups: u32,
+    /// The quota of CPU cores of groups that are not over.
+    pub max_cores: u32,
+}
+
+impl Default for ContainerGroupsConfig {
+    /// Groups that start within milliseconds and exit with 0, with quotas that no test meets by chance.
+    fn default() -> Self {
+        Self {
+            worker: Arc::new(ExitsAtOnce(Exit::Code(0))),
+            pending: Duration::from_millis(2),
+            pulling: Duration::from_millis(2),
+            max_groups: 2000,
+            max_cores: 4000,
+        }
+    }
+}
+
+impl fmt::Debug for ContainerGroupsConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ContainerGroupsConfig")
+            .field("pending", &self.pending)
+            .field("pulling", &self.pulling)
+            .field("max_groups", &self.max_groups)
+            .field("max_cores", &self.max_cores)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The container groups of a subscription. Clones share them.
+#[derive(Clone)]
+pub struct ContainerGroups(Arc<Shared>);
+
+struct Shared {
+    subscription_id: String,
+    config: ContainerGroupsConfig,
+    state: Mutex<State>,
+    changes: watch::Sender<u64>,
+}
+
+/// A PUT that was accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AcceptedPut {
+    /// The group's name.
+    pub name: String,
+    /// The body, byte for byte.
+    pub body: Vec<u8>,
+    /// Whether there was no group of this name before.
+    pub created: bool,
+}
+
+/// What was waited for did not happen.
+#[derive(Debug, thiserror::Error)]
+#[error("it did not come about within {after:?}; the container groups are {groups:#?}")]
+pub struct NeverHappened {
+    /// How long it was given.
+    pub after: Duration,
+    /// The groups at the end of it.
+    pub groups: Vec<GroupSnapshot>,
+}
+
+/// What tests and tools do with the groups behind the service's back.
+impl ContainerGroups {
+    /// No groups yet.
+    pub fn new(subscription_id: impl Into<String>, config: ContainerGroupsConfig) -> Self {
+        Self(Arc::new(Shared {
+            subscription_id: subscription_id.into(),
+            config,
+            state: Mutex::default(),
+            changes: watch::Sender::new(0),
+        }))
+    }
+
+    /// The groups that exist, by name.
+    pub fn groups(&self) -> Vec<GroupSnapshot> {
+        self.state().snapshots()
+    }
+
+    /// The group of a name, if it exists.
+    pub fn group(&self, name: &str) -> Option<GroupSnapshot> {
+        self.groups().into_iter().find(|group| group.name.eq_ignore_ascii_case(name))
+    }
+
+    /// How often a group of this name was started, deleted ones included.
+    pub fn runs(&self, name: &str) -> u32 {
+        self.state().runs(name)
+    }
+
+    /// Every PUT that was accepted, in order.
+    pub fn accepted_puts(&self) -> Vec<AcceptedPut> {
+        self.state().accepted.clone()
+    }
+
+    /// Makes groups misbehave from now on. Of several rules that match, the first made wins.
+    pub fn inject(&self, rule: Rule) {
+        self.state().rules.push(rule);
+    }
+
+    /// Puts a group there as `json` has it, in the place of one that has its name. It is shown as it is (without
+    /// secrets, and in lists without instance views) and does nothing.
+    ///
+    /// # Panics
+    /// When `json` has no `name`, or no `id` that says which resource group it is in.
+    pub fn plant(&self, json: Value) {
+        self.state().plant(json);
+        self.changed();
+    }
+
+    /// Ends a group's run now. `false` when there is no such group, or it is planted.
+    pub fn finish(&self, name: &str, exit: impl Into<Exit>) -> bool {
+        let finished = self.state().finish(name, exit.into());
+        self.changed();
+        finished
+    }
+
+    /// Counts the changes of groups; wait for it to change, then look at the groups again.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.0.changes.subscribe()
+    }
+
+    /// Waits for the groups to be as `condition` has it, for at most `deadline`, and returns them.
+    pub async fn until(
+        &self,
+        deadline: Duration,
+        condition: impl Fn(&[GroupSnapshot]) -> bool,
+    ) -> Result<Vec<GroupSnapshot>, NeverHappened> {
+        let mut changes = self.changes();
+        let wait = async {
+            loop {
+                changes.mark_unchanged();
+                let groups = self.groups();
+                if condition(&groups) || changes.changed().await.is_err() {
+                    return groups;
+                }
+            }
+        };
+        timeout(deadline, wait).await.map_err(|_| NeverHappened { after: deadline, groups: self.groups() })
+    }
+
+    /// Ends all runs.
+    pub(crate) fn stop(&self) {
+        self.state().stop();
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn changed(&self) {
+        self.0.changes.send_modify(|changes| *changes += 1);
+    }
+}
+
+impl fmt::Debug for ContainerGroups {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ContainerGroups").field("config", &self.0.config).finish_non_exhaustive()
+    }
+}
+
+/// Whether two locations are the same: `West Europe` is `westeurope`.
+pub fn is_same_location(one: &str, other: &str) -> bool {
+    normalize_location(one) == normalize_location(other)
+}

@@ -1,0 +1,35 @@
+//! Lines for people, each with the time since the beginning.
+
+use std::fmt;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// Tells what happens, line by line, to whoever takes the lines.
+pub struct Story {
+    beginning: Instant,
+    tell: Box<dyn Fn(&str) + Send + Sync>,
+}
+
+impl Story {
+    /// A story that begins now.
+    pub fn new(tell: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        Self { beginning: Instant::now(), tell: Box::new(tell) }
+    }
+
+    /// Tells what somebody did, or what became of something.
+    pub fn tell(&self, who: &str, text: &str) {
+        (self.tell)(&format!("{:5.1} s  {who:<8} {text}", self.elapsed().as_secs_f64()));
+    }
+
+    /// How long it has been going on.
+    pub fn elapsed(&self) -> Duration {
+        self.beginning.elapsed()
+    }
+}
+
+impl fmt::Debug for Story {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Story").field("beginning", &self.beginning).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,209 @@
+//! Managed identity as App Service offers it: tokens for the identities of a Function App.
+//!
+//! `GET $IDENTITY_ENDPOINT?api-version=2019-08-01&resource=…[&client_id=…]` with the header `X-IDENTITY-HEADER`.
+//! Tokens are opaque; whoever receives one asks [`Identity::check`] what it is good for.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use thiserror::Error;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::clock;
+
+/// The version of the protocol, the only one.
+pub const API_VERSION: &str = "2019-08-01";
+/// The audience of tokens for Azure Resource Manager.
+pub const RESOURCE_MANAGER_AUDIENCE: &str = "https://management.azure.com";
+/// The audience of tokens for Service Bus.
+pub const SERVICE_BUS_AUDIENCE: &str = "https://servicebus.azure.net";
+
+/// Which identities there are, and how long their tokens last.
+#[derive(Clone, Debug)]
+pub struct IdentityConfig {
+    /// What clients must send as `X-IDENTITY-HEADER`; made up when absent.
+    pub header: Option<String>,
+    /// The client id of the system-assigned identity, if there is one.
+    pub system_assigned: Option<String>,
+    /// The client ids of user-assigned identities.
+    pub user_assigned: Vec<String>,
+    /// How long a token is good for; a day in Azure.
+    pub token_lifetime: Duration,
+}
+
+impl Default for IdentityConfig {
+    fn default() -> Self {
+        Self {
+            header: None,
+            system_assigned: Some("22222222-2222-2222-2222-222222222222".to_owned()),
+            user_assigned: vec!["33333333-3333-3333-3333-333333333333".to_owned()],
+            token_lifetime: Duration::from_hours(24),
+        }
+    }
+}
+
+/// Issues tokens and knows them again. Clones share the tokens.
+#[derive(Clone, Debug)]
+pub struct Identity(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    header: String,
+    config: IdentityConfig,
+    tokens: Mutex<HashMap<String, Token>>,
+}
+
+#[derive(Clone, Debug)]
+struct Token {
+    audience: String,
+    expires: OffsetDateTime,
+}
+
+/// Why a token is not accepted.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum TokenRejected {
+    /// It was not issued here.
+    #[error("the token is not one of this identity's")]
+    Unknown,
+    /// It was good once.
+    #[error("the token expired at {at}")]
+    Expired {
+        /// When it stopped being good.
+        at: OffsetDateTime,
+    },
+    /// It is for another service.
+    #[error("the token is for '{audience}'")]
+    OtherAudience {
+        /// The service that it is for.
+        audience: String,
+    },
+}
+
+/// Why no token is issued.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum TokenRefused {
+    /// The header is missing or wrong.
+    #[error("The X-IDENTITY-HEADER header is missing or does not match.")]
+    Header,
+    /// The query is not of the protocol.
+    #[error("The query parameter '{parameter}' is missing or not supported.")]
+    Query {
+        /// The parameter.
+        parameter: &'static str,
+    },
+    /// There is no such identity.
+    #[error("No User Assigned or Delegated Managed Identity found for specified ClientId/ResourceId/PrincipalId.")]
+    NoIdentity,
+}
+
+impl TokenRefused {
+    /// The HTTP status of the answer. That a wrong header is a 401 is inferred; the others are on record.
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::Header => 401,
+            Self::Query { .. } | Self::NoIdentity => 400,
+        }
+    }
+
+    /// The body of the answer.
+    pub fn to_json(&self) -> Value {
+        json!({ "statusCode": self.status(), "message": self.to_string() })
+    }
+}
+
+impl Identity {
+    /// No tokens yet.
+    pub fn new(config: IdentityConfig) -> Self {
+        let header = config.header.clone().unwrap_or_else(|| Uuid::new_v4().simple().to_string());
+        Self(Arc::new(Inner { header, config, tokens: Mutex::default() }))
+    }
+
+    /// What clients must send as `X-IDENTITY-HEADER`: the value of their variable `IDENTITY_HEADER`.
+    pub fn header(&self) -> &str {
+        &self.0.header
+    }
+
+    /// Issues a token for an audience, good for `lifetime`.
+    pub fn issue(&self, audience: &str, lifetime: Duration) -> String {
+        let secret = format!("local-azure.{}", Uuid::new_v4().simple());
+        let token = Token { audience: normalize(audience), expires: clock::now() + lifetime };
+        self.tokens().insert(secret.clone(), token);
+        secret
+    }
+
+    /// All tokens issued so far.
+    pub fn issued(&self) -> Vec<String> {
+        self.tokens().keys().cloned().collect()
+    }
+
+    /// Makes every token issued so far expire now.
+    pub fn expire_all(&self) {
+        let now = clock::now();
+        self.tokens().values_mut().for_each(|token| token.expires = token.expires.min(now));
+    }
+
+    /// Whether a token is good for an audience now. A slash at the audience's end makes no difference.
+    pub fn is_valid(&self, token: &str, audience: &str) -> bool {
+        self.check(token, audience).is_ok()
+    }
+
+    /// The same, with the reason.
+    pub fn check(&self, token: &str, audience: &str) -> Result<(), TokenRejected> {
+        let token = self.tokens().get(token).cloned().ok_or(TokenRejected::Unknown)?;
+        if token.audience != normalize(audience) {
+            return Err(TokenRejected::OtherAudience { audience: token.audience });
+        }
+        if token.expires <= clock::now() {
+            return Err(TokenRejected::Expired { at: token.expires });
+        }
+        Ok(())
+    }
+
+    /// Answers a request for a token, given its header and its query.
+    pub fn token(&self, header: Option<&str>, query: &HashMap<String, String>) -> Result<Value, TokenRefused> {
+        if header != Some(self.header()) {
+            return Err(TokenRefused::Header);
+        }
+        if query.get("api-version").is_none_or(|version| version != API_VERSION) {
+            return Err(TokenRefused::Query { parameter: "api-version" });
+        }
+        let resource = query.get("resource").filter(|resource| !resource.is_empty());
+        let resource = resource.ok_or(TokenRefused::Query { parameter: "resource" })?;
+        let client_id = self.client_id(query)?;
+        let lifetime = self.0.config.token_lifetime;
+        let token = self.issue(resource, lifetime);
+        let now = clock::now();
+        Ok(json!({
+            "access_token": token,
+            "client_id": client_id,
+            "expires_on": (now + lifetime).unix_timestamp().to_string(),
+            "not_before": now.unix_timestamp().to_string(),
+            "resource": resource,
+            "token_type": "Bearer",
+        }))
+    }
+
+    fn client_id(&self, query: &HashMap<String, String>) -> Result<String, TokenRefused> {
+        let IdentityConfig { system_assigned, user_assigned, .. } = &self.0.config;
+        // Only client ids are known here; naming an identity in another way names one that does not exist.
+        if ["principal_id", "object_id", "mi_res_id"].iter().any(|parameter| query.contains_key(*parameter)) {
+            return Err(TokenRefused::NoIdentity);
+        }
+        match query.get("client_id") {
+            Some(asked) => user_assigned.iter().find(|have| have.eq_ignore_ascii_case(asked)).cloned(),
+            None => system_assigned.clone(),
+        }
+        .ok_or(TokenRefused::NoIdentity)
+    }
+
+    fn tokens(&self) -> MutexGuard<'_, HashMap<String, Token>> {
+        self.0.tokens.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn normalize(audience: &str) -> String {
+    audience.trim_end_matches('/').to_lowercase()
+}

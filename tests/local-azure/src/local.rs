@@ -1,0 +1,121 @@
+//! All of the local Azure, wired together.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use crate::clock;
+use crate::identity::{IdentityConfig, SERVICE_BUS_AUDIENCE};
+use crate::resource_manager::{ResourceManager, ResourceManagerConfig, TopicSubscription};
+use crate::service_bus::{ServiceBus, ServiceBusConfig, SubscriptionSummary};
+
+/// The topic that the scaler of [`LocalAzure::scaler_environment`] looks at.
+pub const TOPIC: &str = "files";
+
+/// The Azure subscription.
+pub const SUBSCRIPTION_ID: &str = "00000000-0000-0000-0000-000000000001";
+
+/// The only resource group.
+pub const RESOURCE_GROUP: &str = "local";
+
+/// Service Bus, Resource Manager with container instances, and managed identity, which know each other: the topic's
+/// subscriptions are in Resource Manager, and tokens of the identity open Service Bus.
+#[derive(Clone, Debug)]
+pub struct LocalAzure {
+    /// The namespace `local`, with the topic [`TOPIC`], which has no subscriptions yet.
+    pub service_bus: ServiceBus,
+    /// Resource Manager.
+    pub resource_manager: ResourceManager,
+}
+
+/// How a [`LocalAzure`] is set up.
+#[derive(Clone, Debug)]
+pub struct LocalAzureConfig {
+    /// Service Bus; who checks its tokens is set by [`LocalAzure::start`].
+    pub service_bus: ServiceBusConfig,
+    /// Resource Manager; where its topics come from is set by [`LocalAzure::start`].
+    pub resource_manager: ResourceManagerConfig,
+}
+
+impl Default for LocalAzureConfig {
+    /// Everything on any free port, with groups that finish within milliseconds.
+    fn default() -> Self {
+        let resource_manager = ResourceManagerConfig {
+            subscription_id: SUBSCRIPTION_ID.to_owned(),
+            resource_groups: vec![RESOURCE_GROUP.to_owned()],
+            identity: IdentityConfig { header: Some("local-azure".to_owned()), ..IdentityConfig::default() },
+            ..ResourceManagerConfig::default()
+        };
+        Self { service_bus: ServiceBusConfig::default(), resource_manager }
+    }
+}
+
+impl LocalAzure {
+    /// Starts all of it.
+    ///
+    /// # Errors
+    /// When a port cannot be listened on.
+    pub async fn start(config: LocalAzureConfig) -> io::Result<Self> {
+        let identity = Arc::new(OnceLock::new());
+        let token_check = {
+            let identity = Arc::clone(&identity);
+            move |token: &str| {
+                let manager: &ResourceManager = identity.get()?;
+                let valid = manager.identity().is_valid(token, SERVICE_BUS_AUDIENCE);
+                valid.then(|| clock::now() + Duration::from_hours(1))
+            }
+        };
+        let service_bus =
+            ServiceBus::start(ServiceBusConfig { token_check: Some(Arc::new(token_check)), ..config.service_bus })
+                .await?;
+        service_bus.create_topic(TOPIC).map_err(io::Error::other)?;
+
+        let topics = {
+            let service_bus = service_bus.clone();
+            move |namespace: &str, topic: &str| {
+                let is_ours = namespace.eq_ignore_ascii_case(service_bus.namespace());
+                let subscriptions = is_ours.then(|| service_bus.subscriptions(topic).ok()).flatten()?;
+                Some(subscriptions.into_iter().map(listed).collect())
+            }
+        };
+        let resource_manager =
+            ResourceManager::start(ResourceManagerConfig { topics: Arc::new(topics), ..config.resource_manager })
+                .await?;
+        // It was empty until now.
+        _ = identity.set(resource_manager.clone());
+        Ok(Self { service_bus, resource_manager })
+    }
+
+    /// The environment of a scaler that works on this local Azure, complete but for what a test wants otherwise.
+    pub fn scaler_environment(&self) -> BTreeMap<String, String> {
+        let connection_string = self.service_bus.connection_string();
+        [
+            ("AZURE_SUBSCRIPTION_ID", SUBSCRIPTION_ID),
+            ("AZURE_RESOURCE_GROUP", RESOURCE_GROUP),
+            ("AZURE_RESOURCE_MANAGER_ENDPOINT", self.resource_manager.endpoint()),
+            ("IDENTITY_ENDPOINT", &self.resource_manager.identity_endpoint()),
+            ("IDENTITY_HEADER", self.resource_manager.identity_header()),
+            ("ACI_IMAGE", "local/worker:latest"),
+            ("ACI_NAME_PREFIX", "worker"),
+            ("ACI_LOCATION", "westeurope"),
+            ("SB_CONNECTION_STR", &connection_string),
+            ("SB_NAMESPACE", self.service_bus.namespace()),
+            ("SB_TOPIC_NAME", TOPIC),
+            ("INSTANCE_SERVICE_BUS_CONNECTION_STRING", &connection_string),
+            ("INSTANCE_TOPIC", TOPIC),
+            ("INSTANCE_SUBSCRIPTION_ENV_NAME", "SUBSCRIPTION"),
+        ]
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+    }
+}
+
+fn listed(subscription: SubscriptionSummary) -> TopicSubscription {
+    TopicSubscription {
+        status: subscription.status.as_str().to_owned(),
+        dead_letter_message_count: subscription.dead_letter_messages as u64,
+        ..TopicSubscription::active(subscription.name, subscription.active_messages as u64)
+    }
+}

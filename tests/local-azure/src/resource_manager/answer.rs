@@ -1,0 +1,189 @@
+//! What the service answers, errors included.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+use time::macros::format_description;
+use tokio::io::{AsyncRead, AsyncReadExt as _, ReadBuf};
+use tokio_util::codec::{BytesCodec, FramedRead};
+
+use crate::container_groups::InvalidGroup;
+
+/// An answer, which a [`Fault`](super::Fault) can put in the place of the service's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    status: u16,
+    headers: Vec<(&'static str, String)>,
+    body: Bytes,
+}
+
+impl Answer {
+    /// An answer with a JSON body.
+    pub fn json(status: u16, body: &Value) -> Self {
+        let headers = vec![("content-type", "application/json; charset=utf-8".to_owned())];
+        Self { status, headers, body: body.to_string().into() }
+    }
+
+    /// An answer without a body.
+    pub fn empty(status: u16) -> Self {
+        Self { status, headers: Vec::new(), body: Bytes::new() }
+    }
+
+    /// A success whose body is not what it says it is.
+    pub fn garbage() -> Self {
+        let mut answer = Self::json(200, &Value::Null);
+        answer.body = Bytes::from_static(b"<html><body>Our services aren't available right now</body></html>");
+        answer
+    }
+
+    /// An error with the service's code and message.
+    pub fn error(status: u16, code: &str, message: &str) -> Self {
+        Self::json(status, &json!({ "error": { "code": code, "message": message } }))
+    }
+
+    /// Azure Resource Manager's own refusal of too many requests (429), with `Retry-After` in seconds.
+    pub fn throttled(retry_after: Duration) -> Self {
+        let seconds = whole_seconds(retry_after);
+        let message = format!(
+            "Number of requests for subscription exceeded. Please try again after '{seconds}' seconds after additional \
+             tokens are available. Refer to https://aka.ms/arm-throttling for additional information."
+        );
+        Self::error(429, "SubscriptionRequestsThrottled", &message)
+            .by_gateway()
+            .retry_after(retry_after)
+            .header("x-ms-ratelimit-remaining-subscription-writes", "0")
+    }
+
+    /// The container instances service's refusal of too many creates and deletes (429). Its text is inferred.
+    pub fn too_many_requests(retry_after: Duration) -> Self {
+        let message = format!(
+            "The number of requests for container group creates has exceeded the limit. Please retry after '{}' \
+             seconds.",
+            whole_seconds(retry_after)
+        );
+        Self::error(429, "TooManyRequests", &message)
+            .retry_after(retry_after)
+            .header("x-ms-ratelimit-remaining-subscription-resource-requests-pt5m", "0")
+    }
+
+    /// The subscription may have no more cores (400).
+    pub fn quota_reached() -> Self {
+        let message = "Resource type 'Microsoft.ContainerInstance/containerGroups' container group quota \
+                       'StandardCores' exceeded in region 'westeurope'. Limit: '10', Usage: '10' Requested: '1'.";
+        Self::error(400, "ContainerGroupQuotaReached", message)
+    }
+
+    /// The region has no room (409 indeed).
+    pub fn service_unavailable() -> Self {
+        let full = InvalidGroup::NotAvailable { location: "westeurope".to_owned(), cpu: 2.0, memory_gb: 4.0 };
+        Self::from(&full)
+    }
+
+    /// The token is not accepted any more (401).
+    pub fn token_expired(at: OffsetDateTime, now: OffsetDateTime) -> Self {
+        let format = format_description!(
+            "[month padding:none]/[day padding:none]/[year] [hour repr:12 padding:none]:[minute]:[second] [period]"
+        );
+        let [at, now] = [at, now].map(|time| time.format(format).unwrap_or_default());
+        let message = format!("The access token expiry UTC time '{at}' is earlier than current UTC time '{now}'.");
+        Self::unauthorized("ExpiredAuthenticationToken", &message)
+    }
+
+    /// The request is not authenticated (401).
+    pub fn unauthorized(code: &str, message: &str) -> Self {
+        let challenge = format!(
+            "Bearer authorization_uri=\"https://login.microsoftonline.com/55555555-5555-5555-5555-555555555555\", \
+             error=\"invalid_token\", error_description=\"{message}\""
+        );
+        Self::error(401, code, message).by_gateway().header("www-authenticate", challenge)
+    }
+
+    /// The identity lacks a role (403).
+    pub fn forbidden(action: &str) -> Self {
+        let message = format!(
+            "The client '22222222-2222-2222-2222-222222222222' with object id '22222222-2222-2222-2222-222222222222' \
+             does not have authorization to perform action '{action}' over scope '/' or the scope is invalid. If \
+             access was recently granted, please refresh your credentials."
+        );
+        Self::error(403, "AuthorizationFailed", &message).by_gateway()
+    }
+
+    /// Adds a header.
+    #[must_use]
+    pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// Adds `Retry-After`, in seconds.
+    #[must_use]
+    pub fn retry_after(self, after: Duration) -> Self {
+        self.header("retry-after", whole_seconds(after).to_string())
+    }
+
+    /// Azure Resource Manager marks what it refuses itself.
+    #[must_use]
+    pub(super) fn by_gateway(self) -> Self {
+        self.header("x-ms-failure-cause", "gateway")
+    }
+
+    /// The HTTP status.
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// The same answer, of whose body only half arrives before the connection breaks.
+    pub(super) fn into_truncated_response(self) -> Response {
+        let length = self.body.len();
+        let half = self.body.slice(..length / 2);
+        let broken = FramedRead::new(io::Cursor::new(half).chain(Broken), BytesCodec::new());
+        let mut response = self.into_response();
+        response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+        *response.body_mut() = Body::from_stream(broken);
+        response
+    }
+}
+
+impl From<&InvalidGroup> for Answer {
+    fn from(invalid: &InvalidGroup) -> Self {
+        let (status, code) = invalid.status_and_code();
+        Self::error(status, code, &invalid.to_string())
+    }
+}
+
+impl IntoResponse for Answer {
+    /// A status or header that HTTP does not know becomes a 500 that says so: it is the test's mistake.
+    fn into_response(self) -> Response {
+        let mistake = || (StatusCode::INTERNAL_SERVER_ERROR, "not an HTTP answer").into_response();
+        let Ok(status) = StatusCode::from_u16(self.status) else { return mistake() };
+        let mut response = (status, self.body).into_response();
+        let headers = response.headers_mut();
+        headers.remove(header::CONTENT_TYPE);
+        for (name, value) in self.headers {
+            let Ok(value) = HeaderValue::from_str(&value) else { return mistake() };
+            headers.insert(HeaderName::from_static(name), value);
+        }
+        response
+    }
+}
+
+/// Rounded up, so that whoever waits has waited long enough.
+fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
+}
+
+/// A reader that fails.
+struct Broken;
+
+impl AsyncRead for Broken {
+    fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()))
+    }
+}

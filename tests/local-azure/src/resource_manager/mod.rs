@@ -1,0 +1,197 @@
+//! Azure Resource Manager on the loopback address, as far as the scaler calls it, and the managed identity that it
+//! accepts tokens of.
+//!
+//! Container groups (PUT, GET, list, PATCH of tags, DELETE, logs), usages of a location, asynchronous operations, and
+//! the subscriptions of Service Bus topics; `GET /msi/token` for tokens. Tests inject [`Fault`]s into any of them, and
+//! read what was asked from [`ResourceManager::calls`] and what became of it from
+//! [`ResourceManager::container_groups`].
+//!
+//! Where the real service is known only from documents, the stand-in follows them; what nothing documents is marked
+//! as inferred where it is written.
+
+mod answer;
+mod calls;
+mod connection;
+mod fault;
+mod gateway;
+mod group_requests;
+mod handler;
+mod operation;
+mod rate_limit;
+mod service;
+mod topics;
+
+use std::fmt;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, PoisonError};
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+pub use answer::Answer;
+pub use calls::Call;
+pub use fault::{Fault, Trigger};
+pub use operation::OperationKind;
+pub use rate_limit::RateLimit;
+pub use topics::{TopicSubscription, TopicSubscriptions};
+
+use crate::container_groups::{ContainerGroups, ContainerGroupsConfig};
+use crate::identity::{Identity, IdentityConfig, RESOURCE_MANAGER_AUDIENCE};
+use connection::{BreakableListener, Breaker};
+use handler::Shared;
+use service::Service;
+
+/// The largest body that Azure Resource Manager accepts: 4 MB.
+const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
+
+/// What there is, and where.
+#[derive(Clone)]
+pub struct ResourceManagerConfig {
+    /// Where to listen; port 0 for any free port.
+    pub listen: SocketAddr,
+    /// The Azure subscription.
+    pub subscription_id: String,
+    /// The resource groups in it.
+    pub resource_groups: Vec<String>,
+    /// The locations in which container groups can be made, in their short form (`westeurope`).
+    pub locations: Vec<String>,
+    /// The audience that tokens must have been issued for.
+    pub audience: String,
+    /// Container groups in a page of their list.
+    pub page_size: usize,
+    /// Subscriptions of a topic in a page of their list, when the client does not say.
+    pub topic_page_size: usize,
+    /// How many container groups may be created and deleted.
+    pub rate_limit: RateLimit,
+    /// The identities that get tokens.
+    pub identity: IdentityConfig,
+    /// How container groups live.
+    pub container_groups: ContainerGroupsConfig,
+    /// The subscriptions of topics.
+    pub topics: Arc<dyn TopicSubscriptions>,
+}
+
+impl Default for ResourceManagerConfig {
+    /// A resource group `rg-workers` in `westeurope`, in a namespace without topics, on any free port.
+    fn default() -> Self {
+        Self {
+            listen: (Ipv4Addr::LOCALHOST, 0).into(),
+            subscription_id: "11111111-1111-1111-1111-111111111111".to_owned(),
+            resource_groups: vec!["rg-workers".to_owned()],
+            locations: vec!["westeurope".to_owned()],
+            audience: RESOURCE_MANAGER_AUDIENCE.to_owned(),
+            page_size: 50,
+            topic_page_size: 100,
+            rate_limit: RateLimit::default(),
+            identity: IdentityConfig::default(),
+            container_groups: ContainerGroupsConfig::default(),
+            topics: Arc::new(|_: &str, _: &str| None),
+        }
+    }
+}
+
+impl fmt::Debug for ResourceManagerConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResourceManagerConfig")
+            .field("listen", &self.listen)
+            .field("subscription_id", &self.subscription_id)
+            .field("resource_groups", &self.resource_groups)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A running stand-in. Clones are handles of the same one; it runs until [`ResourceManager::stop`] or the end of the
+/// runtime.
+#[derive(Clone, Debug)]
+pub struct ResourceManager {
+    shared: Arc<Shared>,
+    /// Closed when the server has ended.
+    ended: watch::Receiver<()>,
+}
+
+impl ResourceManager {
+    /// Listens and serves.
+    ///
+    /// # Errors
+    /// When it cannot listen there.
+    pub async fn start(config: ResourceManagerConfig) -> io::Result<Self> {
+        let listener = TcpListener::bind(config.listen).await?;
+        let endpoint = format!("http://{}", listener.local_addr()?);
+        let shared = Arc::new(Shared::new(Service::new(config, endpoint)));
+        let router = Router::new()
+            .fallback(handler::handle)
+            .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+            .with_state(Arc::clone(&shared))
+            .into_make_service_with_connect_info::<Breaker>();
+        let (ending, ended) = watch::channel(());
+        let stopping = Arc::clone(&shared);
+        tokio::spawn(async move {
+            let served = axum::serve(BreakableListener(listener), router);
+            // Serving ends without errors: it goes on after those of single connections.
+            _ = served.with_graceful_shutdown(async move { stopping.stopped().await }).await;
+            drop(ending);
+        });
+        Ok(Self { shared, ended })
+    }
+
+    /// `http://127.0.0.1:PORT`: the endpoint of Azure Resource Manager.
+    pub fn endpoint(&self) -> &str {
+        &self.shared.service.endpoint
+    }
+
+    /// What a Function App has in `IDENTITY_ENDPOINT`.
+    pub fn identity_endpoint(&self) -> String {
+        format!("{}/msi/token", self.endpoint())
+    }
+
+    /// What a Function App has in `IDENTITY_HEADER`.
+    pub fn identity_header(&self) -> &str {
+        self.identity().header()
+    }
+
+    /// The identity, to check tokens or to make them expire.
+    pub fn identity(&self) -> &Identity {
+        &self.shared.service.identity
+    }
+
+    /// The container groups.
+    pub fn container_groups(&self) -> &ContainerGroups {
+        &self.shared.service.groups
+    }
+
+    /// Makes requests go wrong from now on.
+    pub fn inject(&self, fault: Fault) {
+        self.shared.faults.lock().unwrap_or_else(PoisonError::into_inner).push(fault);
+    }
+
+    /// Makes nothing go wrong any more.
+    pub fn clear_faults(&self) {
+        self.shared.faults.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// Everything that was asked, in the order in which it came.
+    pub fn calls(&self) -> Vec<Call> {
+        self.shared.calls.calls()
+    }
+
+    /// Forgets what was asked so far.
+    pub fn forget_calls(&self) {
+        self.shared.calls.forget();
+    }
+
+    /// How many requests of a kind were under way at once, at most.
+    pub fn most_at_once(&self, kind: OperationKind) -> usize {
+        self.shared.calls.most_at_once(kind)
+    }
+
+    /// Ends all runs and connections, and waits for the end of them. Requests that hang are reset.
+    pub async fn stop(&self) {
+        self.shared.stop();
+        self.container_groups().stop();
+        // The sender says nothing; that it is gone says that the server has ended.
+        _ = self.ended.clone().changed().await;
+    }
+}

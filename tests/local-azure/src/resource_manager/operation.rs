@@ -1,0 +1,157 @@
+//! What a request asks for.
+
+use axum::http::Method;
+use percent_encoding::percent_decode_str;
+
+/// The kinds of requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum OperationKind {
+    /// Lists the container groups of a resource group.
+    ListGroups,
+    /// Gets a container group.
+    GetGroup,
+    /// Creates or updates a container group.
+    PutGroup,
+    /// Changes a container group's tags.
+    PatchGroup,
+    /// Deletes a container group.
+    DeleteGroup,
+    /// Gets a container's log.
+    GetLogs,
+    /// Lists the quotas of a location.
+    ListUsages,
+    /// Gets an asynchronous operation.
+    GetOperation,
+    /// Lists the subscriptions of a topic.
+    ListTopicSubscriptions,
+    /// Gets a token for the managed identity.
+    GetToken,
+    /// Anything else.
+    Unknown,
+}
+
+/// A request, taken apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Operation {
+    Token,
+    Arm { subscription: String, resource: Resource },
+    Unknown,
+}
+
+/// What a request to Azure Resource Manager is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Resource {
+    Groups { resource_group: String },
+    Group { resource_group: String, name: String, verb: Verb },
+    Logs { resource_group: String, name: String, container: String },
+    Usages { location: String },
+    AsyncOperation { id: String },
+    TopicSubscriptions { resource_group: String, namespace: String, topic: String },
+}
+
+/// What is done with a container group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verb {
+    Get,
+    Put,
+    Patch,
+    Delete,
+}
+
+impl Operation {
+    /// Takes method and path apart. Fixed segments are compared without regard to case, as Azure Resource Manager does.
+    pub fn parse(method: &Method, path: &str) -> Self {
+        let segments: Vec<String> = path
+            .trim_matches('/')
+            .split('/')
+            .map(|segment| percent_decode_str(segment).decode_utf8_lossy().into_owned())
+            .collect();
+        let lower: Vec<String> = segments.iter().map(|segment| segment.to_lowercase()).collect();
+        let lower: Vec<&str> = lower.iter().map(String::as_str).collect();
+        if method == Method::GET && lower == ["msi", "token"] {
+            return Self::Token;
+        }
+        match resource(method, &lower, &segments) {
+            Some(resource) => Self::Arm { subscription: segments[1].clone(), resource },
+            None => Self::Unknown,
+        }
+    }
+
+    pub fn kind(&self) -> OperationKind {
+        match self {
+            Self::Token => OperationKind::GetToken,
+            Self::Unknown => OperationKind::Unknown,
+            Self::Arm { resource, .. } => match resource {
+                Resource::Groups { .. } => OperationKind::ListGroups,
+                Resource::Group { verb: Verb::Get, .. } => OperationKind::GetGroup,
+                Resource::Group { verb: Verb::Put, .. } => OperationKind::PutGroup,
+                Resource::Group { verb: Verb::Patch, .. } => OperationKind::PatchGroup,
+                Resource::Group { verb: Verb::Delete, .. } => OperationKind::DeleteGroup,
+                Resource::Logs { .. } => OperationKind::GetLogs,
+                Resource::Usages { .. } => OperationKind::ListUsages,
+                Resource::AsyncOperation { .. } => OperationKind::GetOperation,
+                Resource::TopicSubscriptions { .. } => OperationKind::ListTopicSubscriptions,
+            },
+        }
+    }
+
+    /// The name of the container group, topic, location or operation that it is about.
+    pub fn name(&self) -> Option<&str> {
+        let Self::Arm { resource, .. } = self else { return None };
+        match resource {
+            Resource::Groups { .. } => None,
+            Resource::Group { name, .. } | Resource::Logs { name, .. } => Some(name),
+            Resource::Usages { location } => Some(location),
+            Resource::AsyncOperation { id } => Some(id),
+            Resource::TopicSubscriptions { topic, .. } => Some(topic),
+        }
+    }
+}
+
+impl Resource {
+    /// The resource group that it is in, if it is in one.
+    pub fn resource_group(&self) -> Option<&str> {
+        match self {
+            Self::Groups { resource_group }
+            | Self::Group { resource_group, .. }
+            | Self::Logs { resource_group, .. }
+            | Self::TopicSubscriptions { resource_group, .. } => Some(resource_group),
+            Self::Usages { .. } | Self::AsyncOperation { .. } => None,
+        }
+    }
+}
+
+fn resource(method: &Method, lower: &[&str], segments: &[String]) -> Option<Resource> {
+    const ACI: &str = "microsoft.containerinstance";
+    const SERVICE_BUS: &str = "microsoft.servicebus";
+    let segment = |n: usize| segments[n].clone();
+    let ["subscriptions", _, rest @ ..] = lower else { return None };
+    let get = method == Method::GET;
+    Some(match rest {
+        ["resourcegroups", _, "providers", ACI, "containergroups"] if get => {
+            Resource::Groups { resource_group: segment(3) }
+        }
+        ["resourcegroups", _, "providers", ACI, "containergroups", _] => {
+            Resource::Group { resource_group: segment(3), name: segment(7), verb: verb(method)? }
+        }
+        ["resourcegroups", _, "providers", ACI, "containergroups", _, "containers", _, "logs"] if get => {
+            Resource::Logs { resource_group: segment(3), name: segment(7), container: segment(9) }
+        }
+        ["resourcegroups", _, "providers", SERVICE_BUS, "namespaces", _, "topics", _, "subscriptions"] if get => {
+            Resource::TopicSubscriptions { resource_group: segment(3), namespace: segment(7), topic: segment(9) }
+        }
+        ["providers", ACI, "locations", _, "usages"] if get => Resource::Usages { location: segment(5) },
+        ["providers", ACI, "locations", _, "operations", _] if get => Resource::AsyncOperation { id: segment(7) },
+        _ => return None,
+    })
+}
+
+fn verb(method: &Method) -> Option<Verb> {
+    Some(match *method {
+        Method::GET => Verb::Get,
+        Method::PUT => Verb::Put,
+        Method::PATCH => Verb::Patch,
+        Method::DELETE => Verb::Delete,
+        _ => return None,
+    })
+}

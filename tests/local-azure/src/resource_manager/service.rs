@@ -1,0 +1,155 @@
+//! What Azure Resource Manager and the identity endpoint do with a request.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+use axum::http::HeaderMap;
+use serde_json::{Value, json};
+
+use super::ResourceManagerConfig;
+use super::answer::Answer;
+use super::operation::{Operation, Resource, Verb};
+use super::rate_limit::RateLimiter;
+use super::topics::Paging;
+use crate::container_groups::ContainerGroups;
+use crate::identity::Identity;
+
+/// A request's query, taken apart.
+pub(super) type Query = HashMap<String, String>;
+
+#[derive(Debug)]
+pub(super) struct Service {
+    pub config: ResourceManagerConfig,
+    /// `http://127.0.0.1:PORT`, of which links are made.
+    pub endpoint: String,
+    pub groups: ContainerGroups,
+    pub identity: Identity,
+    pub rate: Mutex<RateLimiter>,
+}
+
+/// A request, as far as its answer depends on it.
+pub(super) struct Request<'a> {
+    pub path: &'a str,
+    pub query: &'a Query,
+    pub headers: &'a HeaderMap,
+    pub body: &'a [u8],
+}
+
+impl Service {
+    pub fn new(config: ResourceManagerConfig, endpoint: String) -> Self {
+        let groups = ContainerGroups::new(config.subscription_id.clone(), config.container_groups.clone());
+        let identity = Identity::new(config.identity.clone());
+        let rate = Mutex::new(RateLimiter::new(config.rate_limit));
+        Self { config, endpoint, groups, identity, rate }
+    }
+
+    /// Does what is asked. There is nothing to wait for: an effect is had or not, never half.
+    pub fn answer(&self, operation: &Operation, request: &Request<'_>) -> Answer {
+        match operation {
+            Operation::Token => self.token(request),
+            Operation::Unknown => {
+                Answer::error(404, "InvalidResourceType", "The resource type could not be found.").by_gateway()
+            }
+            Operation::Arm { subscription, resource } => self
+                .admit(subscription, resource, request)
+                .map_or_else(|refusal| refusal, |()| self.serve(resource, request)),
+        }
+    }
+
+    fn token(&self, request: &Request<'_>) -> Answer {
+        let header = request.headers.get("x-identity-header").and_then(|value| value.to_str().ok());
+        match self.identity.token(header, request.query) {
+            Ok(token) => Answer::json(200, &token),
+            Err(refused) => Answer::json(refused.status(), &refused.to_json()),
+        }
+    }
+
+    fn serve(&self, resource: &Resource, request: &Request<'_>) -> Answer {
+        let read = |answer: Answer| answer.header("x-ms-ratelimit-remaining-subscription-reads", "249");
+        match resource {
+            Resource::Groups { resource_group } => read(self.list(resource_group, request)),
+            Resource::Group { resource_group, name, verb } => match verb {
+                Verb::Get => read(self.show(resource_group, name)),
+                Verb::Put => self.put(resource_group, name, request.body),
+                Verb::Patch => self.patch(resource_group, name, request.body),
+                Verb::Delete => self.delete(resource_group, name),
+            },
+            Resource::Logs { resource_group, name, container } => {
+                read(self.logs(resource_group, name, container, request.query))
+            }
+            Resource::Usages { location } => read(self.usages(location)),
+            Resource::AsyncOperation { id } => read(self.async_operation(id)),
+            Resource::TopicSubscriptions { namespace, topic, .. } => read(self.topics(namespace, topic, request)),
+        }
+    }
+
+    fn usages(&self, location: &str) -> Answer {
+        let id = format!(
+            "/subscriptions/{}/providers/Microsoft.ContainerInstance/locations/{location}/usages",
+            self.config.subscription_id
+        );
+        let usages: Vec<Value> = self
+            .groups
+            .usages()
+            .iter()
+            .map(|usage| {
+                json!({
+                    "id": format!("{id}/{}", usage.quota),
+                    "unit": "Count",
+                    "currentValue": whole(usage.used),
+                    "limit": usage.limit,
+                    "name": { "value": usage.quota, "localizedValue": usage.display_name },
+                })
+            })
+            .collect();
+        Answer::json(200, &json!({ "value": usages }))
+    }
+
+    fn async_operation(&self, id: &str) -> Answer {
+        let message = format!("The operation '{id}' is not found.");
+        self.groups.async_operation(id).map_or_else(
+            || Answer::error(404, "OperationNotFound", &message),
+            |operation| Answer::json(200, &operation),
+        )
+    }
+
+    fn topics(&self, namespace: &str, topic: &str, request: &Request<'_>) -> Answer {
+        let Some(subscriptions) = self.config.topics.list(namespace, topic) else {
+            let message = format!(
+                "Failed to perform 'read' on resource(s) of type 'namespaces/topics/subscriptions', because the parent \
+                 resource '{}' could not be found.",
+                request.path.trim_end_matches("/subscriptions")
+            );
+            return Answer::error(404, "ParentResourceNotFound", &message);
+        };
+        let Paging { skip, top } = match Paging::parse(request.query, self.config.topic_page_size) {
+            Ok(paging) => paging,
+            Err(parameter) => {
+                let message = format!("The value of the query parameter '{parameter}' is out of range.");
+                return Answer::error(400, "BadRequest", &message);
+            }
+        };
+        let topic_id = request.path.trim_end_matches("/subscriptions");
+        let page = subscriptions.iter().skip(skip).take(top);
+        let page: Vec<Value> = page.map(|subscription| subscription.to_json(topic_id, self.location())).collect();
+        let mut json = json!({ "value": page });
+        let next = skip + top;
+        if next < subscriptions.len() {
+            let version = request.query.get("api-version").map_or("", String::as_str);
+            let link = format!("{}{}?api-version={version}&$skip={next}&$top={top}", self.endpoint, request.path);
+            json["nextLink"] = json!(link);
+        }
+        Answer::json(200, &json)
+    }
+
+    /// The location of the resources that have none of their own here.
+    pub fn location(&self) -> &str {
+        self.config.locations.first().map_or("", String::as_str)
+    }
+}
+
+/// Quotas are shown in whole units; a part of a core in use is a core in use.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "usages are small and not negative")]
+fn whole(used: f64) -> u64 {
+    used.ceil() as u64
+}

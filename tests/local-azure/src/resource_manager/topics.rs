@@ -1,0 +1,111 @@
+//! Subscriptions of Service Bus topics, as Azure Resource Manager lists them.
+
+use std::collections::HashMap;
+
+use serde_json::{Value, json};
+
+/// Where the subscriptions of topics come from.
+pub trait TopicSubscriptions: Send + Sync {
+    /// The subscriptions of a topic, or nothing when the namespace or the topic does not exist.
+    fn list(&self, namespace: &str, topic: &str) -> Option<Vec<TopicSubscription>>;
+}
+
+impl<F> TopicSubscriptions for F
+where
+    F: Fn(&str, &str) -> Option<Vec<TopicSubscription>> + Send + Sync,
+{
+    fn list(&self, namespace: &str, topic: &str) -> Option<Vec<TopicSubscription>> {
+        self(namespace, topic)
+    }
+}
+
+/// A subscription of a topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicSubscription {
+    /// Its name.
+    pub name: String,
+    /// `Active`, `Disabled`, `ReceiveDisabled` and others.
+    pub status: String,
+    /// Whether its messages are in sessions.
+    pub requires_session: bool,
+    /// Where its messages are forwarded to, if they are.
+    pub forward_to: Option<String>,
+    /// Messages that wait.
+    pub active_message_count: u64,
+    /// Messages in the dead-letter queue.
+    pub dead_letter_message_count: u64,
+    /// Messages that are not due yet.
+    pub scheduled_message_count: u64,
+}
+
+impl TopicSubscription {
+    /// An ordinary subscription in which so many messages wait.
+    pub fn active(name: impl Into<String>, active_message_count: u64) -> Self {
+        Self {
+            name: name.into(),
+            status: "Active".to_owned(),
+            requires_session: false,
+            forward_to: None,
+            active_message_count,
+            dead_letter_message_count: 0,
+            scheduled_message_count: 0,
+        }
+    }
+
+    pub(super) fn to_json(&self, topic_id: &str, location: &str) -> Value {
+        let messages = self.active_message_count + self.dead_letter_message_count + self.scheduled_message_count;
+        let mut json = json!({
+            "id": format!("{topic_id}/subscriptions/{}", self.name),
+            "name": self.name,
+            "type": "Microsoft.ServiceBus/namespaces/topics/subscriptions",
+            "location": location,
+            "properties": {
+                "isClientAffine": false,
+                "lockDuration": "PT1M",
+                "requiresSession": self.requires_session,
+                "defaultMessageTimeToLive": "P10675199DT2H48M5.4775807S",
+                "deadLetteringOnMessageExpiration": false,
+                "deadLetteringOnFilterEvaluationExceptions": true,
+                "messageCount": messages,
+                "maxDeliveryCount": 10,
+                "status": self.status,
+                "enableBatchedOperations": true,
+                "createdAt": "2026-01-04T18:02:20.5992764Z",
+                "updatedAt": "2026-01-04T18:02:20.5992764Z",
+                "accessedAt": "0001-01-01T00:00:00Z",
+                "countDetails": {
+                    "activeMessageCount": self.active_message_count,
+                    "deadLetterMessageCount": self.dead_letter_message_count,
+                    "scheduledMessageCount": self.scheduled_message_count,
+                    "transferMessageCount": 0,
+                    "transferDeadLetterMessageCount": 0,
+                },
+                "autoDeleteOnIdle": "P10675199DT2H48M5.4775807S",
+            },
+        });
+        if let Some(forward_to) = &self.forward_to {
+            json["properties"]["forwardTo"] = json!(forward_to);
+        }
+        json
+    }
+}
+
+/// Which part of a list is asked for: `$skip` (0 to 1000) and `$top` (1 to 1000).
+pub(super) struct Paging {
+    pub skip: usize,
+    pub top: usize,
+}
+
+impl Paging {
+    /// Reads the query; the parameter that makes no sense is the error.
+    pub fn parse(query: &HashMap<String, String>, default_top: usize) -> Result<Self, &'static str> {
+        let number =
+            |parameter, default| query.get(parameter).map_or(Ok(default), |value| value.parse().map_err(|_| parameter));
+        let (skip, top) = (number("$skip", 0)?, number("$top", default_top)?);
+        match (skip, top) {
+            (1001.., _) => Err("$skip"),
+            (_, 0 | 1001..) => Err("$top"),
+            _ => Ok(Self { skip, top }),
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! How subscriptions are set up.
+
+use time::Duration;
+
+use super::filter::Rule;
+
+/// How a subscription is set up.
+#[derive(Clone, Debug)]
+pub struct SubscriptionConfig {
+    /// Its name; upper and lower case are the same.
+    pub name: String,
+    /// A message is let in when any of them matches. Without a rule nothing comes in.
+    pub rules: Vec<Rule>,
+    /// How long a receiver holds a message.
+    pub lock_duration: Duration,
+    /// After so many deliveries a message that was not settled goes to the dead-letter queue.
+    pub max_delivery_count: u32,
+    /// How long a message lives at most.
+    pub default_time_to_live: Option<Duration>,
+    /// Whether expired messages go to the dead-letter queue, or just go.
+    pub dead_letter_on_expiration: bool,
+    /// Whether it can be used.
+    pub status: SubscriptionStatus,
+    /// Whether messages can only be received by session, which the local Service Bus does not offer.
+    pub requires_session: bool,
+}
+
+impl SubscriptionConfig {
+    /// A subscription that takes every message, with the service's defaults.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            rules: vec![Rule::default()],
+            lock_duration: Duration::minutes(1),
+            max_delivery_count: 10,
+            default_time_to_live: None,
+            dead_letter_on_expiration: false,
+            status: SubscriptionStatus::Active,
+            requires_session: false,
+        }
+    }
+}
+
+/// Whether a subscription can be used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SubscriptionStatus {
+    /// It can.
+    #[default]
+    Active,
+    /// Neither sending nor receiving.
+    Disabled,
+    /// It takes messages and gives none.
+    ReceiveDisabled,
+}
+
+impl SubscriptionStatus {
+    /// The name that Azure Resource Manager uses.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "Active",
+            Self::Disabled => "Disabled",
+            Self::ReceiveDisabled => "ReceiveDisabled",
+        }
+    }
+}

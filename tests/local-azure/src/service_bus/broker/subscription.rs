@@ -1,0 +1,255 @@
+//! A subscription: what it lets in, and what becomes of a message in it.
+
+use std::sync::Arc;
+
+use serde_amqp::Value;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::config::SubscriptionConfig;
+use super::message::{Message, message_id_text};
+use super::queue::{Entry, Lock, LockLost, Queue};
+
+/// Which of a subscription's queues.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum SubQueue {
+    Messages,
+    DeadLetters,
+}
+
+/// What a receiver wants to become of a message that it holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Complete,
+    Abandon,
+    Defer,
+    DeadLetter { reason: Option<String>, description: Option<String> },
+}
+
+/// A message that a receiver has been given.
+pub(crate) struct Delivery {
+    pub(crate) lock_token: Uuid,
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// A subscription and its messages.
+#[derive(Debug)]
+pub(crate) struct Subscription {
+    pub(crate) config: SubscriptionConfig,
+    messages: Queue,
+    dead_letters: Queue,
+    last_sequence_number: i64,
+}
+
+impl Subscription {
+    pub(crate) fn new(config: SubscriptionConfig) -> Self {
+        Self { config, messages: Queue::default(), dead_letters: Queue::default(), last_sequence_number: 0 }
+    }
+
+    pub(crate) fn queue(&self, queue: SubQueue) -> &Queue {
+        match queue {
+            SubQueue::Messages => &self.messages,
+            SubQueue::DeadLetters => &self.dead_letters,
+        }
+    }
+
+    /// Takes a message in.
+    pub(crate) fn enqueue(&mut self, message: Arc<Message>, enqueued_sequence_number: i64, now: OffsetDateTime) {
+        self.last_sequence_number += 1;
+        let time_to_live = [message.time_to_live, self.config.default_time_to_live].into_iter().flatten().min();
+        let entry = Entry {
+            message,
+            enqueued_sequence_number,
+            enqueued_at: now,
+            time_to_live,
+            delivery_count: 0,
+            deferred: false,
+            lock: None,
+        };
+        self.messages.insert(self.last_sequence_number, entry);
+    }
+
+    /// Gives the first message that can be received to a receiver, locked.
+    pub(crate) fn receive(&mut self, queue: SubQueue, now: OffsetDateTime) -> Option<Delivery> {
+        let sequence_number = self.first_ready(queue, now)?;
+        self.lock(queue, sequence_number, now)
+    }
+
+    /// Gives the first message that can be received to a receiver, for good.
+    pub(crate) fn receive_and_delete(&mut self, queue: SubQueue, now: OffsetDateTime) -> Option<Vec<u8>> {
+        let sequence_number = self.first_ready(queue, now)?;
+        let entry = self.queue_mut(queue).remove(sequence_number)?;
+        Some(entry.encode(sequence_number, false))
+    }
+
+    /// Gives a deferred message to a receiver, locked. Nothing unless it is there, deferred and not locked.
+    pub(crate) fn receive_deferred(
+        &mut self,
+        queue: SubQueue,
+        sequence_number: i64,
+        now: OffsetDateTime,
+    ) -> Option<Delivery> {
+        self.release_expired_locks(queue, now);
+        let entry = self.queue(queue).get(sequence_number)?;
+        if !entry.deferred || entry.lock.is_some() {
+            return None;
+        }
+        self.lock(queue, sequence_number, now)
+    }
+
+    /// Carries out what a receiver wants, if its lock still holds.
+    pub(crate) fn settle(
+        &mut self,
+        queue: SubQueue,
+        lock_token: Uuid,
+        outcome: &Outcome,
+        now: OffsetDateTime,
+    ) -> Result<(), LockLost> {
+        let sequence_number = self.queue(queue).locked(lock_token, now)?;
+        match outcome {
+            Outcome::Complete => drop(self.queue_mut(queue).remove(sequence_number)),
+            Outcome::Abandon => self.give_back(queue, sequence_number),
+            Outcome::Defer => self.queue_mut(queue).unlock(sequence_number, true),
+            Outcome::DeadLetter { reason, description } => {
+                self.dead_letter(queue, sequence_number, reason.as_deref(), description.as_deref());
+            }
+        }
+        Ok(())
+    }
+
+    /// Prolongs a lock, and says until when.
+    pub(crate) fn renew(
+        &mut self,
+        queue: SubQueue,
+        lock_token: Uuid,
+        now: OffsetDateTime,
+    ) -> Result<OffsetDateTime, LockLost> {
+        let until = now + self.config.lock_duration;
+        self.queue_mut(queue).renew(lock_token, until, now)?;
+        Ok(until)
+    }
+
+    /// Every message from a sequence number on, locked, deferred and expired ones too.
+    pub(crate) fn peek(
+        &mut self,
+        queue: SubQueue,
+        from: i64,
+        now: OffsetDateTime,
+    ) -> impl Iterator<Item = (i64, &Entry)> {
+        self.release_expired_locks(queue, now);
+        self.queue(queue).peek(from)
+    }
+
+    /// Every message of a queue, for tests to look at.
+    pub(crate) fn inspect(&mut self, queue: SubQueue, now: OffsetDateTime) -> Vec<StoredMessage> {
+        self.peek(queue, i64::MIN, now).map(|(number, entry)| StoredMessage::new(number, entry)).collect()
+    }
+
+    /// When a message may become available again without anybody doing anything.
+    pub(crate) fn next_lock_expiry(&self, queue: SubQueue) -> Option<OffsetDateTime> {
+        self.queue(queue).next_lock_expiry()
+    }
+
+    /// Takes a message away, whatever its state.
+    pub(crate) fn remove(&mut self, sequence_number: i64) -> bool {
+        self.messages.remove(sequence_number).is_some()
+    }
+
+    fn queue_mut(&mut self, queue: SubQueue) -> &mut Queue {
+        match queue {
+            SubQueue::Messages => &mut self.messages,
+            SubQueue::DeadLetters => &mut self.dead_letters,
+        }
+    }
+
+    fn lock(&mut self, queue: SubQueue, sequence_number: i64, now: OffsetDateTime) -> Option<Delivery> {
+        let lock = Lock { token: Uuid::new_v4(), until: now + self.config.lock_duration };
+        let bytes = self.queue_mut(queue).lock(sequence_number, lock)?;
+        Some(Delivery { lock_token: lock.token, bytes })
+    }
+
+    /// The first message that can be received. Expired ones before it are taken out: as on the service, a message may
+    /// outlive its time until somebody asks for it.
+    fn first_ready(&mut self, queue: SubQueue, now: OffsetDateTime) -> Option<i64> {
+        self.release_expired_locks(queue, now);
+        loop {
+            let sequence_number = self.queue(queue).first_ready()?;
+            let expires_at = self.queue(queue).get(sequence_number)?.expires_at();
+            // Messages in a dead-letter queue do not expire.
+            if queue == SubQueue::DeadLetters || expires_at.is_none_or(|at| at > now) {
+                return Some(sequence_number);
+            }
+            if self.config.dead_letter_on_expiration {
+                let description = "The message expired and was dead lettered.";
+                self.dead_letter(queue, sequence_number, Some("TTLExpiredException"), Some(description));
+            } else {
+                self.queue_mut(queue).remove(sequence_number);
+            }
+        }
+    }
+
+    fn release_expired_locks(&mut self, queue: SubQueue, now: OffsetDateTime) {
+        for sequence_number in self.queue(queue).expired_locks(now) {
+            self.give_back(queue, sequence_number);
+        }
+    }
+
+    /// Makes a message available again, unless it was delivered too often.
+    fn give_back(&mut self, queue: SubQueue, sequence_number: i64) {
+        let max = self.config.max_delivery_count;
+        let deliveries = self.queue(queue).get(sequence_number).map_or(0, |entry| entry.delivery_count);
+        if queue == SubQueue::Messages && deliveries >= max {
+            let description = format!("Message could not be consumed after {max} delivery attempts.");
+            self.dead_letter(queue, sequence_number, Some("MaxDeliveryCountExceeded"), Some(&description));
+        } else {
+            self.queue_mut(queue).unlock(sequence_number, false);
+        }
+    }
+
+    /// Moves a message to the dead-letter queue; one that is there already stays.
+    fn dead_letter(&mut self, queue: SubQueue, sequence_number: i64, reason: Option<&str>, description: Option<&str>) {
+        let Some(mut entry) = self.queue_mut(queue).remove(sequence_number) else { return };
+        entry.message = entry.message.dead_lettered(reason, description);
+        entry.lock = None;
+        entry.deferred = false;
+        self.dead_letters.insert(sequence_number, entry);
+    }
+}
+
+/// A message in a subscription, for assertions.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredMessage {
+    /// Its place in the subscription.
+    pub sequence_number: i64,
+    /// Its id in canonical text: a string as it is, a ulong in decimal, a uuid hyphenated, a binary in hex.
+    pub message_id: Option<String>,
+    /// Names and values of those application properties whose names are text.
+    pub application_properties: Vec<(String, Value)>,
+    /// How often it has been delivered.
+    pub delivery_count: u32,
+    /// Whether a receiver holds it.
+    pub locked: bool,
+    /// Whether it was set aside.
+    pub deferred: bool,
+    /// When it came in.
+    pub enqueued_at: OffsetDateTime,
+}
+
+impl StoredMessage {
+    fn new(sequence_number: i64, entry: &Entry) -> Self {
+        let named = |(key, value): (Value, Value)| match key {
+            Value::String(name) => Some((name, value)),
+            Value::Symbol(name) => Some((name.into_inner(), value)),
+            _ => None,
+        };
+        Self {
+            sequence_number,
+            message_id: entry.message.properties().first().and_then(message_id_text),
+            application_properties: entry.message.application_properties().into_iter().filter_map(named).collect(),
+            delivery_count: entry.delivery_count,
+            locked: entry.lock.is_some(),
+            deferred: entry.deferred,
+            enqueued_at: entry.enqueued_at,
+        }
+    }
+}

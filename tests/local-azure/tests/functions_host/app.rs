@@ -1,0 +1,91 @@
+//! Apps to start hosts of.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+use std::{env, fs};
+
+use local_azure::functions_host::{FunctionsHost, HostConfig, Invocation, LogRecord, Outcome};
+use serde_json::json;
+use tempfile::TempDir;
+use tokio::time::timeout;
+
+/// How long something that is sure to happen may take on a busy machine.
+pub const SOON: Duration = Duration::from_secs(20);
+
+/// What the odd handler says first.
+const STARTED: &str = "odd-handler listens";
+
+/// The scaler's own `host.json` and `function.json`.
+pub const SCALER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+
+/// A host whose handler is `odd-handler`, and what it needs as long as it lives.
+pub struct OddHost {
+    pub host: FunctionsHost,
+    _state_folder: TempDir,
+}
+
+/// Starts the scaler's app with the odd handler in the scaler's place, made odd by these settings.
+pub async fn odd_host(settings: &[(&str, &str)]) -> OddHost {
+    odd_host_with(settings, |_| {}).await
+}
+
+/// The same, started otherwise.
+pub async fn odd_host_with(settings: &[(&str, &str)], change: impl FnOnce(&mut HostConfig)) -> OddHost {
+    let state_folder = tempfile::tempdir().unwrap();
+    let mut config = HostConfig::new(SCALER, odd_settings(settings), state_folder.path());
+    change(&mut config);
+    OddHost { host: FunctionsHost::start(config).await.unwrap(), _state_folder: state_folder }
+}
+
+/// Settings that put the odd handler in the place of an app's own.
+pub fn odd_settings(settings: &[(&str, &str)]) -> BTreeMap<String, String> {
+    let executable = "AzureFunctionsJobHost__customHandler__description__defaultExecutablePath";
+    let mut all = BTreeMap::from([(executable.to_owned(), env!("CARGO_BIN_EXE_odd-handler").to_owned())]);
+    all.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+    all
+}
+
+/// An app with one function, `Tick`, whose timer's binding has these members beside its type and name.
+pub fn timer_app(timer: &serde_json::Value) -> TempDir {
+    let app = tempfile::tempdir().unwrap();
+    fs::create_dir(app.path().join("Tick")).unwrap();
+    let host = json!({ "version": "2.0", "customHandler": { "description": { "defaultExecutablePath": "none" } } });
+    let mut binding = json!({ "type": "timerTrigger", "direction": "in", "name": "tick" });
+    binding.as_object_mut().unwrap().extend(timer.as_object().unwrap().clone());
+    fs::write(app.path().join("host.json"), host.to_string()).unwrap();
+    fs::write(app.path().join("Tick/function.json"), json!({ "bindings": [binding] }).to_string()).unwrap();
+    app
+}
+
+impl OddHost {
+    /// Invokes the scaler's function as a run by hand does.
+    pub async fn invoke(&self) -> Outcome {
+        self.host.invoke(&self.invocation().await).await
+    }
+
+    pub async fn invocation(&self) -> Invocation {
+        self.host.invocation("ScaleTimer").await.unwrap()
+    }
+
+    /// The record that says this, which comes soon.
+    pub async fn record(&self, text: &str) -> LogRecord {
+        let found = self.host.records().find(text, SOON).await;
+        found.unwrap_or_else(|| panic!("no record says {text}: {:#?}", self.host.records().all()))
+    }
+
+    /// How many processes of the handler have been started, as far as they have said so.
+    pub fn starts(&self) -> usize {
+        self.host.records().all().iter().filter(|record| record.message.contains(STARTED)).count()
+    }
+
+    /// Waits until so many have been.
+    pub async fn started(&self, count: usize) {
+        let mut records = self.host.records().follow();
+        let started = async {
+            for _ in 0..count {
+                while !records.recv().await.expect("the host lives").message.contains(STARTED) {}
+            }
+        };
+        timeout(SOON, started).await.unwrap_or_else(|_| panic!("{count} processes: {:#?}", self.host.records().all()));
+    }
+}

@@ -1,0 +1,59 @@
+//! Subscriptions of topics.
+
+use std::sync::Arc;
+
+use local_azure::resource_manager::{ResourceManagerConfig, TopicSubscription};
+use serde_json::Value;
+
+use crate::support::Azure;
+
+const TOPIC: &str = "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg-workers/providers/\
+                     Microsoft.ServiceBus/namespaces/sb-jobs/topics/jobs/subscriptions?api-version=2021-11-01";
+
+async fn azure() -> Azure {
+    let topics = |namespace: &str, topic: &str| {
+        let subscriptions = ["team-a", "team-b", "team-c"].map(|name| TopicSubscription::active(name, 7));
+        ((namespace, topic) == ("sb-jobs", "jobs")).then(|| subscriptions.to_vec())
+    };
+    Azure::with(ResourceManagerConfig { topics: Arc::new(topics), topic_page_size: 2, ..Default::default() }).await
+}
+
+fn names(page: &Value) -> Vec<&str> {
+    page["value"].as_array().unwrap().iter().map(|item| item["name"].as_str().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn subscriptions_come_in_pages() {
+    let azure = azure().await;
+    let first = azure.get(TOPIC).await.body;
+    assert_eq!(names(&first), ["team-a", "team-b"]);
+    assert_eq!(first["value"][0]["properties"]["countDetails"]["activeMessageCount"], 7);
+    let link = first["nextLink"].as_str().unwrap();
+    assert!(link.ends_with("?api-version=2021-11-01&$skip=2&$top=2"), "{link}");
+    let second = azure.get(link).await.body;
+    assert_eq!(names(&second), ["team-c"]);
+    assert_eq!(second.get("nextLink"), None);
+}
+
+#[tokio::test]
+async fn the_client_may_say_how_many_it_wants() {
+    let azure = azure().await;
+    assert_eq!(names(&azure.get(&format!("{TOPIC}&$top=3")).await.body).len(), 3);
+    for odd in ["$top=0", "$top=1001", "$top=many", "$skip=1001", "$skip=-1"] {
+        assert_eq!(azure.get(&format!("{TOPIC}&{odd}")).await.code(), (400, "BadRequest"), "{odd}");
+    }
+}
+
+#[tokio::test]
+async fn a_topic_that_is_not_there_has_no_subscriptions() {
+    let azure = azure().await;
+    let reply = azure.get(&TOPIC.replace("topics/jobs", "topics/other")).await;
+    assert_eq!(reply.code(), (404, "ParentResourceNotFound"));
+}
+
+#[tokio::test]
+async fn service_bus_has_its_own_api_versions() {
+    let azure = azure().await;
+    let reply = azure.get(&TOPIC.replace("2021-11-01", "2023-05-01")).await;
+    assert_eq!(reply.code(), (400, "NoRegisteredProviderFound"));
+}

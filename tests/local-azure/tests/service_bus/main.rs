@@ -1,0 +1,8 @@
+//! The local Service Bus over real sockets.
+
+mod access;
+mod faults;
+mod peek;
+mod protocol;
+mod receive;
+mod support;

@@ -1,0 +1,74 @@
+//! The commands, what they print and what they exit with.
+
+use local_azure::resource_manager::OperationKind::{DeleteGroup, GetLogs, ListGroups, PutGroup};
+use local_azure::resource_manager::{Answer, Fault};
+
+use crate::support::{World, messages};
+
+#[tokio::test]
+async fn help_says_what_there_is() {
+    let world = World::new(&[]).await;
+    let help = world.run(&["--help"]).await;
+    assert_eq!(help.exit_code, 0);
+    insta::assert_snapshot!(help.output);
+    let unknown = world.run(&["scale"]).await;
+    assert_eq!(unknown.exit_code, 64);
+    assert!(unknown.log.contains("unrecognized subcommand 'scale'"), "{unknown:#?}");
+}
+
+#[tokio::test]
+async fn a_plan_says_what_a_pass_would_do_and_does_nothing() {
+    let world = World::new(&["a"]).await;
+    world.send("a", messages("m", 2));
+    let plan = world.run(&["plan"]).await;
+    assert_eq!(plan.exit_code, 0, "{plan:#?}");
+    assert!(plan.output.contains("2 to be created"), "{plan:#?}");
+    let json = world.run(&["plan", "--json"]).await.report();
+    assert_eq!(json["message_counts"]["to_be_created"], 2);
+    for kind in [PutGroup, DeleteGroup, GetLogs] {
+        assert_eq!(world.calls(kind), Vec::<String>::new());
+    }
+}
+
+#[tokio::test]
+async fn a_dry_run_does_nothing_either() {
+    let mut world = World::new(&["a"]).await;
+    world.set("PROVISIONING_DRY_RUN", "true");
+    world.send("a", messages("m", 2));
+    let pass = world.pass().await;
+    assert_eq!(pass.messages()["to_be_created"], 2);
+    assert_eq!(world.calls(PutGroup), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn once_prints_a_summary_for_people_and_a_report_for_programs() {
+    let world = World::new(&["a"]).await;
+    world.send("a", messages("m", 1));
+    let summary = world.run(&["once"]).await;
+    assert_eq!(summary.exit_code, 0);
+    assert!(summary.output.starts_with("Pass of ") && summary.output.contains("1 created"), "{summary:#?}");
+    let report = world.run(&["once", "--json"]).await.report();
+    assert_eq!(report["capacity"]["active"], 1);
+}
+
+#[tokio::test]
+async fn check_says_of_each_service_whether_it_can_be_used() {
+    let mut world = World::new(&["a", "b"]).await;
+    let check = world.run(&["check"]).await;
+    assert_eq!(check.exit_code, 0, "{check:#?}");
+    assert_eq!(check.output.lines().filter(|line| line.contains(": ok, ")).count(), 3, "{check:#?}");
+    world.azure.resource_manager.inject(Fault::always(ListGroups).answers(Answer::forbidden("list")));
+    let wrong = world.environment["SB_CONNECTION_STR"].replace("local-azure-key", "another");
+    world.set("SB_CONNECTION_STR", wrong);
+    let check = world.run(&["check"]).await;
+    assert_eq!(check.exit_code, 1, "{check:#?}");
+    assert_eq!(check.output.lines().filter(|line| line.contains(": failed. ")).count(), 2, "{check:#?}");
+}
+
+#[tokio::test]
+async fn a_misspelt_setting_is_warned_of() {
+    let mut world = World::new(&["a"]).await;
+    world.set("PROVISIONING_MAX_WORKER", "8");
+    let pass = world.pass().await;
+    assert!(pass.log.contains("WARN") && pass.log.contains("PROVISIONING_MAX_WORKERS"), "{}", pass.log);
+}

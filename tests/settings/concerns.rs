@@ -1,0 +1,132 @@
+//! What holds for single settings, and between some of them.
+
+use aci_scaler::settings::{EnvironmentValue, LogFormat, LogSettings, RegistrySettings, ServiceBusAuth, Settings};
+
+use crate::{IDENTITY, errors, load, minimal, variables};
+
+#[test]
+fn the_least_memory_is_at_most_the_most() {
+    insta::assert_snapshot!(
+        errors(&[("ACI_MAX_MEMORY_GB", "0.4")]),
+        @r#"ACI_MIN_MEMORY_GB="0.5": expected at most ACI_MAX_MEMORY_GB (0.4)"#
+    );
+    let settings = load(&[("ACI_MIN_MEMORY_GB", "4"), ("ACI_MAX_MEMORY_GB", "4.0")]).unwrap();
+    assert_eq!(settings.aci.min_memory, settings.aci.max_memory);
+}
+
+#[test]
+fn the_image_is_pulled_with_a_password_or_with_an_identity() {
+    let server = ("ACR_SERVER", "myregistry.azurecr.io");
+    let (username, password, identity) = (("ACR_USERNAME", "u"), ("ACR_PASSWORD", "p"), ("ACR_IDENTITY", IDENTITY));
+    let registry = |pairs: &[_]| load(pairs).map(|settings| settings.registry);
+    assert!(matches!(registry(&[server, username, password]), Ok(Some(RegistrySettings::Password { .. }))));
+    assert!(matches!(registry(&[server, identity]), Ok(Some(RegistrySettings::Identity { .. }))));
+    insta::assert_snapshot!(errors(&[server, username]), @"ACR_PASSWORD is not set: ACR_SERVER, ACR_USERNAME and ACR_PASSWORD go together (or ACR_SERVER and ACR_IDENTITY)");
+    insta::assert_snapshot!(errors(&[identity]), @"ACR_SERVER is not set: ACR_IDENTITY needs it");
+    insta::assert_snapshot!(errors(&[server, username, password, identity]), @r#"ACR_IDENTITY="/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/puller": expected either it or ACR_USERNAME and ACR_PASSWORD"#);
+}
+
+#[test]
+fn a_cloud_has_its_own_addresses() {
+    let cloud = |pairs: &[_]| {
+        let mut environment = minimal();
+        environment.remove("SB_CONNECTION_STR");
+        environment.extend(variables(pairs));
+        let settings = Settings::from_environment(&environment).unwrap();
+        assert!(matches!(settings.service_bus.auth, ServiceBusAuth::Entra));
+        let azure = settings.azure;
+        format!("{} {} {}", azure.resource_manager, azure.resource_manager_audience, settings.service_bus.host)
+    };
+    let namespace = ("SB_NAMESPACE", "myns");
+    insta::assert_snapshot!(cloud(&[namespace]), @"https://management.azure.com/ https://management.azure.com myns.servicebus.windows.net");
+    insta::assert_snapshot!(cloud(&[namespace, ("AZURE_CLOUD", "azureusgovernment")]), @"https://management.usgovcloudapi.net/ https://management.usgovcloudapi.net myns.servicebus.usgovcloudapi.net");
+    insta::assert_snapshot!(cloud(&[namespace, ("AZURE_CLOUD", "AzureChinaCloud")]), @"https://management.chinacloudapi.cn/ https://management.chinacloudapi.cn myns.servicebus.chinacloudapi.cn");
+    let endpoint = ("AZURE_RESOURCE_MANAGER_ENDPOINT", "http://localhost:7072");
+    insta::assert_snapshot!(cloud(&[namespace, ("AZURE_CLOUD", "AzureChinaCloud"), endpoint]), @"http://localhost:7072/ https://management.chinacloudapi.cn myns.servicebus.chinacloudapi.cn");
+}
+
+#[test]
+fn plain_http_is_for_this_machine_only() {
+    for endpoint in ["http://127.9.9.9:1", "http://[::1]:7072/", "http://localhost", "https://arm.example:444"] {
+        assert!(load(&[("AZURE_RESOURCE_MANAGER_ENDPOINT", endpoint)]).is_ok(), "{endpoint}");
+    }
+}
+
+#[test]
+fn the_namespace_is_taken_from_the_host_where_the_host_tells_it() {
+    let settings = load(&[]).unwrap();
+    assert_eq!(settings.service_bus.namespace, "myns");
+    assert_eq!(settings.service_bus.resource_group, "rg");
+    let settings = load(&[("SB_NAMESPACE", "primary"), ("SB_RESOURCE_GROUP", "messaging")]).unwrap();
+    assert_eq!(settings.service_bus.namespace, "primary");
+    assert_eq!(settings.service_bus.host, "myns.servicebus.windows.net");
+    assert_eq!(settings.service_bus.resource_group, "messaging");
+    let emulator = "Endpoint=sb://127.0.0.1;SharedAccessKeyName=n;SharedAccessKey=k;UseDevelopmentEmulator=true";
+    insta::assert_snapshot!(errors(&[("SB_CONNECTION_STR", emulator)]), @"SB_NAMESPACE is not set: the host 127.0.0.1 in SB_CONNECTION_STR does not tell it");
+    assert!(load(&[("SB_CONNECTION_STR", emulator), ("SB_NAMESPACE", "local")]).is_ok());
+}
+
+#[test]
+fn a_connection_string_for_another_topic_is_refused() {
+    let connection = |entity: &str| format!("{};EntityPath={entity}", minimal()["SB_CONNECTION_STR"]);
+    assert!(load(&[("SB_CONNECTION_STR", &connection("Files"))]).is_ok());
+    insta::assert_snapshot!(errors(&[("SB_CONNECTION_STR", &connection("other"))]), @r#"SB_CONNECTION_STR=(secret): expected an EntityPath that is SB_TOPIC_NAME ("files"), or none"#);
+}
+
+#[test]
+fn lists_and_regions_are_written_in_one_way() {
+    let settings = load(&[("SKIP_SUBSCRIPTIONS", " Small, ,601-1GB,"), ("ACI_LOCATION", "West Europe")]).unwrap();
+    assert_eq!(settings.processing.skip_subscriptions, ["601-1gb", "small"].map(str::to_owned).into());
+    assert_eq!(settings.aci.location, "westeurope");
+}
+
+#[test]
+fn instance_variables_go_to_the_container_without_the_prefix_and_secrets_as_secrets() {
+    let settings = load(&[
+        ("INSTANCE_TOPIC", " files "),
+        ("INSTANCE_api_key", "1"),
+        ("INSTANCE_CLIENT_SECRET", "2"),
+        ("INSTANCE_DbPassword", "3"),
+        ("INSTANCE_TOKEN", "4"),
+        ("INSTANCE_SB_CONNECTION_STRING", "5"),
+        ("INSTANCE_CONN_STR", "6"),
+        ("INSTANCE_LICENCE", "7"),
+        ("INSTANCE_SUBSCRIPTION_ENV_NAME", "SUBSCRIPTION"),
+        ("ACI_SECURE_ENV", "LICENCE"),
+    ]);
+    let container = settings.unwrap().container;
+    assert_eq!(container.subscription_variable.as_deref(), Some("SUBSCRIPTION"));
+    let plain: Vec<_> = container
+        .variables
+        .iter()
+        .filter_map(|(name, value)| match value {
+            EnvironmentValue::Plain(value) => Some((name.as_str(), value.as_str())),
+            EnvironmentValue::Secure(_) => None,
+        })
+        .collect();
+    assert_eq!(plain, [("TOPIC", " files ")]);
+    assert_eq!(container.variables.len(), 8);
+}
+
+#[test]
+fn instance_variables_that_no_container_can_have_are_refused() {
+    insta::assert_snapshot!(errors(&[("INSTANCE_", "a"), ("INSTANCE_A-B", "a"), ("INSTANCE_C", "\u{FFFD}")]), @r"
+    INSTANCE_=(secret): expected a name of 1 to 63 letters, digits and _ after the prefix
+    INSTANCE_A-B=(secret): expected a name of 1 to 63 letters, digits and _ after the prefix
+    INSTANCE_C=(secret): expected UTF-8
+    ");
+    insta::assert_snapshot!(errors(&[("INSTANCE_Topic", "a"), ("INSTANCE_TOPIC", "b")]), @"INSTANCE_Topic=(secret): it differs from INSTANCE_TOPIC only in case");
+    insta::assert_snapshot!(errors(&[("INSTANCE_TOPIC", "a"), ("INSTANCE_SUBSCRIPTION_ENV_NAME", "topic")]), @r#"INSTANCE_SUBSCRIPTION_ENV_NAME="topic": INSTANCE_TOPIC sets that variable already"#);
+    insta::assert_snapshot!(errors(&[("INSTANCE_TOPIC", "a"), ("ACI_SECURE_ENV", "TOPIC,LICENCE")]), @r#"ACI_SECURE_ENV="TOPIC,LICENCE": there is no INSTANCE_LICENCE"#);
+}
+
+#[test]
+fn the_log_is_set_before_all_else() {
+    let logs = |pairs: &[_]| LogSettings::from_environment(&variables(pairs)).unwrap();
+    assert_eq!(logs(&[]), LogSettings::default());
+    let json = logs(&[("LOG_LEVEL", "WARNING"), ("LOG_FORMAT", "JSON")]);
+    assert_eq!(json, LogSettings { directives: "warn".to_owned(), format: LogFormat::Json });
+    assert_eq!(logs(&[("LOG_LEVEL", "Info, aci_scaler=debug")]).directives, "info,aci_scaler=debug");
+    assert_eq!(logs(&[("LOG_LEVEL", "info"), ("RUST_LOG", "aci_scaler")]).directives, "aci_scaler");
+    assert!(LogSettings::from_environment(&variables(&[("LOG_LEVEL", "inof")])).is_err());
+}
