@@ -49,7 +49,7 @@ impl Scene {
     pub fn draw(random: &mut Random) -> Self {
         let mut settings = settings();
         settings.aci.max_instances = u32::try_from(random.within(1..9)).expect("it is small");
-        settings.aci.max_runtime = random.chance(150).then_some(Duration::from_secs(900));
+        settings.aci.max_runtime = random.chance(150).then_some(Duration::from_mins(15));
         settings.aci.provisioning_timeout = Duration::from_secs(random.pick(&[120, 600, 1800]));
         let processing = &mut settings.processing;
         processing.max_workers = NonZeroUsize::new(random.pick(&[1, 2, 4])).expect("none is zero");
@@ -105,7 +105,7 @@ fn settings() -> Settings {
             memory_multiplier: 8.into(),
             min_memory: memory("0.5"),
             max_memory: memory("240"),
-            provisioning_timeout: Duration::from_secs(1800),
+            provisioning_timeout: Duration::from_mins(30),
             max_runtime: None,
         },
         registry: None,
@@ -123,12 +123,12 @@ fn settings() -> Settings {
             max_workers: NonZeroUsize::MIN,
             peek_page: NonZeroU32::MIN,
             peek_depth: NonZeroU32::MIN,
-            retry_backoff: Duration::from_secs(60),
+            retry_backoff: Duration::from_mins(1),
             max_attempts: NonZeroU32::MIN,
             delete_orphans: false,
-            orphan_grace: Duration::from_secs(600),
+            orphan_grace: Duration::from_mins(10),
             dry_run: false,
-            pass_deadline: Duration::from_secs(240),
+            pass_deadline: Duration::from_mins(4),
         },
         container: ContainerEnvironment::default(),
         logs: LogSettings::default(),
