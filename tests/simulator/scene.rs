@@ -53,7 +53,7 @@ impl Scene {
         settings.aci.provisioning_timeout = Duration::from_secs(random.pick(&[120, 600, 1800]));
         let processing = &mut settings.processing;
         processing.max_workers = NonZeroUsize::new(random.pick(&[1, 2, 4])).expect("none is zero");
-        processing.peek_page = NonZeroU32::new(random.pick(&[1, 2, 5, 250])).expect("none is zero");
+        processing.peek_page = NonZeroU32::new(random.pick(&[5, 25, 250])).expect("none is zero");
         processing.peek_depth = NonZeroU32::new(random.pick(&[50, 10_000])).expect("none is zero");
         processing.retry_backoff = Duration::from_secs(random.pick(&[60, 60, 60, 60, 30, 300, 0]));
         processing.max_attempts = NonZeroU32::new(random.pick(&[10, 10, 3])).expect("none is zero");
