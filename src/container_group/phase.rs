@@ -75,8 +75,8 @@ mod tests {
     use crate::container_group::{ContainerState, GroupName};
     use crate::test_support::NOW;
 
-    fn group(provisioning: &str, states: &[Option<ContainerState>]) -> ContainerGroup {
-        let container = |state: &Option<ContainerState>| Container { name: "worker".into(), state: state.clone() };
+    fn group(provisioning: &str, states: &[ContainerState]) -> ContainerGroup {
+        let container = |state: &ContainerState| Container { name: "worker".into(), state: Some(state.clone()) };
         ContainerGroup {
             name: GroupName::parse("g").unwrap(),
             tags: BTreeMap::new(),
@@ -85,17 +85,17 @@ mod tests {
         }
     }
 
-    fn state(word: &str, exit_code: Option<i64>, started: i64, finished: Option<i64>) -> Option<ContainerState> {
-        Some(ContainerState {
+    fn state(word: &str, exit_code: Option<i64>, started: i64, finished: Option<i64>) -> ContainerState {
+        ContainerState {
             state: word.into(),
             exit_code,
             started_at: Some(NOW + Duration::seconds(started)),
             finished_at: finished.map(|finished| NOW + Duration::seconds(finished)),
             detail_status: None,
-        })
+        }
     }
 
-    fn ending(provisioning: &str, states: &[Option<ContainerState>]) -> Ending {
+    fn ending(provisioning: &str, states: &[ContainerState]) -> Ending {
         let Phase::Ended(ending) = group(provisioning, states).phase() else { panic!("{states:?}") };
         ending
     }
@@ -104,7 +104,7 @@ mod tests {
     fn a_group_starts_until_all_its_containers_have_been_started() {
         let running = state("Running", None, 5, None);
         assert_eq!(group("Pending", &[]).phase(), Phase::Starting);
-        assert_eq!(group("Pending", &[None]).phase(), Phase::Starting);
+        assert_eq!(group("Pending", &[ContainerState::default()]).phase(), Phase::Starting);
         assert_eq!(group("Succeeded", &[running.clone(), state("waiting", None, 0, None)]).phase(), Phase::Starting);
         let since = Some(NOW + Duration::seconds(5));
         assert_eq!(group("Succeeded", std::slice::from_ref(&running)).phase(), Phase::Running { since });
@@ -126,7 +126,10 @@ mod tests {
         let both = ending("Succeeded", &[exit(0, Some(9)), exit(5, Some(7))]);
         assert_eq!((both.at, both.ran), (Some(NOW + Duration::seconds(9)), Duration::seconds(9)));
         assert_eq!(ending("Succeeded", &[exit(0, Some(9)), exit(0, None)]).at, None);
-        assert_eq!(ending("Failed", &[None]), Ending { success: false, at: None, ran: Duration::ZERO });
+        assert_eq!(
+            ending("Failed", &[ContainerState::default()]),
+            Ending { success: false, at: None, ran: Duration::ZERO }
+        );
         assert_eq!(ending("Succeeded", &[exit(9, Some(0))]).ran, Duration::ZERO);
     }
 }

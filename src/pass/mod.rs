@@ -9,6 +9,7 @@
 mod apply;
 mod last_words;
 mod observe;
+mod outcome;
 pub mod report;
 
 #[cfg(test)]

@@ -134,7 +134,9 @@ impl Judge<'_> {
         let is_record =
             |verdict: &Verdict| matches!(verdict, Verdict::Stay(Keep::Record { .. } | Keep::MessageUnknown));
         let records: Vec<_> = (0..verdicts.len()).filter(|index| is_record(&verdicts[*index])).collect();
-        let groups = self.census.capacity().active as usize + creates.len() + records.len();
+        // What could not be read may not even be there, which is no reason to lose a record.
+        let active = self.census.entries.iter().filter(|entry| entry.read && entry.state.is_active()).count();
+        let groups = active + creates.len() + records.len();
         let excess = groups.saturating_sub(records::limit(self.rules.max_instances)).min(records.len());
         let replaced: HashSet<_> = creates.iter().filter_map(|create| create.after.as_ref()).collect();
         let is_replaced = |index: &usize| replaced.contains(&self.census.entries[*index].name);

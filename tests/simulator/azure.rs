@@ -18,8 +18,6 @@ pub struct Process {
     /// One of its kind: a process that is started again is another one.
     pub number: u32,
     pub settings: Settings,
-    /// How wrong its clock is.
-    pub skew: Millis,
     pub pass: AtomicU64,
     pub pass_started_at: AtomicI64,
     /// The pass in which it was told to create no more.

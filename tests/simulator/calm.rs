@@ -26,9 +26,10 @@ impl Calm {
             MessageOutcome::Invalid { .. }
             | MessageOutcome::Deferred
             | MessageOutcome::Expired
-            | MessageOutcome::Parked { .. } => true,
+            | MessageOutcome::Parked { .. }
             // The message before it may be parked or of no use.
-            MessageOutcome::Duplicate | MessageOutcome::Finished { .. } => true,
+            | MessageOutcome::Duplicate
+            | MessageOutcome::Finished { .. } => true,
             _ => world.waiting(&report.message.subscription, report.message.sequence_number).is_none(),
         });
         let read = report.subscriptions.iter().all(|subscription| subscription.to_the_end);
@@ -60,7 +61,7 @@ impl Calm {
             // An operator's group may be in its way.
             MessageOutcome::Finished { .. } if world.scene.budget.is_some() => false,
             MessageOutcome::Finished { group } => {
-                !world.groups.get(group).is_some_and(|group| group.kept_since.is_some())
+                world.groups.get(group).is_none_or(|group| group.kept_since.is_none())
             }
             _ => room,
         });

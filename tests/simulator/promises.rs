@@ -18,11 +18,11 @@ pub const MAX_SKEW: Millis = 2 * SECOND;
 
 impl World {
     /// Carries out a request.
-    pub fn carry_out(&mut self, write: Write, at: Millis) {
+    pub fn carry_out(&mut self, write: &Write, at: Millis) {
         let answer = match &write.what {
-            What::Put(spec) => self.put(spec, &write, at),
-            What::Delete(name) => self.delete(name, &write, at),
-            What::Tag(name, tags) => self.tag(name, tags, &write),
+            What::Put(spec) => self.put(spec, write, at),
+            What::Delete(name) => self.delete(name, write, at),
+            What::Tag(name, tags) => self.tag(name, tags, write),
         };
         *write.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
     }
@@ -34,7 +34,7 @@ impl World {
         }
         let Some(budget) = self.scene.budget else { return Ok(None) };
         if self.taken.len() >= budget {
-            return Err(ArmError::Throttled { code: "TooManyRequests".into(), retry_after: Duration::from_secs(60) });
+            return Err(ArmError::Throttled { code: "TooManyRequests".into(), retry_after: Duration::from_mins(1) });
         }
         self.taken.push_back(at);
         Ok(Some(u32::try_from(budget - self.taken.len()).unwrap_or(u32::MAX)))

@@ -46,11 +46,11 @@ impl Scene {
     pub fn draw(random: &mut Random) -> Self {
         let mut settings = settings();
         settings.aci.max_instances = u32::try_from(random.within(1..9)).expect("it is small");
-        settings.aci.max_runtime = random.chance(150).then_some(Duration::from_secs(900));
+        settings.aci.max_runtime = random.chance(150).then_some(Duration::from_mins(15));
         settings.aci.provisioning_timeout = Duration::from_secs(random.pick(&[120, 600, 1800]));
         let processing = &mut settings.processing;
         processing.max_workers = NonZeroUsize::new(random.pick(&[1, 2, 4])).expect("none is zero");
-        processing.peek_page = NonZeroU32::new(random.pick(&[1, 2, 5, 250])).expect("none is zero");
+        processing.peek_page = NonZeroU32::new(random.pick(&[5, 25, 250])).expect("none is zero");
         processing.peek_depth = NonZeroU32::new(random.pick(&[50, 10_000])).expect("none is zero");
         processing.retry_backoff = Duration::from_secs(random.pick(&[60, 60, 60, 60, 30, 300, 0]));
         processing.max_attempts = NonZeroU32::new(random.pick(&[10, 10, 3])).expect("none is zero");

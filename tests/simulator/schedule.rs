@@ -77,7 +77,6 @@ impl Schedule {
         let process = Arc::new(Process {
             number: self.processes,
             settings: settings.clone(),
-            skew,
             pass: 0.into(),
             pass_started_at: 0.into(),
             stopped_in: u64::MAX.into(),
@@ -99,8 +98,8 @@ impl Schedule {
             let mut world = self.slots[0].azure.world();
             world.something_happens();
             let crashes = world.scene.crashes;
-            let crashed: Vec<_> = self.slots.iter().map(|_| world.random.chance(crashes)).collect();
-            (world.random.within(SECOND..40 * SECOND), crashed, world.random.chance(10))
+            let killed: Vec<_> = self.slots.iter().map(|_| world.random.chance(crashes)).collect();
+            (world.random.within(SECOND..40 * SECOND), killed, world.random.chance(10))
         };
         for slot in &mut self.slots {
             slot.begin_pass();
@@ -152,7 +151,7 @@ impl Schedule {
             let slot = &mut self.slots[0];
             slot.next_pass_at = 0;
             slot.begin_pass();
-            tokio::time::sleep(Duration::from_secs(60)).await;
+            tokio::time::sleep(Duration::from_mins(1)).await;
             let report = slot.end_pass().await;
             let mut world = slot.azure.world();
             if let Some(report) = report

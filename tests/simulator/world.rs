@@ -52,6 +52,7 @@ pub struct Subscription {
 
 /// A message.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is true or not of any message")]
 pub struct Message {
     pub id: String,
     pub valid: bool,
@@ -119,7 +120,7 @@ impl World {
             match (write, group) {
                 (Some((at, index)), group) if at <= now && group.is_none_or(|(other, _)| at <= other) => {
                     let (_, write) = self.writes.swap_remove(index);
-                    self.carry_out(write, at);
+                    self.carry_out(&write, at);
                 }
                 (_, Some((at, name))) if at <= now => {
                     let name = name.clone();

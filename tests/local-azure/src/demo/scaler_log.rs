@@ -8,7 +8,7 @@ use crate::functions_host::{Level, LogRecord};
 const CONTAINER_LOG: &str = "container log: ";
 
 /// What the scaler says when it has deleted a group.
-const DELETED: &str = "deleted a finished container group";
+const DELETED: &str = "deleted a container group";
 
 /// What is to be told of a record of the host's log, and in whose name: the lines of containers that the scaler keeps,
 /// the groups that it deletes, and whatever somebody should look at. The scaler logs in JSON.
