@@ -53,7 +53,9 @@ fn main() {
         let (took, elapsed) = (processor_time() - before, began.elapsed());
         assert_eq!(peeked, MESSAGES);
         let [a_core, a_second] = [took, elapsed].map(|time| rate(peeked, time));
-        println!("peeked with omit-message-body {omit_body}: {a_core:.0}/s of one core, {a_second:.0}/s with this client");
+        println!(
+            "peeked with omit-message-body {omit_body}: {a_core:.0}/s of one core, {a_second:.0}/s with this client"
+        );
         slowest = slowest.min(a_core);
     }
     assert!(slowest >= MIN_PEEKED_A_SECOND, "slower than promised");

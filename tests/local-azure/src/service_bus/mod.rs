@@ -12,6 +12,7 @@ mod call_log;
 mod faults;
 mod outgoing;
 mod protocol;
+mod schedule;
 mod sections;
 mod signature;
 
@@ -213,7 +214,7 @@ impl ServiceBus {
         let now = clock::now();
         for message in messages {
             let message = message.into_stored();
-            self.0.shared.broker().publish(topic, message, now)?;
+            _ = self.0.shared.broker().publish(topic, message, now)?;
         }
         self.0.shared.available.send_replace(());
         Ok(())
