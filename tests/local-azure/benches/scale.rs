@@ -50,7 +50,7 @@ fn main() {
     for omit_body in [true, false] {
         let (before, began) = (processor_time(), Instant::now());
         let peeked = client.block_on(peek_all(&bus, omit_body));
-        let (took, elapsed) = (processor_time() - before, began.elapsed());
+        let (took, elapsed) = (processor_time().saturating_sub(before), began.elapsed());
         assert_eq!(peeked, MESSAGES);
         let [a_core, a_second] = [took, elapsed].map(|time| rate(peeked, time));
         println!(
@@ -108,7 +108,7 @@ fn fill(bus: &ServiceBus) {
 
 /// Peeks at everything, at 100 subscriptions at a time, each page by page.
 async fn peek_all(bus: &ServiceBus, omit_body: bool) -> usize {
-    let (mut peeks, mut peers) = (JoinSet::new(), Vec::new());
+    let (mut peeks, mut connections) = (JoinSet::new(), Vec::new());
     for topics in topics().collect::<Vec<_>>().chunks(TOPICS / 10) {
         let mut peer = Peer::connect(bus).await;
         for topic in topics {
@@ -130,7 +130,7 @@ async fn peek_all(bus: &ServiceBus, omit_body: bool) -> usize {
             }
         }
         // The connection ends with its handle.
-        peers.push(peer);
+        connections.push(peer);
     }
     peeks.join_all().await.into_iter().sum()
 }
