@@ -12,6 +12,7 @@ mod call_log;
 mod faults;
 mod outgoing;
 mod protocol;
+mod schedule;
 mod sections;
 mod signature;
 
@@ -202,7 +203,7 @@ impl ServiceBus {
         Ok(())
     }
 
-    /// Puts a message into a topic, as if it had been sent.
+    /// Puts a message into a topic, as if it had been sent. One that is scheduled needs a Tokio runtime.
     pub fn publish(&self, topic: &str, message: OutgoingMessage) -> Result<(), BrokerError> {
         self.publish_all(topic, [message])
     }
@@ -215,8 +216,7 @@ impl ServiceBus {
     ) -> Result<(), BrokerError> {
         let now = clock::now();
         for message in messages {
-            let message = message.into_stored();
-            self.0.shared.broker().publish(topic, message, now)?;
+            schedule::publish(&self.0.shared, topic, message.into_stored(), now)?;
         }
         self.0.shared.available.send_replace(());
         Ok(())

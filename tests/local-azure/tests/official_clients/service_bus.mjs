@@ -1,7 +1,8 @@
 // What the official JavaScript SDK expects of Service Bus, checked against the one it is given.
 //
 // Arguments: a connection string, and one with a wrong key. The topic `files` has the empty subscriptions `first`,
-// `second` and `brief` (whose locks last a second). Anything unexpected is an exception.
+// `second` and `brief` (whose locks last a second); the topic `more` has `strict` (two deliveries at most, expired messages
+// become dead letters) and `sessions` (which requires them). Anything unexpected is an exception.
 
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
@@ -84,6 +85,41 @@ while (returned === undefined) {
 assert.equal(returned.deliveryCount, 1);
 await assert.rejects(brief.completeMessage(held), (error) => error.code === "MessageLockLost");
 await brief.completeMessage(returned);
+
+// Deliver too often, or too late.
+const more = client.createSender("more");
+const strict = client.createReceiver("more", "strict");
+await more.sendMessages({ body: "x", messageId: "poison" });
+for (const deliveries of [0, 1]) {
+  const [poison] = await strict.receiveMessages(1, wait);
+  assert.equal(poison.deliveryCount, deliveries);
+  await strict.abandonMessage(poison);
+}
+await more.sendMessages({ body: "x", messageId: "late", timeToLive: 1 });
+const [late] = await strict.peekMessages(1);
+while (new Date() <= late.expiresAtUtc) await strict.peekMessages(1, { fromSequenceNumber: late.sequenceNumber });
+assert.deepEqual(await strict.receiveMessages(1, { maxWaitTimeInMs: 1000 }), []);
+const letters = await client.createReceiver("more", "strict", { subQueueType: "deadLetter" }).peekMessages(5);
+assert.deepEqual(
+  letters.map((letter) => [letter.messageId, letter.deadLetterReason]),
+  [["poison", "MaxDeliveryCountExceeded"], ["late", "TTLExpiredException"]],
+);
+
+// Schedule, and cancel.
+const due = new Date(Date.now() + 1000);
+const scheduled = await more.scheduleMessages([{ body: "x", messageId: "kept" }, { body: "x", messageId: "cancelled" }], due);
+await more.cancelScheduledMessages(scheduled[1]);
+await assert.rejects(more.cancelScheduledMessages(scheduled[1]), (error) => error.code === "MessageNotFound");
+const [kept] = await strict.receiveMessages(1, { maxWaitTimeInMs: 8000 });
+assert.equal(kept.messageId, "kept");
+assert.ok(kept.enqueuedTimeUtc >= due);
+assert.deepEqual(kept.scheduledEnqueueTimeUtc, due);
+await strict.completeMessage(kept);
+
+// Sessions, which the local Service Bus does not have.
+await assert.rejects(client.createReceiver("more", "sessions").receiveMessages(1, wait), /sessions/);
+// This is what the client makes of every refusal here.
+await assert.rejects(client.acceptSession("more", "sessions", "one"), (error) => error.code === "SessionCannotBeLocked");
 
 // What does not exist, and what is not allowed.
 const missing = client.createReceiver(topic, "missing").peekMessages(1);

@@ -1,12 +1,17 @@
 """What the official Python SDK expects of Service Bus, checked against the one it is given.
 
 Arguments: a connection string, and one with a wrong key. The topic `files` has the empty subscriptions `first`,
-`second` and `brief` (whose locks last a second). Anything unexpected is an exception.
+`second` and `brief` (whose locks last a second); the topic `more` has `strict` (two deliveries at most, expired messages
+become dead letters) and `sessions` (which requires them). Anything unexpected is an exception.
 """
 
 import asyncio
+import base64
 import datetime
+import hashlib
+import hmac
 import sys
+import urllib.parse
 import uuid
 
 from azure.servicebus import ServiceBusClient, ServiceBusMessage, ServiceBusReceiveMode, ServiceBusSubQueue
@@ -16,6 +21,7 @@ from azure.servicebus.exceptions import (
     MessagingEntityNotFoundError,
     ServiceBusAuthenticationError,
     ServiceBusAuthorizationError,
+    ServiceBusError,
 )
 
 TOPIC = "files"
@@ -124,6 +130,61 @@ def fail(client, wrong):
         raises(refused, lambda: peek(stranger, "first"))
 
 
+def dead_letters(client):
+    with client.get_topic_sender("more") as sender, client.get_subscription_receiver("more", "strict") as receiver:
+        sender.send_messages(ServiceBusMessage("poison", message_id="poison"))
+        for delivery in range(2):
+            (message,) = receiver.receive_messages(max_message_count=1, max_wait_time=5)
+            assert message.delivery_count == delivery, message.delivery_count
+            receiver.abandon_message(message)
+        sender.send_messages(ServiceBusMessage("late", message_id="late", time_to_live=datetime.timedelta(seconds=1)))
+        (late,) = receiver.peek_messages()
+        while datetime.datetime.now(datetime.timezone.utc) <= late.expires_at_utc:
+            receiver.peek_messages(sequence_number=late.sequence_number)
+        assert receiver.receive_messages(max_message_count=1, max_wait_time=1) == []
+    with client.get_subscription_receiver("more", "strict", sub_queue=ServiceBusSubQueue.DEAD_LETTER) as dead:
+        peeked = [(letter.message_id, letter.dead_letter_reason) for letter in dead.peek_messages(max_message_count=5)]
+        assert peeked == [("poison", "MaxDeliveryCountExceeded"), ("late", "TTLExpiredException")], peeked
+        for letter in dead.receive_messages(max_message_count=2, max_wait_time=5):
+            dead.complete_message(letter)
+
+
+def schedule(client):
+    with client.get_topic_sender("more") as sender, client.get_subscription_receiver("more", "strict") as receiver:
+        due = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=1)
+        messages = [ServiceBusMessage(name, message_id=name) for name in ("kept", "cancelled")]
+        kept, cancelled = sender.schedule_messages(messages, due)
+        assert kept < cancelled, (kept, cancelled)
+        sender.cancel_scheduled_messages(cancelled)
+        raises(ServiceBusError, lambda: sender.cancel_scheduled_messages(cancelled))
+        assert receiver.peek_messages() == []
+        (message,) = receiver.receive_messages(max_message_count=2, max_wait_time=10)
+        assert message.message_id == "kept" and message.enqueued_time_utc >= due - datetime.timedelta(milliseconds=1)
+        receiver.complete_message(message)
+
+
+def refuse_sessions(client):
+    for options in ({}, {"session_id": "one"}):
+        try:
+            with client.get_subscription_receiver("more", "sessions", **options) as receiver:
+                receiver.receive_messages(max_wait_time=1)
+        except ServiceBusError as error:
+            assert "session" in str(error), error
+        else:
+            raise AssertionError("the local Service Bus has no sessions")
+
+
+def expire(connection_string):
+    parts = dict(part.split("=", 1) for part in connection_string.split(";"))
+    resource, expiry = urllib.parse.quote_plus(parts["Endpoint"]), 1_700_000_000
+    digest = hmac.new(parts["SharedAccessKey"].encode(), f"{resource}\n{expiry}".encode(), hashlib.sha256).digest()
+    signature = urllib.parse.quote_plus(base64.b64encode(digest))
+    token = f"SharedAccessSignature sr={resource}&sig={signature}&se={expiry}&skn={parts['SharedAccessKeyName']}"
+    expired = f"Endpoint={parts['Endpoint']};SharedAccessSignature={token};UseDevelopmentEmulator=true"
+    with ServiceBusClient.from_connection_string(expired, retry_total=0) as client:
+        raises((ServiceBusAuthenticationError, ServiceBusAuthorizationError), lambda: peek(client, "first"))
+
+
 async def asynchronously(connection_string):
     async with AsyncServiceBusClient.from_connection_string(connection_string, retry_total=0) as client:
         async with client.get_topic_sender(TOPIC) as sender:
@@ -143,7 +204,11 @@ def main(connection_string, wrong):
         peek_and_settle(client)
         receive_and_delete(client)
         lose_a_lock(client)
+        dead_letters(client)
+        schedule(client)
+        refuse_sessions(client)
         fail(client, wrong)
+    expire(connection_string)
     asyncio.run(asynchronously(connection_string))
     print("satisfied")
 

@@ -27,6 +27,16 @@ async fn on_a_namespace(mut program: Command) {
         let config = SubscriptionConfig { lock_duration, ..SubscriptionConfig::new(name) };
         bus.create_subscription("files", config).expect("a new subscription");
     }
+    bus.create_topic("more").expect("a new topic");
+    let strict = SubscriptionConfig {
+        max_delivery_count: 2,
+        dead_letter_on_expiration: true,
+        ..SubscriptionConfig::new("strict")
+    };
+    let sessions = SubscriptionConfig { requires_session: true, ..SubscriptionConfig::new("sessions") };
+    for config in [strict, sessions] {
+        bus.create_subscription("more", config).expect("a new subscription");
+    }
     let right = bus.connection_string();
     let wrong = right.replace("SharedAccessKey=", "SharedAccessKey=not-");
     program.args([right, wrong]);

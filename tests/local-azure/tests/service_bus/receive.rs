@@ -5,10 +5,23 @@ use std::time::Duration;
 use fe2o3_amqp_types::primitives::SimpleValue;
 use local_azure::client::Client;
 use local_azure::service_bus::{
-    Call, OutgoingMessage, Rule, ServiceBusConfig, Settlement, SqlFilter, SubscriptionConfig, SubscriptionStatus,
+    Call, OutgoingMessage, Rule, ServiceBusConfig, Settlement, SqlFilter, SubscriptionConfig, SubscriptionStatus, Value,
 };
 
 use crate::support::{ADDRESS, PATIENCE, SILENCE, TOPIC, eventually, ids, namespace, namespace_with, publish};
+
+#[tokio::test]
+async fn a_scheduled_message_gets_in_when_it_is_due() {
+    let bus = namespace().await;
+    let due = local_azure::clock::now() + Duration::from_millis(300);
+    let milliseconds = i64::try_from(due.unix_timestamp_nanos() / 1_000_000).unwrap();
+    let due_at = Value::Timestamp(serde_amqp::primitives::Timestamp::from_milliseconds(milliseconds));
+    let annotation = Value::Symbol("x-opt-scheduled-enqueue-time".into());
+    bus.publish(TOPIC, OutgoingMessage::new().message_id("later").annotation(annotation, due_at)).unwrap();
+    publish(&bus, 1);
+    eventually("the message is there", || ids(&bus) == ["m1", "later"]).await;
+    assert!(local_azure::clock::now() >= due - Duration::from_millis(1));
+}
 
 #[tokio::test]
 async fn a_sent_message_arrives_where_a_rule_lets_it_in() {

@@ -35,7 +35,7 @@ pub(super) fn topic(topic: &Topic) -> String {
     xml += &elements([("Status", "Active"), ("CreatedAt", &at), ("UpdatedAt", &at), ("AccessedAt", &at)]);
     xml += &topic.config.user_metadata.as_deref().map_or_else(String::new, |text| element("UserMetadata", text));
     xml += "<SupportOrdering>true</SupportOrdering>";
-    xml += &counts(0, 0);
+    xml += &counts([0, 0, topic.scheduled()]);
     xml += &elements([
         ("SubscriptionCount", subscriptions.as_str()),
         ("AutoDeleteOnIdle", &duration::format(None)),
@@ -84,7 +84,7 @@ pub(super) fn subscription(subscription: &Subscription) -> String {
         ("AccessedAt", &at),
     ]);
     xml += &config.user_metadata.as_deref().map_or_else(String::new, |text| element("UserMetadata", text));
-    xml += &counts(active, dead);
+    xml += &counts([active, dead, 0]);
     let for_ever = duration::format(None);
     xml += &elements([("AutoDeleteOnIdle", for_ever.as_str()), ("EntityAvailabilityStatus", "Available")]);
     described("SubscriptionDescription", &xml)
@@ -130,12 +130,12 @@ fn elements<const N: usize>(properties: [(&str, &str); N]) -> String {
     properties.iter().map(|(name, text)| element(name, text)).collect()
 }
 
-fn counts(active: usize, dead: usize) -> String {
+fn counts([active, dead, scheduled]: [usize; 3]) -> String {
     const DETAILS: &str = "http://schemas.microsoft.com/netservices/2011/06/servicebus";
     let details = elements([
         ("d2p1:ActiveMessageCount", active.to_string().as_str()),
         ("d2p1:DeadLetterMessageCount", &dead.to_string()),
-        ("d2p1:ScheduledMessageCount", "0"),
+        ("d2p1:ScheduledMessageCount", &scheduled.to_string()),
         ("d2p1:TransferMessageCount", "0"),
         ("d2p1:TransferDeadLetterMessageCount", "0"),
     ]);

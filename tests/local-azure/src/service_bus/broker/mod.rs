@@ -54,10 +54,17 @@ pub(crate) struct Topic {
     pub(crate) config: TopicConfig,
     pub(crate) created_at: OffsetDateTime,
     last_sequence_number: i64,
+    /// What is to get in later, by its number.
+    scheduled: BTreeMap<i64, Message>,
     subscriptions: BTreeMap<String, Subscription>,
 }
 
 impl Topic {
+    /// Messages that are to get in later.
+    pub(crate) fn scheduled(&self) -> usize {
+        self.scheduled.len()
+    }
+
     /// Its subscriptions, by name.
     pub(crate) fn subscriptions(&self) -> impl Iterator<Item = &Subscription> {
         self.subscriptions.values()
@@ -69,8 +76,14 @@ impl Broker {
         match self.topics.entry(key(&config.name)) {
             Entry::Occupied(_) => Err(BrokerError::AlreadyExists(config.name)),
             Entry::Vacant(vacant) => {
-                let subscriptions = BTreeMap::new();
-                vacant.insert(Topic { config, created_at: now, last_sequence_number: 0, subscriptions });
+                let topic = Topic {
+                    config,
+                    created_at: now,
+                    last_sequence_number: 0,
+                    scheduled: BTreeMap::new(),
+                    subscriptions: BTreeMap::new(),
+                };
+                vacant.insert(topic);
                 Ok(())
             }
         }
@@ -101,8 +114,9 @@ impl Broker {
         deleted.map(drop).ok_or_else(|| BrokerError::NoSuchSubscription(topic.to_owned(), name.to_owned()))
     }
 
-    /// Takes a message in for every subscription that a rule lets it into; disabled ones take nothing.
-    pub(crate) fn publish(&mut self, topic: &str, message: Message, now: OffsetDateTime) -> Result<(), BrokerError> {
+    /// Takes a message in for every subscription that a rule lets it into; disabled ones take nothing. Returns the
+    /// message's number in the topic.
+    pub(crate) fn publish(&mut self, topic: &str, message: Message, now: OffsetDateTime) -> Result<i64, BrokerError> {
         let topic = self.topic_mut(topic)?;
         topic.last_sequence_number += 1;
         let time_to_live = [message.time_to_live, topic.config.default_time_to_live].into_iter().flatten().min();
@@ -114,7 +128,28 @@ impl Broker {
                 subscription.enqueue(Arc::clone(&message), topic.last_sequence_number, time_to_live, now);
             }
         }
-        Ok(())
+        Ok(topic.last_sequence_number)
+    }
+
+    /// Keeps a message until it is released. Returns its number.
+    pub(crate) fn schedule(&mut self, topic: &str, message: Message) -> Result<i64, BrokerError> {
+        let topic = self.topic_mut(topic)?;
+        topic.last_sequence_number += 1;
+        topic.scheduled.insert(topic.last_sequence_number, message);
+        Ok(topic.last_sequence_number)
+    }
+
+    /// Takes a scheduled message in, unless it was cancelled.
+    pub(crate) fn release(&mut self, topic: &str, number: i64, now: OffsetDateTime) -> Result<(), BrokerError> {
+        match self.topic_mut(topic)?.scheduled.remove(&number) {
+            Some(message) => self.publish(topic, message, now).map(|_| ()),
+            None => Ok(()),
+        }
+    }
+
+    /// Forgets a scheduled message. False if there is none of this number.
+    pub(crate) fn cancel(&mut self, topic: &str, number: i64) -> Result<bool, BrokerError> {
+        Ok(self.topic_mut(topic)?.scheduled.remove(&number).is_some())
     }
 
     pub(crate) fn has_topic(&self, topic: &str) -> bool {

@@ -194,6 +194,9 @@ fn a_message_for_which_the_expression_is_true_is_let_in() {
         "file_size_mb NOT IN (1, 2)",
         "missing = 1 OR file_size_mb = 50",
         "NOT (missing = 1 AND file_size_mb = 49)",
+        "1.5E1 = 15.0 AND +file_size_mb != 49 AND (file_size_mb + 10) * 2 - 20 = 100",
+        "sys.messageid LIKE 'id-_' AND sys.CorrelationId IS NULL AND EXISTS(sys.Label)",
+        "name = 'report' + '_50%.pdf' AND 'it''s' = 'it' + '''s'",
         "TRUE",
     ] {
         assert!(lets_in(sql(expression), sample()), "{expression}");

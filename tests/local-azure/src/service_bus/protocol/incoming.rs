@@ -12,7 +12,7 @@ use crate::clock;
 use crate::service_bus::broker::message::{MalformedMessage, Message};
 use crate::service_bus::faults::Effect;
 use crate::service_bus::sections::{self, code};
-use crate::service_bus::{Call, Operation};
+use crate::service_bus::{Call, Operation, schedule};
 
 /// The message format of a batch: every data section is an encoded message.
 const BATCH_FORMAT: u32 = 0x8001_3700;
@@ -122,13 +122,10 @@ impl Session {
 /// Puts what a client has sent into its topic.
 fn publish(topic: &str, sent: &Partial, context: &Context) -> Result<(), Error> {
     let messages = decode(sent).map_err(|malformed| error("amqp:decode-error", malformed.to_string()))?;
-    if messages.iter().any(|message| message.annotation("x-opt-scheduled-enqueue-time").is_some()) {
-        return Err(error("amqp:not-implemented", "The local Service Bus does not schedule messages."));
-    }
     context.shared.calls.record(Call::Send { topic: topic.to_owned(), messages: messages.len() });
     let now = clock::now();
     for message in messages {
-        let published = context.shared.broker().publish(topic, message, now);
+        let published = schedule::publish(&context.shared, topic, message, now);
         published.map_err(|missing| error("amqp:not-found", missing.to_string()))?;
     }
     context.shared.available.send_replace(());

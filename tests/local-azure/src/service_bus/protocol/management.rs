@@ -1,4 +1,6 @@
-//! Requests to `$management`: peeking, settling by lock token, and rules.
+//! Requests to `$management`: peeking, settling by lock token, rules, and scheduled messages.
+
+use std::sync::Arc;
 
 use serde_amqp::Value;
 use serde_amqp::primitives::{Array, Binary};
@@ -6,7 +8,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::request::{Reply, Request};
-use super::rules;
+use super::{rules, scheduled};
 use crate::service_bus::broker::entity::{Entity, SubscriptionPath};
 use crate::service_bus::broker::subscription::{Outcome, Subscription};
 use crate::service_bus::faults::{Effect, Effects};
@@ -24,7 +26,12 @@ const MAX_PAGE_BYTES: usize = 1 << 20;
 const PEEK: &str = "com.microsoft:peek-message";
 
 /// Answers a request, and tells what goes wrong with the answer.
-pub(super) fn answer(request: &Request, entity: &Entity, shared: &Shared, now: OffsetDateTime) -> (Reply, Effects) {
+pub(super) fn answer(
+    request: &Request,
+    entity: &Entity,
+    shared: &Arc<Shared>,
+    now: OffsetDateTime,
+) -> (Reply, Effects) {
     let operation = request.property("operation");
     let peeks = operation == PEEK;
     let effects = if peeks { shared.faults.happen(Operation::Peek, Some(entity)) } else { Effects::default() };
@@ -54,7 +61,11 @@ pub(super) fn answer(request: &Request, entity: &Entity, shared: &Shared, now: O
                 Err(error) => Reply::failure(404, "amqp:not-found", error.to_string()),
             }
         }
-        Entity::Topic(_) => not_implemented(operation),
+        Entity::Topic(topic) => match operation {
+            "com.microsoft:schedule-message" => scheduled::add(request, topic, shared, now),
+            "com.microsoft:cancel-scheduled-message" => scheduled::cancel(request, topic, shared),
+            _ => not_implemented(operation),
+        },
     };
     (reply, effects)
 }

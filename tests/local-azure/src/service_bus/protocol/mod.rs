@@ -11,6 +11,7 @@ mod incoming;
 mod management;
 mod request;
 mod rules;
+mod scheduled;
 mod session;
 
 use std::io;
