@@ -14,9 +14,9 @@ const TARGET: &str = "x86_64-unknown-linux-musl";
 /// A cold start of a Function App fetches and unpacks the binary; 10 MB keep that to a second or so.
 const MAX_BYTES: u64 = 10_000_000;
 
-/// Each crate is code to trust and to update. The two generations of Azure's SDK and AMQP bring nearly all of today's; what goes past
-/// this ceiling wants an argument.
-const MAX_CRATES: usize = 215;
+/// Each crate is code to trust and to update. The two generations of Azure's SDK and AMQP bring nearly all of today's 217; what
+/// goes past this ceiling wants an argument.
+const MAX_CRATES: usize = 220;
 
 /// Builds the binary as `.github/scripts/package.sh` does.
 pub fn build() -> Result<PathBuf> {

@@ -75,14 +75,14 @@ async fn main() -> ExitCode {
 async fn run(line: CommandLine) -> Result<bool> {
     let command = line.command.unwrap_or(Command::Print);
     if command == Command::Decide {
-        return document::show(&[decide::section().await?]);
+        return Ok(document::show(&[decide::section().await?]));
     }
     let scaler = match line.scaler {
         Some(path) => path.canonicalize()?,
         None => footprint::build()?,
     };
     let scenarios = || scenario::section(&scaler, line.runs, line.only.as_deref());
-    match command {
+    Ok(match command {
         Command::Footprint => document::show(&[footprint::section(&scaler)?]),
         Command::Scenarios => document::show(&[scenarios().await?]),
         _ => {
@@ -98,5 +98,5 @@ async fn run(line: CommandLine) -> Result<bool> {
             }
             document::show(&sections)
         }
-    }
+    })
 }
