@@ -53,6 +53,7 @@ async fn a_pass_asks_for_no_more_than_the_rules_need() {
         world.azure.service_bus.remove("files", "a", sequence_number).unwrap();
     }
     world.pass().await;
-    assert_eq!(asked(&world), [groups, (GetGroup, 3), (DeleteGroup, 3), (GetLogs, 3), subscriptions, token]);
+    // Each finished group is looked at twice: to see that it is, and right before it goes.
+    assert_eq!(asked(&world), [groups, (GetGroup, 6), (DeleteGroup, 3), (GetLogs, 3), subscriptions, token]);
     assert_eq!(asked_of_service_bus(&world), [1, 1, 4, 2]);
 }

@@ -79,7 +79,7 @@ impl Calls {
 }
 
 /// How often a group is looked at again right before it is deleted.
-const LOOK_UPS_BEFORE_DELETE: usize = 0;
+const LOOK_UPS_BEFORE_DELETE: usize = 1;
 
 /// Pages of one subscription, the empty one included if the end has to be seen.
 fn pages(scenario: &Scenario) -> usize {
