@@ -65,7 +65,7 @@ async fn a_running_group_whose_message_is_gone_is_marked_and_goes_when_it_has_be
     world.azure.service_bus.remove(TOPIC, "a", 1).unwrap();
     world.pass().await;
     world.pass().await;
-    assert_eq!(world.calls(PatchGroup), [orphan.clone()], "once");
+    assert_eq!(world.calls(PatchGroup), std::slice::from_ref(&orphan), "once");
     assert!(world.groups().iter().any(|group| group.name == orphan && group.tags.contains_key("orphaned_since")));
     assert_eq!(world.calls(DeleteGroup), Vec::<String>::new(), "not yet");
 
@@ -91,7 +91,7 @@ async fn a_running_group_whose_message_is_gone_stays_unless_orphans_are_to_go() 
 #[tokio::test]
 async fn when_an_image_is_broken_only_that_subscription_is_held_back() {
     let broken = |job: local_azure::container_groups::Job| async move {
-        if job.environment["SUBSCRIPTION"] == "broken" { 1 } else { 0 }
+        i32::from(job.environment["SUBSCRIPTION"] == "broken")
     };
     let mut world = World::with_worker(&["broken", "good"], broken).await;
     world.set("ACI_MAX_INSTANCES", "6");
