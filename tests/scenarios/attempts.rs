@@ -90,9 +90,8 @@ async fn a_running_group_whose_message_is_gone_stays_unless_orphans_are_to_go() 
 
 #[tokio::test]
 async fn when_an_image_is_broken_only_that_subscription_is_held_back() {
-    let broken = |job: local_azure::container_groups::Job| async move {
-        i32::from(job.environment["SUBSCRIPTION"] == "broken")
-    };
+    let broken =
+        |job: local_azure::container_groups::Job| async move { i32::from(job.environment["SUBSCRIPTION"] == "broken") };
     let mut world = World::with_worker(&["broken", "good"], broken).await;
     world.set("ACI_MAX_INSTANCES", "6");
     world.send("broken", messages("b", 50));
