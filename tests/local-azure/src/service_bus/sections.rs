@@ -86,6 +86,11 @@ pub(crate) fn timestamp(at: OffsetDateTime) -> Value {
     Value::Timestamp(Timestamp::from_milliseconds(milliseconds))
 }
 
+/// A point in time as it can be told to clients: to the millisecond. What is kept so ends exactly when clients think.
+pub(crate) fn to_millisecond(at: OffsetDateTime) -> OffsetDateTime {
+    at.replace_millisecond(at.millisecond()).unwrap_or(at)
+}
+
 /// A uuid.
 pub(crate) fn uuid(id: Uuid) -> Value {
     Value::Uuid(id.into_bytes().into())

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::config::SubscriptionConfig;
 use super::message::{Message, message_id_text};
 use super::queue::{Entry, Lock, LockLost, Queue};
+use crate::service_bus::sections::to_millisecond;
 
 /// Which of a subscription's queues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -68,7 +69,7 @@ impl Subscription {
         let entry = Entry {
             message,
             enqueued_sequence_number,
-            enqueued_at: now,
+            enqueued_at: to_millisecond(now),
             time_to_live,
             delivery_count: 0,
             deferred: false,
@@ -132,7 +133,7 @@ impl Subscription {
         lock_token: Uuid,
         now: OffsetDateTime,
     ) -> Result<OffsetDateTime, LockLost> {
-        let until = now + self.config.lock_duration;
+        let until = to_millisecond(now + self.config.lock_duration);
         self.queue_mut(queue).renew(lock_token, until, now)?;
         Ok(until)
     }
@@ -171,7 +172,7 @@ impl Subscription {
     }
 
     fn lock(&mut self, queue: SubQueue, sequence_number: i64, now: OffsetDateTime) -> Option<Delivery> {
-        let lock = Lock { token: Uuid::new_v4(), until: now + self.config.lock_duration };
+        let lock = Lock { token: Uuid::new_v4(), until: to_millisecond(now + self.config.lock_duration) };
         let bytes = self.queue_mut(queue).lock(sequence_number, lock)?;
         Some(Delivery { lock_token: lock.token, bytes })
     }

@@ -142,6 +142,14 @@ fn the_shorter_time_to_live_counts() {
 }
 
 #[test]
+fn a_message_expires_when_a_client_that_is_told_milliseconds_thinks_so() {
+    let mut broker = broker(all());
+    let message = OutgoingMessage::new().time_to_live(std::time::Duration::from_secs(1));
+    broker.publish("files", message.into_stored(), START + Duration::microseconds(999)).unwrap();
+    assert!(receive(&mut broker, START + Duration::seconds(1)).is_none());
+}
+
+#[test]
 fn names_of_entities_are_the_same_in_any_case() {
     let mut broker = with_messages(all(), 1);
     assert!(broker.subscription("FILES", "All").is_ok());
