@@ -16,10 +16,10 @@ pub trait ContainerGroups: Send + Sync {
     fn get(&self, name: &GroupName) -> impl Future<Output = Result<Option<ContainerGroup>, ArmError>> + Send;
 
     /// Asks for a group to be made; it does not wait for it to start.
-    fn create(&self, spec: &GroupSpec) -> impl Future<Output = Result<Created, ArmError>> + Send;
+    fn create(&self, spec: &GroupSpec) -> impl Future<Output = Result<Accepted, ArmError>> + Send;
 
     /// Asks for a group to be deleted. One that is not there any more is a success.
-    fn delete(&self, name: &GroupName) -> impl Future<Output = Result<(), ArmError>> + Send;
+    fn delete(&self, name: &GroupName) -> impl Future<Output = Result<Accepted, ArmError>> + Send;
 
     /// Replaces all tags of a group, and nothing else of it: it goes on running.
     fn tag(
@@ -37,9 +37,9 @@ pub trait ContainerGroups: Send + Sync {
     ) -> impl Future<Output = Result<String, ArmError>> + Send;
 }
 
-/// Azure has accepted a group.
+/// Azure has accepted a create or a delete.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Created {
+pub struct Accepted {
     /// How many more creates and deletes, counted together, the service will take for now, if it said so.
     pub remaining: Option<u32>,
 }

@@ -1,12 +1,12 @@
 //! The last log lines of a group that is about to go.
 //!
 //! A group is let go if and only if its last lines have been logged, or it has none, or fetching them has failed in
-//! [`MAX_FAILED_PASSES`] passes and the loss has been logged.
+//! [`MAX_FAILED_PASSES`] passes and the loss has been logged. Lines are logged once, however long the group then stays.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::container_group::{ContainerGroup, GroupName, Phase};
+use crate::container_group::{ContainerGroup, Ending, GroupName, Phase};
 use crate::plan::Delete;
 use crate::services::{ArmError, ContainerGroups};
 
@@ -20,15 +20,23 @@ const MAX_CHARS: usize = 16 << 10;
 /// costs more than its log is worth.
 const MAX_FAILED_PASSES: u32 = 3;
 
-/// Captures last lines, and remembers how often that has failed.
+/// Captures last lines, and remembers how far it has come with groups that do not go at once.
 #[derive(Debug, Default)]
 pub(super) struct LastWords {
     /// With the phase, which tells a group from an earlier one of its name.
-    failed_passes: Mutex<HashMap<GroupName, (Phase, u32)>>,
+    progress: Mutex<HashMap<GroupName, (Phase, Progress)>>,
+}
+
+#[derive(Debug)]
+enum Progress {
+    /// Fetching them has failed in this many passes.
+    Failed(u32),
+    /// They have been seen to; the group is still there because it could not be deleted.
+    Done(Captured),
 }
 
 /// What has become of a group's last lines.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Captured {
     /// They have been logged: this many.
     Logged { lines: usize },
@@ -41,6 +49,12 @@ pub(super) enum Captured {
 impl LastWords {
     /// Logs the last lines of each of a group's containers.
     pub(super) async fn capture<G: ContainerGroups>(&self, groups: &G, group: &ContainerGroup) -> Captured {
+        let phase = group.phase();
+        if let Some((known, Progress::Done(captured))) = self.lock().get(&group.name)
+            && *known == phase
+        {
+            return captured.clone();
+        }
         let mut lines = 0;
         let mut failure = None;
         for container in &group.containers {
@@ -53,28 +67,47 @@ impl LastWords {
                 Err(error) => failure = Some(error),
             }
         }
-        let mut failed_passes = self.failed_passes.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(error) = failure else {
-            failed_passes.remove(&group.name);
-            return Captured::Logged { lines };
+        let captured = match failure {
+            None => Captured::Logged { lines },
+            Some(error) => {
+                let failed = 1 + self.failed_passes(&group.name, phase);
+                if failed < MAX_FAILED_PASSES && may_pass(&error) {
+                    self.lock().insert(group.name.clone(), (phase, Progress::Failed(failed)));
+                    return Captured::NotYet(error);
+                }
+                tracing::error!(group = %group.name, %error, "the last log lines of a finished container group are lost");
+                Captured::Lost(error)
+            }
         };
-        let (phase, failed) = failed_passes.entry(group.name.clone()).or_insert((group.phase(), 0));
-        if *phase != group.phase() {
-            (*phase, *failed) = (group.phase(), 0);
+        // What runs may print more, and an end that is not dated may be another one at the next pass.
+        if matches!(phase, Phase::Ended(Ending { at: Some(_), .. })) {
+            self.lock().insert(group.name.clone(), (phase, Progress::Done(captured.clone())));
+        } else {
+            self.forget(&group.name);
         }
-        *failed += 1;
-        if *failed < MAX_FAILED_PASSES && may_pass(&error) {
-            return Captured::NotYet(error);
-        }
-        failed_passes.remove(&group.name);
-        tracing::error!(group = %group.name, %error, "the last log lines of a finished container group are lost");
-        Captured::Lost(error)
+        captured
+    }
+
+    /// Forgets a group that has gone.
+    pub(super) fn forget(&self, group: &GroupName) {
+        self.lock().remove(group);
     }
 
     /// Forgets groups that are not about to go any more.
     pub(super) fn retain(&self, deletes: &[Delete]) {
-        let mut failed_passes = self.failed_passes.lock().unwrap_or_else(PoisonError::into_inner);
-        failed_passes.retain(|name, _| deletes.iter().any(|delete| delete.group.name == *name));
+        let names: HashSet<_> = deletes.iter().map(|delete| &delete.group.name).collect();
+        self.lock().retain(|name, _| names.contains(name));
+    }
+
+    fn failed_passes(&self, group: &GroupName, phase: Phase) -> u32 {
+        match self.lock().get(group) {
+            Some((known, Progress::Failed(passes))) if *known == phase => *passes,
+            _ => 0,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<GroupName, (Phase, Progress)>> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -18,6 +18,8 @@ mod tests;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use tokio::time::Instant;
 
 use crate::clock::Clock;
@@ -140,6 +142,20 @@ impl<G: ContainerGroups, S: Subscriptions, M: Messages> Scaler<G, S, M> {
     pub fn pass_deadline(&self) -> Duration {
         self.settings.pass_deadline
     }
+}
+
+/// Does all of `work`, at most `workers` at once; a slow one holds up no other. What they return is in their order.
+async fn side_by_side<F: Future>(workers: usize, work: impl Iterator<Item = F>) -> Vec<F::Output> {
+    let numbered = |(number, work): (usize, F)| async move { (number, work.await) };
+    let mut waiting = work.enumerate();
+    let mut under_way: FuturesUnordered<_> = waiting.by_ref().take(workers).map(numbered).collect();
+    let mut done = Vec::new();
+    while let Some(output) = under_way.next().await {
+        done.push(output);
+        under_way.extend(waiting.next().map(numbered));
+    }
+    done.sort_unstable_by_key(|(number, _)| *number);
+    done.into_iter().map(|(_, output)| output).collect()
 }
 
 /// When groups may no longer be created on the strength of what was seen from `start` on: once another process may have

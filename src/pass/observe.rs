@@ -5,11 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::{join, join_all};
-use futures_util::{StreamExt, stream};
 use tokio::sync::watch;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout};
 
-use super::{PassFailure, Services};
+use super::{PassFailure, Services, side_by_side};
 use crate::clock::Clock;
 use crate::container_group::ContainerGroup;
 use crate::message::PeekedMessage;
@@ -17,11 +16,14 @@ use crate::plan::{Census, Memory, ObservedGroup, ObservedSubscription, Read, Rul
 use crate::services::{ArmError, ContainerGroups, Messages, PeekError, Peeker, Subscriptions};
 use crate::settings::ProcessingSettings;
 
-/// Groups that are looked at one by one at a time. Azure refills an identity's reads by 25 a second, and 8 requests of
-/// some 100 ms each use 80 a second out of the 250 that are saved up: 1,000 groups pass without being throttled.
+/// Groups that are looked at one by one at a time. At some 100 ms each they are 80 a second.
 const GROUP_READERS: usize = 8;
 
-/// The most that one subscription gets of a pass. It is 40 pages of 750 ms, so reached only by one that is stuck.
+/// Reads that Azure lets an identity make at once, and has saved up again long before the next pass. It may refuse those
+/// that come after, so each pass begins with others.
+const GROUP_READS_SAVED_UP: usize = 250;
+
+/// The most that one subscription's peeks get of a pass. It is 40 pages of 750 ms, so reached only by one that is stuck.
 const SUBSCRIPTION_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The part of a short pass that one subscription gets at the most, so that one that is stuck leaves time for the others'
@@ -54,8 +56,9 @@ pub(super) async fn observe<G: ContainerGroups, S: Subscriptions, M: Messages>(
             announce.send_replace(Some(Arc::new(Census::of(groups, memory, rules, clock.now()))));
         };
         let listed = services.groups.list().await?;
-        let listed: Vec<_> = listed.into_iter().map(|group| ObservedGroup { group, unread: None }).collect();
+        let mut listed: Vec<_> = listed.into_iter().map(|group| ObservedGroup { group, unread: None }).collect();
         announce(announce_listed, &listed);
+        begin_elsewhere(&mut listed, GROUP_READS_SAVED_UP, clock);
         let read = read_groups(&services.groups, listed, asked_for).await;
         announce(announce_read, &read);
         Ok(read)
@@ -77,7 +80,7 @@ async fn read_groups<G: ContainerGroups>(
 ) -> Vec<ObservedGroup> {
     let names: HashSet<_> = listed.iter().map(|observed| observed.group.name.clone()).collect();
     let unlisted = asked_for.into_iter().filter(|group| !names.contains(&group.name));
-    let listed = stream::iter(listed).map(|observed| async {
+    let listed = listed.into_iter().map(|observed| async {
         if !observed.group.may_have_ended() {
             return observed;
         }
@@ -87,9 +90,9 @@ async fn read_groups<G: ContainerGroups>(
         let read = read_group(groups, observed.group.clone()).await;
         read.unwrap_or_else(|| ObservedGroup { unread: Some(gone()), ..observed })
     });
-    let mut read: Vec<_> = listed.buffered(GROUP_READERS).collect().await;
-    let unlisted = stream::iter(unlisted).map(|group| read_group(groups, group)).buffered(GROUP_READERS);
-    read.extend(unlisted.filter_map(std::future::ready).collect::<Vec<_>>().await);
+    let mut read = side_by_side(GROUP_READERS, listed).await;
+    let unlisted = side_by_side(GROUP_READERS, unlisted.map(|group| read_group(groups, group))).await;
+    read.extend(unlisted.into_iter().flatten());
     read
 }
 
@@ -98,6 +101,14 @@ async fn read_group<G: ContainerGroups>(groups: &G, listed: ContainerGroup) -> O
     match groups.get(&listed.name).await {
         Ok(group) => group.map(|group| ObservedGroup { group, unread: None }),
         Err(error) => Some(ObservedGroup { group: listed, unread: Some(error) }),
+    }
+}
+
+/// Puts others to the front in each pass, a minute after the last, when there are more than one pass can do.
+fn begin_elsewhere<T>(items: &mut [T], per_pass: usize, clock: &Clock) {
+    if items.len() > per_pass {
+        let minutes = usize::try_from(clock.now().unix_timestamp() / 60).unwrap_or_default();
+        items.rotate_left(minutes.wrapping_mul(per_pass) % items.len());
     }
 }
 
@@ -143,21 +154,18 @@ impl Reader<'_> {
     /// One subscription, as far as it can be and needs to be read.
     async fn read<P: Peeker>(&self, peeker: &P, name: String) -> ObservedSubscription {
         let limit = SUBSCRIPTION_TIMEOUT.min(self.settings.pass_deadline / SUBSCRIPTION_SHARE);
-        let end = Instant::now() + limit;
+        let mut subscription = Subscription { peeker, name: &name, limit, spent: Duration::ZERO };
         let mut messages = Vec::new();
-        let read = match timeout_at(end, self.page_on(peeker, &name, &mut messages)).await {
-            Ok(Ok(read)) => read,
-            Ok(Err(error)) => Read::Failed(error),
-            Err(_) => Read::Failed(PeekError::TimedOut { after: limit }),
-        };
+        let read = self.page_on(&mut subscription, &mut messages).await.unwrap_or_else(Read::Failed);
         let covered_to = match read {
             Read::ToTheEnd => i64::MAX,
             _ => messages.iter().map(|message| message.sequence_number).max().unwrap_or_default(),
         };
-        let mut observed = ObservedSubscription { name, messages, read, covered_to, absent: BTreeSet::new() };
+        let mut observed =
+            ObservedSubscription { name: name.clone(), messages, read, covered_to, absent: BTreeSet::new() };
         if !matches!(observed.read, Read::Failed(_)) {
             // What is not found out in time is not known, which is no reason to doubt what was read.
-            if let Ok(Err(error)) = timeout_at(end, self.look_up(peeker, &mut observed)).await {
+            if let Err(error) = self.look_up(&mut subscription, &mut observed).await {
                 tracing::warn!(subscription = observed.name, %error, "some messages could not be looked up");
             }
         }
@@ -165,21 +173,20 @@ impl Reader<'_> {
     }
 
     /// Looks for messages that the read did not come to, or did not find, at their own sequence numbers.
-    async fn look_up<P: Peeker>(&self, peeker: &P, observed: &mut ObservedSubscription) -> Result<(), PeekError> {
+    async fn look_up<P: Peeker>(
+        &self,
+        subscription: &mut Subscription<'_, P>,
+        observed: &mut ObservedSubscription,
+    ) -> Result<(), PeekError> {
         let [_, read] = &self.groups_known;
         let Some(census) = known(read).await else { return Ok(()) };
         let orphans = self.rules.orphan_grace.is_some();
         let mut numbers = census.in_doubt(&observed.name, observed.covered_to, orphans);
         let read: HashSet<_> = observed.messages.iter().map(|message| message.sequence_number).collect();
         numbers.retain(|number| !read.contains(number));
-        if numbers.len() > MAX_LOOK_UPS {
-            // Others come first in the next pass, a minute later.
-            let minutes = usize::try_from(self.clock.now().unix_timestamp() / 60).unwrap_or_default();
-            let first = minutes.wrapping_mul(MAX_LOOK_UPS) % numbers.len();
-            numbers.rotate_left(first);
-        }
+        begin_elsewhere(&mut numbers, MAX_LOOK_UPS, self.clock);
         for number in numbers.into_iter().take(MAX_LOOK_UPS) {
-            let found = peeker.peek(&observed.name, number, 1).await?.into_iter().next();
+            let found = subscription.peek(number, 1).await?.into_iter().next();
             match found.filter(|message| message.sequence_number == number) {
                 Some(message) => observed.messages.push(message),
                 None => drop(observed.absent.insert(number)),
@@ -190,13 +197,12 @@ impl Reader<'_> {
 
     async fn page_on<P: Peeker>(
         &self,
-        peeker: &P,
-        subscription: &str,
+        subscription: &mut Subscription<'_, P>,
         messages: &mut Vec<PeekedMessage>,
     ) -> Result<Read, PeekError> {
         let depth = self.settings.peek_depth.get() as usize;
         let page = self.settings.peek_page.get();
-        let Some(mut last) = self.next_page(peeker, subscription, FIRST_SEQUENCE_NUMBER, page, messages).await? else {
+        let Some(mut last) = subscription.next_page(FIRST_SEQUENCE_NUMBER, page, messages).await? else {
             return Ok(Read::ToTheEnd);
         };
         // The list takes every group for active, so that more slots may be free than it shows and never fewer: what is
@@ -206,7 +212,7 @@ impl Reader<'_> {
                 // Without the groups the pass fails; there is no point in reading on.
                 return Ok(Read::FarEnough);
             };
-            let mut sieve = Sieve::new(&census, self.rules, subscription, self.clock.now());
+            let mut sieve = Sieve::new(&census, self.rules, subscription.name, self.clock.now());
             let mut new = 0;
             let mut sifted = 0;
             loop {
@@ -217,7 +223,7 @@ impl Reader<'_> {
                     break;
                 }
                 let count = page.min(u32::try_from(depth - messages.len()).unwrap_or(u32::MAX));
-                match self.next_page(peeker, subscription, last.saturating_add(1), count, messages).await? {
+                match subscription.next_page(last.saturating_add(1), count, messages).await? {
                     Some(number) => last = number,
                     None => return Ok(Read::ToTheEnd),
                 }
@@ -225,17 +231,33 @@ impl Reader<'_> {
         }
         Ok(Read::FarEnough)
     }
+}
+
+/// A subscription that is read, and has a limited time for it.
+struct Subscription<'a, P> {
+    peeker: &'a P,
+    name: &'a str,
+    limit: Duration,
+    /// What its own answers took. That it had to wait for the groups is not counted.
+    spent: Duration,
+}
+
+impl<P: Peeker> Subscription<'_, P> {
+    async fn peek(&mut self, from: i64, count: u32) -> Result<Vec<PeekedMessage>, PeekError> {
+        let start = Instant::now();
+        let page = timeout(self.limit.saturating_sub(self.spent), self.peeker.peek(self.name, from, count)).await;
+        self.spent += start.elapsed();
+        page.unwrap_or(Err(PeekError::TimedOut { after: self.limit }))
+    }
 
     /// Adds a page, and tells the last sequence number of it unless the page was empty.
-    async fn next_page<P: Peeker>(
-        &self,
-        peeker: &P,
-        subscription: &str,
+    async fn next_page(
+        &mut self,
         from: i64,
         count: u32,
         messages: &mut Vec<PeekedMessage>,
     ) -> Result<Option<i64>, PeekError> {
-        let page = peeker.peek(subscription, from, count).await?;
+        let page = self.peek(from, count).await?;
         let Some(last) = page.iter().map(|message| message.sequence_number).max() else { return Ok(None) };
         if last < from {
             let reason = format!("asked for messages from {from} on, it answers with {last} and before");

@@ -134,6 +134,11 @@ pub enum GroupOutcome {
         /// Why it could not.
         reason: String,
     },
+    /// It is to go, and stays until Azure takes more.
+    WaitingQuota {
+        /// What Azure says.
+        reason: String,
+    },
     /// It is to go, and stays because the pass had no time left for it.
     WaitingDeadline,
     /// It was deleted after its last lines were logged.
@@ -201,6 +206,7 @@ impl GroupOutcome {
             Self::Witness => "witness",
             Self::Changed => "changed",
             Self::WaitingLogs { .. } => "waiting_logs",
+            Self::WaitingQuota { .. } => "waiting_quota",
             Self::WaitingDeadline => "waiting_deadline",
             Self::Deleted { .. } => "deleted",
             Self::DeletedWithoutLogs { .. } => "deleted_without_logs",

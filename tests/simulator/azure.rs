@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use aci_scaler::container_group::{ContainerGroup, GroupName, GroupSpec};
 use aci_scaler::message::{FileSizeMb, InvalidMessage, MessageId, MessageState, PeekedMessage};
-use aci_scaler::services::{ArmError, ContainerGroups, Created, Messages, PeekError, Peeker, Subscriptions};
+use aci_scaler::services::{Accepted, ArmError, ContainerGroups, Messages, PeekError, Peeker, Subscriptions};
 use aci_scaler::settings::Settings;
 
 use crate::scene::{Millis, SECOND};
@@ -22,6 +22,8 @@ pub struct Process {
     pub pass_started_at: AtomicI64,
     /// The pass in which it was told to create no more.
     pub stopped_in: AtomicU64,
+    /// The pass in which it was told to delete no more.
+    pub deletes_stopped_in: AtomicU64,
     /// Until when it has to leave the rest of the budget for deletes.
     pub low_until: AtomicI64,
     /// When it last looked at each group.
@@ -40,7 +42,7 @@ pub struct Write {
     pub what: What,
     pub process: Arc<Process>,
     pub sent_at: Millis,
-    pub answer: Arc<Mutex<Option<Result<Created, ArmError>>>>,
+    pub answer: Arc<Mutex<Option<Result<Accepted, ArmError>>>>,
 }
 
 pub enum What {
@@ -54,6 +56,21 @@ impl Azure {
         let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
         world.settle();
         world
+    }
+
+    fn check_deleting(&self, name: &GroupName) {
+        if self.process.deletes_stopped_in.load(Relaxed) == self.process.pass.load(Relaxed) {
+            self.world().violated(format!("{name} is to be deleted although Azure wants a break"));
+        }
+    }
+
+    /// Notes what an answer says of the budget.
+    fn heed(&self, answer: Result<Accepted, ArmError>) -> Result<Accepted, ArmError> {
+        if let Ok(Accepted { remaining: Some(..=8) }) = &answer {
+            let now = self.world().now();
+            self.process.low_until.store(now + 300 * SECOND, Relaxed);
+        }
+        answer
     }
 
     async fn pause(&self, milliseconds: Millis) {
@@ -73,7 +90,7 @@ impl Azure {
     }
 
     /// Sends a request that is carried out sooner or later, whether or not anybody waits for its answer.
-    async fn write(&self, what: What) -> Result<Created, ArmError> {
+    async fn write(&self, what: What) -> Result<Accepted, ArmError> {
         let answer = Arc::new(Mutex::new(None));
         let refusal = self.world().refusal();
         if let Some(error) = refusal {
@@ -119,7 +136,7 @@ impl ContainerGroups for Azure {
         Ok(world.groups.get(name).map(|group| group.seen(false, World::moment)))
     }
 
-    async fn create(&self, spec: &GroupSpec) -> Result<Created, ArmError> {
+    async fn create(&self, spec: &GroupSpec) -> Result<Accepted, ArmError> {
         {
             let mut world = self.world();
             let pass = self.process.pass.load(Relaxed);
@@ -128,19 +145,22 @@ impl ContainerGroups for Azure {
             }
         }
         let answer = self.write(What::Put(spec.clone())).await;
-        let now = self.world().now();
         match &answer {
             Err(ArmError::Throttled { .. } | ArmError::NoCapacity { .. }) => {
                 self.process.stopped_in.store(self.process.pass.load(Relaxed), Relaxed);
             }
-            Ok(Created { remaining: Some(..=8) }) => self.process.low_until.store(now + 300 * SECOND, Relaxed),
             _ => {}
         }
-        answer
+        self.heed(answer)
     }
 
-    async fn delete(&self, name: &GroupName) -> Result<(), ArmError> {
-        self.write(What::Delete(name.clone())).await.map(drop)
+    async fn delete(&self, name: &GroupName) -> Result<Accepted, ArmError> {
+        self.check_deleting(name);
+        let answer = self.write(What::Delete(name.clone())).await;
+        if let Err(ArmError::Throttled { .. }) = &answer {
+            self.process.deletes_stopped_in.store(self.process.pass.load(Relaxed), Relaxed);
+        }
+        self.heed(answer)
     }
 
     async fn tag(&self, name: &GroupName, tags: &BTreeMap<String, String>) -> Result<(), ArmError> {
@@ -148,6 +168,7 @@ impl ContainerGroups for Azure {
     }
 
     async fn logs(&self, name: &GroupName, _container: &str, _tail: u32) -> Result<String, ArmError> {
+        self.check_deleting(name);
         let read = self.read().await;
         let mut world = self.world();
         let Some(group) = world.groups.get_mut(name) else {

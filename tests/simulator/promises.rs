@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use aci_scaler::container_group::{GroupName, GroupSpec};
-use aci_scaler::services::{ArmError, Created};
+use aci_scaler::services::{Accepted, ArmError};
 
 use crate::azure::{What, Write};
 use crate::groups::{Group, Life};
@@ -40,11 +40,11 @@ impl World {
         Ok(Some(u32::try_from(budget - self.taken.len()).unwrap_or(u32::MAX)))
     }
 
-    fn put(&mut self, spec: &GroupSpec, write: &Write, at: Millis) -> Result<Created, ArmError> {
+    fn put(&mut self, spec: &GroupSpec, write: &Write, at: Millis) -> Result<Accepted, ArmError> {
         let remaining = self.take(at)?;
         if let Some(there) = self.groups.get(&spec.name) {
             if there.is_live() {
-                return Ok(Created { remaining });
+                return Ok(Accepted { remaining });
             }
             // Only a request that was on its way while another process made the same group may come to this.
             if there.creator == write.process.number || there.created_at < write.sent_at - 30 * SECOND {
@@ -62,7 +62,7 @@ impl World {
         self.check_cap(&group, write);
         self.check_backoff(&group, write, at);
         self.groups.insert(spec.name.clone(), group);
-        Ok(Created { remaining })
+        Ok(Accepted { remaining })
     }
 
     fn new_group(&mut self, spec: &GroupSpec, write: &Write, at: Millis) -> Group {
@@ -127,9 +127,9 @@ impl World {
         }
     }
 
-    fn delete(&mut self, name: &GroupName, write: &Write, at: Millis) -> Result<Created, ArmError> {
-        self.take(at)?;
-        let Some(group) = self.groups.get(name).cloned() else { return Ok(Created::default()) };
+    fn delete(&mut self, name: &GroupName, write: &Write, at: Millis) -> Result<Accepted, ArmError> {
+        let remaining = self.take(at)?;
+        let Some(group) = self.groups.get(name).cloned() else { return Ok(Accepted { remaining }) };
         let looked_at = write.process.looks.lock().unwrap_or_else(PoisonError::into_inner).get(name).copied();
         self.tell(|| format!("process {} deletes {name} in {:?}", write.process.number, group.life));
         if !group.is_managed()
@@ -149,7 +149,7 @@ impl World {
         self.groups.remove(name);
         self.deleted.retain(|(deleted_at, _)| *deleted_at > at - 60 * SECOND);
         self.deleted.push_back((at, group));
-        Ok(Created::default())
+        Ok(Accepted { remaining })
     }
 
     /// Something that is not finished goes only when it is stuck, overruns or is an orphan.
@@ -205,7 +205,7 @@ impl World {
         self.ended.entry(place).and_modify(|(_, _, may_be_lost)| *may_be_lost = true);
     }
 
-    fn tag(&mut self, name: &GroupName, tags: &BTreeMap<String, String>, write: &Write) -> Result<Created, ArmError> {
+    fn tag(&mut self, name: &GroupName, tags: &BTreeMap<String, String>, write: &Write) -> Result<Accepted, ArmError> {
         let looked_at = write.process.looks.lock().unwrap_or_else(PoisonError::into_inner).get(name).copied();
         let Some(group) = self.groups.get_mut(name) else {
             return Err(ArmError::NotFound { code: String::new(), message: String::new() });
@@ -227,6 +227,6 @@ impl World {
         if lost {
             self.violated(format!("{name} loses tags"));
         }
-        Ok(Created::default())
+        Ok(Accepted::default())
     }
 }

@@ -80,6 +80,7 @@ impl Schedule {
             pass: 0.into(),
             pass_started_at: 0.into(),
             stopped_in: u64::MAX.into(),
+            deletes_stopped_in: u64::MAX.into(),
             low_until: 0.into(),
             looks: Mutex::default(),
         });

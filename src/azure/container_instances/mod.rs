@@ -10,6 +10,7 @@ mod response;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use azure_core_legacy::headers::HeaderName;
 use azure_core_legacy::{ClientOptions, RetryOptions, TelemetryOptions, TransportOptions};
 use azure_mgmt_containerinstance::package_preview_2024_05::Client;
 use azure_mgmt_containerinstance::package_preview_2024_05::models::Resource;
@@ -17,7 +18,7 @@ use serde_json::json;
 
 use super::arm::Arm;
 use crate::container_group::{ContainerGroup, GroupName, GroupSpec, NamePrefix};
-use crate::services::{ArmError, ContainerGroups, Created};
+use crate::services::{Accepted, ArmError, ContainerGroups};
 use crate::settings::Settings;
 
 /// The newest stable version whose requests the crate's models can write.
@@ -87,26 +88,20 @@ impl ContainerGroups for ContainerInstances {
         }
     }
 
-    async fn create(&self, spec: &GroupSpec) -> Result<Created, ArmError> {
+    async fn create(&self, spec: &GroupSpec) -> Result<Accepted, ArmError> {
         let (subscription, resource_group, group) = self.place(&spec.name);
         let body = request::body(spec);
         let builder = self.client.container_groups_client().create_or_update(subscription, resource_group, group, body);
         let answer = builder.send().await.map_err(arm_error)?;
-        let headers = answer.as_raw_response().headers();
-        let remaining = REMAINING_HEADERS
-            .iter()
-            .filter_map(|name| headers.get_optional_str(&azure_core_legacy::headers::HeaderName::from_static(name)))
-            .filter_map(|value| value.parse().ok())
-            .min();
-        Ok(Created { remaining })
+        Ok(accepted(answer.as_raw_response()))
     }
 
-    async fn delete(&self, name: &GroupName) -> Result<(), ArmError> {
+    async fn delete(&self, name: &GroupName) -> Result<Accepted, ArmError> {
         let (subscription, resource_group, group) = self.place(name);
         let answer = self.client.container_groups_client().delete(subscription, resource_group, group).send().await;
         match answer.map_err(arm_error) {
-            Err(ArmError::NotFound { code, .. }) if names_the_group(&code) => Ok(()),
-            answer => answer.map(drop),
+            Err(ArmError::NotFound { code, .. }) if names_the_group(&code) => Ok(Accepted::default()),
+            answer => answer.map(|answer| accepted(answer.as_raw_response())),
         }
     }
 
@@ -124,6 +119,11 @@ impl ContainerGroups for ContainerInstances {
         let answer = builder.tail(tail).send().await.map_err(arm_error)?;
         response::logs(&collect(answer.into_raw_response()).await?)
     }
+}
+
+fn accepted(answer: &azure_core_legacy::Response) -> Accepted {
+    let left = |name: &'static str| answer.headers().get_optional_str(&HeaderName::from_static(name))?.parse().ok();
+    Accepted { remaining: REMAINING_HEADERS.into_iter().filter_map(left).min() }
 }
 
 /// Whether a 404 of this code is about the group itself, and not about what should hold it.

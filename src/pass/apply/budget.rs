@@ -9,6 +9,10 @@ use tokio::time::Instant;
 /// (five minutes and an hour) is full again then, and of the longer one a single answer is spent to see.
 const PAUSE: Duration = Duration::from_mins(5);
 
+/// Creating rests when this little is left of what Azure allows for now, besides what the deletes of the pass take: two
+/// creates a worker that were under way already, at the usual four workers.
+pub(super) const SPARE_REQUESTS: u32 = 8;
+
 /// Remembers, from pass to pass, that creating is to rest so that cleaning up can go on.
 #[derive(Debug, Default)]
 pub(in crate::pass) struct Budget {

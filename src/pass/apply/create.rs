@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Applier;
+use super::budget::SPARE_REQUESTS;
 use crate::container_group::{GroupName, GroupSpec, Liveness};
 use crate::pass::report::MessageOutcome;
 use crate::plan::{Create, MessageRef};
@@ -13,10 +14,6 @@ use crate::services::{ArmError, ContainerGroups};
 
 /// The part of a pass that is left to deletes when creates are slow: a quarter, so that neither starves the other.
 const DELETES_SHARE: u32 = 4;
-
-/// Creates stop when this little is left of what Azure allows for now, besides what the deletes of this pass take: two
-/// creates a worker that were under way already, at the usual four workers.
-const SPARE_REQUESTS: u32 = 8;
 
 pub(super) struct Creator<'a, G> {
     applier: &'a Applier<'a, G>,

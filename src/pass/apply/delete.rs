@@ -1,29 +1,44 @@
-//! Deletes groups, each after its last words.
+//! Deletes groups, each after its last words, until Azure wants a break.
+
+use std::sync::{Mutex, PoisonError};
 
 use super::Applier;
+use super::budget::SPARE_REQUESTS;
 use crate::container_group::{ContainerGroup, GroupName, Phase, tag};
 use crate::pass::last_words::Captured;
 use crate::pass::report::GroupOutcome;
 use crate::plan::{Delete, Reason};
 use crate::services::{ArmError, ContainerGroups};
 
-impl<G: ContainerGroups> Applier<'_, G> {
+pub(super) struct Deleter<'a, G> {
+    applier: &'a Applier<'a, G>,
+    /// Why no further group is deleted in this pass.
+    stopped: Mutex<Option<String>>,
+}
+
+impl<'a, G: ContainerGroups> Deleter<'a, G> {
+    pub(super) fn new(applier: &'a Applier<'a, G>) -> Self {
+        Self { applier, stopped: Mutex::default() }
+    }
+
     /// Deletes a group, or says why not.
     pub(super) async fn delete(&self, Delete { group, reason }: Delete) -> (GroupName, GroupOutcome) {
-        let name = group.name.clone();
-        let outcome = if self.deadline.has_passed() {
+        let deadline = self.applier.deadline;
+        let outcome = if let Some(reason) = self.stopped() {
+            GroupOutcome::WaitingQuota { reason }
+        } else if deadline.has_passed() {
             GroupOutcome::WaitingDeadline
         } else {
             let cut = GroupOutcome::DeleteFailed { reason: "the pass had to end before Azure answered".to_owned() };
-            self.deadline.limit(self.capture_and_delete(&group, reason)).await.unwrap_or(cut)
+            deadline.limit(self.capture_and_delete(&group, reason)).await.unwrap_or(cut)
         };
-        (name, outcome)
+        (group.name, outcome)
     }
 
     /// The group may have been replaced since it was observed, by one of the same name that is at work, and somebody
     /// may have asked for it to be kept. So the last thing before the delete is another look.
     async fn capture_and_delete(&self, group: &ContainerGroup, because: Reason) -> GroupOutcome {
-        let deleted = match self.last_words.capture(self.groups, group).await {
+        let deleted = match self.applier.last_words.capture(self.applier.groups, group).await {
             Captured::Logged { lines } => GroupOutcome::Deleted { because, log_lines: lines },
             Captured::Lost(error) => GroupOutcome::DeletedWithoutLogs { because, reason: error.to_string() },
             Captured::NotYet(error) => {
@@ -31,18 +46,35 @@ impl<G: ContainerGroups> Applier<'_, G> {
                 return GroupOutcome::WaitingLogs { reason: error.to_string() };
             }
         };
-        match self.groups.get(&group.name).await {
+        match self.applier.groups.get(&group.name).await {
             Ok(Some(now)) if may_still_go(group, &now, because) => {}
             Ok(_) => return GroupOutcome::Changed,
             Err(error) => return failed(group, &error),
         }
-        match self.groups.delete(&group.name).await {
-            Ok(()) => {
+        if let Some(reason) = self.stopped() {
+            return GroupOutcome::WaitingQuota { reason };
+        }
+        match self.applier.groups.delete(&group.name).await {
+            Ok(accepted) => {
+                if let Some(left) = accepted.remaining.filter(|left| *left <= SPARE_REQUESTS) {
+                    self.applier.budget.is_low(left);
+                }
+                self.applier.last_words.forget(&group.name);
                 tracing::info!(group = %group.name, ended = ended(group), ?because, "deleted a container group");
                 deleted
             }
+            Err(error @ ArmError::Throttled { .. }) => {
+                tracing::warn!(group = %group.name, %error, "no further container group is deleted in this pass");
+                let reason = error.to_string();
+                self.stopped.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(reason.clone());
+                GroupOutcome::WaitingQuota { reason }
+            }
             Err(error) => failed(group, &error),
         }
+    }
+
+    fn stopped(&self) -> Option<String> {
+        self.stopped.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

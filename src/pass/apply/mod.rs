@@ -1,10 +1,10 @@
 //! Carries a plan out: creates, then deletes, then marks.
 //!
 //! * A group is created if and only if a look-up right before has not found it, and has found the record of the attempt
-//!   before it if there was one, the deadline has not passed, what the
-//!   plan was made from is not outdated, and Azure has not said that it has no room, or only a little, left.
+//!   before it if there was one, the deadline has not passed, what the plan was made from is not outdated, and Azure has
+//!   not said that it has no room, or only a little, left.
 //! * A group is deleted if and only if its last log lines have been seen to, a look-up right before has found it as it
-//!   was when its end was decided, and the deadline has not passed.
+//!   was when its end was decided, the deadline has not passed, and Azure has not asked for a break.
 
 mod budget;
 mod create;
@@ -12,15 +12,16 @@ mod delete;
 mod mark;
 mod requests;
 
-use futures_util::{StreamExt, stream};
 use tokio::time::Instant;
 
 pub(super) use budget::Budget;
 use create::Creator;
+use delete::Deleter;
 pub(super) use requests::Requests;
 
 use super::last_words::LastWords;
 use super::report::{GroupOutcome, MessageOutcome};
+use super::side_by_side;
 use crate::container_group::GroupName;
 use crate::deadline::Deadline;
 use crate::plan::{Keep, MessageRef, Plan, Skip};
@@ -51,12 +52,11 @@ impl<G: ContainerGroups> Applier<'_, G> {
     pub(super) async fn apply(&self, plan: Plan) -> Applied {
         let Plan { creates, skips, deletes, keeps, markings, capacity: _, memory: _ } = plan;
         let creator = Creator::new(self, deletes.len());
-        let created =
-            stream::iter(creates).map(|create| creator.create(create)).buffered(self.workers).collect::<Vec<_>>().await;
+        let created = side_by_side(self.workers, creates.into_iter().map(|create| creator.create(create))).await;
 
         self.last_words.retain(&deletes);
-        let deleted =
-            stream::iter(deletes).map(|delete| self.delete(delete)).buffered(self.workers).collect::<Vec<_>>().await;
+        let deleter = Deleter::new(self);
+        let deleted = side_by_side(self.workers, deletes.into_iter().map(|delete| deleter.delete(delete))).await;
 
         for marking in markings {
             self.mark(marking).await;

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use crate::container_group::{Container, ContainerGroup, ContainerState, GroupName, GroupSpec};
 use crate::message::{FileSizeMb, MessageId, MessageState, PeekedMessage};
-use crate::services::{ArmError, ContainerGroups, Created, Messages, PeekError, Peeker, Subscriptions};
+use crate::services::{Accepted, ArmError, ContainerGroups, Messages, PeekError, Peeker, Subscriptions};
+use crate::test_support::NOW;
 
 /// How long a fake takes for anything, of paused time.
 const LATENCY: Duration = Duration::from_millis(100);
@@ -34,8 +35,11 @@ pub struct FakeGroups {
     pub groups: Mutex<BTreeMap<GroupName, ContainerGroup>>,
     pub list_error: Option<ArmError>,
     pub create_error: Mutex<Option<ArmError>>,
+    pub delete_error: Mutex<Option<ArmError>>,
     pub log_error: Mutex<Option<ArmError>>,
     pub remaining: Mutex<Option<u32>>,
+    /// A group whose creation is never answered.
+    pub slow: Mutex<Option<String>>,
     /// What happens to the groups right after the next GET.
     pub change: Mutex<Option<fn(&Self)>>,
     pub creating: AtomicUsize,
@@ -58,6 +62,17 @@ impl FakeGroups {
             containers: vec![Container { name: "worker".to_owned(), state: Some(state) }],
         };
         self.groups.lock().unwrap().insert(group.name.clone(), group);
+    }
+
+    /// Puts a group there whose only container has ended, at a time that Azure tells.
+    pub fn put_ended(&self, name: &str) {
+        self.put(name, &[], "Terminated");
+        let mut groups = self.groups.lock().unwrap();
+        let containers = groups.values_mut().filter(|group| group.name.as_str() == name);
+        for state in containers.flat_map(|group| &mut group.containers).filter_map(|container| container.state.as_mut())
+        {
+            state.finished_at = Some(NOW);
+        }
     }
 }
 
@@ -86,25 +101,31 @@ impl ContainerGroups for FakeGroups {
         Ok(group)
     }
 
-    async fn create(&self, spec: &GroupSpec) -> Result<Created, ArmError> {
+    async fn create(&self, spec: &GroupSpec) -> Result<Accepted, ArmError> {
         self.calls.add(format!("create {}", spec.name));
         let creating = self.creating.fetch_add(1, Ordering::SeqCst) + 1;
         self.most_creating.fetch_max(creating, Ordering::SeqCst);
         tokio::time::sleep(LATENCY).await;
+        if self.slow.lock().unwrap().as_deref() == Some(spec.name.as_str()) {
+            std::future::pending::<()>().await;
+        }
         self.creating.fetch_sub(1, Ordering::SeqCst);
         if let Some(error) = self.create_error.lock().unwrap().clone() {
             return Err(error);
         }
         let tags: Vec<_> = spec.tags.iter().map(|(key, value)| (*key, value.as_str())).collect();
         self.put(spec.name.as_str(), &tags, "Running");
-        Ok(Created { remaining: *self.remaining.lock().unwrap() })
+        Ok(Accepted { remaining: *self.remaining.lock().unwrap() })
     }
 
-    async fn delete(&self, name: &GroupName) -> Result<(), ArmError> {
+    async fn delete(&self, name: &GroupName) -> Result<Accepted, ArmError> {
         self.calls.add(format!("delete {name}"));
         tokio::time::sleep(LATENCY).await;
+        if let Some(error) = self.delete_error.lock().unwrap().clone() {
+            return Err(error);
+        }
         self.groups.lock().unwrap().remove(name);
-        Ok(())
+        Ok(Accepted { remaining: *self.remaining.lock().unwrap() })
     }
 
     async fn tag(&self, name: &GroupName, tags: &BTreeMap<String, String>) -> Result<(), ArmError> {

@@ -1,11 +1,13 @@
 //! Scenarios of whole passes, over services in memory and paused time.
 
 mod fakes;
+mod limits;
 mod rules;
 
 use std::collections::BTreeMap;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 
 use fakes::{Calls, FakeGroups, FakeMessages, FakeSubscriptions, messages};
 
@@ -84,14 +86,6 @@ async fn a_group_that_is_already_there_is_left_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_more_workers_create_at_once_than_are_set() {
-    let (scaler, _) =
-        scaler([("a", messages(1..=20))], |settings| settings.processing.max_workers = NonZeroUsize::new(3).unwrap());
-    assert_eq!(pass(&scaler).await.message_counts["created"], 20);
-    assert_eq!(scaler.services.groups.most_creating.load(Ordering::SeqCst), 3);
-}
-
-#[tokio::test(start_paused = true)]
 async fn creates_come_first_and_each_delete_after_its_logs() {
     let (scaler, calls) = scaler([("a", messages(1..=1))], |_| {});
     scaler.services.groups.put("done", &[], "Terminated");
@@ -127,75 +121,12 @@ async fn a_group_that_never_had_a_log_goes_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn when_azure_has_no_room_creating_stops_and_cleaning_up_goes_on() {
-    for error in [
-        ArmError::NoCapacity { code: "ContainerGroupQuotaReached".into(), message: String::new() },
-        ArmError::Throttled { code: "TooManyRequests".into(), retry_after: Duration::from_mins(1) },
-    ] {
-        let one_worker = |settings: &mut Settings| settings.processing.max_workers = NonZeroUsize::MIN;
-        let (scaler, calls) = scaler([("a", messages(1..=9))], one_worker);
-        scaler.services.groups.put("done", &[], "Terminated");
-        *scaler.services.groups.create_error.lock().unwrap() = Some(error);
-        let report = pass(&scaler).await;
-        assert_eq!(report.message_counts, BTreeMap::from([("waiting_quota", 9)]));
-        assert_eq!(only(&calls, &["create", "delete"]).len(), 2, "one try, and the delete");
-        assert!(!report.partly_failed(), "waiting is no failure");
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn creating_stops_while_a_little_is_left_for_cleaning_up() {
-    let one_worker = |settings: &mut Settings| settings.processing.max_workers = NonZeroUsize::MIN;
-    let (scaler, calls) = scaler([("a", messages(1..=9))], one_worker);
-    *scaler.services.groups.remaining.lock().unwrap() = Some(8);
-    let report = pass(&scaler).await;
-    assert_eq!(report.message_counts, BTreeMap::from([("created", 1), ("waiting_quota", 8)]));
-    assert_eq!(only(&calls, &["create"]).len(), 1);
-    assert_eq!(pass(&scaler).await.message_counts["waiting_quota"], 8, "the next pass does not take the rest");
-    *scaler.services.groups.remaining.lock().unwrap() = Some(9);
-    tokio::time::advance(Duration::from_mins(5)).await;
-    assert_eq!(pass(&scaler).await.message_counts, BTreeMap::from([("created", 8), ("running", 1)]));
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_identity_that_is_refused_is_not_tried_again_and_again() {
-    let one_worker = |settings: &mut Settings| settings.processing.max_workers = NonZeroUsize::MIN;
-    let (scaler, calls) = scaler([("a", messages(1..=9))], one_worker);
-    let refused = ArmError::Unauthorized { code: "AuthorizationFailed".into(), message: String::new() };
-    *scaler.services.groups.create_error.lock().unwrap() = Some(refused);
-    let report = pass(&scaler).await;
-    assert_eq!(report.message_counts, BTreeMap::from([("failed", 9)]));
-    assert!(report.partly_failed());
-    assert_eq!(only(&calls, &["create"]).len(), 1);
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_group_that_is_refused_does_not_stop_the_others() {
     let (scaler, calls) = scaler([("a", messages(1..=3))], |_| {});
     let refused = ArmError::Rejected { code: "InaccessibleImage".into(), message: String::new() };
     *scaler.services.groups.create_error.lock().unwrap() = Some(refused);
     assert_eq!(pass(&scaler).await.message_counts, BTreeMap::from([("failed", 3)]));
     assert_eq!(only(&calls, &["create"]).len(), 3);
-}
-
-#[tokio::test(start_paused = true)]
-async fn slow_creates_leave_a_quarter_of_the_pass_to_deletes() {
-    // 0.2 s a create and one worker; 4 s are left after reading, of which creates get 3.
-    let (scaler, calls) =
-        scaler([("a", messages(1..=99))], |settings| settings.processing.max_workers = NonZeroUsize::MIN);
-    scaler.services.groups.put("done", &[], "Terminated");
-    let report = scaler.pass(Mode::Apply, &Deadline::after(Duration::from_millis(4300))).await.unwrap();
-    assert!((14..=16).contains(&report.message_counts["created"]), "{:?}", report.message_counts);
-    assert_eq!(report.message_counts["created"] + report.message_counts["waiting_deadline"], 99);
-    assert_eq!(only(&calls, &["delete"]), ["delete done"]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_pass_without_time_left_starts_nothing() {
-    let (scaler, calls) = scaler([("a", messages(1..=1))], |_| {});
-    let failure = scaler.pass(Mode::Apply, &Deadline::after(Duration::from_millis(50))).await.unwrap_err();
-    assert!(matches!(failure, PassFailure::OutOfTime));
-    assert_eq!(only(&calls, &["create", "delete"]), Vec::<String>::new());
 }
 
 #[tokio::test(start_paused = true)]

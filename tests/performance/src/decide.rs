@@ -8,7 +8,7 @@ use aci_scaler::container_group::{Container, ContainerGroup, ContainerState, Gro
 use aci_scaler::deadline::Deadline;
 use aci_scaler::message::{FileSizeMb, MessageId, MessageState, PeekedMessage};
 use aci_scaler::pass::{Mode, Scaler, Services};
-use aci_scaler::services::{ArmError, ContainerGroups, Created, Messages, PeekError, Peeker, Subscriptions};
+use aci_scaler::services::{Accepted, ArmError, ContainerGroups, Messages, PeekError, Peeker, Subscriptions};
 use aci_scaler::settings::Settings;
 use local_azure::local::LocalAzure;
 
@@ -121,16 +121,16 @@ impl ContainerGroups for Groups {
         Ok(index.and_then(|index| self.0.get(index)).cloned())
     }
 
-    async fn create(&self, _: &GroupSpec) -> std::result::Result<Created, ArmError> {
-        Ok(Created::default())
+    async fn create(&self, _: &GroupSpec) -> std::result::Result<Accepted, ArmError> {
+        Ok(Accepted::default())
     }
 
     async fn tag(&self, _: &GroupName, _: &BTreeMap<String, String>) -> std::result::Result<(), ArmError> {
         Ok(())
     }
 
-    async fn delete(&self, _: &GroupName) -> std::result::Result<(), ArmError> {
-        Ok(())
+    async fn delete(&self, _: &GroupName) -> std::result::Result<Accepted, ArmError> {
+        Ok(Accepted::default())
     }
 
     async fn logs(&self, _: &GroupName, _: &str, _: u32) -> std::result::Result<String, ArmError> {

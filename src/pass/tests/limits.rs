@@ -1,0 +1,157 @@
+//! What Azure allows, and the time there is.
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn no_more_workers_create_at_once_than_are_set() {
+    let (scaler, _) =
+        scaler([("a", messages(1..=20))], |settings| settings.processing.max_workers = NonZeroUsize::new(3).unwrap());
+    assert_eq!(pass(&scaler).await.message_counts["created"], 20);
+    assert_eq!(scaler.services.groups.most_creating.load(Ordering::SeqCst), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_azure_has_no_room_creating_stops_and_cleaning_up_goes_on() {
+    for error in [
+        ArmError::NoCapacity { code: "ContainerGroupQuotaReached".into(), message: String::new() },
+        ArmError::Throttled { code: "TooManyRequests".into(), retry_after: Duration::from_mins(1) },
+    ] {
+        let one_worker = |settings: &mut Settings| settings.processing.max_workers = NonZeroUsize::MIN;
+        let (scaler, calls) = scaler([("a", messages(1..=9))], one_worker);
+        scaler.services.groups.put("done", &[], "Terminated");
+        *scaler.services.groups.create_error.lock().unwrap() = Some(error);
+        let report = pass(&scaler).await;
+        assert_eq!(report.message_counts, BTreeMap::from([("waiting_quota", 9)]));
+        assert_eq!(only(&calls, &["create", "delete"]).len(), 2, "one try, and the delete");
+        assert!(!report.partly_failed(), "waiting is no failure");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn creating_stops_while_a_little_is_left_for_cleaning_up() {
+    let one_worker = |settings: &mut Settings| settings.processing.max_workers = NonZeroUsize::MIN;
+    let (scaler, calls) = scaler([("a", messages(1..=9))], one_worker);
+    *scaler.services.groups.remaining.lock().unwrap() = Some(8);
+    let report = pass(&scaler).await;
+    assert_eq!(report.message_counts, BTreeMap::from([("created", 1), ("waiting_quota", 8)]));
+    assert_eq!(only(&calls, &["create"]).len(), 1);
+    assert_eq!(pass(&scaler).await.message_counts["waiting_quota"], 8, "the next pass does not take the rest");
+    *scaler.services.groups.remaining.lock().unwrap() = Some(9);
+    tokio::time::advance(Duration::from_mins(5)).await;
+    assert_eq!(pass(&scaler).await.message_counts, BTreeMap::from([("created", 8), ("running", 1)]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_deletes_leave_of_the_budget_counts_as_well() {
+    let (scaler, calls) = scaler([("a", Vec::new())], |_| {});
+    scaler.services.groups.put("done", &[], "Terminated");
+    *scaler.services.groups.remaining.lock().unwrap() = Some(8);
+    assert_eq!(pass(&scaler).await.group_counts, BTreeMap::from([("deleted", 1)]));
+    let (mut next, _) = super::scaler([("a", messages(1..=1))], |_| {});
+    std::mem::swap(&mut next.budget, &mut { scaler }.budget);
+    assert_eq!(pass(&next).await.message_counts, BTreeMap::from([("waiting_quota", 1)]));
+    assert_eq!(only(&calls, &["create"]), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_azure_wants_a_break_deleting_stops_and_no_log_is_read_twice() {
+    let one_worker = |settings: &mut Settings| settings.processing.max_workers = NonZeroUsize::MIN;
+    let (scaler, calls) = scaler([("a", Vec::new())], one_worker);
+    scaler.services.groups.put_ended("done-1");
+    scaler.services.groups.put_ended("done-2");
+    let throttled = ArmError::Throttled { code: "TooManyRequests".into(), retry_after: Duration::from_mins(1) };
+    *scaler.services.groups.delete_error.lock().unwrap() = Some(throttled);
+    let report = pass(&scaler).await;
+    assert_eq!(report.group_counts, BTreeMap::from([("waiting_quota", 2)]));
+    assert!(!report.partly_failed(), "waiting is no failure");
+    assert_eq!(only(&calls, &["logs", "delete"]), ["logs done-1 worker 20", "delete done-1"]);
+
+    *scaler.services.groups.delete_error.lock().unwrap() = None;
+    let report = pass(&scaler).await;
+    let done = GroupOutcome::Deleted { because: Reason::Finished, log_lines: 2 };
+    assert!(report.groups.iter().all(|group| group.outcome == done), "{:?}", report.groups);
+    assert_eq!(only(&calls, &["logs", "delete"]), ["delete done-1", "logs done-2 worker 20", "delete done-2"]);
+
+    // It was deleted, so the next one of its name has a log of its own.
+    scaler.services.groups.put_ended("done-1");
+    pass(&scaler).await;
+    assert_eq!(only(&calls, &["logs", "delete"]), ["logs done-1 worker 20", "delete done-1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_identity_that_is_refused_is_not_tried_again_and_again() {
+    let one_worker = |settings: &mut Settings| settings.processing.max_workers = NonZeroUsize::MIN;
+    let (scaler, calls) = scaler([("a", messages(1..=9))], one_worker);
+    let refused = ArmError::Unauthorized { code: "AuthorizationFailed".into(), message: String::new() };
+    *scaler.services.groups.create_error.lock().unwrap() = Some(refused);
+    let report = pass(&scaler).await;
+    assert_eq!(report.message_counts, BTreeMap::from([("failed", 9)]));
+    assert!(report.partly_failed());
+    assert_eq!(only(&calls, &["create"]).len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn slow_creates_leave_a_quarter_of_the_pass_to_deletes() {
+    // 0.2 s a create and one worker; 4 s are left after reading, of which creates get 3.
+    let (scaler, calls) =
+        scaler([("a", messages(1..=99))], |settings| settings.processing.max_workers = NonZeroUsize::MIN);
+    scaler.services.groups.put("done", &[], "Terminated");
+    let report = scaler.pass(Mode::Apply, &Deadline::after(Duration::from_millis(4300))).await.unwrap();
+    assert!((14..=16).contains(&report.message_counts["created"]), "{:?}", report.message_counts);
+    assert_eq!(report.message_counts["created"] + report.message_counts["waiting_deadline"], 99);
+    assert_eq!(only(&calls, &["delete"]), ["delete done"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pass_without_time_left_starts_nothing() {
+    let (scaler, calls) = scaler([("a", messages(1..=1))], |_| {});
+    let failure = scaler.pass(Mode::Apply, &Deadline::after(Duration::from_millis(50))).await.unwrap_err();
+    assert!(matches!(failure, PassFailure::OutOfTime));
+    assert_eq!(only(&calls, &["create", "delete"]), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn groups_that_azure_did_not_let_a_pass_read_come_first_in_another() {
+    let now = Arc::new(Mutex::new(NOW));
+    let (mut scaler, calls) = scaler([("a", Vec::new())], |_| {});
+    scaler.clock = Clock::from_fn({
+        let now = now.clone();
+        move || *now.lock().unwrap()
+    });
+    for number in 0..600 {
+        scaler.services.groups.put(&format!("worker-{number}"), &[], "Running");
+    }
+    let mut first = std::collections::BTreeSet::new();
+    for _ in 0..3 {
+        pass(&scaler).await;
+        *now.lock().unwrap() += time::Duration::MINUTE;
+        first.extend(only(&calls, &["get"]).into_iter().take(250));
+    }
+    assert_eq!(first.len(), 600);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_subscription_does_not_answer_for_the_time_that_the_groups_take() {
+    // 2,500 groups at 8 reads of 100 ms at a time are read in 31 s.
+    let (scaler, _) = scaler([("a", messages(1..=3))], |settings| {
+        settings.aci.max_instances = 9999;
+        settings.processing.peek_page = NonZeroU32::MIN;
+    });
+    for number in 0..2500 {
+        scaler.services.groups.put(&format!("worker-{number}"), &[], "Running");
+    }
+    let report = pass(&scaler).await;
+    assert_eq!(report.subscriptions[0].error, None);
+    assert_eq!(report.message_counts, BTreeMap::from([("created", 3)]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_create_that_is_slow_holds_up_no_other() {
+    let two_workers = |settings: &mut Settings| settings.processing.max_workers = NonZeroUsize::new(2).unwrap();
+    let (scaler, _) = scaler([("a", messages(1..=9))], two_workers);
+    *scaler.services.groups.slow.lock().unwrap() = Some(M1.to_owned());
+    let report = pass(&scaler).await;
+    let slow = report.messages.iter().find(|report| report.message.sequence_number == 1).unwrap();
+    assert_eq!(slow.outcome.kind(), "failed", "its answer does not come before the end of the pass");
+    assert_eq!(report.message_counts["created"], 8);
+}
