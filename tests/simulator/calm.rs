@@ -10,6 +10,9 @@ use crate::world::World;
 /// Passes in which something may be late.
 const PATIENCE: u32 = 3;
 
+/// The longest back-off.
+const LONGEST_WAIT: time::Duration = time::Duration::minutes(30);
+
 /// For how many passes messages and groups have been waiting without a reason.
 #[derive(Default)]
 pub struct Calm {
@@ -60,6 +63,11 @@ impl Calm {
             | MessageOutcome::Invalid { .. } => false,
             // An operator's group may be in its way.
             MessageOutcome::Finished { .. } if world.scene.budget.is_some() => false,
+            // It may wait for another group, for one back-off at the most.
+            MessageOutcome::WaitingSpare { until, .. } => {
+                let wait = *until - World::moment(world.now());
+                wait > LONGEST_WAIT || wait <= -time::Duration::minutes(1)
+            }
             MessageOutcome::Finished { group } => {
                 world.groups.get(group).is_none_or(|group| group.kept_since.is_none())
             }

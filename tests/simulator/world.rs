@@ -59,6 +59,7 @@ pub struct Message {
     pub poison: bool,
     pub deferred: bool,
     pub locked: bool,
+    pub came_at: Millis,
     pub expires_at: Option<Millis>,
 }
 
@@ -224,9 +225,10 @@ impl World {
         let expires_at = self.random.chance(100).then(|| self.now() + self.random.within(SECOND..900 * SECOND));
         let deferred = self.random.chance(20);
         self.tell(|| format!("sent {id} to {subscription}, valid {valid}, poison {poison}, expires {expires_at:?}"));
+        let came_at = self.now();
         let Some(to) = self.subscriptions.get_mut(subscription) else { return };
         to.last_number += 1;
-        to.messages.insert(to.last_number, Message { id, valid, poison, deferred, locked: false, expires_at });
+        to.messages.insert(to.last_number, Message { id, valid, poison, deferred, locked: false, came_at, expires_at });
     }
 
     /// From now on nothing goes wrong any more.

@@ -60,6 +60,10 @@ pub(super) fn message(encoded: &[u8]) -> Option<PeekedMessage> {
         message_id: sections.message_id(),
         file_size_mb: sections.file_size_mb(),
         state: state(annotation("x-opt-message-state").as_ref()),
+        enqueued_at: match annotation("x-opt-enqueued-time") {
+            Some(Value::Timestamp(millis)) => moment(millis),
+            _ => None,
+        },
         expires_at: sections.expires_at(annotation("x-opt-enqueued-time").as_ref()),
     })
 }

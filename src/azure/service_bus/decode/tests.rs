@@ -85,6 +85,7 @@ fn an_ordinary_message_is_read() {
         message_id: MessageId::new("m1"),
         file_size_mb: FileSizeMb::from_decimal(50.into()),
         state: MessageState::Active,
+        enqueued_at: None,
         expires_at: None,
     };
     assert_eq!(Sample::new().decode(), expected);
