@@ -1,6 +1,8 @@
 //! Scenarios of groups whose own messages are gone.
 
 use super::*;
+use crate::container_group::ContainerState;
+use crate::message::FileSizeMb;
 
 /// A group that was made for a message with this sequence number, whose file has this many MB.
 fn made_for(number: i64, size_mb: &str, state: ContainerState) -> ObservedGroup {

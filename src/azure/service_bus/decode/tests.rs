@@ -208,6 +208,14 @@ fn the_brokers_state_is_read() {
 }
 
 #[test]
+fn a_message_says_when_it_came() {
+    assert_eq!(Sample::new().decode().enqueued_at, None);
+    let sample = Sample::new().annotated("x-opt-enqueued-time", timestamp(1_700_000_000_000));
+    assert_eq!(sample.decode().enqueued_at, Some(datetime!(2023-11-14 22:13:20 UTC)));
+    assert_eq!(Sample::new().annotated("x-opt-enqueued-time", timestamp(i64::MAX)).decode().enqueued_at, None);
+}
+
+#[test]
 fn a_message_expires_when_its_sender_said_or_when_its_time_to_live_is_over() {
     let enqueued_at = timestamp(1_700_000_000_000);
     let sample = Sample { ttl_millis: Amqp::Uint(60_000), ..Sample::new() };
