@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use aci_scaler::container_group::GroupName;
 use aci_scaler::pass::report::{GroupOutcome, MessageOutcome, Report};
 
+use crate::scene::{Millis, SECOND};
 use crate::world::World;
 
 /// Passes in which something may be late.
 const PATIENCE: u32 = 3;
 
-/// The longest back-off.
-const LONGEST_WAIT: time::Duration = time::Duration::minutes(30);
+/// The time from one pass to the next, once nothing goes wrong any more.
+const BETWEEN_PASSES: Millis = 60 * SECOND;
 
 /// For how many passes messages and groups have been waiting without a reason.
 #[derive(Default)]
@@ -63,11 +64,8 @@ impl Calm {
             | MessageOutcome::Invalid { .. } => false,
             // An operator's group may be in its way.
             MessageOutcome::Finished { .. } if world.scene.budget.is_some() => false,
-            // It may wait for another group, for one back-off at the most.
-            MessageOutcome::WaitingSpare { until, .. } => {
-                let wait = *until - World::moment(world.now());
-                wait > LONGEST_WAIT || wait <= -time::Duration::minutes(1)
-            }
+            // It waits for another group, but not for ever.
+            MessageOutcome::WaitingSpare { until, .. } => *until < World::moment(world.now() - BETWEEN_PASSES),
             MessageOutcome::Finished { group } => {
                 world.groups.get(group).is_none_or(|group| group.kept_since.is_none())
             }

@@ -202,9 +202,14 @@ impl World {
         Life::Exited { since, at, code: i64::from(exit == Exit::Dies) }
     }
 
+    /// A message, if it is there.
+    pub fn message(&self, subscription: &str, number: i64) -> Option<&Message> {
+        self.subscriptions.get(subscription)?.messages.get(&number)
+    }
+
     /// The message that a group was made for, if it is there and wants a worker.
     pub fn waiting(&self, subscription: &str, number: i64) -> Option<&Message> {
-        let message = self.subscriptions.get(subscription)?.messages.get(&number)?;
+        let message = self.message(subscription, number)?;
         let expired = message.expires_at.is_some_and(|at| at <= self.now() + MAX_SKEW);
         (message.valid && !message.deferred && !expired).then_some(message)
     }
