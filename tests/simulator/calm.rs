@@ -5,14 +5,10 @@ use std::collections::BTreeMap;
 use aci_scaler::container_group::GroupName;
 use aci_scaler::pass::report::{GroupOutcome, MessageOutcome, Report};
 
-use crate::scene::{Millis, SECOND};
 use crate::world::World;
 
 /// Passes in which something may be late.
 const PATIENCE: u32 = 3;
-
-/// The time from one pass to the next, once nothing goes wrong any more.
-const BETWEEN_PASSES: Millis = 60 * SECOND;
 
 /// For how many passes messages and groups have been waiting without a reason.
 #[derive(Default)]
@@ -57,6 +53,7 @@ impl Calm {
             | MessageOutcome::BackingOff { .. }
             | MessageOutcome::Parked { .. }
             | MessageOutcome::HeldByBreaker { .. }
+            | MessageOutcome::WaitingSpare { .. }
             | MessageOutcome::WaitingQuota { .. }
             | MessageOutcome::Duplicate
             | MessageOutcome::Deferred
@@ -64,8 +61,6 @@ impl Calm {
             | MessageOutcome::Invalid { .. } => false,
             // An operator's group may be in its way.
             MessageOutcome::Finished { .. } if world.scene.budget.is_some() => false,
-            // It waits for another group, but not for ever.
-            MessageOutcome::WaitingSpare { until, .. } => *until < World::moment(world.now() - BETWEEN_PASSES),
             MessageOutcome::Finished { group } => {
                 world.groups.get(group).is_none_or(|group| group.kept_since.is_none())
             }

@@ -221,6 +221,7 @@ fn check_report(world: &mut World, report: &Report) {
 
 /// No message waits for a spare group for longer than one back-off from when it is due.
 fn check_waits(world: &mut World, report: &Report) {
+    let began_at = report.started_at;
     for report in &report.messages {
         let MessageOutcome::WaitingSpare { until, .. } = &report.outcome else { continue };
         let place = (report.message.subscription.clone(), report.message.sequence_number);
@@ -229,7 +230,7 @@ fn check_waits(world: &mut World, report: &Report) {
             (None, Some(came_at)) => came_at + world.scene.backoff(1),
             _ => world.now() + world.scene.backoff(u32::MAX),
         };
-        if *until > World::moment(no_later + MAX_SKEW) {
+        if *until <= began_at || *until > World::moment(no_later + MAX_SKEW) {
             world.violated(format!("{place:?} waits for a spare group until {until}"));
         }
     }
