@@ -2,13 +2,13 @@
 
 use std::fmt::Write;
 
-use crate::mixes::Mix;
+use crate::Compared;
 use crate::rules::Rule;
 use crate::tally::Tally;
 use crate::world::Seconds;
 
 /// The table, in Markdown.
-pub fn of(comparison: &[(Mix, Vec<(Rule, Tally)>)]) -> String {
+pub fn of(comparison: &[Compared]) -> String {
     let mut table = "| Mix | Rule | Containers per message | Minutes per message | Wait, s: median | 95 % | longest \
                      | Later than plain | Out of memory | Dead-lettered |\n\
                      |---|---|--:|--:|--:|--:|--:|--:|--:|--:|\n"
