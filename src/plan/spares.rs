@@ -5,8 +5,8 @@
 //! one, or was made in vain. Where a subscription has as many spares as messages without a group, one more group would
 //! find nothing to do.
 //!
-//! * A group is a spare if and only if it is active, could be read, has not run for [`COUNTED_FOR`], and its message is
-//!   known to be gone.
+//! * A group is a spare if and only if it is active, could be read, has not run for [`COUNTED_FOR`], its message is
+//!   known to be gone, and no other message of that id waits.
 //! * Each spare stands for one message: the oldest that has no active group and needs no more memory than the spare
 //!   has, as far as its tag tells. Messages that get no group for another reason count too: workers take them all the
 //!   same.
@@ -18,7 +18,7 @@
 use time::{Duration, OffsetDateTime};
 
 use super::attempts::backoff;
-use super::census::{Census, State};
+use super::census::{Census, Entry, State};
 use super::presence::{Presence, Whereabouts};
 use super::{Policy, Sifted, Skip};
 use crate::container_group::{GroupName, MemoryGb};
@@ -51,8 +51,16 @@ impl<'a> Spares<'a> {
             State::Active { running, .. } => !running,
             State::Stuck { .. } | State::Overran { .. } | State::Ended { .. } => false,
         };
+        // A message that is sent again makes do with the group of the one before it, which has not ended.
+        let is_sent_again = |entry: &Entry| {
+            let place = entry.subscription.as_deref().zip(entry.message_id.as_deref());
+            place.is_some_and(|(subscription, id)| whereabouts.is_waiting(subscription, id))
+        };
         let spares = census.of_subscription(subscription).filter(|entry| {
-            entry.read && counts(entry.state) && matches!(whereabouts.message_of(entry), Presence::Gone { .. })
+            entry.read
+                && counts(entry.state)
+                && matches!(whereabouts.message_of(entry), Presence::Gone { .. })
+                && !is_sent_again(entry)
         });
         let mut groups: Vec<_> =
             spares.filter_map(|entry| Some((policy.memory_for(entry.file_size?), &entry.name))).collect();

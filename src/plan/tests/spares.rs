@@ -81,6 +81,14 @@ fn a_group_whose_message_is_there_or_may_be_is_no_spare() {
 }
 
 #[test]
+fn a_group_that_has_another_message_of_its_id_is_no_spare() {
+    let resent = PeekedMessage { message_id: MessageId::new("m1"), ..came(2, 0) };
+    let plan = planned_at(10, vec![made_for(1, "128", running(0))], vec![resent, came(3, 0)]);
+    assert!(matches!(plan.skips[0].1, Skip::Running(_)));
+    assert_eq!(created(&plan), ["a/m3"]);
+}
+
+#[test]
 fn a_group_that_has_ended_or_could_not_be_read_or_is_of_another_subscription_is_no_spare() {
     let error = ArmError::Unavailable { reason: "reset".into() };
     let unread = ObservedGroup { unread: Some(error), ..made_for(1, "128", running(0)) };
