@@ -202,6 +202,8 @@ pub struct PeekedMessage {
     pub file_size_mb: Result<FileSizeMb, InvalidMessage>,
     /// Its state at the broker.
     pub state: MessageState,
+    /// When it came, if the broker says so.
+    pub enqueued_at: Option<OffsetDateTime>,
     /// When it expires, unless never.
     pub expires_at: Option<OffsetDateTime>,
 }

@@ -69,6 +69,14 @@ pub enum MessageOutcome {
         #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
         until: Option<OffsetDateTime>,
     },
+    /// A group whose own message is gone is expected to serve it.
+    WaitingSpare {
+        /// That group.
+        group: GroupName,
+        /// When the message is due for a group of its own, if it is still there.
+        #[serde(with = "time::serde::rfc3339")]
+        until: OffsetDateTime,
+    },
     /// It waits for a slot of the cap.
     WaitingCapacity,
     /// It waits until Azure takes more.
@@ -180,6 +188,7 @@ impl MessageOutcome {
             Self::BackingOff { .. } => "backing_off",
             Self::Parked { .. } => "parked",
             Self::HeldByBreaker { .. } => "held_by_breaker",
+            Self::WaitingSpare { .. } => "waiting_spare",
             Self::WaitingCapacity => "waiting_capacity",
             Self::WaitingQuota { .. } => "waiting_quota",
             Self::WaitingDeadline => "waiting_deadline",

@@ -12,7 +12,7 @@ pub(super) const MAX_BACKOFF: Duration = Duration::minutes(30);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
     /// Another attempt.
-    Due,
+    Due { since: OffsetDateTime },
     /// Nothing until then.
     BackingOff { until: OffsetDateTime },
     /// Nothing any more.
@@ -25,7 +25,7 @@ pub(super) fn next(last: &Attempt, rules: &Rules, now: OffsetDateTime) -> Next {
         return Next::Parked;
     }
     let until = last.ended_at + backoff(rules.retry_backoff, last.number);
-    if now < until { Next::BackingOff { until } } else { Next::Due }
+    if now < until { Next::BackingOff { until } } else { Next::Due { since: until } }
 }
 
 /// The wait after the nth attempt: the first one's doubled each time, at most [`MAX_BACKOFF`] unless the first one is

@@ -7,7 +7,7 @@ use time::{Duration, OffsetDateTime};
 use super::memory::{Attempt, Mark, Memory, Place};
 use super::{Capacity, ObservedGroup, Rules};
 use crate::container_group::{ContainerGroup, GroupName, Phase, tag};
-use crate::message::MessageId;
+use crate::message::{FileSizeMb, MessageId};
 
 /// The groups there are, by message and by subscription. Names of subscriptions have no case of their own.
 #[derive(Debug)]
@@ -28,6 +28,8 @@ pub(super) struct Entry {
     pub(super) message_id: Option<String>,
     pub(super) sequence_number: Option<i64>,
     pub(super) attempt: u32,
+    /// The size of its message's file, if it says so.
+    pub(super) file_size: Option<FileSizeMb>,
     /// Whether it could be read. One that could not may not even be there: it may only have been asked for.
     pub(super) read: bool,
     pub(super) state: State,
@@ -102,12 +104,17 @@ impl Census {
         self.active_by_subscription.get(&subscription.to_lowercase()).copied().unwrap_or_default()
     }
 
+    /// The groups of a subscription.
+    pub(super) fn of_subscription(&self, subscription: &str) -> impl Iterator<Item = &Entry> {
+        let subscription = subscription.to_lowercase();
+        self.entries.iter().filter(move |entry| entry.subscription.as_ref() == Some(&subscription))
+    }
+
     /// Sequence numbers of a subscription whose messages matter and may be beyond what a read has `covered`: those of
     /// terminal groups, and of running ones if orphans are to go.
     pub fn in_doubt(&self, subscription: &str, covered: i64, orphans: bool) -> Vec<i64> {
-        let subscription = subscription.to_lowercase();
-        let of_it = self.entries.iter().filter(|entry| entry.subscription.as_ref() == Some(&subscription));
-        let mut numbers: Vec<i64> = of_it
+        let mut numbers: Vec<i64> = self
+            .of_subscription(subscription)
             .filter_map(|entry| {
                 let number = entry.sequence_number?;
                 let wanted = match entry.state {
@@ -185,6 +192,7 @@ impl Entry {
             message_id: group.tag(tag::MESSAGE_ID).map(str::to_owned),
             sequence_number: group.sequence_number(),
             attempt: group.attempt(),
+            file_size: group.tag(tag::FILE_SIZE_MB).and_then(|size| FileSizeMb::from_text(size).ok()),
             read: observed.unread.is_none(),
             state: if observed.unread.is_some() {
                 State::Active { running_since: None, running: false }

@@ -107,7 +107,7 @@ impl Judge<'_> {
                 let next = last.map(|last| attempts::next(&last, self.rules, self.now));
                 let until = match next {
                     Some(Next::BackingOff { until }) => Some(until),
-                    Some(Next::Due | Next::Parked) | None => None,
+                    Some(Next::Due { .. } | Next::Parked) | None => None,
                 };
                 Verdict::Stay(Keep::Record { attempt: entry.attempt, until })
             }

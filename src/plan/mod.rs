@@ -4,8 +4,8 @@
 //! each group to create is there in full, and every observed message and group is in it exactly once.
 //!
 //! * A message gets a group if and only if it is active, not expired, valid, the first of its id in its subscription,
-//!   has no active group, the attempt is due ([`attempts`]), its subscription's [`breaker`] lets it through, and a slot
-//!   is free.
+//!   has no active group, the attempt is due ([`attempts`]), no other group is expected to serve it ([`spares`]), its
+//!   subscription's [`breaker`] lets it through, and a slot is free.
 //! * Active groups, those whose state could not be read included, and groups to be created never exceed the cap
 //!   together, as far as this pass decides it. Terminal groups hold no slot.
 //! * A terminal group is deleted if and only if it is managed, not kept, its subscription was not one that could not
@@ -25,6 +25,7 @@ mod presence;
 mod records;
 mod sift;
 mod slots;
+mod spares;
 
 #[cfg(test)]
 mod tests;
@@ -43,6 +44,7 @@ pub use sift::{Sieve, Sifted, Skip};
 use crate::container_group::{ContainerGroup, GroupName, GroupSpec};
 use breaker::Breaker;
 use presence::Whereabouts;
+use spares::Spares;
 
 use crate::message::{MessageId, PeekedMessage};
 use crate::services::{ArmError, PeekError};
@@ -223,13 +225,20 @@ impl Capacity {
 pub fn plan(snapshot: &Snapshot, memory: &Memory, policy: &Policy, now: OffsetDateTime) -> Plan {
     let census = Census::of(&snapshot.groups, memory, &policy.rules, now);
     let mut plan = Plan { capacity: census.capacity(), ..Plan::default() };
-    plan_messages(&mut plan, snapshot, &census, policy, now);
     let whereabouts = Whereabouts::of(snapshot, now);
+    plan_messages(&mut plan, snapshot, &census, &whereabouts, policy, now);
     groups::plan_groups(&mut plan, &snapshot.groups, &census, &whereabouts, &policy.rules, now);
     plan
 }
 
-fn plan_messages(plan: &mut Plan, snapshot: &Snapshot, census: &Census, policy: &Policy, now: OffsetDateTime) {
+fn plan_messages(
+    plan: &mut Plan,
+    snapshot: &Snapshot,
+    census: &Census,
+    whereabouts: &Whereabouts<'_>,
+    policy: &Policy,
+    now: OffsetDateTime,
+) {
     let rules = &policy.rules;
     let mut queues = Vec::new();
     for subscription in &snapshot.subscriptions {
@@ -237,8 +246,9 @@ fn plan_messages(plan: &mut Plan, snapshot: &Snapshot, census: &Census, policy: 
         let mut sieve = Sieve::new(census, rules, name, now);
         let flow = Breaker::of(census, &name.to_lowercase(), rules, now).flow(rules, now);
         let mut queue = slots::Queue::new(name, census.active_in(name), flow);
+        let mut spares = Spares::of(census, name, whereabouts, policy, now);
         for message in &subscription.messages {
-            match sieve.sift(message) {
+            match spares.consider(message, sieve.sift(message)) {
                 Sifted::New(candidate) => queue.push(message, candidate),
                 Sifted::Skip(skip) => plan.skips.push((message_ref(name, message), skip)),
             }

@@ -8,6 +8,7 @@ use time::Duration;
 
 use super::sift::Candidate;
 use crate::container_group::{GroupName, GroupSpec, GroupTemplate, MemoryGb, NamePrefix, tag};
+use crate::message::FileSizeMb;
 use crate::settings::Settings;
 
 /// The most attempts that a group's name has room for.
@@ -34,6 +35,9 @@ pub struct Rules {
     pub max_instances: u32,
     /// Wait before a message's second attempt; zero means that attempts are not counted.
     pub retry_backoff: Duration,
+    /// Longest wait of a new message for a spare group, which doubles with each attempt as the back-off does; it is the
+    /// same as [`Rules::retry_backoff`], and only comparisons of rules change it.
+    pub spare_wait: Duration,
     /// Attempts after which a message is left alone.
     pub max_attempts: u32,
     /// How long a group may take to start running.
@@ -51,6 +55,7 @@ impl Rules {
         Self {
             max_instances: aci.max_instances,
             retry_backoff: duration(processing.retry_backoff),
+            spare_wait: duration(processing.retry_backoff),
             max_attempts: processing.max_attempts.get().min(MAX_ATTEMPT),
             provisioning_timeout: duration(aci.provisioning_timeout),
             max_runtime: aci.max_runtime.map(duration),
@@ -83,9 +88,14 @@ impl Policy {
         }
     }
 
+    /// The memory that a file of this size needs.
+    pub(super) fn memory_for(&self, size: FileSizeMb) -> MemoryGb {
+        MemoryGb::for_file(size, self.memory_multiplier, self.min_memory, self.max_memory)
+    }
+
     /// The group that a message gets.
     pub(super) fn group_for(&self, candidate: &Candidate, sequence_number: i64) -> GroupSpec {
-        let Candidate { key, file_size, attempt, failures: _, after: _ } = candidate;
+        let Candidate { key, file_size, attempt, .. } = candidate;
         let tags = BTreeMap::from([
             (tag::MANAGED_BY, self.prefix.to_string()),
             (tag::MESSAGE_ID, key.message_id.to_string()),
@@ -104,7 +114,7 @@ impl Policy {
                 *attempt,
             ),
             tags,
-            memory: MemoryGb::for_file(*file_size, self.memory_multiplier, self.min_memory, self.max_memory),
+            memory: self.memory_for(*file_size),
             subscription: key.subscription.clone(),
             template: self.template.clone(),
         }

@@ -38,6 +38,13 @@ pub enum Skip {
         /// When one group will be let through, unless one is on its way already.
         until: Option<OffsetDateTime>,
     },
+    /// A group whose own message is gone is expected to serve it.
+    WaitingForSpare {
+        /// That group.
+        group: GroupName,
+        /// When the message is due for a group of its own.
+        until: OffsetDateTime,
+    },
     /// Another message of its id comes before it.
     Duplicate,
     /// A receiver has set it aside.
@@ -59,6 +66,8 @@ pub struct Candidate {
     pub key: MessageKey,
     /// The size of its file.
     pub file_size: FileSizeMb,
+    /// Since when this attempt is due.
+    pub due_since: OffsetDateTime,
     /// Which attempt at it this is, from 1, as far as the groups tell.
     pub attempt: u32,
     /// How many there have been, as far as anybody knows.
@@ -118,27 +127,42 @@ impl<'a> Sieve<'a> {
         if !self.seen.insert(message_id.clone()) {
             return Err(Skip::Duplicate);
         }
-        let (attempt, failures, after) = self.due_attempt(&history)?;
+        let Due { since, attempt, failures, after } = self.due_attempt(&history, message.enqueued_at)?;
         let key = MessageKey { subscription: self.subscription.to_owned(), message_id };
-        Ok(Candidate { key, file_size, attempt, failures, after })
+        Ok(Candidate { key, file_size, due_since: since, attempt, failures, after })
     }
 
-    /// Which attempt is due, by the name of its group, how many there have been, and the record of the last one.
-    fn due_attempt(&self, history: &History<'_>) -> Result<(u32, u32, Option<GroupName>), Skip> {
+    /// The attempt that is due at a message that came then.
+    fn due_attempt(&self, history: &History<'_>, came_at: Option<OffsetDateTime>) -> Result<Due, Skip> {
+        // A moment that is still to come is nobody's.
+        let since = came_at.filter(|at| *at <= self.now).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+        let first = Due { since, attempt: 1, failures: 0, after: None };
         let (last, record) = match *history {
             History::Attempted { last, record } => (last, record),
             History::Leftover(group) | History::Running(group) => return Err(Skip::Finished(group.clone())),
-            History::None => return Ok((1, 0, None)),
+            History::None => return Ok(first),
         };
         let group = record.map(|record| record.name.clone());
         let attempt = record.map_or(1, |record| record.attempt.saturating_add(1));
         if self.rules.retry_backoff.is_zero() {
-            return group.map_or(Ok((1, 0, None)), |group| Err(Skip::Finished(group)));
+            return group.map_or(Ok(first), |group| Err(Skip::Finished(group)));
         }
         match attempts::next(&last, self.rules, self.now) {
-            Next::Due => Ok((attempt, last.number, group)),
+            Next::Due { since } => Ok(Due { since, attempt, failures: last.number, after: group }),
             Next::BackingOff { until } => Err(Skip::BackingOff { attempt: last.number, until, group }),
             Next::Parked => Err(Skip::Parked { attempts: last.number, group }),
         }
     }
+}
+
+/// An attempt that is due.
+struct Due {
+    /// Since when; the first, since its message came, or for ever if nobody knows when that was.
+    since: OffsetDateTime,
+    /// Which it is, by the name of its group.
+    attempt: u32,
+    /// How many there have been.
+    failures: u32,
+    /// The record of the last one.
+    after: Option<GroupName>,
 }

@@ -210,6 +210,7 @@ impl Peeker for Azure {
             message_id: MessageId::new(message.id.clone()),
             file_size_mb: if message.valid { FileSizeMb::from_text("128") } else { Err(InvalidMessage::NoFileSize) },
             state: if message.deferred { MessageState::Deferred } else { MessageState::Active },
+            enqueued_at: Some(World::moment(message.came_at)),
             expires_at: message.expires_at.map(World::moment),
         });
         Ok(peeked.collect())

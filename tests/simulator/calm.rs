@@ -53,6 +53,7 @@ impl Calm {
             | MessageOutcome::BackingOff { .. }
             | MessageOutcome::Parked { .. }
             | MessageOutcome::HeldByBreaker { .. }
+            | MessageOutcome::WaitingSpare { .. }
             | MessageOutcome::WaitingQuota { .. }
             | MessageOutcome::Duplicate
             | MessageOutcome::Deferred

@@ -14,6 +14,7 @@ mod promises;
 mod random;
 mod scene;
 mod schedule;
+mod settings;
 mod world;
 
 use std::hash::{BuildHasher, Hasher, RandomState};

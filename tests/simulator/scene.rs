@@ -1,12 +1,12 @@
 //! What a schedule is like: drawn from its seed before it begins.
 
-use std::collections::BTreeMap;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
 use aci_scaler::settings::Settings;
 
 use crate::random::Random;
+use crate::settings::settings;
 
 /// Milliseconds of simulated time.
 pub type Millis = i64;
@@ -81,21 +81,4 @@ impl Scene {
         let first = Millis::try_from(self.settings.processing.retry_backoff.as_millis()).expect("it is short");
         (first << attempt.saturating_sub(1).min(20)).min(1800 * SECOND).max(first)
     }
-}
-
-/// Settings with no more than what is required, and a subscription that is skipped.
-fn settings() -> Settings {
-    let environment: BTreeMap<String, String> = [
-        ("AZURE_SUBSCRIPTION_ID", "00000000-0000-0000-0000-000000000001"),
-        ("AZURE_RESOURCE_GROUP", "workers"),
-        ("ACI_IMAGE", "acr.azurecr.io/worker:1"),
-        ("ACI_NAME_PREFIX", "worker"),
-        ("ACI_LOCATION", "westeurope"),
-        ("SB_NAMESPACE", "ns"),
-        ("SB_TOPIC_NAME", "files"),
-        ("SKIP_SUBSCRIPTIONS", "skipped"),
-    ]
-    .map(|(name, value)| (name.to_owned(), value.to_owned()))
-    .into();
-    Settings::from_environment(&environment).expect("the settings are accepted")
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use aci_scaler::clock::Clock;
 use aci_scaler::deadline::Deadline;
-use aci_scaler::pass::report::Report;
+use aci_scaler::pass::report::{MessageOutcome, Report};
 use aci_scaler::pass::{Mode, Scaler, Services};
 use aci_scaler::settings::Settings;
 use tokio::task::JoinHandle;
@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 use crate::azure::{Azure, Process};
 use crate::calm::Calm;
 use crate::groups::Life;
+use crate::promises::MAX_SKEW;
 use crate::scene::{Millis, SECOND};
 use crate::world::World;
 
@@ -190,6 +191,7 @@ impl Slot {
                 world.tell(|| format!("  {}: {:?}", group.name, group.outcome));
             }
             check_report(&mut world, &report);
+            check_waits(&mut world, &report);
             drop(world);
             Some(report)
         }));
@@ -215,6 +217,23 @@ fn check_report(world: &mut World, report: &Report) {
         && report.group_counts.values().sum::<usize>() == groups.len();
     if !adds_up {
         world.violated("the outcomes do not add up".to_owned());
+    }
+}
+
+/// No message waits for a spare group for longer than one back-off from when it is due.
+fn check_waits(world: &mut World, report: &Report) {
+    let began_at = report.started_at;
+    for report in &report.messages {
+        let MessageOutcome::WaitingSpare { until, .. } = &report.outcome else { continue };
+        let place = (report.message.subscription.clone(), report.message.sequence_number);
+        let came_at = world.message(&place.0, place.1).map(|message| message.came_at);
+        let no_later = match (world.ended.get(&place), came_at) {
+            (None, Some(came_at)) => came_at + world.scene.backoff(1),
+            _ => world.now() + world.scene.backoff(u32::MAX),
+        };
+        if *until <= began_at || *until > World::moment(no_later + MAX_SKEW) {
+            world.violated(format!("{place:?} waits for a spare group until {until}"));
+        }
     }
 }
 

@@ -59,6 +59,7 @@ pub struct Message {
     pub poison: bool,
     pub deferred: bool,
     pub locked: bool,
+    pub came_at: Millis,
     pub expires_at: Option<Millis>,
 }
 
@@ -201,9 +202,14 @@ impl World {
         Life::Exited { since, at, code: i64::from(exit == Exit::Dies) }
     }
 
+    /// A message, if it is there.
+    pub fn message(&self, subscription: &str, number: i64) -> Option<&Message> {
+        self.subscriptions.get(subscription)?.messages.get(&number)
+    }
+
     /// The message that a group was made for, if it is there and wants a worker.
     pub fn waiting(&self, subscription: &str, number: i64) -> Option<&Message> {
-        let message = self.subscriptions.get(subscription)?.messages.get(&number)?;
+        let message = self.message(subscription, number)?;
         let expired = message.expires_at.is_some_and(|at| at <= self.now() + MAX_SKEW);
         (message.valid && !message.deferred && !expired).then_some(message)
     }
@@ -224,9 +230,10 @@ impl World {
         let expires_at = self.random.chance(100).then(|| self.now() + self.random.within(SECOND..900 * SECOND));
         let deferred = self.random.chance(20);
         self.tell(|| format!("sent {id} to {subscription}, valid {valid}, poison {poison}, expires {expires_at:?}"));
+        let came_at = self.now();
         let Some(to) = self.subscriptions.get_mut(subscription) else { return };
         to.last_number += 1;
-        to.messages.insert(to.last_number, Message { id, valid, poison, deferred, locked: false, expires_at });
+        to.messages.insert(to.last_number, Message { id, valid, poison, deferred, locked: false, came_at, expires_at });
     }
 
     /// From now on nothing goes wrong any more.

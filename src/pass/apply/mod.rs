@@ -79,6 +79,7 @@ pub(super) fn skipped(skip: Skip) -> MessageOutcome {
         Skip::BackingOff { attempt, until, group } => MessageOutcome::BackingOff { attempt, until, group },
         Skip::Parked { attempts, group } => MessageOutcome::Parked { attempts, group },
         Skip::HeldByBreaker { until } => MessageOutcome::HeldByBreaker { until },
+        Skip::WaitingForSpare { group, until } => MessageOutcome::WaitingSpare { group, until },
         Skip::Duplicate => MessageOutcome::Duplicate,
         Skip::Deferred => MessageOutcome::Deferred,
         Skip::Scheduled => MessageOutcome::Scheduled,

@@ -213,6 +213,7 @@ pub fn messages(numbers: std::ops::RangeInclusive<i64>) -> Vec<PeekedMessage> {
         message_id: MessageId::new(format!("m{sequence_number}")),
         file_size_mb: FileSizeMb::from_text("128"),
         state: MessageState::Active,
+        enqueued_at: None,
         expires_at: None,
     };
     numbers.map(message).collect()

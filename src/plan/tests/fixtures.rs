@@ -22,6 +22,7 @@ pub(super) fn message(sequence_number: i64, id: &str) -> PeekedMessage {
         message_id: MessageId::new(id),
         file_size_mb: FileSizeMb::from_text("128"),
         state: MessageState::Active,
+        enqueued_at: None,
         expires_at: None,
     }
 }

@@ -5,6 +5,7 @@ mod bill;
 mod breaker;
 mod ends;
 mod fixtures;
+mod spares;
 
 use fixtures::*;
 use time::Duration;

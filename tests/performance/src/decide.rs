@@ -101,6 +101,7 @@ fn message(number: usize) -> Result<PeekedMessage> {
         message_id: Ok(MessageId::new(format!("3f2504e0-4f89-11d3-9a0c-{number:012}"))?),
         file_size_mb: Ok(FileSizeMb::from_text("128.5")?),
         state: MessageState::Active,
+        enqueued_at: None,
         expires_at: None,
     })
 }

@@ -55,12 +55,17 @@ pub(super) fn message(encoded: &[u8]) -> Option<PeekedMessage> {
         Value::Unsigned(number) => number.try_into().ok()?,
         _ => return None,
     };
+    let enqueued_at = match annotation("x-opt-enqueued-time") {
+        Some(Value::Timestamp(millis)) => Some(millis),
+        _ => None,
+    };
     Some(PeekedMessage {
         sequence_number,
         message_id: sections.message_id(),
         file_size_mb: sections.file_size_mb(),
         state: state(annotation("x-opt-message-state").as_ref()),
-        expires_at: sections.expires_at(annotation("x-opt-enqueued-time").as_ref()),
+        enqueued_at: enqueued_at.and_then(moment),
+        expires_at: sections.expires_at(enqueued_at),
     })
 }
 
@@ -132,12 +137,12 @@ impl<'a> Sections<'a> {
     }
 
     /// The time that the sender set, else the broker's time of arrival and the time to live.
-    fn expires_at(&self, enqueued_at: Option<&Value<'_>>) -> Option<OffsetDateTime> {
+    fn expires_at(&self, enqueued_at: Option<i64>) -> Option<OffsetDateTime> {
         if let Some(Value::Timestamp(millis)) = field(self.properties.as_ref(), 8) {
             return moment(millis);
         }
         match (enqueued_at, field(self.header.as_ref(), 2)) {
-            (Some(Value::Timestamp(enqueued_at)), Some(Value::Unsigned(ttl_millis))) => {
+            (Some(enqueued_at), Some(Value::Unsigned(ttl_millis))) => {
                 moment(enqueued_at.checked_add(ttl_millis.try_into().ok()?)?)
             }
             _ => None,

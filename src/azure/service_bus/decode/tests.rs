@@ -85,6 +85,7 @@ fn an_ordinary_message_is_read() {
         message_id: MessageId::new("m1"),
         file_size_mb: FileSizeMb::from_decimal(50.into()),
         state: MessageState::Active,
+        enqueued_at: None,
         expires_at: None,
     };
     assert_eq!(Sample::new().decode(), expected);
@@ -204,6 +205,14 @@ fn the_brokers_state_is_read() {
     assert_eq!(with_state(Amqp::Int(1)), MessageState::Deferred);
     assert_eq!(with_state(Amqp::Long(2)), MessageState::Scheduled);
     assert_eq!(with_state(Amqp::Int(9)), MessageState::Active);
+}
+
+#[test]
+fn a_message_says_when_it_came() {
+    assert_eq!(Sample::new().decode().enqueued_at, None);
+    let sample = Sample::new().annotated("x-opt-enqueued-time", timestamp(1_700_000_000_000));
+    assert_eq!(sample.decode().enqueued_at, Some(datetime!(2023-11-14 22:13:20 UTC)));
+    assert_eq!(Sample::new().annotated("x-opt-enqueued-time", timestamp(i64::MAX)).decode().enqueued_at, None);
 }
 
 #[test]
