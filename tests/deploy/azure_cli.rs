@@ -11,7 +11,7 @@ use crate::{code, settings};
 
 #[test]
 fn the_azure_cli_accepts_every_command_line_and_keeps_every_value() {
-    let Some(python) = python(AZURE_CLI) else { return };
+    let Some(python) = python(&[AZURE_CLI]) else { return };
     let push = Stage::new();
     let awkward: Value =
         settings::AWKWARD.iter().map(|(name, value)| ((*name).to_owned(), Value::from(*value))).collect();

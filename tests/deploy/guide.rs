@@ -39,7 +39,7 @@ fn every_command_of_the_guide_is_one_that_the_azure_cli_accepts() {
     assert_eq!(github.len(), 4);
     assert_eq!(github[1]["arguments"][8], "00000000-0000-0000-0000-00000000000b");
 
-    let Some(python) = python(AZURE_CLI) else { return };
+    let Some(python) = python(&[AZURE_CLI]) else { return };
     let read = read_by_azure_cli(&python, &azure);
     let parsed = |command: &str, argument: &str| -> Vec<Value> {
         let calls = read.iter().map(|call| &call["parsed"]).filter(|call| call["command"] == command);

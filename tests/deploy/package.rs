@@ -10,14 +10,12 @@ use local_azure::functions_host::{FunctionsHost, HostConfig, Level, Outcome};
 use local_azure::local::{LocalAzure, LocalAzureConfig};
 use serde_json::Value;
 
+use crate::ceiling;
 use crate::stage::repository;
 use crate::tools::{check, missing, no_python, write};
 
 /// Compiling the scaler again is left to one test; the others package the binary of this test run.
 const BINARY: &str = env!("CARGO_BIN_EXE_aci-scaler");
-
-/// A cold start fetches the package and reads the binary.
-const MAX_BINARY_BYTES: u64 = 10_000_000;
 
 #[test]
 fn the_package_holds_the_app_and_only_the_binary_can_be_executed() {
@@ -76,11 +74,19 @@ async fn the_static_package_runs_where_there_is_nothing_else() {
 
     let binary = app.join("aci-scaler");
     let bytes = fs::metadata(&binary).expect("the binary").len();
-    assert!(bytes <= MAX_BINARY_BYTES, "the binary has {bytes} bytes");
+    assert!(bytes <= ceiling::MAX_BYTES, "the binary has {bytes} bytes");
     let libraries = Command::new("ldd").arg(&binary).output().expect("ldd is part of libc");
     let libraries = String::from_utf8_lossy(&[libraries.stdout, libraries.stderr].concat()).into_owned();
     assert!(libraries.contains("statically linked") || libraries.contains("not a dynamic executable"), "{libraries}");
     run_by_the_host(&app).await;
+}
+
+#[test]
+fn no_more_crates_are_built_than_there_is_an_argument_for_and_one_tls_provider() {
+    let crates = ceiling::crates(repository()).expect("cargo is there");
+    assert!(crates.len() <= ceiling::MAX_CRATES, "{} crates, more than {}", crates.len(), ceiling::MAX_CRATES);
+    assert_eq!(ceiling::unwanted(&crates), None);
+    assert!(crates.iter().any(|line| line.starts_with("ring ")), "{crates:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -49,7 +49,7 @@ fn the_template_resolves_and_every_resource_fits_its_schema() {
     let resolved = resolve(&template(), &example()).expect("the template as it is");
     let kinds: Vec<_> = resources(&resolved).map(|resource| resource["type"].as_str().unwrap_or_default()).collect();
     assert_eq!(kinds.iter().filter(|kind| **kind == "Microsoft.Authorization/roleAssignments").count(), ROLES.len());
-    let (Some(python), Some(specs)) = (python(SCHEMA_VALIDATOR), specs()) else { return };
+    let (Some(python), Some(specs)) = (python(&[SCHEMA_VALIDATOR]), specs()) else { return };
 
     let program = repository().join("tests/deploy/schemas.py");
     let mut validation = Command::new(python)

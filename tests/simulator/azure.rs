@@ -145,11 +145,8 @@ impl ContainerGroups for Azure {
             }
         }
         let answer = self.write(What::Put(spec.clone())).await;
-        match &answer {
-            Err(ArmError::Throttled { .. } | ArmError::NoCapacity { .. }) => {
-                self.process.stopped_in.store(self.process.pass.load(Relaxed), Relaxed);
-            }
-            _ => {}
+        if let Err(ArmError::Throttled { .. } | ArmError::NoCapacity { .. }) = &answer {
+            self.process.stopped_in.store(self.process.pass.load(Relaxed), Relaxed);
         }
         self.heed(answer)
     }

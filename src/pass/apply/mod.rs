@@ -56,7 +56,7 @@ impl<G: ContainerGroups> Applier<'_, G> {
 
         self.last_words.retain(&deletes);
         let deleter = Deleter::new(self);
-        let deleted = side_by_side(self.workers, deletes.into_iter().map(|delete| deleter.delete(delete))).await;
+        let gone = side_by_side(self.workers, deletes.into_iter().map(|delete| deleter.delete(delete))).await;
 
         for marking in markings {
             self.mark(marking).await;
@@ -66,7 +66,7 @@ impl<G: ContainerGroups> Applier<'_, G> {
         let kept = keeps.into_iter().map(|(group, keep)| (group, kept(keep)));
         Applied {
             messages: created.into_iter().chain(skipped).collect(),
-            groups: deleted.into_iter().chain(kept).collect(),
+            groups: gone.into_iter().chain(kept).collect(),
         }
     }
 }

@@ -5,6 +5,7 @@
 //! `-- decide` makes passes without I/O, for callgrind.
 
 mod bound;
+mod ceiling;
 mod decide;
 mod document;
 mod footprint;

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 /// A Python that has these packages, or nothing if there is no Python here.
 pub fn python(packages: &[&str]) -> Option<PathBuf> {
-    if missing("python3", &["-c", "import venv"]) {
+    if missing("python3", &["-c", "import ensurepip, venv"]) {
         return None;
     }
     let home = install("python", packages, |home| {
