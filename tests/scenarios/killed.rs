@@ -3,9 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use local_azure::container_groups::{Exit, GroupSnapshot};
 use local_azure::functions_host::Outcome;
-use local_azure::local::TOPIC;
 use local_azure::resource_manager::Fault;
 use local_azure::resource_manager::OperationKind::{self, DeleteGroup, GetGroup, GetLogs, PutGroup};
 use local_azure::service_bus::{self, Call, Effect, Operation};
@@ -82,18 +80,11 @@ async fn busy_world() -> World {
     world.pass().await;
     world.until_all_are_running().await;
     for id in ["m1", "m2", "m3", "m4"] {
-        serve(&world, &world.group_of(id));
+        world.serve(&world.group_of(id));
     }
     world.send("a", messages("m", 6).split_off(5));
     world.send("b", messages("n", 2).split_off(1));
     world
-}
-
-/// The container of a group takes its message and ends.
-fn serve(world: &World, group: &GroupSnapshot) {
-    let number = group.tags["sequence_number"].parse().unwrap();
-    assert!(world.azure.service_bus.remove(TOPIC, &group.tags["subscription_name"], number).unwrap());
-    world.azure.resource_manager.container_groups().finish(&group.name, Exit::Code(0));
 }
 
 /// Starts a scaler, has it make a pass, and kills it when it waits for the answer to this request; all that it has logged.
@@ -148,7 +139,7 @@ async fn assert_all_ends_well(world: &World, mut log: String) {
     world.until_all_are_running().await;
     assert_eq!(world.groups().len(), 4, "what had ended is gone, and what waited is served: {:#?}", world.groups());
     for group in world.groups() {
-        serve(world, &group);
+        world.serve(&group);
     }
     scaler.pass().await;
     assert_eq!(world.groups(), []);

@@ -134,6 +134,13 @@ impl World {
         self.until_all_have_ended().await;
     }
 
+    /// The container of a group takes the message that the group was made for, and ends.
+    pub fn serve(&self, group: &GroupSnapshot) {
+        let number = group.tags["sequence_number"].parse().unwrap();
+        assert!(self.azure.service_bus.remove(TOPIC, &group.tags["subscription_name"], number).unwrap());
+        self.azure.resource_manager.container_groups().finish(&group.name, Exit::Code(0));
+    }
+
     /// Waits until the containers of all groups are running.
     pub async fn until_all_are_running(&self) {
         let running = |group: &GroupSnapshot| matches!(group.phase, Phase::Running { .. });
