@@ -20,4 +20,5 @@ mod secrets;
 mod served;
 mod service_bus_trouble;
 mod shutdown;
+mod soak;
 mod support;
