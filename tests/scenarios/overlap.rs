@@ -13,8 +13,8 @@ use serde_json::Value;
 use crate::served::Served;
 use crate::support::{World, messages};
 
-const MESSAGES: usize = 40;
-const CAP: usize = 10;
+const MESSAGES: usize = 36;
+const CAP: usize = 12;
 const IMAGES: [&str; 2] = ["local/worker:old", "local/worker:new"];
 
 #[tokio::test]
@@ -24,14 +24,15 @@ async fn two_scalers_with_different_images_give_every_message_one_group_and_take
     world.send("a", messages("m", MESSAGES / 2));
     world.send("b", messages("n", MESSAGES / 2));
     let mut scalers = Vec::new();
-    for image in IMAGES {
+    // The new one is slower, so that it comes to groups that run already, of which it saw nothing when its pass began.
+    for (image, workers) in IMAGES.into_iter().zip(["4", "1"]) {
         world.set("ACI_IMAGE", image);
+        world.set("PROVISIONING_MAX_WORKERS", workers);
         scalers.push(Served::start(&world).await);
     }
     let [old, new] = scalers.try_into().ok().unwrap();
-    // Requests that take as long as Azure's interleave.
-    for kind in [GetGroup, PutGroup, DeleteGroup] {
-        world.azure.resource_manager.inject(Fault::always(kind).delays(Duration::from_millis(20)));
+    for (kind, millis) in [(GetGroup, 20), (PutGroup, 150), (DeleteGroup, 20)] {
+        world.azure.resource_manager.inject(Fault::always(kind).delays(Duration::from_millis(millis)));
     }
 
     let mut served = BTreeMap::new();
@@ -60,11 +61,12 @@ async fn two_scalers_with_different_images_give_every_message_one_group_and_take
     }
 }
 
-/// Groups take some time to start, as Azure's do: it refuses to change one that is starting.
+/// Groups take a second to start, and are not changed until then. Azure's take longer, and than the time from a look-up to
+/// the end of the PUT after it in any case.
 async fn slowly_starting_world() -> World {
     let container_groups = ContainerGroupsConfig {
         worker: Arc::new(ExitsWhenTold::new(Exit::Code(0))),
-        pending: Duration::from_millis(500),
+        pending: Duration::from_secs(1),
         ..ContainerGroupsConfig::default()
     };
     let mut config = LocalAzureConfig::default();

@@ -38,7 +38,6 @@ impl<G: ContainerGroups> Applier<'_, G> {
         }
         match self.groups.delete(&group.name).await {
             Ok(()) => {
-                self.requests.forget(&group.name);
                 tracing::info!(group = %group.name, ended = ended(group), ?because, "deleted a container group");
                 deleted
             }

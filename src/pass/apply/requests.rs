@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use crate::container_group::{ContainerGroup, GroupName, GroupSpec};
 
 /// How long a list may lag behind what Azure has accepted: lists come from a cache that is seconds old, and five minutes
-/// cost a few reads only for groups that others have deleted by then.
+/// cost a few reads only for groups that are gone again by then.
 const MAX_LAG: Duration = Duration::from_mins(5);
 
 /// Remembers which groups were asked for, whether an answer came or not.
@@ -27,11 +27,6 @@ impl Requests {
         };
         let mut requests = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         requests.insert(group.name.clone(), (Instant::now(), group));
-    }
-
-    /// A group that was asked for has been deleted, so that no list is to show it any more.
-    pub(super) fn forget(&self, group: &GroupName) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(group);
     }
 
     /// The groups that a list may not show yet, as far as they are known from what was asked for.
