@@ -120,7 +120,7 @@ async fn rest(world: &World, scaler: &Served) -> Footprint {
 /// What happens between two passes.
 fn churn(world: &World, pass: usize) {
     let azure = &world.azure;
-    if pass % MESSAGE_INTERVAL == 0 {
+    if pass.is_multiple_of(MESSAGE_INTERVAL) {
         let subscription = SUBSCRIPTIONS[pass / MESSAGE_INTERVAL % SUBSCRIPTIONS.len()];
         world.send(subscription, [message(format!("m{pass}"), 128)]);
     }
@@ -133,7 +133,7 @@ fn churn(world: &World, pass: usize) {
         70 => azure.service_bus.delete_subscription(TOPIC, "passing").unwrap(),
         _ => {}
     }
-    if pass % FAULT_INTERVAL == 0 {
+    if pass.is_multiple_of(FAULT_INTERVAL) {
         inject(world, pass / FAULT_INTERVAL);
     }
 }
