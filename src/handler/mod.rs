@@ -30,9 +30,10 @@ use axum::routing::{get, post};
 use axum::serve::ListenerExt;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::sleep;
-use tracing::{Instrument, error, info, warn};
+use tracing::{Instrument, debug, error, info, warn};
 
 pub use self::port::{PortError, port};
 pub use self::scaler::{PassFailure, PassSummary, Scaler};
@@ -111,6 +112,8 @@ async fn invoke<S: Scaler>(
     );
     let outcome = pass.await;
     let _entered = span.enter();
+    // Those of the connections that are kept open among them. A number that grows from pass to pass is a leak.
+    debug!(tasks = Handle::current().metrics().num_alive_tasks(), "the invocation is over");
     match outcome {
         Ok(Outcome::Ended(summary)) => success(&summary.lines, &summary.report),
         Ok(Outcome::AlreadyRunning) => {

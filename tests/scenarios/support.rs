@@ -12,6 +12,7 @@ use local_azure::service_bus::{Call, OutgoingMessage, Rule, SqlFilter, Subscript
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::Command;
+use tokio::time::Instant;
 
 use crate::contract;
 
@@ -133,6 +134,13 @@ impl World {
         self.until_all_have_ended().await;
     }
 
+    /// The container of a group takes the message that the group was made for, and ends.
+    pub fn serve(&self, group: &GroupSnapshot) {
+        let number = group.tags["sequence_number"].parse().unwrap();
+        assert!(self.azure.service_bus.remove(TOPIC, &group.tags["subscription_name"], number).unwrap());
+        self.azure.resource_manager.container_groups().finish(&group.name, Exit::Code(0));
+    }
+
     /// Waits until the containers of all groups are running.
     pub async fn until_all_are_running(&self) {
         let running = |group: &GroupSnapshot| matches!(group.phase, Phase::Running { .. });
@@ -153,6 +161,17 @@ impl World {
             .until(PATIENCE, |groups| groups.iter().all(ended))
             .await
             .unwrap();
+    }
+
+    /// So many messages have been served, each by one group that ran once: whatever is there now, no other was accepted.
+    pub fn assert_each_had_one_group(&self, messages: usize) {
+        let groups = self.azure.resource_manager.container_groups();
+        let mut names: Vec<_> = groups.accepted_puts().into_iter().map(|put| put.name).collect();
+        assert!(names.iter().all(|name| groups.runs(name) == 1), "each has run once: {names:?}");
+        let accepted = names.len();
+        names.sort();
+        names.dedup();
+        assert_eq!((names.len(), accepted), (messages, messages), "one group for each message: {names:?}");
     }
 
     /// The names in the calls of one kind, in order.
@@ -212,6 +231,15 @@ impl Pass {
             report["subscriptions"].as_array().unwrap().iter().map(|of| of["peeked"].as_u64().unwrap()).sum();
         assert_eq!(report["messages"].as_array().unwrap().len() as u64, peeked, "{self:#?}");
         assert_eq!(self.messages().values().sum::<u64>(), peeked, "{self:#?}");
+    }
+}
+
+/// Looks again and again until something is so.
+pub async fn until(what: &str, is_so: impl Fn() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "{what}");
+        tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }
 

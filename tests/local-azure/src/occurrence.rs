@@ -5,6 +5,9 @@ use serde::Serialize;
 /// Decides each time whether it happens now. Two with the same seed decide alike.
 #[derive(Clone, Debug, Default, Serialize)]
 pub(crate) struct Occurrence {
+    /// How many times it might happen and does not, before the first time.
+    #[serde(skip_serializing_if = "is_zero")]
+    spared: u32,
     /// How many more times; for ever when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     left: Option<u32>,
@@ -21,6 +24,11 @@ struct Chance {
 }
 
 impl Occurrence {
+    /// Not the first so many times.
+    pub fn sparing_first(self, spared: u32) -> Self {
+        Self { spared, ..self }
+    }
+
     /// Only so many times.
     pub fn times(self, times: u32) -> Self {
         Self { left: Some(times), ..self }
@@ -33,6 +41,10 @@ impl Occurrence {
 
     /// Whether it happens this time, which is counted if so.
     pub fn happens(&mut self) -> bool {
+        if self.spared > 0 {
+            self.spared -= 1;
+            return false;
+        }
         let is_due = |chance: &mut Chance| chance.random.f64() < chance.probability;
         if self.left == Some(0) || !self.chance.as_mut().is_none_or(is_due) {
             return false;
@@ -40,6 +52,11 @@ impl Occurrence {
         self.left = self.left.map(|left| left - 1);
         true
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
+fn is_zero(spared: &u32) -> bool {
+    *spared == 0
 }
 
 #[cfg(test)]
@@ -72,5 +89,11 @@ mod tests {
         let decided = decisions(Occurrence::default().times(3).with_probability(0.1, 1));
         assert_eq!(decided.iter().filter(|happens| **happens).count(), 3);
         assert!(!decided[..3].iter().all(|happens| *happens));
+    }
+
+    #[test]
+    fn what_is_spared_comes_first_and_is_not_counted() {
+        let decided = decisions(Occurrence::default().times(2).sparing_first(3));
+        assert_eq!(decided[..6], [false, false, false, true, true, false]);
     }
 }

@@ -92,6 +92,13 @@ impl Trigger {
         self
     }
 
+    /// Not for the first so many of these requests.
+    #[must_use]
+    pub fn sparing_first(mut self, spared: u32) -> Self {
+        self.occurrence = self.occurrence.sparing_first(spared);
+        self
+    }
+
     pub(crate) fn occurring(self, occurrence: Occurrence) -> Self {
         Self { occurrence, ..self }
     }

@@ -44,6 +44,13 @@ impl Fault {
         self
     }
 
+    /// Not the first so many times.
+    #[must_use]
+    pub fn sparing_first(mut self, spared: u32) -> Self {
+        self.occurrence = self.occurrence.sparing_first(spared);
+        self
+    }
+
     pub(crate) fn occurring(self, occurrence: Occurrence) -> Self {
         Self { occurrence, ..self }
     }

@@ -1,0 +1,81 @@
+//! A deployment in progress: the process of the old version and that of the new one make passes at the same time.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use local_azure::container_groups::{ContainerGroupsConfig, Exit, ExitsWhenTold};
+use local_azure::local::LocalAzureConfig;
+use local_azure::resource_manager::Fault;
+use local_azure::resource_manager::OperationKind::{DeleteGroup, GetGroup, PutGroup};
+use serde_json::Value;
+
+use crate::served::Served;
+use crate::support::{World, messages};
+
+const MESSAGES: usize = 36;
+const CAP: usize = 12;
+const IMAGES: [&str; 2] = ["local/worker:old", "local/worker:new"];
+
+#[tokio::test]
+async fn two_scalers_with_different_images_give_every_message_one_group_and_take_each_away_once() {
+    let mut world = slowly_starting_world().await;
+    world.set("ACI_MAX_INSTANCES", CAP.to_string());
+    world.send("a", messages("m", MESSAGES / 2));
+    world.send("b", messages("n", MESSAGES / 2));
+    let mut scalers = Vec::new();
+    // The new one is slower, so that it comes to groups that run already, of which it saw nothing when its pass began.
+    for (image, workers) in IMAGES.into_iter().zip(["4", "1"]) {
+        world.set("ACI_IMAGE", image);
+        world.set("PROVISIONING_MAX_WORKERS", workers);
+        scalers.push(Served::start(&world).await);
+    }
+    let [old, new] = scalers.try_into().ok().unwrap();
+    for (kind, millis) in [(GetGroup, 20), (PutGroup, 150), (DeleteGroup, 20)] {
+        world.azure.resource_manager.inject(Fault::always(kind).delays(Duration::from_millis(millis)));
+    }
+
+    let mut served = BTreeMap::new();
+    while served.len() < MESSAGES {
+        let before = served.len();
+        let reports = tokio::join!(old.pass(), new.pass());
+        assert_deletes_went_well(&reports.0);
+        assert_deletes_went_well(&reports.1);
+        world.until_all_are_running().await;
+        assert!(world.groups().len() <= 2 * CAP, "each keeps to the cap with what it can know");
+        for group in world.groups() {
+            world.serve(&group);
+            assert_eq!(served.insert(group.name.clone(), group.image), None, "no group comes again");
+        }
+        assert!(served.len() > before, "there is progress");
+    }
+    tokio::join!(old.pass(), new.pass());
+    assert_eq!(world.groups(), []);
+    world.assert_each_had_one_group(MESSAGES);
+    let images: BTreeSet<_> = served.values().map(String::as_str).collect();
+    assert!(images.is_subset(&IMAGES.into()), "{images:?}");
+    for name in served.keys() {
+        let deleted = world.azure.resource_manager.calls().into_iter();
+        let deleted = deleted.filter(|call| call.kind == DeleteGroup && call.name.as_ref() == Some(name));
+        assert_eq!(deleted.filter(|call| call.status == Some(200)).count(), 1, "{name} was there to be deleted once");
+    }
+}
+
+/// Groups take a second to start, and are not changed until then. Azure's take longer, and than the time from a look-up to
+/// the end of the PUT after it in any case.
+async fn slowly_starting_world() -> World {
+    let container_groups = ContainerGroupsConfig {
+        worker: Arc::new(ExitsWhenTold::new(Exit::Code(0))),
+        pending: Duration::from_secs(1),
+        ..ContainerGroupsConfig::default()
+    };
+    let mut config = LocalAzureConfig::default();
+    config.resource_manager.container_groups = container_groups;
+    World::start(&["a", "b"], config).await
+}
+
+fn assert_deletes_went_well(report: &Value) {
+    for trouble in ["delete_failed", "deleted_without_logs", "waiting_logs", "waiting_deadline"] {
+        assert_eq!(report["group_counts"][trouble], Value::Null, "{report:#}");
+    }
+}

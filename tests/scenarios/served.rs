@@ -1,0 +1,98 @@
+//! A scaler that serves, and a client in the place of its host.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use local_azure::functions_host::variants::tick;
+use local_azure::functions_host::{HandlerClient, Outcome};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::process::Child;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use crate::support::{PATIENCE, World};
+
+/// A process of the scaler. Dropping it kills it.
+pub struct Served {
+    child: Child,
+    host: HandlerClient,
+    log: File,
+    /// Bound and not listening: it keeps other tests from taking the port, and the scaler can have it.
+    _port: TcpSocket,
+}
+
+impl Served {
+    /// Starts a scaler in this world, and waits until it listens.
+    pub async fn start(world: &World) -> Self {
+        let reserved = TcpSocket::new_v4().unwrap();
+        reserved.set_reuseaddr(true).unwrap();
+        reserved.bind(([127, 0, 0, 1], 0).into()).unwrap();
+        let port = reserved.local_addr().unwrap().port();
+        let log = tempfile::tempfile().unwrap();
+        let child = world
+            .command(&[])
+            .env("FUNCTIONS_CUSTOMHANDLER_PORT", port.to_string())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log.try_clone().unwrap())
+            .spawn()
+            .unwrap();
+        let deadline = Instant::now() + PATIENCE;
+        while TcpStream::connect(("127.0.0.1", port)).await.is_err() {
+            assert!(Instant::now() < deadline, "the scaler listens");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        Self { child, host: HandlerClient::new(port).unwrap(), log, _port: reserved }
+    }
+
+    /// Invokes it, and does not wait for the end.
+    pub fn begin_pass(&self) -> JoinHandle<Outcome> {
+        let host = self.host.clone();
+        tokio::spawn(async move { host.invoke(&tick(), None).await })
+    }
+
+    /// Has it make a pass; how that ended.
+    pub async fn invoke(&self) -> Outcome {
+        self.host.invoke(&tick(), None).await
+    }
+
+    /// Has it make a pass that has to succeed; the pass's report.
+    pub async fn pass(&self) -> Value {
+        match self.invoke().await {
+            Outcome::Succeeded { return_value, .. } => return_value,
+            other => panic!("{other:?} in\n{}", self.log()),
+        }
+    }
+
+    /// The number of its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id().expect("it has not ended")
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_raw(self.pid().cast_signed()).unwrap(), signal).unwrap();
+    }
+
+    /// Waits for it to end.
+    pub async fn ended(&mut self) -> ExitStatus {
+        self.child.wait().await.unwrap()
+    }
+
+    /// Ends it by SIGKILL; all that it has logged.
+    pub async fn kill(mut self) -> String {
+        self.child.kill().await.unwrap();
+        self.log()
+    }
+
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        // The process writes where the file's offset is, so that this must not move it.
+        let mut log = vec![0; usize::try_from(self.log.metadata().unwrap().len()).unwrap()];
+        self.log.read_exact_at(&mut log, 0).unwrap();
+        String::from_utf8(log).unwrap()
+    }
+}
