@@ -34,7 +34,7 @@ const IDLE_TIMEOUT_MILLIS: u32 = 60_000;
 const MAX_PAIRS_PER_SESSION: usize = 100;
 
 /// How long the service is given to say good-bye; nothing is lost by leaving without.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Where the namespace is.
 #[derive(Clone, Debug)]

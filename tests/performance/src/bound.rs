@@ -62,9 +62,10 @@ impl Calls {
             puts: creates,
             logs: scenario.terminal,
             deletes: scenario.terminal,
-            connects: 1,
+            // They are the first pass's still.
+            connects: 0,
+            attaches: 0,
             tokens: 1,
-            attaches: 2 * scenario.subscriptions,
             peeks: scenario.subscriptions * pages(scenario),
         }
     }
