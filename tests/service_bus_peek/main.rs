@@ -2,6 +2,7 @@
 
 mod authorization;
 mod failures;
+mod kept;
 mod pages;
 
 use std::sync::Arc;

@@ -197,6 +197,11 @@ impl ServiceBus {
         self.0.shared.broker().create_subscription(topic, config, clock::now())
     }
 
+    /// Takes a subscription away with all that is in it.
+    pub fn delete_subscription(&self, topic: &str, name: &str) -> Result<(), BrokerError> {
+        self.0.shared.broker().delete_subscription(topic, name)
+    }
+
     /// Changes whether a subscription can be used.
     pub fn set_status(&self, topic: &str, name: &str, status: SubscriptionStatus) -> Result<(), BrokerError> {
         self.0.shared.broker().subscription(topic, name)?.config.status = status;
