@@ -73,6 +73,7 @@ impl Session {
         };
         context.send(self.channel, &answer);
         let takes_messages = !link.sends();
+        self.has_had_consumers |= matches!(link.kind, LinkKind::Consumer { .. });
         self.links.insert(handle, link);
         if takes_messages {
             self.top_up(handle, context);

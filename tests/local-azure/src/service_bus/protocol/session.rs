@@ -66,6 +66,8 @@ pub(super) struct Session {
     received_since_flow: u32,
     pub(super) next_delivery_id: u32,
     pub(super) links: BTreeMap<u32, Link>,
+    /// Whether it has ever had links that receive messages: a client that only asks may have thousands of others.
+    pub(super) has_had_consumers: bool,
     pub(super) unsettled: BTreeMap<u32, Unsettled>,
     /// Transfers that wait for the client's window.
     outgoing: VecDeque<(Transfer, Vec<u8>)>,
@@ -152,6 +154,7 @@ impl Session {
             received_since_flow: 0,
             next_delivery_id: 0,
             links: BTreeMap::new(),
+            has_had_consumers: false,
             unsettled: BTreeMap::new(),
             outgoing: VecDeque::new(),
             ended: false,
@@ -190,7 +193,11 @@ impl Session {
             link.credit = limit.wrapping_sub(link.delivery_count);
             link.drain = flow.drain;
         }
-        self.deliver(context);
+        match handle {
+            // Only the session's window makes a link wait for another's messages to go.
+            Some(handle) if self.is_idle() => self.deliver_on(handle, context),
+            _ => self.deliver(context),
+        }
         if flow.echo {
             self.send_flow(handle, context);
         }
