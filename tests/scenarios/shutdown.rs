@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use crate::support::{PATIENCE, World, counts, messages};
 
 /// A scaler that serves, and a client that is its host.
-async fn serve(world: &mut World) -> (Child, HandlerClient) {
+pub async fn serve(world: &mut World) -> (Child, HandlerClient) {
     let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
     world.set("FUNCTIONS_CUSTOMHANDLER_PORT", port.to_string());
     let child = world.command(&[]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();

@@ -1,8 +1,13 @@
 //! The connection that one pass leaves for the next.
 
+use std::future::pending;
 use std::net::SocketAddr;
+use std::sync::Mutex;
 
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::*;
@@ -93,6 +98,39 @@ async fn what_became_of_the_connection_since_costs_no_peek() {
     assert_eq!(made(&namespace), [1, 2, 6]);
     pass(&client).await;
     assert_eq!(made(&namespace), NOTHING_BUT_A_TOKEN);
+}
+
+#[tokio::test]
+async fn a_network_that_resets_or_forgets_a_connection_costs_no_peek() {
+    for trouble in [Trouble::Reset, Trouble::Forgotten] {
+        let namespace = start(local::ServiceBusConfig::new(), &NAMES).await;
+        namespace.publish(TOPIC, message(1)).unwrap();
+        let network = Network::to(namespace.port()).await;
+        let settings = ServiceBusSettings { port: network.port, ..settings(&namespace, key()) };
+        let client = ServiceBus::new(&settings, Arc::new(Identity(None)), Clock::system());
+        pass(&client).await;
+        network.trouble.send_replace(Some(trouble));
+        pass(&client).await;
+        made(&namespace);
+        pass(&client).await;
+        assert_eq!(made(&namespace), NOTHING_BUT_A_TOKEN);
+    }
+}
+
+#[tokio::test]
+async fn closing_says_good_bye() {
+    /// A frame with nothing but a close in it, which has no error.
+    const CLOSE: [u8; 12] = [0, 0, 0, 12, 2, 0, 0, 0, 0, 0x53, 0x18, 0x45];
+    let namespace = start(local::ServiceBusConfig::new(), &NAMES).await;
+    namespace.publish(TOPIC, message(1)).unwrap();
+    let network = Network::to(namespace.port()).await;
+    let settings = ServiceBusSettings { port: network.port, ..settings(&namespace, key()) };
+    let client = ServiceBus::new(&settings, Arc::new(Identity(None)), Clock::system());
+    pass(&client).await;
+    assert!(!network.sent.lock().unwrap().ends_with(&CLOSE));
+    client.close().await;
+    let sent = network.sent.lock().unwrap();
+    assert!(sent.ends_with(&CLOSE), "{:x?}", &sent[sent.len() - 32..]);
 }
 
 #[tokio::test]
@@ -248,5 +286,71 @@ async fn until(reached: impl Fn() -> bool) {
     while !reached() {
         assert!(Instant::now() < deadline, "{} tasks are alive", alive_tasks());
         tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// What becomes of the connections there are; later ones are well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trouble {
+    Reset,
+    /// Nothing comes through any more, and nobody is told.
+    Forgotten,
+}
+
+/// What is between a client and the namespace.
+struct Network {
+    port: u16,
+    trouble: Arc<watch::Sender<Option<Trouble>>>,
+    /// What clients have sent.
+    sent: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Network {
+    async fn to(port: u16) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let network =
+            Self { port: listener.local_addr().unwrap().port(), trouble: Arc::default(), sent: Arc::default() };
+        let (trouble, sent) = (Arc::clone(&network.trouble), Arc::clone(&network.sent));
+        tokio::spawn(async move {
+            loop {
+                let (client, _) = listener.accept().await.unwrap();
+                let service = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+                tokio::spawn(carry(client, service, trouble.subscribe(), Arc::clone(&sent)));
+            }
+        });
+        network
+    }
+}
+
+async fn carry(
+    mut client: TcpStream,
+    mut service: TcpStream,
+    mut trouble: watch::Receiver<Option<Trouble>>,
+    sent: Arc<Mutex<Vec<u8>>>,
+) {
+    for stream in [&client, &service] {
+        stream.set_nodelay(true).unwrap();
+    }
+    let (mut from_client, mut to_client) = client.split();
+    let (mut from_service, mut to_service) = service.split();
+    let up = async {
+        let mut bytes = [0; 4096];
+        while let Ok(count @ 1..) = from_client.read(&mut bytes).await {
+            sent.lock().unwrap().extend(&bytes[..count]);
+            if to_service.write_all(&bytes[..count]).await.is_err() {
+                return;
+            }
+        }
+    };
+    tokio::select! {
+        () = up => {}
+        _ = copy(&mut from_service, &mut to_client) => {}
+        Ok(()) = trouble.changed() => {}
+    }
+    let trouble = *trouble.borrow();
+    match trouble {
+        Some(Trouble::Reset) => client.set_zero_linger().unwrap(),
+        Some(Trouble::Forgotten) => pending().await,
+        None => {}
     }
 }
