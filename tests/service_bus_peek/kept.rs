@@ -1,15 +1,11 @@
 //! The connection that one pass leaves for the next.
 
-use std::future::pending;
 use std::net::SocketAddr;
-use std::sync::Mutex;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
-use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::network::{Network, Trouble};
 use super::*;
 
 const NAMES: [&str; 3] = ["a", "b", "c"];
@@ -286,71 +282,5 @@ async fn until(reached: impl Fn() -> bool) {
     while !reached() {
         assert!(Instant::now() < deadline, "{} tasks are alive", alive_tasks());
         tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-}
-
-/// What becomes of the connections there are; later ones are well.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Trouble {
-    Reset,
-    /// Nothing comes through any more, and nobody is told.
-    Forgotten,
-}
-
-/// What is between a client and the namespace.
-struct Network {
-    port: u16,
-    trouble: Arc<watch::Sender<Option<Trouble>>>,
-    /// What clients have sent.
-    sent: Arc<Mutex<Vec<u8>>>,
-}
-
-impl Network {
-    async fn to(port: u16) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let network =
-            Self { port: listener.local_addr().unwrap().port(), trouble: Arc::default(), sent: Arc::default() };
-        let (trouble, sent) = (Arc::clone(&network.trouble), Arc::clone(&network.sent));
-        tokio::spawn(async move {
-            loop {
-                let (client, _) = listener.accept().await.unwrap();
-                let service = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
-                tokio::spawn(carry(client, service, trouble.subscribe(), Arc::clone(&sent)));
-            }
-        });
-        network
-    }
-}
-
-async fn carry(
-    mut client: TcpStream,
-    mut service: TcpStream,
-    mut trouble: watch::Receiver<Option<Trouble>>,
-    sent: Arc<Mutex<Vec<u8>>>,
-) {
-    for stream in [&client, &service] {
-        stream.set_nodelay(true).unwrap();
-    }
-    let (mut from_client, mut to_client) = client.split();
-    let (mut from_service, mut to_service) = service.split();
-    let up = async {
-        let mut bytes = [0; 4096];
-        while let Ok(count @ 1..) = from_client.read(&mut bytes).await {
-            sent.lock().unwrap().extend(&bytes[..count]);
-            if to_service.write_all(&bytes[..count]).await.is_err() {
-                return;
-            }
-        }
-    };
-    tokio::select! {
-        () = up => {}
-        _ = copy(&mut from_service, &mut to_client) => {}
-        Ok(()) = trouble.changed() => {}
-    }
-    let trouble = *trouble.borrow();
-    match trouble {
-        Some(Trouble::Reset) => client.set_zero_linger().unwrap(),
-        Some(Trouble::Forgotten) => pending().await,
-        None => {}
     }
 }

@@ -3,6 +3,7 @@
 mod authorization;
 mod failures;
 mod kept;
+mod network;
 mod pages;
 
 use std::sync::Arc;

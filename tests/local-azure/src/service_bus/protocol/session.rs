@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use fe2o3_amqp_types::definitions::{DeliveryTag, Handle, Role};
+use fe2o3_amqp_types::definitions::{DeliveryTag, Handle};
 use fe2o3_amqp_types::performatives::{Attach, Begin, Detach, End, Flow, Transfer};
 use tokio::sync::mpsc::UnboundedSender;
 use uuid::Uuid;
@@ -193,10 +193,10 @@ impl Session {
             link.credit = limit.wrapping_sub(link.delivery_count);
             link.drain = flow.drain;
         }
-        match handle {
-            // Only the session's window makes a link wait for another's messages to go.
-            Some(handle) if self.is_idle() => self.deliver_on(handle, context),
-            _ => self.deliver(context),
+        // Only the session's window makes a link wait for another's messages to go.
+        match handle.filter(|_| self.is_idle()) {
+            Some(handle) => self.deliver_on(handle, context),
+            None => self.deliver(context),
         }
         if flow.echo {
             self.send_flow(handle, context);
@@ -294,11 +294,3 @@ impl Session {
 
 /// More than a frame's header and a transfer with a tag of 16 bytes take.
 const TRANSFER_OVERHEAD: usize = 128;
-
-/// The role of the end that the service has when the client has the other.
-pub(super) fn other(role: &Role) -> Role {
-    match role {
-        Role::Sender => Role::Receiver,
-        Role::Receiver => Role::Sender,
-    }
-}
