@@ -72,6 +72,16 @@ async fn the_next_pass_goes_on_with_the_links_of_the_last() {
 }
 
 #[tokio::test]
+async fn a_connection_stays_alive_between_passes() {
+    let config = local::ServiceBusConfig { idle_time_out: Duration::from_secs(1), ..local::ServiceBusConfig::new() };
+    let (namespace, client) = after_a_pass_in(config).await;
+    // The service keeps a silent client for two seconds.
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    pass(&client).await;
+    assert_eq!(made(&namespace), NOTHING_BUT_A_TOKEN);
+}
+
+#[tokio::test]
 async fn where_each_subscription_has_a_token_only_the_topics_is_put_again() {
     let config = local::ServiceBusConfig { topic_tokens_cover_subscriptions: false, ..local::ServiceBusConfig::new() };
     let (namespace, client) = after_a_pass_in(config).await;

@@ -58,8 +58,14 @@ impl ServiceBusPeeker {
             };
             tracing::debug!(subscription, from, count, ?failure, "a peek failed");
             match failure {
-                // It may be no more than what has become of the subscription, its links or its token since.
-                failure if links.were_kept() && failure != Failure::Busy => {
+                // It may be no more than what has become of the subscription, its links or its token since the last pass.
+                Failure::Unauthorized(_)
+                | Failure::Misconfigured(_)
+                | Failure::LinkLost(_)
+                | Failure::ConnectionLost(_)
+                | Failure::Garbled(_)
+                    if links.were_kept() =>
+                {
                     links.give_up();
                     links = self.shared_links().await?;
                 }
