@@ -31,6 +31,7 @@ async fn peek(services: &AzureServices, subscriptions: &[String]) -> Result<Stri
         }
     }
     peeker.close().await;
+    services.messages.close().await;
     if failures.is_empty() {
         Ok(format!("{} subscriptions can be peeked", subscriptions.len()))
     } else {

@@ -161,7 +161,9 @@ async fn serve(settings: &Settings, environment: &ProcessEnvironment) -> ExitCod
 /// Makes one pass and prints its report.
 #[expect(clippy::print_stdout, reason = "the report is the command's result")]
 async fn pass(scaler: AzureScaler, mode: Mode, json: bool) -> ExitCode {
-    let report = match scaler.pass(mode, &Deadline::after(scaler.pass_deadline())).await {
+    let passed = scaler.pass(mode, &Deadline::after(scaler.pass_deadline())).await;
+    scaler.close().await;
+    let report = match passed {
         Ok(report) => report,
         Err(failure) => {
             tracing::error!("the pass failed: {}", chain(&failure));

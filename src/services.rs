@@ -57,10 +57,20 @@ pub trait Messages: Send + Sync {
 
     /// Connects to the namespace.
     fn connect(&self) -> impl Future<Output = Result<Self::Peeker, PeekError>> + Send;
+
+    /// Ends, in an orderly way, what a peeker may have left for the next one.
+    fn close(&self) -> impl Future<Output = ()> + Send {
+        async {}
+    }
 }
 
 /// A connection that peeks. Nothing is ever settled, locked or received.
 pub trait Peeker: Send + Sync {
+    /// The subscriptions that the last peeker was used for, if this one goes on from where it left off.
+    fn familiar(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// At most `count` messages of a subscription, from `from_sequence_number` on, in order.
     ///
     /// A short page proves nothing; an empty one says that there are no more.
@@ -71,7 +81,7 @@ pub trait Peeker: Send + Sync {
         count: u32,
     ) -> impl Future<Output = Result<Vec<PeekedMessage>, PeekError>> + Send;
 
-    /// Ends the connection in an orderly way.
+    /// Ends the peeking. The connection may be left for the next peeker, if there is nothing wrong with it.
     fn close(self) -> impl Future<Output = ()> + Send;
 }
 

@@ -80,7 +80,7 @@ pub async fn serve<S: Scaler, T>(
     conductor.close();
     _ = close.send(());
     tokio::select! {
-        ended = async { server.await?; conductor.idle().await; Ok(()) } => ended.map(|()| reason),
+        ended = async { server.await?; conductor.end().await; Ok(()) } => ended.map(|()| reason),
         () = sleep(SHUTDOWN_LIMIT) => {
             warn!("a pass was cut off by the shutdown; the next one goes on from what it finds");
             Ok(reason)

@@ -76,9 +76,10 @@ impl<S: Scaler> Conductor<S> {
         self.closing.send_replace(true);
     }
 
-    /// Waits until no pass is running.
-    pub(super) async fn idle(&self) {
+    /// Waits until no pass is running, and ends what was left for another.
+    pub(super) async fn end(&self) {
         _ = self.turn.lock().await;
+        self.scaler.close().await;
     }
 }
 

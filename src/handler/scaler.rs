@@ -12,6 +12,11 @@ use crate::services::{ContainerGroups, Messages, Subscriptions};
 pub trait Scaler: Send + Sync + 'static {
     /// Runs one pass, and ends it by itself when the deadline passes, which a shutdown can bring forward.
     fn pass(&self, deadline: Deadline) -> impl Future<Output = Result<PassSummary, PassFailure>> + Send;
+
+    /// Ends, in an orderly way, what was left for another pass: there will be none.
+    fn close(&self) -> impl Future<Output = ()> + Send {
+        async {}
+    }
 }
 
 /// What a pass tells the host.
@@ -46,5 +51,9 @@ where
         let lines = report.summary();
         let report = serde_json::to_value(report.without_routine()).map_err(PassFailure::new)?;
         Ok(PassSummary { lines, report })
+    }
+
+    async fn close(&self) {
+        self.close().await;
     }
 }

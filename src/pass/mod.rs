@@ -138,6 +138,11 @@ impl<G: ContainerGroups, S: Subscriptions, M: Messages> Scaler<G, S, M> {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Ends, in an orderly way, what was left for another pass.
+    pub async fn close(&self) {
+        self.services.messages.close().await;
+    }
+
     /// How long a pass may take.
     pub fn pass_deadline(&self) -> Duration {
         self.settings.pass_deadline

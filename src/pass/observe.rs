@@ -1,11 +1,13 @@
 //! Reads what is there: groups, subscriptions and messages, side by side.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::{join, join_all};
-use tokio::sync::watch;
+use futures_util::FutureExt as _;
+use futures_util::future::{join, join_all, try_join};
+use tokio::sync::oneshot::error::RecvError;
+use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, timeout};
 
 use super::{PassFailure, Services, side_by_side};
@@ -132,14 +134,23 @@ impl Reader<'_> {
         subscriptions: &S,
         messages: &M,
     ) -> Result<(Vec<ObservedSubscription>, Vec<String>), PassFailure> {
-        let (names, peeker) = join(subscriptions.list(), messages.connect()).await;
-        let (skipped, names): (Vec<_>, Vec<_>) = names
-            .map_err(PassFailure::SubscriptionsNotListed)?
-            .into_iter()
-            .partition(|name| self.settings.skip_subscriptions.contains(&name.to_lowercase()));
-        let peeker = peeker.map_err(PassFailure::NothingPeeked)?;
-        let read = join_all(names.into_iter().map(|name| self.read(&peeker, name))).await;
-        peeker.close().await;
+        let (announce, listed) = oneshot::channel();
+        let listing = async {
+            let names = subscriptions.list().await.map_err(PassFailure::SubscriptionsNotListed)?;
+            let (skipped, names): (Vec<_>, Vec<_>) =
+                names.into_iter().partition(|name| self.settings.skip_subscriptions.contains(&name.to_lowercase()));
+            // Nobody waits for them if there is no connection.
+            let _ = announce.send(names);
+            Ok(skipped)
+        };
+        let reading = async {
+            let peeker = messages.connect().await.map_err(PassFailure::NothingPeeked)?;
+            let read = self.read_listed(&peeker, listed).await;
+            peeker.close().await;
+            Ok(read.unwrap_or_default())
+        };
+        let (skipped, read) = join(listing, reading).await;
+        let (skipped, read) = (skipped?, read?);
 
         let failure = |subscription: &ObservedSubscription| match &subscription.read {
             Read::Failed(error) if subscription.messages.is_empty() => Some(error.clone()),
@@ -149,6 +160,27 @@ impl Reader<'_> {
             Some([first, ..]) => Err(PassFailure::NothingPeeked(first.clone())),
             _ => Ok((read, skipped)),
         }
+    }
+
+    /// The subscriptions that are listed, unless that fails. Those that were there in the last pass are not waited for to be
+    /// listed: what is read of one that has gone since is dropped.
+    async fn read_listed<P: Peeker>(
+        &self,
+        peeker: &P,
+        listed: oneshot::Receiver<Vec<String>>,
+    ) -> Result<Vec<ObservedSubscription>, RecvError> {
+        let familiar = peeker.familiar();
+        let known: HashSet<_> = familiar.iter().cloned().collect();
+        let reading = |names: Vec<String>| join_all(names.into_iter().map(|name| self.read(peeker, name)));
+        let rest = async {
+            let names = listed.await?;
+            let new = names.iter().filter(|name| !known.contains(*name)).cloned().collect();
+            Ok((reading(new).await, names))
+        };
+        let (early, (late, names)) = try_join(reading(familiar).map(Ok), rest).await?;
+        let read = early.into_iter().chain(late);
+        let mut read: HashMap<_, _> = read.map(|observed| (observed.name.clone(), observed)).collect();
+        Ok(names.iter().filter_map(|name| read.remove(name)).collect())
     }
 
     /// One subscription, as far as it can be and needs to be read.

@@ -2,6 +2,8 @@
 
 use std::future::Future;
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use aci_scaler::deadline::Deadline;
@@ -23,12 +25,14 @@ pub type PassResult = Result<PassSummary, PassFailure>;
 pub struct Served {
     pub port: u16,
     pub client: HandlerClient,
+    /// How often the scaler was closed.
+    pub closed: Arc<AtomicUsize>,
     shutdown: oneshot::Sender<&'static str>,
     server: JoinHandle<io::Result<&'static str>>,
 }
 
-/// A scaler that does as it is told.
-struct FakeScaler<F>(F);
+/// A scaler that does as it is told, and counts how often it is closed.
+struct FakeScaler<F>(F, Arc<AtomicUsize>);
 
 impl<F, P> Scaler for FakeScaler<F>
 where
@@ -37,6 +41,10 @@ where
 {
     fn pass(&self, deadline: Deadline) -> impl Future<Output = PassResult> + Send {
         (self.0)(deadline)
+    }
+
+    async fn close(&self) {
+        self.1.fetch_add(1, Ordering::SeqCst);
     }
 }
 
@@ -49,8 +57,10 @@ where
     let port = listener.local_addr().unwrap().port();
     let (shutdown, told) = oneshot::channel();
     let told = async { told.await.expect("the test keeps the sender until it is done") };
-    let server = tokio::spawn(handler::serve(listener, FakeScaler(pass), PASS_DEADLINE, told));
-    Served { port, client: HandlerClient::new(port).unwrap(), shutdown, server }
+    let closed = Arc::<AtomicUsize>::default();
+    let scaler = FakeScaler(pass, Arc::clone(&closed));
+    let server = tokio::spawn(handler::serve(listener, scaler, PASS_DEADLINE, told));
+    Served { port, client: HandlerClient::new(port).unwrap(), closed, shutdown, server }
 }
 
 impl Served {

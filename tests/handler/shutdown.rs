@@ -21,9 +21,11 @@ use crate::served::{serve, success, summary};
 async fn an_idle_handler_ends_at_once_even_with_the_hosts_connection_open() {
     let served = serve(|_| async { Ok(summary()) }).await;
     assert_eq!(served.invoke().await, success());
-    let client = served.client.clone();
+    let (client, closed) = (served.client.clone(), Arc::clone(&served.closed));
+    assert_eq!(closed.load(Ordering::SeqCst), 0, "there may be another pass");
     let ended = timeout(Duration::from_secs(4), served.shut_down()).await.expect("no pass is waited for");
     assert_eq!(ended.unwrap().unwrap(), "told to");
+    assert_eq!(closed.load(Ordering::SeqCst), 1);
     drop(client);
 }
 
@@ -39,13 +41,14 @@ async fn the_pass_in_hand_is_told_to_end_and_its_answer_is_sent() {
         }
     })
     .await;
-    let client = served.client.clone();
+    let (client, closed) = (served.client.clone(), Arc::clone(&served.closed));
     let invoked = tokio::spawn(async move { client.invoke(&tick(), None).await });
     begun.notified().await;
     let start = Instant::now();
     assert_eq!(served.shut_down().await.unwrap().unwrap(), "told to");
     assert!(start.elapsed() < SHUTDOWN_LIMIT, "{:?}", start.elapsed());
     assert_eq!(invoked.await.unwrap(), success());
+    assert_eq!(closed.load(Ordering::SeqCst), 1);
 }
 
 #[tokio::test(start_paused = true)]

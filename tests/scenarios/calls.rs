@@ -8,6 +8,7 @@ use local_azure::resource_manager::OperationKind::{
 };
 use local_azure::service_bus::Call;
 
+use crate::served::Served;
 use crate::support::{World, messages};
 
 /// What was asked of Azure Resource Manager since the last time: how often each kind, in the kinds' order.
@@ -56,4 +57,20 @@ async fn a_pass_asks_for_no_more_than_the_rules_need() {
     // Each finished group is looked at twice: to see that it is, and right before it goes.
     assert_eq!(asked(&world), [groups, (GetGroup, 6), (DeleteGroup, 3), (GetLogs, 3), subscriptions, token]);
     assert_eq!(asked_of_service_bus(&world), [1, 1, 4, 2]);
+}
+
+#[tokio::test]
+async fn the_passes_of_a_process_share_a_connection_and_its_links() {
+    let world = World::new(&["a", "b"]).await;
+    world.send("a", messages("m", 3));
+    let scaler = Served::start(&world).await;
+    for asked in [[1, 1, 4, 3], [0, 1, 0, 3], [0, 1, 0, 3]] {
+        scaler.pass().await;
+        assert_eq!(asked_of_service_bus(&world), asked);
+    }
+    world.azure.service_bus.drop_connections();
+    for asked in [[1, 1, 4, 3], [0, 1, 0, 3]] {
+        scaler.pass().await;
+        assert_eq!(asked_of_service_bus(&world), asked);
+    }
 }

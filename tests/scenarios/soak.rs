@@ -30,11 +30,13 @@ const MESSAGE_INTERVAL: usize = 50;
 const FAULT_INTERVAL: usize = 25;
 
 /// Two listen to signals, one to the host, one is the host's connection, and up to ten are kept for Resource Manager, which
-/// is asked for the groups, the subscriptions and eight single groups at once. None is left to Service Bus.
-const MAX_SOCKETS: usize = 14;
+/// is asked for the groups, the subscriptions and eight single groups at once. The connection that is kept to Service Bus is
+/// held twice, so that it can be shut whatever waits on it.
+const MAX_SOCKETS: usize = 16;
 
-/// One for each connection, and one that waits for the end of the process.
-const MAX_TASKS: usize = 12;
+/// One for each connection, and one that waits for the end of the process. The connection to Service Bus has one more for
+/// each pair of links, which are five with that for tokens, and for each session, which are no more than the pairs.
+const MAX_TASKS: usize = 13 + 2 * 5;
 
 /// 300 bytes a pass: a message or a task that is kept takes more, a connection far more. The groups that were asked for are
 /// remembered for five minutes, so that all of the soak's are: some 3 KiB each.

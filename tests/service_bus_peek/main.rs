@@ -2,6 +2,8 @@
 
 mod authorization;
 mod failures;
+mod kept;
+mod network;
 mod pages;
 
 use std::sync::Arc;

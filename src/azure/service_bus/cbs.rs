@@ -83,7 +83,7 @@ impl Tokens {
 
     /// Whether a refusal for the topic leaves hope for a subscription: a signature made elsewhere is for what its
     /// maker chose.
-    pub(super) fn may_be_for_one_subscription(&self) -> bool {
+    fn may_be_for_one_subscription(&self) -> bool {
         match &self.auth {
             ServiceBusAuth::SharedAccessSignature(text) => {
                 sas::expiry(text).is_none_or(|expiry| expiry > self.clock.now())
@@ -119,6 +119,11 @@ impl Renewal {
 impl Cbs {
     pub(super) async fn attach(connection: &Connection, tokens: Tokens) -> Result<Self, Failure> {
         Ok(Self { links: connection.attach("$cbs".to_owned()).await?, tokens })
+    }
+
+    /// Whether a refusal for the topic leaves hope for a subscription.
+    pub(super) fn may_be_for_one_subscription(&self) -> bool {
+        self.tokens.may_be_for_one_subscription()
     }
 
     /// Puts a token for a resource, such as `sb://myns.servicebus.windows.net/topic`.

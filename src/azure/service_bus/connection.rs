@@ -33,8 +33,9 @@ const IDLE_TIMEOUT_MILLIS: u32 = 60_000;
 /// pair that was replaced may still be closing.
 const MAX_PAIRS_PER_SESSION: usize = 100;
 
-/// How long the service is given to say good-bye; nothing is lost by leaving without.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long the service is given to say good-bye; nothing is lost by leaving without, and a process that is told to end
+/// has a second left after its last pass.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Where the namespace is.
 #[derive(Clone, Debug)]

@@ -15,7 +15,7 @@ mod request_response;
 mod sas;
 mod topic_links;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::timeout;
@@ -24,6 +24,7 @@ pub use cbs::EntraTokens;
 use cbs::Tokens;
 use connection::Endpoint;
 pub use peek::ServiceBusPeeker;
+use topic_links::TopicLinks;
 
 use crate::clock::Clock;
 use crate::services::{Messages, PeekError};
@@ -33,13 +34,35 @@ use crate::settings::ServiceBusSettings;
 /// between Azure's regions.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long a kept connection may take to answer a token. That is one exchange; whatever needs longer is better replaced
+/// while there is time to connect.
+const REVIVE_TIMEOUT: Duration = Duration::from_secs(3);
+
 /// How long a peek may take, attaching its links and trying again included. The service answers one within a second;
 /// one that takes this long has failed, and a pass of four minutes can afford a few of them.
 pub const PEEK_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// The topic's namespace.
-#[derive(Clone, Debug)]
-pub struct ServiceBus(Namespace);
+/// The topic's namespace, and the connection that the last pass has left for the next one.
+///
+/// In a steady service a pass needs the same links as the one before, and to attach them is most of its work. So a
+/// connection on which all went well is kept. The next pass puts a token on it before anything else, which shows that
+/// the service still answers; a new one takes its place if that fails, or at the first sign that something on it is
+/// not as it was left. Whoever connects takes the kept one away, so that no two passes share it.
+#[derive(Debug)]
+pub struct ServiceBus {
+    namespace: Namespace,
+    kept: Kept,
+}
+
+/// Where a connection is kept from one pass to the next.
+#[derive(Clone, Debug, Default)]
+struct Kept(Arc<Mutex<Option<TopicLinks>>>);
+
+impl Kept {
+    fn replace(&self, links: Option<TopicLinks>) -> Option<TopicLinks> {
+        std::mem::replace(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner), links)
+    }
+}
 
 /// Where the topic is and what opens it.
 #[derive(Clone, Debug)]
@@ -55,13 +78,14 @@ impl ServiceBus {
     pub fn new(settings: &ServiceBusSettings, credential: Arc<dyn EntraTokens>, clock: Clock) -> Self {
         let endpoint = Endpoint { host: settings.host.clone(), port: settings.port, tls: settings.tls };
         let tokens = Tokens { auth: settings.auth.clone(), credential, clock };
-        Self(Namespace { endpoint, topic: settings.topic.clone(), tokens, peek_timeout: PEEK_TIMEOUT })
+        let namespace = Namespace { endpoint, topic: settings.topic.clone(), tokens, peek_timeout: PEEK_TIMEOUT };
+        Self { namespace, kept: Kept::default() }
     }
 
     /// Gives a peek as long instead of [`PEEK_TIMEOUT`].
     #[must_use]
     pub fn with_peek_timeout(mut self, timeout: Duration) -> Self {
-        self.0.peek_timeout = timeout;
+        self.namespace.peek_timeout = timeout;
         self
     }
 }
@@ -70,7 +94,22 @@ impl Messages for ServiceBus {
     type Peeker = ServiceBusPeeker;
 
     async fn connect(&self) -> Result<Self::Peeker, PeekError> {
-        let connected = timeout(CONNECT_TIMEOUT, ServiceBusPeeker::connect(self.0.clone())).await;
-        Ok(connected.map_err(|_| PeekError::TimedOut { after: CONNECT_TIMEOUT })??)
+        let revived = match self.kept.replace(None) {
+            Some(links) => timeout(REVIVE_TIMEOUT, links.revive()).await.ok().flatten(),
+            None => None,
+        };
+        let links = match revived {
+            Some(links) => links,
+            None => timeout(CONNECT_TIMEOUT, TopicLinks::open(&self.namespace))
+                .await
+                .map_err(|_| PeekError::TimedOut { after: CONNECT_TIMEOUT })??,
+        };
+        Ok(ServiceBusPeeker::new(self.namespace.clone(), links, self.kept.clone()))
+    }
+
+    async fn close(&self) {
+        if let Some(links) = self.kept.replace(None) {
+            links.close().await;
+        }
     }
 }

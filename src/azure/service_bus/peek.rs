@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout};
 
 use super::failure::{BUSY_PAUSE, Failure};
 use super::topic_links::TopicLinks;
-use super::{Namespace, decode};
+use super::{Kept, Namespace, decode};
 use crate::message::PeekedMessage;
 use crate::services::{PeekError, Peeker};
 
@@ -18,10 +18,15 @@ use crate::services::{PeekError, Peeker};
 /// connection for takes two and is then given up until the next pass.
 const MAX_RECONNECTS: u32 = 6;
 
+/// The part of a peek's time that a kept connection gets: enough for an answer, and most is left for a new connection.
+const KEPT_SHARE: u32 = 4;
+
 /// Peeks over one connection, which is replaced when it is lost.
 #[derive(Debug)]
 pub struct ServiceBusPeeker {
     namespace: Namespace,
+    kept: Kept,
+    familiar: Vec<String>,
     shared: tokio::sync::Mutex<Shared>,
     busy_until: Mutex<Option<Instant>>,
 }
@@ -33,10 +38,10 @@ struct Shared {
 }
 
 impl ServiceBusPeeker {
-    pub(super) async fn connect(namespace: Namespace) -> Result<Self, Failure> {
-        let links = Arc::new(TopicLinks::open(&namespace).await?);
-        let shared = Shared { links, reconnects_left: MAX_RECONNECTS };
-        Ok(Self { namespace, shared: shared.into(), busy_until: Mutex::default() })
+    pub(super) fn new(namespace: Namespace, links: TopicLinks, kept: Kept) -> Self {
+        let familiar = links.subscriptions();
+        let shared = Shared { links: links.into(), reconnects_left: MAX_RECONNECTS };
+        Self { namespace, kept, familiar, shared: shared.into(), busy_until: Mutex::default() }
     }
 
     /// Peeks, and does about a failure what can be done about it at once.
@@ -47,12 +52,23 @@ impl ServiceBusPeeker {
         let mut links = self.shared_links().await?;
         loop {
             self.refuse_while_busy()?;
-            let failure = match links.peek(subscription, from, count, self.namespace.peek_timeout).await {
+            let failure = match self.peek_once(&links, subscription, from, count).await {
                 Ok(body) => return Ok(body),
                 Err(failure) => failure,
             };
             tracing::debug!(subscription, from, count, ?failure, "a peek failed");
             match failure {
+                // It may be no more than what has become of the subscription, its links or its token since the last pass.
+                Failure::Unauthorized(_)
+                | Failure::Misconfigured(_)
+                | Failure::LinkLost(_)
+                | Failure::ConnectionLost(_)
+                | Failure::Garbled(_)
+                    if links.were_kept() =>
+                {
+                    links.give_up();
+                    links = self.shared_links().await?;
+                }
                 Failure::Busy => {
                     *self.busy_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + BUSY_PAUSE);
                     return Err(failure.into());
@@ -79,6 +95,18 @@ impl ServiceBusPeeker {
                 _ => return Err(failure.into()),
             }
         }
+    }
+
+    async fn peek_once(
+        &self,
+        links: &TopicLinks,
+        subscription: &str,
+        from: i64,
+        count: u32,
+    ) -> Result<Vec<u8>, Failure> {
+        let patience = self.namespace.peek_timeout / if links.were_kept() { KEPT_SHARE } else { 1 };
+        let peeked = timeout(patience, links.peek(subscription, from, count, patience)).await;
+        peeked.unwrap_or_else(|_| Err(Failure::LinkLost("there was no answer".to_owned())))
     }
 
     fn refuse_while_busy(&self) -> Result<(), PeekError> {
@@ -111,6 +139,10 @@ impl ServiceBusPeeker {
 }
 
 impl Peeker for ServiceBusPeeker {
+    fn familiar(&self) -> Vec<String> {
+        self.familiar.clone()
+    }
+
     async fn peek(
         &self,
         subscription: &str,
@@ -124,7 +156,15 @@ impl Peeker for ServiceBusPeeker {
     }
 
     async fn close(self) {
-        self.shared.into_inner().links.close().await;
+        let Some(mut links) = Arc::into_inner(self.shared.into_inner().links) else { return };
+        if links.may_be_kept() {
+            // Where passes overlap, each leaves one.
+            match self.kept.replace(Some(links)) {
+                Some(other) => links = other,
+                None => return,
+            }
+        }
+        links.close().await;
     }
 }
 

@@ -1,4 +1,5 @@
-//! The links to a topic's subscriptions on one connection: attached when they are first needed, and authorized.
+//! The links to a topic's subscriptions on one connection: attached when they are first needed, authorized, and fit for
+//! another pass as long as all goes well with all of them.
 //!
 //! A token for the topic is put first. Whether it opens the management nodes of the topic's subscriptions is not
 //! documented; where it does not, each gets a token of its own.
@@ -36,12 +37,21 @@ pub(super) struct TopicLinks {
     /// Whether the service wants a token for each subscription.
     needs_entity_tokens: AtomicBool,
     lost: AtomicBool,
-    subscriptions: Mutex<HashMap<String, Arc<tokio::sync::Mutex<SubscriptionLinks>>>>,
+    /// Whether another pass has used it before.
+    kept: bool,
+    subscriptions: Mutex<HashMap<String, Arc<Subscription>>>,
+}
+
+#[derive(Debug, Default)]
+struct Subscription {
+    links: tokio::sync::Mutex<SubscriptionLinks>,
+    /// Whether it has been peeked in this pass, the last time with success.
+    answered: AtomicBool,
 }
 
 #[derive(Debug, Default)]
 struct SubscriptionLinks {
-    links: Option<LinkPair>,
+    pair: Option<LinkPair>,
     token: Option<Renewal>,
 }
 
@@ -58,15 +68,61 @@ impl TopicLinks {
             topic_token: tokio::sync::Mutex::default(),
             needs_entity_tokens: AtomicBool::new(false),
             lost: AtomicBool::new(false),
+            kept: false,
             subscriptions: Mutex::default(),
         };
-        match links.authorize_topic().await {
-            Err(Failure::Unauthorized(_)) if namespace.tokens.may_be_for_one_subscription() => {
-                links.needs_entity_tokens.store(true, Ordering::Relaxed);
-            }
-            authorized => authorized?,
-        }
+        links.put_topic_token().await?;
         Ok(links)
+    }
+
+    /// Makes it ready for another pass, or drops it if it is not as it was left. It may be cancelled.
+    ///
+    /// The token is not only renewed: that it is answered shows that the connection is alive, which nothing else does
+    /// where a network has forgotten it. The service's answer is waited for while the subscriptions are listed.
+    pub(super) async fn revive(mut self) -> Option<Self> {
+        let subscriptions = self.subscriptions.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let closed = |of: &Arc<Subscription>| {
+            of.answered.store(false, Ordering::Relaxed);
+            !of.links.try_lock().is_ok_and(|links| links.open_pair().is_some())
+        };
+        if subscriptions.values().any(closed) {
+            tracing::debug!("links were closed since the last pass: a new connection is opened");
+            return None;
+        }
+        self.kept = true;
+        *self.topic_token.get_mut() = None;
+        match self.put_topic_token().await {
+            Ok(()) => Some(self),
+            Err(failure) => {
+                tracing::debug!(?failure, "the last pass's connection is not used again");
+                None
+            }
+        }
+    }
+
+    /// Whether nothing is known against using it for another pass: every subscription that it has links to was peeked, and
+    /// the last answer of each was good.
+    ///
+    /// Nothing is ever detached from it: when a subscription is gone, it goes as a whole.
+    pub(super) fn may_be_kept(&mut self) -> bool {
+        let subscriptions = self.subscriptions.get_mut().unwrap_or_else(PoisonError::into_inner);
+        !self.lost.load(Ordering::Relaxed)
+            && subscriptions.values().all(|subscription| subscription.answered.load(Ordering::Relaxed))
+    }
+
+    /// The subscriptions that it has had links to.
+    pub(super) fn subscriptions(&self) -> Vec<String> {
+        self.subscriptions.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
+    }
+
+    /// Whether another pass has used it before.
+    pub(super) fn were_kept(&self) -> bool {
+        self.kept
+    }
+
+    /// Another connection is to be used.
+    pub(super) fn give_up(&self) {
+        self.lost.store(true, Ordering::Relaxed);
     }
 
     /// Asks for messages; the reply's body. It may be cancelled.
@@ -79,14 +135,18 @@ impl TopicLinks {
         count: u32,
         patience: Duration,
     ) -> Result<Vec<u8>, Failure> {
-        let result = self.request_messages(subscription, from, count, patience).await;
-        if let Err(Failure::ConnectionLost(_)) = result {
-            self.lost.store(true, Ordering::Relaxed);
+        let state = self.subscription(subscription);
+        state.answered.store(false, Ordering::Relaxed);
+        let result = self.request_messages(subscription, &state, from, count, patience).await;
+        match &result {
+            Ok(_) => state.answered.store(true, Ordering::Relaxed),
+            Err(Failure::ConnectionLost(_)) => self.give_up(),
+            Err(_) => {}
         }
         result
     }
 
-    /// Whether a peek has found the connection gone.
+    /// Whether another connection is to be used, because this one is gone.
     pub(super) fn are_lost(&self) -> bool {
         self.lost.load(Ordering::Relaxed)
     }
@@ -94,7 +154,7 @@ impl TopicLinks {
     /// The service does not take the topic's token for its subscriptions, or not any more.
     pub(super) async fn authorize_again(&self, subscription: &str) {
         self.needs_entity_tokens.store(true, Ordering::Relaxed);
-        self.slot(subscription).lock().await.token = None;
+        self.subscription(subscription).links.lock().await.token = None;
     }
 
     /// Ends the connection in an orderly way, if the service plays along.
@@ -105,11 +165,12 @@ impl TopicLinks {
     async fn request_messages(
         &self,
         subscription: &str,
+        state: &Subscription,
         from: i64,
         count: u32,
         patience: Duration,
     ) -> Result<Vec<u8>, Failure> {
-        let links = self.links(subscription).await?;
+        let links = self.links(subscription, state).await?;
         let server_timeout = u32::try_from(patience.saturating_sub(SERVER_HEADROOM).as_millis()).unwrap_or(u32::MAX);
         let properties = ApplicationProperties::builder()
             .insert("operation", "com.microsoft:peek-message")
@@ -131,23 +192,31 @@ impl TopicLinks {
     }
 
     /// The subscription's links, attached and authorized.
-    async fn links(&self, subscription: &str) -> Result<LinkPair, Failure> {
-        let slot = self.slot(subscription);
-        let mut slot = slot.lock().await;
+    async fn links(&self, subscription: &str, state: &Subscription) -> Result<LinkPair, Failure> {
+        let mut links = state.links.lock().await;
         if self.needs_entity_tokens.load(Ordering::Relaxed) {
-            if slot.token.is_none_or(Renewal::is_due) {
-                slot.token = Some(self.cbs.put_token(&self.resource_of(subscription)).await?);
+            if links.token.is_none_or(Renewal::is_due) {
+                links.token = Some(self.cbs.put_token(&self.resource_of(subscription)).await?);
             }
         } else {
             self.authorize_topic().await?;
         }
-        if let Some(links) = slot.links.as_ref().filter(|links| !links.is_closed()) {
-            return Ok(links.clone());
+        if let Some(pair) = links.open_pair() {
+            return Ok(pair.clone());
         }
         let node = format!("{}/Subscriptions/{subscription}/$management", self.topic);
-        let links = self.connection.attach(node).await?;
-        slot.links = Some(links.clone());
-        Ok(links)
+        Ok(links.pair.insert(self.connection.attach(node).await?).clone())
+    }
+
+    /// Puts a token for the topic; where that cannot be enough, each subscription gets one of its own later.
+    async fn put_topic_token(&self) -> Result<(), Failure> {
+        match self.authorize_topic().await {
+            Err(Failure::Unauthorized(_)) if self.cbs.may_be_for_one_subscription() => {
+                self.needs_entity_tokens.store(true, Ordering::Relaxed);
+                Ok(())
+            }
+            authorized => authorized,
+        }
     }
 
     /// Puts a token for the topic if there is none or it is time for another.
@@ -163,8 +232,17 @@ impl TopicLinks {
         format!("sb://{}/{}/Subscriptions/{subscription}", self.host, self.topic)
     }
 
-    fn slot(&self, subscription: &str) -> Arc<tokio::sync::Mutex<SubscriptionLinks>> {
+    fn subscription(&self, name: &str) -> Arc<Subscription> {
         let mut subscriptions = self.subscriptions.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(subscriptions.entry(subscription.to_owned()).or_default())
+        if let Some(subscription) = subscriptions.get(name) {
+            return Arc::clone(subscription);
+        }
+        Arc::clone(subscriptions.entry(name.to_owned()).or_default())
+    }
+}
+
+impl SubscriptionLinks {
+    fn open_pair(&self) -> Option<&LinkPair> {
+        self.pair.as_ref().filter(|pair| !pair.is_closed())
     }
 }

@@ -152,10 +152,13 @@ impl ContainerGroups for FakeGroups {
 pub struct FakeSubscriptions {
     pub names: Vec<&'static str>,
     pub error: Option<ArmError>,
+    /// How long the list takes.
+    pub latency: Duration,
 }
 
 impl Subscriptions for FakeSubscriptions {
     async fn list(&self) -> Result<Vec<String>, ArmError> {
+        tokio::time::sleep(self.latency).await;
         match &self.error {
             Some(error) => Err(error.clone()),
             None => Ok(self.names.iter().map(|name| (*name).to_owned()).collect()),
@@ -169,6 +172,8 @@ pub struct FakeMessages {
     pub calls: Calls,
     pub messages: BTreeMap<&'static str, Vec<PeekedMessage>>,
     pub connect_error: Option<PeekError>,
+    /// Subscriptions that the last pass has left links to.
+    pub familiar: Vec<&'static str>,
     /// Subscriptions that fail from this sequence number on.
     pub failing: BTreeMap<&'static str, i64>,
     /// Subscriptions that never answer.
@@ -186,6 +191,10 @@ impl Messages for FakeMessages {
 }
 
 impl Peeker for FakeMessages {
+    fn familiar(&self) -> Vec<String> {
+        self.familiar.iter().map(|name| (*name).to_owned()).collect()
+    }
+
     async fn peek(&self, subscription: &str, from: i64, count: u32) -> Result<Vec<PeekedMessage>, PeekError> {
         self.calls.add(format!("peek {subscription} {from} {count}"));
         tokio::time::sleep(LATENCY).await;

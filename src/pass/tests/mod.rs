@@ -29,7 +29,7 @@ fn scaler(
     change(&mut settings);
     let services = Services {
         groups: FakeGroups { calls: calls.clone(), ..FakeGroups::default() },
-        subscriptions: FakeSubscriptions { names: messages.keys().copied().collect(), error: None },
+        subscriptions: FakeSubscriptions { names: messages.keys().copied().collect(), ..FakeSubscriptions::default() },
         messages: FakeMessages { calls: calls.clone(), messages, ..FakeMessages::default() },
     };
     (Scaler::new(services, &settings, Clock::from_fn(|| NOW)), calls)
@@ -183,6 +183,29 @@ async fn a_subscription_that_hangs_fails_or_stands_still_leaves_the_others_worki
         assert_eq!(good.filter(|message| message.outcome.kind() == "created").count(), 9, "{trouble}");
         assert_eq!(only(&calls, &["delete"]), ["delete done-good"], "{trouble}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn subscriptions_of_the_last_pass_are_read_while_they_are_listed_and_dropped_if_they_are_not() {
+    let (mut scaler, calls) = scaler([("a", messages(1..=1)), ("new", messages(2..=2))], |_| {});
+    let services = &mut scaler.services;
+    services.subscriptions.latency = Duration::from_secs(10);
+    services.messages.familiar = vec!["gone", "a", "broken"];
+    services.messages.failing = BTreeMap::from([("broken", 1)]);
+    let _ = services.messages.messages.insert("gone", messages(3..=3));
+    let report = pass(&scaler).await;
+    let names: Vec<_> = report.subscriptions.iter().map(|subscription| subscription.name.as_str()).collect();
+    assert_eq!(names, ["a", "new"]);
+    assert_eq!(report.message_counts, BTreeMap::from([("created", 2)]));
+    let peeks = only(&calls, &["peek"]);
+    assert_eq!(peeks.len(), 7, "none is read twice: {peeks:?}");
+    assert!(peeks[5..].iter().all(|peek| peek.starts_with("peek new")), "{peeks:?}");
+
+    scaler.services.subscriptions.error = Some(unavailable());
+    scaler.services.messages.hanging = vec!["a"];
+    let start = Instant::now();
+    assert_eq!(failed_pass(&scaler).await, "the subscriptions of the topic could not be listed");
+    assert_eq!(start.elapsed(), Duration::from_secs(10), "nothing is read any more");
 }
 
 #[tokio::test(start_paused = true)]

@@ -62,10 +62,12 @@ impl Calls {
             puts: creates,
             logs: scenario.terminal,
             deletes: scenario.terminal,
-            connects: 1,
+            // They are the first pass's still.
+            connects: 0,
+            attaches: 0,
             tokens: 1,
-            attaches: 2 * scenario.subscriptions,
-            peeks: scenario.subscriptions * pages(scenario),
+            peeks: scenario.subscriptions * pages(scenario)
+                + if ends_are_read(scenario) { 0 } else { scenario.terminal },
         }
     }
 
@@ -83,12 +85,13 @@ const LOOK_UPS_BEFORE_DELETE: usize = 1;
 
 /// Pages of one subscription, the empty one included if the end has to be seen.
 fn pages(scenario: &Scenario) -> usize {
-    let messages = scenario.served + scenario.new;
-    if messages > 0 && scenario.new >= scenario.free() {
-        messages.div_ceil(MESSAGES_PAGE)
-    } else {
-        messages.div_ceil(MESSAGES_PAGE) + 1
-    }
+    (scenario.served + scenario.new).div_ceil(MESSAGES_PAGE) + usize::from(ends_are_read(scenario))
+}
+
+/// Whether subscriptions are read to their ends, which they are not when there are new messages for all free slots
+/// before. What has become of the messages of terminal groups is looked up one by one then.
+fn ends_are_read(scenario: &Scenario) -> bool {
+    scenario.served + scenario.new == 0 || scenario.new < scenario.free()
 }
 
 /// The critical path of a pass.

@@ -32,7 +32,8 @@ impl Measured {
     }
 }
 
-/// Measures the second pass of a process; in the first it has found nothing, and has got its token.
+/// Measures the second pass of a process; in the first it has found subscriptions with nothing in them, has got its token
+/// and has attached its links.
 pub async fn measure(scaler: &Path, scenario: &Scenario, latency: Latency, runs: usize) -> Result<Measured> {
     let mut all = Vec::new();
     for _ in 0..runs.max(1) {
@@ -60,6 +61,7 @@ async fn measure_once(scaler: &Path, scenario: &Scenario, latency: Latency) -> R
         ("LOG_LEVEL", "warn".to_owned()),
     ];
     let process = Process::start(scaler, &azure, &settings).await?;
+    world::subscribe(&azure, scenario)?;
     process.pass().await?;
     world::populate(&azure, scenario)?;
     world::delay(&azure, latency);

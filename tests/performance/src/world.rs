@@ -24,14 +24,19 @@ pub async fn start() -> Result<LocalAzure> {
     Ok(LocalAzure::start(config).await?)
 }
 
-/// Puts into it what the scenario has.
-pub fn populate(azure: &LocalAzure, scenario: &Scenario) -> Result<()> {
+/// Gives the topic the scenario's subscriptions.
+pub fn subscribe(azure: &LocalAzure, scenario: &Scenario) -> Result<()> {
     for number in 0..scenario.subscriptions {
         let filter = CorrelationFilter::default().application(TARGET, name(number));
         let rules = vec![Rule::new(TARGET, filter)];
         let config = SubscriptionConfig { rules, ..SubscriptionConfig::new(name(number)) };
         azure.service_bus.create_subscription(TOPIC, config)?;
     }
+    Ok(())
+}
+
+/// Puts messages and groups into it as the scenario has them.
+pub fn populate(azure: &LocalAzure, scenario: &Scenario) -> Result<()> {
     let groups_each = scenario.running.checked_div(scenario.subscriptions).unwrap_or_default();
     let mut sequence_number = 0;
     for subscription in 0..scenario.subscriptions {

@@ -8,7 +8,7 @@ use fe2o3_amqp_types::performatives::{Attach, Detach};
 
 use super::frame::error;
 use super::management::disabled;
-use super::session::{Action, Context, Dropped, Link, LinkKind, MAX_LINKS, Session, other};
+use super::session::{Action, Context, Dropped, Link, LinkKind, MAX_LINKS, Session};
 use crate::clock;
 use crate::service_bus::broker::entity::{Entity, Node, SubscriptionPath};
 use crate::service_bus::faults::Effect;
@@ -73,6 +73,7 @@ impl Session {
         };
         context.send(self.channel, &answer);
         let takes_messages = !link.sends();
+        self.has_had_consumers |= matches!(link.kind, LinkKind::Consumer { .. });
         self.links.insert(handle, link);
         if takes_messages {
             self.top_up(handle, context);
@@ -192,5 +193,13 @@ fn full_path(entity: &Entity) -> String {
             format!("{}/$DeadLetterQueue", entity.path())
         }
         _ => entity.path(),
+    }
+}
+
+/// The role of the end that the service has when the client has the other.
+fn other(role: &Role) -> Role {
+    match role {
+        Role::Sender => Role::Receiver,
+        Role::Receiver => Role::Sender,
     }
 }

@@ -17,11 +17,16 @@ impl Session {
         self.flush(context);
         let handles: Vec<u32> = self.links.iter().filter(|(_, link)| link.sends()).map(|(handle, _)| *handle).collect();
         for handle in handles {
-            // What is on its way must be gone before anything else is locked.
-            while self.is_idle() && self.deliver_one(handle, context) {}
-            if self.is_idle() {
-                self.finish_drain(handle, context);
-            }
+            self.deliver_on(handle, context);
+        }
+    }
+
+    /// Sends what there is on one link.
+    pub(super) fn deliver_on(&mut self, handle: u32, context: &Context) {
+        // What is on its way must be gone before anything else is locked.
+        while self.is_idle() && self.deliver_one(handle, context) {}
+        if self.is_idle() {
+            self.finish_drain(handle, context);
         }
     }
 
@@ -93,6 +98,9 @@ impl Session {
 
     /// When a lock expires that keeps a message from a waiting client.
     pub(super) fn next_lock_expiry(&self, context: &Context) -> Option<OffsetDateTime> {
+        if !self.has_had_consumers {
+            return None;
+        }
         let waiting = self.links.values().filter(|link| link.credit > 0 && self.is_idle());
         let mut broker = context.shared.broker();
         let expiries = waiting.filter_map(|link| match &link.kind {

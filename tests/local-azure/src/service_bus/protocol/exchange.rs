@@ -58,12 +58,12 @@ impl Session {
             Action::Acknowledge { delivery_id } => self.accept(delivery_id, context),
             Action::Reply { node, reply_to, message } => {
                 let handle = self.reply_link(&node, reply_to.as_deref());
-                if let Some(link) = handle.and_then(|handle| self.links.get_mut(&handle))
+                if let Some((handle, link)) = handle.and_then(|handle| Some((handle, self.links.get_mut(&handle)?)))
                     && let LinkKind::Replies { waiting, .. } = &mut link.kind
                 {
                     waiting.push_back(message);
+                    self.deliver_on(handle, context);
                 }
-                self.deliver(context);
             }
         }
     }

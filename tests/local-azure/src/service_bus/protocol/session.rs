@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use fe2o3_amqp_types::definitions::{DeliveryTag, Handle, Role};
+use fe2o3_amqp_types::definitions::{DeliveryTag, Handle};
 use fe2o3_amqp_types::performatives::{Attach, Begin, Detach, End, Flow, Transfer};
 use tokio::sync::mpsc::UnboundedSender;
 use uuid::Uuid;
@@ -66,6 +66,8 @@ pub(super) struct Session {
     received_since_flow: u32,
     pub(super) next_delivery_id: u32,
     pub(super) links: BTreeMap<u32, Link>,
+    /// Whether it has ever had links that receive messages: a client that only asks may have thousands of others.
+    pub(super) has_had_consumers: bool,
     pub(super) unsettled: BTreeMap<u32, Unsettled>,
     /// Transfers that wait for the client's window.
     outgoing: VecDeque<(Transfer, Vec<u8>)>,
@@ -152,6 +154,7 @@ impl Session {
             received_since_flow: 0,
             next_delivery_id: 0,
             links: BTreeMap::new(),
+            has_had_consumers: false,
             unsettled: BTreeMap::new(),
             outgoing: VecDeque::new(),
             ended: false,
@@ -190,7 +193,11 @@ impl Session {
             link.credit = limit.wrapping_sub(link.delivery_count);
             link.drain = flow.drain;
         }
-        self.deliver(context);
+        // Only the session's window makes a link wait for another's messages to go.
+        match handle.filter(|_| self.is_idle()) {
+            Some(handle) => self.deliver_on(handle, context),
+            None => self.deliver(context),
+        }
         if flow.echo {
             self.send_flow(handle, context);
         }
@@ -287,11 +294,3 @@ impl Session {
 
 /// More than a frame's header and a transfer with a tag of 16 bytes take.
 const TRANSFER_OVERHEAD: usize = 128;
-
-/// The role of the end that the service has when the client has the other.
-pub(super) fn other(role: &Role) -> Role {
-    match role {
-        Role::Sender => Role::Receiver,
-        Role::Receiver => Role::Sender,
-    }
-}
