@@ -125,3 +125,19 @@ fn log(group: &GroupName, container: &str, text: &str) -> usize {
 fn may_pass(error: &ArmError) -> bool {
     !matches!(error, ArmError::Rejected { .. })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_lines_and_characters_are_kept() {
+        let group = GroupName::parse("g").unwrap();
+        assert_eq!(log(&group, "worker", ""), 0);
+        assert_eq!(log(&group, "worker", "one\ntwo\n"), 2);
+        assert_eq!(log(&group, "worker", &"line\n".repeat(21)), 20);
+        let long = "é".repeat(MAX_CHARS);
+        assert_eq!(log(&group, "worker", &format!("cut\n{long}")), 1);
+        assert_eq!(log(&group, "worker", &format!("cut\n{}", &long[2..])), 2, "the end of the line is one");
+    }
+}

@@ -148,10 +148,11 @@ impl Schedule {
             }
         }
         self.slots[0].azure.world().calm_down();
+        // The last pass may have begun a moment ago, and the other processes may have requests under way.
+        tokio::time::sleep(Duration::from_millis(BETWEEN_PASSES.unsigned_abs())).await;
         let mut calm = Calm::default();
         for _ in 0..CALM_PASSES {
             let slot = &mut self.slots[0];
-            slot.next_pass_at = 0;
             slot.begin_pass();
             tokio::time::sleep(Duration::from_mins(1)).await;
             let report = slot.end_pass().await;

@@ -109,6 +109,32 @@ async fn a_group_stays_until_its_log_is_read_for_three_passes_at_most() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn passes_in_which_a_log_cannot_be_read_count_for_the_same_group_in_a_row() {
+    let (scaler, calls) = scaler([("a", Vec::new())], |_| {});
+    let groups = &scaler.services.groups;
+    *groups.log_error.lock().unwrap() = Some(unavailable());
+    let waits = |report: Report| matches!(report.groups[0].outcome, GroupOutcome::WaitingLogs { .. });
+    groups.put_ended("done");
+    assert!(waits(pass(&scaler).await) && waits(pass(&scaler).await));
+    groups.put("done", &[("keep", "true")], "Terminated");
+    pass(&scaler).await;
+    groups.put_ended("done");
+    assert!(waits(pass(&scaler).await) && waits(pass(&scaler).await), "it was not to go in between");
+    groups.put("done", &[], "Terminated");
+    assert!(waits(pass(&scaler).await) && waits(pass(&scaler).await), "it has ended in another way");
+    assert_eq!(only(&calls, &["delete"]), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_that_azure_will_never_give_is_lost_at_once() {
+    let (scaler, _) = scaler([("a", Vec::new())], |_| {});
+    scaler.services.groups.put("done", &[], "Terminated");
+    let rejected = ArmError::Rejected { code: "InvalidTail".into(), message: String::new() };
+    *scaler.services.groups.log_error.lock().unwrap() = Some(rejected);
+    assert!(matches!(pass(&scaler).await.groups[0].outcome, GroupOutcome::DeletedWithoutLogs { .. }));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_group_that_never_had_a_log_goes_at_once() {
     let (scaler, _) = scaler([("a", Vec::new())], |_| {});
     scaler.services.groups.put("done", &[], "Terminated");

@@ -65,6 +65,14 @@ fn a_group_that_has_run_since_before_the_trouble_does_not_keep_others_from_being
 }
 
 #[test]
+fn a_group_that_began_to_run_when_the_last_one_failed_does_not_either() {
+    let slow = |number| attempt("a", number, 1, ContainerState { started_at: Some(at(-100)), ..exited(1, 0) });
+    let groups = |since| vec![slow(1), slow(2), slow(3), attempt("a", 4, 1, running(since))];
+    assert_eq!(created_in_a(&pass(groups(0), 60)).len(), 1);
+    assert_eq!(created_in_a(&pass(groups(1), 60)).len(), 0);
+}
+
+#[test]
 fn the_message_that_has_failed_least_is_let_through_first() {
     assert_eq!(created_in_a(&pass(failures(&[0, 0, 0]), 60)), ["a/m4"]);
 }

@@ -5,6 +5,7 @@ mod bill;
 mod breaker;
 mod ends;
 mod fixtures;
+mod memory;
 mod spares;
 
 use fixtures::*;
@@ -31,6 +32,16 @@ fn every_new_message_gets_a_group_that_the_plan_holds_in_full() {
         "subscription_name": "small",
     }
     "#);
+}
+
+#[test]
+fn a_plan_says_how_full_the_cap_was_and_names_its_messages() {
+    let groups = vec![group_of("a", "m1", "Running"), group_of("a", "gone", "Terminated")];
+    let unusable = PeekedMessage { message_id: Err(InvalidMessage::NoMessageId), ..message(2, "") };
+    let plan = planned(7, groups, vec![subscription("a", vec![message(1, "m1"), unusable])]);
+    assert_eq!(plan.capacity, Capacity { max: 7, active: 1 });
+    let names: Vec<_> = plan.skips.iter().map(|(message, _)| message.to_string()).collect();
+    assert_eq!(names, ["Message m1 of a", "The message with sequence number 2 of a"]);
 }
 
 #[test]

@@ -1,0 +1,67 @@
+//! Scenarios of what a process remembers: groups that had to go, and messages that are looked for.
+
+use super::*;
+
+/// A group of message 5 that has been tagged as waiting for half an hour and more.
+fn stuck(since: &str) -> ObservedGroup {
+    let mut observed = attempt("a", 5, 1, waiting());
+    observed.group.tags.insert("waiting_since".into(), since.into());
+    observed
+}
+
+const AN_HOUR_AGO: &str = "2026-01-05T09:00:00Z";
+
+fn pass(memory: &Memory, seconds: i64, groups: Vec<ObservedGroup>) -> Plan {
+    planned_by(&policy(9), memory, at(seconds), groups, vec![subscription("a", messages(5..=5))])
+}
+
+/// How many attempts at message 5 are remembered.
+fn remembered(plan: &Plan) -> Option<u32> {
+    plan.memory.attempts.get(&("a".to_owned(), 5)).map(|forgone| forgone.attempt.number)
+}
+
+#[test]
+fn an_attempt_whose_group_had_to_go_counts_before_the_next_one() {
+    let first = pass(&Memory::default(), 0, vec![stuck(AN_HOUR_AGO)]);
+    let next = pass(&first.memory, 250, vec![attempt("a", 5, 1, exited(1, 200))]);
+    let group = Some(GroupName::parse("a-m5-1").unwrap());
+    assert_eq!(*skip(&next), Skip::BackingOff { attempt: 2, until: at(320), group });
+}
+
+#[test]
+fn a_group_that_is_still_there_after_it_had_to_go_counts_once_and_another_of_its_name_again() {
+    let first = pass(&Memory::default(), 0, vec![stuck(AN_HOUR_AGO)]);
+    let again = pass(&first.memory, 60, vec![stuck(AN_HOUR_AGO)]);
+    assert_eq!((remembered(&first), remembered(&again)), (Some(1), Some(1)));
+    let another = pass(&again.memory, 7200, vec![stuck("2026-01-05T11:00:00Z")]);
+    assert_eq!(reasons(&another), [("a-m5-1", Reason::Stuck)]);
+    assert_eq!(remembered(&another), Some(2));
+}
+
+#[test]
+fn what_cannot_be_counted_is_not_remembered() {
+    let mut nameless = stuck(AN_HOUR_AGO);
+    nameless.group.tags.remove("sequence_number");
+    let plan = pass(&Memory::default(), 0, vec![nameless]);
+    assert_eq!(reasons(&plan), [("a-m5-1", Reason::Stuck)]);
+    assert_eq!(plan.memory.attempts.len(), 0);
+    let uncounted = policy_with(|settings| settings.processing.retry_backoff = std::time::Duration::ZERO);
+    let subscriptions = vec![subscription("a", messages(5..=5))];
+    let plan = planned_by(&uncounted, &Memory::default(), NOW, vec![stuck(AN_HOUR_AGO)], subscriptions);
+    assert_eq!(reasons(&plan), [("a-m5-1", Reason::Stuck)]);
+    assert_eq!(plan.memory.attempts.len(), 0);
+}
+
+#[test]
+fn messages_are_looked_for_beyond_the_read_and_those_of_running_groups_if_orphans_are_to_go() {
+    let groups = [
+        attempt("a", 5, 1, exited(0, 0)),
+        attempt("a", 6, 1, exited(0, 0)),
+        attempt("a", 7, 1, running(0)),
+        attempt("a", 8, 1, waiting()),
+        attempt("b", 9, 1, exited(0, 0)),
+    ];
+    let census = Census::of(&groups, &Memory::default(), &policy(9).rules, NOW);
+    assert_eq!(census.in_doubt("A", 5, false), [6]);
+    assert_eq!(census.in_doubt("a", 5, true), [6, 7]);
+}
