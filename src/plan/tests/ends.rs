@@ -27,6 +27,8 @@ fn a_finished_group_goes_when_its_message_is_set_aside_or_expired() {
         let plan = planned(9, finished(), vec![subscription("a", vec![message])]);
         assert_eq!(reasons(&plan), [("a-m5-1", Reason::Finished)]);
     }
+    let valid = PeekedMessage { expires_at: Some(at(1)), ..message(5, "m5") };
+    assert_eq!(planned(9, finished(), vec![subscription("a", vec![valid])]).deletes.len(), 0);
 }
 
 #[test]
@@ -44,6 +46,15 @@ fn a_group_of_an_earlier_scaler_is_finished_when_no_subscription_has_its_message
     assert_eq!(of(vec![subscription("a", Vec::new()), subscription("b", Vec::new())]), 1);
     assert_eq!(of(vec![subscription("a", Vec::new()), subscription("b", messages(1..=1))]), 0);
     assert_eq!(of(vec![subscription("a", Vec::new()), read_to("b", Vec::new(), 9, &[])]), 0);
+}
+
+#[test]
+fn of_several_messages_of_one_id_the_one_that_waits_keeps_a_group_without_a_number() {
+    let aside = |number| PeekedMessage { state: MessageState::Deferred, ..message(number, "m1") };
+    let of = |observed| deleted(&planned(9, vec![group_of("a", "m1", "Terminated")], vec![observed])).len();
+    assert_eq!(of(subscription("a", vec![aside(1), message(2, "m1")])), 0);
+    assert_eq!(of(subscription("a", vec![message(1, "m1"), aside(2)])), 0);
+    assert_eq!(of(read_to("a", vec![aside(1)], 1, &[])), 1);
 }
 
 /// The plan for a group that has been seen to wait in a pass this many seconds ago.

@@ -39,6 +39,29 @@ fn a_group_that_is_still_there_after_it_had_to_go_counts_once_and_another_of_its
 }
 
 #[test]
+fn a_record_that_is_evicted_counts_after_what_was_forgone_before() {
+    let first = pass(&Memory::default(), 0, vec![stuck(AN_HOUR_AGO)]);
+    // Ten records are one more than a cap of 1 leaves room for; the one of the fewest attempts goes.
+    let mut records: Vec<_> = (10..19).map(|number| attempt("a", number, 2, exited(1, 200))).collect();
+    records.push(attempt("a", 5, 1, exited(1, 200)));
+    let all: Vec<_> = std::iter::once(5).chain(10..19).map(|number| message(number, &format!("m{number}"))).collect();
+    let plan = planned_by(&policy(1), &first.memory, at(201), records, vec![subscription("a", all)]);
+    assert_eq!(reasons(&plan), [("a-m5-1", Reason::Evicted)]);
+    assert_eq!(remembered(&plan), Some(2));
+}
+
+#[test]
+fn what_was_forgone_is_remembered_until_its_message_is_known_to_be_gone() {
+    let first = pass(&Memory::default(), 0, vec![stuck(AN_HOUR_AGO)]);
+    let then = |observed| planned_by(&policy(9), &first.memory, at(60), Vec::new(), vec![observed]);
+    let failed = Read::Failed(PeekError::Unavailable { reason: "dropped".into() });
+    assert_eq!(remembered(&then(subscription("a", Vec::new()))), None);
+    assert_eq!(remembered(&then(read_to("a", Vec::new(), 4, &[]))), Some(1));
+    assert_eq!(remembered(&then(ObservedSubscription { read: failed, ..read_to("a", Vec::new(), 9, &[]) })), Some(1));
+    assert_eq!(remembered(&then(subscription("b", Vec::new()))), None, "with its subscription");
+}
+
+#[test]
 fn what_cannot_be_counted_is_not_remembered() {
     let mut nameless = stuck(AN_HOUR_AGO);
     nameless.group.tags.remove("sequence_number");
