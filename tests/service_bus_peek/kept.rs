@@ -106,14 +106,20 @@ async fn what_became_of_the_connection_since_costs_no_peek() {
     assert_eq!(made(&namespace), NOTHING_BUT_A_TOKEN);
 }
 
+/// A namespace with a message, and a client that reaches it through a network in which things go wrong.
+async fn over_a_network() -> (local::ServiceBus, Network, ServiceBus) {
+    let namespace = start(local::ServiceBusConfig::new(), &NAMES).await;
+    namespace.publish(TOPIC, message(1)).unwrap();
+    let network = Network::to(namespace.port()).await;
+    let settings = ServiceBusSettings { port: network.port, ..settings(&namespace, key()) };
+    let client = ServiceBus::new(&settings, Arc::new(Identity(None)), Clock::system());
+    (namespace, network, client)
+}
+
 #[tokio::test]
 async fn a_network_that_resets_or_forgets_a_connection_costs_no_peek() {
     for trouble in [Trouble::Reset, Trouble::Forgotten] {
-        let namespace = start(local::ServiceBusConfig::new(), &NAMES).await;
-        namespace.publish(TOPIC, message(1)).unwrap();
-        let network = Network::to(namespace.port()).await;
-        let settings = ServiceBusSettings { port: network.port, ..settings(&namespace, key()) };
-        let client = ServiceBus::new(&settings, Arc::new(Identity(None)), Clock::system());
+        let (namespace, network, client) = over_a_network().await;
         pass(&client).await;
         network.trouble.send_replace(Some(trouble));
         pass(&client).await;
@@ -127,11 +133,7 @@ async fn a_network_that_resets_or_forgets_a_connection_costs_no_peek() {
 async fn closing_says_good_bye() {
     /// A frame with nothing but a close in it, which has no error.
     const CLOSE: [u8; 12] = [0, 0, 0, 12, 2, 0, 0, 0, 0, 0x53, 0x18, 0x45];
-    let namespace = start(local::ServiceBusConfig::new(), &NAMES).await;
-    namespace.publish(TOPIC, message(1)).unwrap();
-    let network = Network::to(namespace.port()).await;
-    let settings = ServiceBusSettings { port: network.port, ..settings(&namespace, key()) };
-    let client = ServiceBus::new(&settings, Arc::new(Identity(None)), Clock::system());
+    let (_namespace, network, client) = over_a_network().await;
     pass(&client).await;
     assert!(!network.sent.lock().unwrap().ends_with(&CLOSE));
     client.close().await;

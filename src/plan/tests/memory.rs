@@ -39,6 +39,11 @@ fn a_group_that_is_still_there_after_it_had_to_go_counts_once_and_another_of_its
 }
 
 #[test]
+fn a_quarter_of_the_cap_is_left_to_records_and_8_at_least() {
+    assert_eq!([1, 32, 36, 100].map(records::limit), [9, 40, 45, 125]);
+}
+
+#[test]
 fn a_record_that_is_evicted_counts_after_what_was_forgone_before() {
     let first = pass(&Memory::default(), 0, vec![stuck(AN_HOUR_AGO)]);
     // Ten records are one more than a cap of 1 leaves room for; the one of the fewest attempts goes.
