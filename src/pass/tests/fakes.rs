@@ -67,6 +67,11 @@ impl FakeGroups {
     /// Puts a group there whose only container has ended, at a time that Azure tells.
     pub fn put_ended(&self, name: &str) {
         self.put(name, &[], "Terminated");
+        self.end(name);
+    }
+
+    /// Says of a group's containers that they have ended at [`NOW`].
+    pub fn end(&self, name: &str) {
         let mut groups = self.groups.lock().unwrap();
         let containers = groups.values_mut().filter(|group| group.name.as_str() == name);
         for state in containers.flat_map(|group| &mut group.containers).filter_map(|container| container.state.as_mut())

@@ -108,3 +108,23 @@ async fn what_a_pass_has_seen_is_known_to_the_next_one_unless_it_only_planned() 
         assert_eq!(only(&calls, &["tag", "delete"]), [call]);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_next_attempt_is_made_only_while_the_record_of_the_last_one_is_there() {
+    let of_m1 = [tags("1")[0], (tag::MESSAGE_ID, "m1"), tags("1")[2], (tag::ATTEMPT, "1")];
+    let changes: [Option<fn(&fakes::FakeGroups)>; 3] =
+        [None, Some(|groups| groups.put(M1, &[], "Running")), Some(|groups| groups.groups.lock().unwrap().clear())];
+    for (change, outcome) in changes.into_iter().zip(["created", "changed", "changed"]) {
+        let (mut scaler, calls) = scaler([("a", messages(1..=1))], |_| {});
+        scaler.clock = Clock::from_fn(|| NOW + time::Duration::HOUR);
+        scaler.services.groups.put(M1, &of_m1, "Terminated");
+        scaler.services.groups.end(M1);
+        if let Some(change) = change {
+            scaler.services.groups.change_after_get(change);
+        }
+        assert_eq!(pass(&scaler).await.message_counts, BTreeMap::from([(outcome, 1)]));
+        let second = M1.replace("-1", "-2");
+        let expected: &[_] = if outcome == "created" { &[format!("create {second}")] } else { &[] };
+        assert_eq!(only(&calls, &["create"]), expected);
+    }
+}
