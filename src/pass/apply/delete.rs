@@ -110,3 +110,30 @@ fn ended(group: &ContainerGroup) -> String {
     let words = words.collect::<Vec<_>>().join("; ");
     if words.is_empty() { format!("provisioning {}", group.provisioning_state) } else { words }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::container_group::{Container, ContainerState};
+
+    #[test]
+    fn how_a_group_ended_is_said_in_a_few_words() {
+        let mut group = ContainerGroup {
+            name: GroupName::parse("g").unwrap(),
+            tags: BTreeMap::new(),
+            provisioning_state: "Failed".to_owned(),
+            containers: Vec::new(),
+        };
+        assert_eq!(ended(&group), "provisioning Failed");
+        let killed = ContainerState {
+            state: "Terminated".to_owned(),
+            exit_code: Some(137),
+            detail_status: Some("OOMKilled".to_owned()),
+            ..ContainerState::default()
+        };
+        group.containers.push(Container { name: "worker".to_owned(), state: Some(killed) });
+        assert_eq!(ended(&group), "Terminated, exit code 137, OOMKilled");
+    }
+}

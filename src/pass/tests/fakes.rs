@@ -34,6 +34,8 @@ pub struct FakeGroups {
     pub calls: Calls,
     pub groups: Mutex<BTreeMap<GroupName, ContainerGroup>>,
     pub list_error: Option<ArmError>,
+    /// Whether lists come from a time before there were any groups.
+    pub lists_nothing: bool,
     pub create_error: Mutex<Option<ArmError>>,
     pub delete_error: Mutex<Option<ArmError>>,
     pub log_error: Mutex<Option<ArmError>>,
@@ -87,6 +89,9 @@ impl ContainerGroups for FakeGroups {
         tokio::time::sleep(LATENCY).await;
         if let Some(error) = &self.list_error {
             return Err(error.clone());
+        }
+        if self.lists_nothing {
+            return Ok(Vec::new());
         }
         // As Azure does it: a list shows no container's state.
         let mut groups: Vec<_> = self.groups.lock().unwrap().values().cloned().collect();

@@ -56,6 +56,38 @@ async fn a_group_that_has_changed_since_it_was_observed_stays() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_stuck_group_that_has_begun_to_run_or_been_replaced_since_stays() {
+    const STUCK: [(&str, &str); 2] = [(tag::SUBSCRIPTION_NAME, "a"), (tag::WAITING_SINCE, "2026-01-05T09:00:00Z")];
+    const ANOTHER: [(&str, &str); 2] = [(tag::SUBSCRIPTION_NAME, "a"), (tag::WAITING_SINCE, "2026-01-05T09:59:00Z")];
+    let changes: [(fn(&fakes::FakeGroups), bool); 4] = [
+        (|groups| groups.put("late", &STUCK, "Waiting"), true),
+        (|groups| groups.put("late", &STUCK, "Terminated"), true),
+        (|groups| groups.put("late", &STUCK, "Running"), false),
+        (|groups| groups.put("late", &ANOTHER, "Waiting"), false),
+    ];
+    for (change, goes) in changes {
+        let (scaler, calls) = scaler([("a", Vec::new())], |_| {});
+        scaler.services.groups.put("late", &STUCK, "Waiting");
+        scaler.services.groups.change_after_get(change);
+        let outcome = &pass(&scaler).await.groups[0].outcome;
+        assert_eq!(matches!(outcome, GroupOutcome::Deleted { because: Reason::Stuck, .. }), goes, "{outcome:?}");
+        assert_eq!(only(&calls, &["delete"]).len(), usize::from(goes));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_group_that_was_asked_for_lately_is_there_although_no_list_shows_it() {
+    let (mut scaler, calls) = scaler([("a", messages(1..=1))], |_| {});
+    scaler.services.groups.lists_nothing = true;
+    assert_eq!(pass(&scaler).await.message_counts, BTreeMap::from([("created", 1)]));
+    calls.take();
+    assert_eq!(pass(&scaler).await.message_counts, BTreeMap::from([("running", 1)]));
+    assert_eq!(only(&calls, &["get"]).len(), 1);
+    tokio::time::advance(Duration::from_mins(5)).await;
+    assert_eq!(pass(&scaler).await.message_counts, BTreeMap::from([("found", 1)]), "by the look before the create");
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_orphan_is_marked_with_all_its_other_tags_left_and_unmarked_when_it_is_none() {
     let (mut scaler, calls) = scaler([("a", Vec::new())], |settings| settings.processing.delete_orphans = true);
     scaler.services.groups.put("busy", &tags("1"), "Running");
