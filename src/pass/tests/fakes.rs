@@ -28,6 +28,9 @@ impl Calls {
     }
 }
 
+/// What happens to the groups behind the scaler's back.
+pub type Change = fn(&FakeGroups);
+
 /// Container groups in memory.
 #[derive(Debug, Default)]
 pub struct FakeGroups {
@@ -43,14 +46,14 @@ pub struct FakeGroups {
     /// A group whose creation is never answered.
     pub slow: Mutex<Option<String>>,
     /// What happens to the groups right after the next GET.
-    pub change: Mutex<Option<fn(&Self)>>,
+    pub change: Mutex<Option<Change>>,
     pub creating: AtomicUsize,
     pub most_creating: AtomicUsize,
 }
 
 impl FakeGroups {
     /// Changes the groups right after the next GET.
-    pub fn change_after_get(&self, change: fn(&Self)) {
+    pub fn change_after_get(&self, change: Change) {
         *self.change.lock().unwrap() = Some(change);
     }
 

@@ -59,7 +59,7 @@ async fn a_group_that_has_changed_since_it_was_observed_stays() {
 async fn a_stuck_group_that_has_begun_to_run_or_been_replaced_since_stays() {
     const STUCK: [(&str, &str); 2] = [(tag::SUBSCRIPTION_NAME, "a"), (tag::WAITING_SINCE, "2026-01-05T09:00:00Z")];
     const ANOTHER: [(&str, &str); 2] = [(tag::SUBSCRIPTION_NAME, "a"), (tag::WAITING_SINCE, "2026-01-05T09:59:00Z")];
-    let changes: [(fn(&fakes::FakeGroups), bool); 4] = [
+    let changes: [(fakes::Change, bool); 4] = [
         (|groups| groups.put("late", &STUCK, "Waiting"), true),
         (|groups| groups.put("late", &STUCK, "Terminated"), true),
         (|groups| groups.put("late", &STUCK, "Running"), false),
@@ -144,7 +144,7 @@ async fn what_a_pass_has_seen_is_known_to_the_next_one_unless_it_only_planned() 
 #[tokio::test(start_paused = true)]
 async fn the_next_attempt_is_made_only_while_the_record_of_the_last_one_is_there() {
     let of_m1 = [tags("1")[0], (tag::MESSAGE_ID, "m1"), tags("1")[2], (tag::ATTEMPT, "1")];
-    let changes: [Option<fn(&fakes::FakeGroups)>; 3] =
+    let changes: [Option<fakes::Change>; 3] =
         [None, Some(|groups| groups.put(M1, &[], "Running")), Some(|groups| groups.groups.lock().unwrap().clear())];
     for (change, outcome) in changes.into_iter().zip(["created", "changed", "changed"]) {
         let (mut scaler, calls) = scaler([("a", messages(1..=1))], |_| {});
