@@ -21,6 +21,10 @@ use crate::settings::ProcessingSettings;
 /// Groups that are looked at one by one at a time. At some 100 ms each they are 80 a second.
 const GROUP_READERS: usize = 8;
 
+/// The most that a look at one group takes. Azure answers in well under a second; nothing is created on the strength of
+/// what is older than three quarters of a back-off, so one group must not hold up everything for that long.
+const GROUP_READ_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// Reads that Azure lets an identity make at once, and has saved up again long before the next pass. It may refuse those
 /// that come after, so each pass begins with others.
 const GROUP_READS_SAVED_UP: usize = 250;
@@ -100,7 +104,8 @@ async fn read_groups<G: ContainerGroups>(
 
 /// A group with its containers' states, or nothing if it has gone since it was listed.
 async fn read_group<G: ContainerGroups>(groups: &G, listed: ContainerGroup) -> Option<ObservedGroup> {
-    match groups.get(&listed.name).await {
+    let late = || ArmError::Unavailable { reason: format!("no answer within {} s", GROUP_READ_TIMEOUT.as_secs()) };
+    match timeout(GROUP_READ_TIMEOUT, groups.get(&listed.name)).await.unwrap_or_else(|_| Err(late())) {
         Ok(group) => group.map(|group| ObservedGroup { group, unread: None }),
         Err(error) => Some(ObservedGroup { group: listed, unread: Some(error) }),
     }

@@ -45,6 +45,8 @@ pub struct FakeGroups {
     pub remaining: Mutex<Option<u32>>,
     /// A group whose creation is never answered.
     pub slow: Mutex<Option<String>>,
+    /// A group that is never shown.
+    pub hidden: Mutex<Option<String>>,
     /// What happens to the groups right after the next GET.
     pub change: Mutex<Option<Change>>,
     pub creating: AtomicUsize,
@@ -107,6 +109,9 @@ impl ContainerGroups for FakeGroups {
     async fn get(&self, name: &GroupName) -> Result<Option<ContainerGroup>, ArmError> {
         self.calls.add(format!("get {name}"));
         tokio::time::sleep(LATENCY).await;
+        if self.hidden.lock().unwrap().as_deref() == Some(name.as_str()) {
+            std::future::pending::<()>().await;
+        }
         let group = self.groups.lock().unwrap().get(name).cloned();
         if let Some(change) = self.change.lock().unwrap().take() {
             change(self);

@@ -146,6 +146,16 @@ async fn a_subscription_does_not_answer_for_the_time_that_the_groups_take() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_group_that_azure_does_not_show_holds_up_no_create() {
+    let (scaler, _) = scaler([("a", messages(1..=1))], |_| {});
+    scaler.services.groups.put("hidden", &[], "Running");
+    *scaler.services.groups.hidden.lock().unwrap() = Some("hidden".to_owned());
+    let report = pass(&scaler).await;
+    assert_eq!(report.message_counts, BTreeMap::from([("created", 1)]));
+    assert_eq!(report.group_counts, BTreeMap::from([("unread", 1)]));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_create_that_is_slow_holds_up_no_other() {
     let two_workers = |settings: &mut Settings| settings.processing.max_workers = NonZeroUsize::new(2).unwrap();
     let (scaler, _) = scaler([("a", messages(1..=9))], two_workers);
