@@ -32,7 +32,10 @@ impl Calm {
             | MessageOutcome::Finished { .. } => true,
             _ => world.waiting(&report.message.subscription, report.message.sequence_number).is_none(),
         });
-        let read = report.subscriptions.iter().all(|subscription| subscription.to_the_end);
+        // What has no use for a group may fill all that is looked at.
+        let depth = world.scene.settings.processing.peek_depth.get() as usize;
+        let read =
+            report.subscriptions.iter().all(|subscription| subscription.to_the_end || subscription.peeked >= depth);
         served
             && read
             && self.groups.is_empty()

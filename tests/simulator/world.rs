@@ -114,7 +114,7 @@ impl World {
     /// Lets everything happen that is due, in order.
     pub fn settle(&mut self) {
         let now = self.now();
-        loop {
+        while self.next_event().is_some_and(|at| at <= now) {
             let write =
                 self.writes.iter().enumerate().min_by_key(|(_, (at, _))| *at).map(|(index, (at, _))| (*at, index));
             let group = self.groups.values().map(|group| (group.changes_at(), &group.name)).min();
@@ -140,6 +140,12 @@ impl World {
                 self.gone.insert(((*name).to_owned(), number), now);
             }
         }
+    }
+
+    /// When something happens next.
+    fn next_event(&self) -> Option<Millis> {
+        let writes = self.writes.iter().map(|(at, _)| *at);
+        writes.chain(self.groups.values().map(Group::changes_at)).min()
     }
 
     /// A group changes by itself.
