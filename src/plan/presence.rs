@@ -20,7 +20,7 @@ pub(super) enum Presence {
     SetAside,
     /// It is gone.
     Gone {
-        /// Whether a peek at its own sequence number says so.
+        /// Whether a peek at its own sequence number says so, or the list of subscriptions.
         looked_up: bool,
     },
     /// Nobody knows.
@@ -59,7 +59,9 @@ impl<'a> Whereabouts<'a> {
     pub(super) fn message_of(&self, entry: &Entry) -> Presence {
         let Some(subscription) = &entry.subscription else { return self.in_any(entry.message_id.as_deref()) };
         let Some(seen) = self.subscriptions.get(subscription) else {
-            return if self.skipped.contains(subscription) { Presence::Unknown } else { GONE };
+            // Where there is no subscription there is nothing to peek at; that it is not listed says as much.
+            let gone = Presence::Gone { looked_up: true };
+            return if self.skipped.contains(subscription) { Presence::Unknown } else { gone };
         };
         match (entry.sequence_number, entry.message_id.as_deref()) {
             _ if seen.failed() => Presence::Unread,

@@ -163,6 +163,11 @@ fn an_orphan_goes_when_a_look_up_says_so_and_it_has_been_one_for_long_enough() {
 }
 
 #[test]
+fn an_orphan_goes_when_its_subscription_does() {
+    assert_eq!(reasons(&orphan(true, TEN_MINUTES_AGO, subscription("b", Vec::new()))), [("a-m5-1", Reason::Orphaned)]);
+}
+
+#[test]
 fn a_group_that_does_not_run_yet_is_no_orphan() {
     let policy = policy_with(|settings| {
         settings.processing.delete_orphans = true;
@@ -196,4 +201,10 @@ fn nothing_that_is_not_finished_goes_with_its_subscription_unread() {
     let mut stuck = attempt("a", 5, 1, waiting());
     stuck.group.tags.insert("waiting_since".into(), "2026-01-05T09:00:00Z".into());
     assert_eq!(planned(9, vec![stuck], vec![failed()]).keeps[0].1, Keep::SubscriptionUnread);
+}
+
+#[test]
+fn a_group_with_an_empty_name_of_a_subscription_matches_on_the_id_alone() {
+    let groups = vec![group("old", &[("subscription_name", ""), ("message_id", "m1")], "Running")];
+    assert!(matches!(skip(&planned(9, groups, vec![subscription("a", messages(1..=1))])), Skip::Running(_)));
 }
