@@ -155,7 +155,7 @@ impl Census {
         Some(match forgone {
             // It counts what came before it, this record too.
             Some(forgone) if last.ended_at <= forgone.attempt.ended_at => forgone.attempt,
-            Some(forgone) => Attempt { number: last.number.saturating_add(forgone.attempt.number), ..last },
+            Some(forgone) => Attempt { number: last.number.saturating_add(forgone.uncounted), ..last },
             None => last,
         })
     }
@@ -169,6 +169,15 @@ impl Census {
             let stays = !matches!(other.state, State::Stuck { .. } | State::Overran { .. });
             same && other.read && stays && other.attempt > entry.attempt
         })
+    }
+
+    /// Which attempt the latest one before this was at the same message of which a group is still there, or may be.
+    pub(super) fn attempt_before(&self, entry: &Entry) -> Option<u32> {
+        let id = entry.message_id.as_ref()?;
+        let same = self
+            .of_message(entry.subscription.as_ref(), id)
+            .filter(|other| other.sequence_number == entry.sequence_number);
+        same.map(|other| other.attempt).filter(|attempt| *attempt < entry.attempt).max()
     }
 
     /// The groups for messages of an id, in a subscription or, if it is not known, in any.
@@ -188,7 +197,7 @@ impl Entry {
         let group = &observed.group;
         Self {
             name: group.name.clone(),
-            subscription: group.tag(tag::SUBSCRIPTION_NAME).map(str::to_lowercase),
+            subscription: group.tag(tag::SUBSCRIPTION_NAME).filter(|name| !name.is_empty()).map(str::to_lowercase),
             message_id: group.tag(tag::MESSAGE_ID).map(str::to_owned),
             sequence_number: group.sequence_number(),
             attempt: group.attempt(),

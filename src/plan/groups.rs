@@ -38,6 +38,7 @@ pub(super) fn plan_groups(
         match verdict {
             Verdict::Go(reason) => {
                 judge.remember(entry, reason);
+                judge.date_end(group, entry);
                 plan.deletes.push(Delete { group: group.clone(), reason });
             }
             Verdict::Stay(keep) => {
@@ -139,8 +140,12 @@ impl Judge<'_> {
         let groups = active + creates.len() + records.len();
         let excess = groups.saturating_sub(records::limit(self.rules.max_instances)).min(records.len());
         let replaced: HashSet<_> = creates.iter().filter_map(|create| create.after.as_ref()).collect();
-        let is_replaced = |index: &usize| replaced.contains(&self.census.entries[*index].name);
-        let records = records::order(self.census, records).into_iter().filter(|index| !is_replaced(index));
+        // Another process may let the record before one of these go, because this one follows it.
+        let has_to_stay = |index: &usize| {
+            let entry = &self.census.entries[*index];
+            replaced.contains(&entry.name) || self.census.attempt_before(entry).is_some()
+        };
+        let records = records::order(self.census, records).into_iter().filter(|index| !has_to_stay(index));
         for index in records.take(excess) {
             verdicts[index] = Verdict::Go(Reason::Evicted);
         }
@@ -157,13 +162,24 @@ impl Judge<'_> {
             // It was to go in an earlier pass already.
             Some(before) if before.group == entry.instance() => before.clone(),
             _ => {
-                let number = before.map_or(0, |before| before.attempt.number).saturating_add(entry.attempt);
+                // The next group is named after the record before this one, if there is one.
+                let counted = self.census.attempt_before(entry).unwrap_or_default();
+                let uncounted =
+                    before.map_or(0, |before| before.uncounted).saturating_add(entry.attempt.saturating_sub(counted));
+                let number = counted.saturating_add(uncounted);
                 let ended = Attempt { number, ended_at: self.now, ran: time::Duration::ZERO, failed: true };
                 let attempt = entry.as_attempt().map_or(ended, |attempt| Attempt { number, ..attempt });
-                Forgone { attempt, group: entry.instance() }
+                Forgone { attempt, uncounted, group: entry.instance() }
             }
         };
         self.memory.attempts.insert(place(entry), forgone);
+    }
+
+    /// An end that Azure does not date must not be dated anew if the delete fails.
+    fn date_end(&mut self, group: &ContainerGroup, entry: &Entry) {
+        if let (Some(Mark::Ended), State::Ended { at, .. }) = (self.condition(group, entry), entry.state) {
+            self.memory.marks.insert(group.name.clone(), (Mark::Ended, at));
+        }
     }
 
     /// The tags that a group should get or lose.

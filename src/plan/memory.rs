@@ -41,6 +41,8 @@ pub(super) struct Attempt {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Forgone {
     pub(super) attempt: Attempt,
+    /// How many of the attempts no group's name counts any more. Groups that follow are named as if these had not been.
+    pub(super) uncounted: u32,
     /// The group, which may not have gone yet, and the moment that tells it from others of its name.
     pub(super) group: (GroupName, OffsetDateTime),
 }

@@ -118,6 +118,22 @@ fn records_go_that_are_too_many_and_are_remembered() {
 }
 
 #[test]
+fn a_record_is_not_evicted_while_the_one_before_it_is_there() {
+    // Another process may delete that one meanwhile, because this one follows it.
+    let records = |first: ObservedGroup| {
+        let others = (2..=10).map(|number| attempt("a", number, 3, exited(1, number)));
+        [first, attempt("a", 1, 2, exited(1, 5))].into_iter().chain(others).collect()
+    };
+    let error = ArmError::Unavailable { reason: "reset".into() };
+    let unread = ObservedGroup { unread: Some(error), ..attempt("a", 1, 1, exited(1, 0)) };
+    for first in [unread, attempt("a", 1, 1, exited(1, 0))] {
+        let plan = planned(1, records(first), vec![subscription("a", messages(1..=10))]);
+        assert!(reasons(&plan).iter().any(|(_, reason)| *reason == Reason::Evicted), "{:?}", reasons(&plan));
+        assert!(!deleted(&plan).contains(&"a-m1-2"), "{:?}", reasons(&plan));
+    }
+}
+
+#[test]
 fn what_is_remembered_is_forgotten_with_its_message() {
     let groups: Vec<_> = (1..=20).map(|number| attempt("a", number, 1, exited(1, 0))).collect();
     let plan = planned(2, groups, vec![subscription("a", messages(1..=20))]);

@@ -93,3 +93,41 @@ fn messages_are_looked_for_beyond_the_read_and_those_of_running_groups_if_orphan
     assert_eq!(census.in_doubt("A", 5, false), [6]);
     assert_eq!(census.in_doubt("a", 5, true), [6, 7]);
 }
+
+#[test]
+fn an_attempt_that_had_to_go_after_a_record_is_counted_once() {
+    let record = || attempt("a", 5, 1, exited(1, -7200));
+    let second = |since: &str| {
+        let mut observed = attempt("a", 5, 2, waiting());
+        observed.group.tags.insert("waiting_since".into(), since.into());
+        observed
+    };
+    let first = pass(&Memory::default(), 0, vec![record(), second(AN_HOUR_AGO)]);
+    assert_eq!((reasons(&first), remembered(&first)), (vec![("a-m5-2", Reason::Stuck)], Some(2)));
+    let next = pass(&first.memory, 7200, vec![record(), second("2026-01-05T11:00:00Z")]);
+    assert_eq!((reasons(&next), remembered(&next)), (vec![("a-m5-2", Reason::Stuck)], Some(3)));
+    let last = pass(&next.memory, 10_000, vec![record(), attempt("a", 5, 2, exited(1, 10_000))]);
+    assert!(matches!(skip(&last), Skip::BackingOff { attempt: 4, .. }), "{:?}", skip(&last));
+}
+
+#[test]
+fn an_undated_end_that_is_to_go_is_dated_and_counted_once() {
+    // Ten records are one more than a cap of 1 leaves room for.
+    let records = || {
+        let undated = |number| {
+            let mut observed = attempt("a", number, 1, waiting());
+            observed.group.provisioning_state = "Failed".into();
+            observed
+        };
+        (5..15).map(undated).collect()
+    };
+    let pass = |memory: &Memory, seconds| {
+        planned_by(&policy(1), memory, at(seconds), records(), vec![subscription("a", messages(5..=14))])
+    };
+    let first = pass(&Memory::default(), 0);
+    let again = pass(&first.memory, 30);
+    assert_eq!(reasons(&first), [("a-m10-1", Reason::Evicted)]);
+    assert_eq!(reasons(&again), reasons(&first), "its delete has failed");
+    let last = again.memory.attempts[&("a".to_owned(), 10)].attempt;
+    assert_eq!((last.number, last.ended_at), (1, NOW));
+}
