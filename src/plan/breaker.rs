@@ -3,7 +3,8 @@
 //! * It is open if and only if, since the last sign of health in the subscription, the last attempts at
 //!   [`FAILURES`] messages or more have failed.
 //! * While it is open, one group is let through at a time, when it has failed for as long again as it had failed
-//!   before the last failure, at least one back-off and at most half an hour: after 1, 2, 4, 8, 16, 30, 30, … minutes.
+//!   before the last failure, at least one back-off and at most half an hour: 1, 1, 2, 4, 8, 16, 30, 30, … minutes
+//!   after the last one.
 //! * A sign of health is a group that ended with exit code 0, whatever message it took, or one that has run for twice
 //!   as long as any that failed: jobs may take hours, and nobody should wait for the first one's end.
 //!
