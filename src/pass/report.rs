@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 pub use super::outcome::{GroupOutcome, MessageOutcome};
 
@@ -113,7 +114,11 @@ impl Report {
             .into_iter()
             .map(|Delete { group, reason }| (group.name, GroupOutcome::ToBeDeleted { because: reason }));
         let keeps = plan.keeps.into_iter().map(|(group, keep)| (group, kept(keep)));
-        self.record(Applied { messages: creates.chain(skips).collect(), groups: deletes.chain(keeps).collect() });
+        self.record(Applied {
+            messages: creates.chain(skips).collect(),
+            groups: deletes.chain(keeps).collect(),
+            refused: Vec::new(),
+        });
     }
 
     /// Records what became of a plan.
@@ -149,7 +154,13 @@ impl Report {
         self.messages.retain(|report| {
             matches!(
                 report.outcome,
-                M::Created { .. } | M::ToBeCreated { .. } | M::Found { .. } | M::Invalid { .. } | M::Failed { .. }
+                M::Created { .. }
+                    | M::ToBeCreated { .. }
+                    | M::Found { .. }
+                    | M::Invalid { .. }
+                    | M::Failed { .. }
+                    | M::Refused { .. }
+                    | M::Parked { .. }
             )
         });
         self.groups.retain(|report| report.outcome != GroupOutcome::Active);
@@ -165,32 +176,71 @@ impl Report {
 
     /// A sentence for each thing that somebody should look at, with a few examples where there are many.
     pub fn troubles(&self) -> Vec<String> {
-        /// Examples of one kind; the JSON report has the rest.
-        const MAX_EXAMPLES: usize = 5;
         let mut lines = Vec::new();
         lines.extend(self.subscriptions.iter().filter_map(|subscription| {
             let error = subscription.error.as_ref()?;
             Some(format!("Subscription {} could not be read to its end: {error}.", subscription.name))
         }));
-        let troubles = self.messages.iter().filter_map(|report| match &report.outcome {
-            MessageOutcome::Invalid { reason } => {
-                Some(format!("{} gets no container group: {reason}.", report.message))
-            }
-            MessageOutcome::Failed { reason, .. } => {
-                Some(format!("{} got no container group: {reason}.", report.message))
-            }
+        lines.extend(self.examples("invalid", |message, outcome| match outcome {
+            MessageOutcome::Invalid { reason } => Some(format!("{message} gets no container group: {reason}.")),
+            _ => None,
+        }));
+        lines.extend(self.examples("failed", |message, outcome| match outcome {
+            MessageOutcome::Failed { reason, .. } => Some(format!("{message} got no container group: {reason}.")),
+            _ => None,
+        }));
+        lines.extend(self.examples("parked", |message, outcome| match outcome {
             MessageOutcome::Parked { attempts, .. } => Some(format!(
-                "{} gets no further container group: {attempts} attempts have not settled it. It is left alone until it leaves its subscription.",
-                report.message
+                "{message} gets no further container group: {attempts} attempts have not settled it. It is left alone until it leaves its subscription."
             )),
             _ => None,
-        });
-        let count = troubles.clone().count();
-        lines.extend(troubles.take(MAX_EXAMPLES));
+        }));
+        lines.extend(self.broken_subscriptions());
+        lines.extend(self.messages.iter().find_map(|report| match &report.outcome {
+            MessageOutcome::WaitingQuota { reason } => Some(format!("Messages wait for Azure: {reason}.")),
+            _ => None,
+        }));
+        lines
+    }
+
+    /// A few sentences on messages of one kind of outcome, and how many others there are.
+    fn examples(
+        &self,
+        kind: &'static str,
+        sentence: impl Fn(&MessageRef, &MessageOutcome) -> Option<String>,
+    ) -> Vec<String> {
+        /// Enough to see what is wrong; `plan --json` has the rest.
+        const MAX_EXAMPLES: usize = 5;
+        let sentences = self.messages.iter().filter_map(|report| sentence(&report.message, &report.outcome));
+        let mut lines: Vec<_> = sentences.take(MAX_EXAMPLES).collect();
+        let count = self.message_counts.get(kind).copied().unwrap_or_default();
         if count > MAX_EXAMPLES {
-            lines.push(format!("{} more messages like these are in the report.", count - MAX_EXAMPLES));
+            lines.push(format!(
+                "{} more messages are {kind}; `aci-scaler plan --json` lists them.",
+                count - MAX_EXAMPLES
+            ));
         }
         lines
+    }
+
+    /// A sentence for each subscription whose breaker holds messages.
+    fn broken_subscriptions(&self) -> Vec<String> {
+        let mut held: BTreeMap<&str, (usize, Option<OffsetDateTime>)> = BTreeMap::new();
+        for report in &self.messages {
+            if let MessageOutcome::HeldByBreaker { until } = report.outcome {
+                held.entry(&report.message.subscription).or_insert((0, until)).0 += 1;
+            }
+        }
+        let sentence = |(subscription, (count, until)): (_, (_, Option<OffsetDateTime>))| {
+            let next = until.and_then(|until| until.format(&Rfc3339).ok()).map_or_else(
+                || "one container group is let through".to_owned(),
+                |until| format!("the next container group is let through at {until}"),
+            );
+            format!(
+                "Subscription {subscription} is held up, as its containers have failed one after the other: {count} waiting; {next}."
+            )
+        };
+        held.into_iter().map(sentence).collect()
     }
 
     fn sums(&self) -> String {
