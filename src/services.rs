@@ -104,6 +104,14 @@ pub enum ArmError {
         /// What the service says.
         message: String,
     },
+    /// The region has no room for a group of this size: create none as large in this pass.
+    #[error("Azure has no room for a container group of this size ({code}): {message}")]
+    NoRoomForSize {
+        /// The service's code.
+        code: String,
+        /// What the service says.
+        message: String,
+    },
     /// Grant the scaler's identity a role, or mend its credentials.
     #[error("Azure refuses the scaler's identity ({code}): {message}")]
     Unauthorized {

@@ -20,16 +20,13 @@ const MAX_RETRY_AFTER: Duration = Duration::from_hours(1);
 /// Enough for every sentence that Azure writes; a proxy's HTML page is cut.
 const MAX_MESSAGE_CHARS: usize = 500;
 
-/// Codes that say that the region or the subscription has no room for another group, whatever their status
-/// (`ServiceUnavailable` comes with 409, `ContainerGroupQuotaReached` with 400).
-const NO_CAPACITY_CODES: [&str; 6] = [
-    "ContainerGroupQuotaReached",
-    "InsufficientCapacity",
-    "QuotaExceeded",
-    "ResourceRequestsQuotaReached",
-    "ServiceUnavailable",
-    "SkuNotAvailable",
-];
+/// Codes that say that the subscription may have no other group, whatever their status (`ContainerGroupQuotaReached` comes
+/// with 400).
+const NO_CAPACITY_CODES: [&str; 3] = ["ContainerGroupQuotaReached", "QuotaExceeded", "ResourceRequestsQuotaReached"];
+
+/// Codes that say that the region has no room for what was asked for, whatever their status (`ServiceUnavailable` comes
+/// with 409, and advises to ask for less).
+const NO_ROOM_CODES: [&str; 3] = ["InsufficientCapacity", "ServiceUnavailable", "SkuNotAvailable"];
 
 /// Codes of a 409 that waiting does not mend.
 const LASTING_CONFLICT_CODES: [&str; 2] = ["MissingSubscriptionRegistration", "InvalidContainerGroupUpdate"];
@@ -60,6 +57,7 @@ pub(super) fn from_answer(answer: &Answer, retry_after: Option<Duration>) -> Arm
             ArmError::Throttled { code, retry_after: retry_after.unwrap_or(DEFAULT_RETRY_AFTER) }
         }
         status if status.is_client_error() && is_one_of(&NO_CAPACITY_CODES) => ArmError::NoCapacity { code, message },
+        status if status.is_client_error() && is_one_of(&NO_ROOM_CODES) => ArmError::NoRoomForSize { code, message },
         StatusCode::FORBIDDEN if is_one_of(&POLICY_CODES) => ArmError::Rejected { code, message },
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => ArmError::Unauthorized { code, message },
         StatusCode::NOT_FOUND => ArmError::NotFound { code, message },
@@ -116,7 +114,7 @@ mod tests {
 
     #[test]
     fn a_refusal_is_what_the_caller_does_next() {
-        use ArmError::{Busy, NoCapacity, NotFound, Rejected, Throttled, Unauthorized, Unavailable};
+        use ArmError::{Busy, NoCapacity, NoRoomForSize, NotFound, Rejected, Throttled, Unauthorized, Unavailable};
         assert!(matches!(answer(401, &[], "ExpiredAuthenticationToken"), Unauthorized { .. }));
         assert!(matches!(answer(403, &[], "AuthorizationFailed"), Unauthorized { .. }));
         assert!(matches!(answer(403, &[], "RequestDisallowedByPolicy"), Rejected { .. }));
@@ -124,7 +122,7 @@ mod tests {
         assert!(matches!(answer(409, &[], "ContainerGroupTransitioning"), Busy { .. }));
         assert!(matches!(answer(409, &[], "RegistryErrorResponse"), Busy { .. }));
         assert!(matches!(answer(409, &[], "MissingSubscriptionRegistration"), Rejected { .. }));
-        assert!(matches!(answer(409, &[], "ServiceUnavailable"), NoCapacity { .. }));
+        assert!(matches!(answer(409, &[], "ServiceUnavailable"), NoRoomForSize { .. }));
         assert!(matches!(answer(400, &[], "ContainerGroupQuotaReached"), NoCapacity { .. }));
         assert!(matches!(answer(400, &[], "InvalidRequestContent"), Rejected { .. }));
         assert!(matches!(answer(429, &[], "TooManyRequests"), Throttled { .. }));

@@ -125,6 +125,9 @@ impl<G: ContainerGroups, S: Subscriptions, M: Messages> Scaler<G, S, M> {
                 outdated_at: outdated_at(start, self.settings.retry_backoff),
             };
             let done = applier.apply(plan).await;
+            for message in &done.refused {
+                self.memory().refuse(message, self.clock.now());
+            }
             report.record(done);
         }
         report.finish(start.elapsed());

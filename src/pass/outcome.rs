@@ -69,6 +69,12 @@ pub enum MessageOutcome {
         #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
         until: Option<OffsetDateTime>,
     },
+    /// Azure has refused to create a group for it.
+    Refused {
+        /// When it will be asked for again.
+        #[serde(with = "time::serde::rfc3339")]
+        until: OffsetDateTime,
+    },
     /// A group whose own message is gone is expected to serve it.
     WaitingSpare {
         /// That group.
@@ -188,6 +194,7 @@ impl MessageOutcome {
             Self::BackingOff { .. } => "backing_off",
             Self::Parked { .. } => "parked",
             Self::HeldByBreaker { .. } => "held_by_breaker",
+            Self::Refused { .. } => "refused",
             Self::WaitingSpare { .. } => "waiting_spare",
             Self::WaitingCapacity => "waiting_capacity",
             Self::WaitingQuota { .. } => "waiting_quota",

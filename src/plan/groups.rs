@@ -15,7 +15,7 @@ use crate::container_group::ContainerGroup;
 /// Tags that are set or taken away in a pass. Each is two requests, and each can wait: what it says is remembered.
 const MAX_MARKINGS: usize = 20;
 
-/// Attempts that are remembered although their groups had to go: many more than there can be records of.
+/// Attempts that are remembered although their groups had to go, and refusals: many more than there can be records of.
 const MAX_REMEMBERED: usize = 10_000;
 
 /// Decides about the groups; how many are created in this pass is known.
@@ -222,11 +222,13 @@ impl Judge<'_> {
     }
 
     fn into_memory(mut self) -> Memory {
-        for ((subscription, number), forgone) in &self.census.memory.attempts {
-            if self.memory.attempts.len() < MAX_REMEMBERED && !self.whereabouts.is_gone(subscription, *number) {
-                self.memory.attempts.entry((subscription.clone(), *number)).or_insert_with(|| forgone.clone());
+        for (place, forgone) in &self.census.memory.attempts {
+            if self.memory.attempts.len() < MAX_REMEMBERED && !self.whereabouts.is_gone(place) {
+                self.memory.attempts.entry(place.clone()).or_insert_with(|| forgone.clone());
             }
         }
+        let refusals = self.census.memory.refusals.iter().filter(|(place, _)| !self.whereabouts.is_gone(place));
+        self.memory.refusals = refusals.take(MAX_REMEMBERED).map(|(place, of)| (place.clone(), *of)).collect();
         self.memory
     }
 }

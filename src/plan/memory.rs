@@ -10,6 +10,8 @@ use std::collections::{BTreeMap, HashMap};
 use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
 
+use super::MessageRef;
+use super::attempts::backoff;
 use crate::container_group::{ContainerGroup, GroupName, tag};
 
 /// What has been seen in earlier passes.
@@ -19,6 +21,17 @@ pub struct Memory {
     pub(crate) marks: HashMap<GroupName, (Mark, OffsetDateTime)>,
     /// The last attempts at messages whose groups had to go.
     pub(super) attempts: BTreeMap<Place, Forgone>,
+    /// Messages whose groups Azure refuses.
+    pub(super) refusals: BTreeMap<Place, Refusals>,
+}
+
+/// Refusals to create a message's group, for reasons of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Refusals {
+    /// How many there have been.
+    number: u32,
+    /// When the last one was.
+    last: OffsetDateTime,
 }
 
 /// Where a message is: its subscription in lower case, and its sequence number.
@@ -88,6 +101,19 @@ impl Mark {
 }
 
 impl Memory {
+    /// Azure has refused to create a message's group.
+    pub(crate) fn refuse(&mut self, message: &MessageRef, now: OffsetDateTime) {
+        let place = (message.subscription.to_lowercase(), message.sequence_number);
+        let refusals = self.refusals.entry(place).or_insert(Refusals { number: 0, last: now });
+        *refusals = Refusals { number: refusals.number.saturating_add(1), last: now };
+    }
+
+    /// Until when a message's group is not asked for again, if it was refused.
+    pub(super) fn refused_until(&self, place: &Place, retry_backoff: Duration) -> Option<OffsetDateTime> {
+        let refusals = self.refusals.get(place)?;
+        Some(refusals.last.saturating_add(backoff(retry_backoff, refusals.number)))
+    }
+
     /// Since when a group has been in this condition: as its tag says, as earlier passes saw, or since now.
     pub(super) fn since(&self, mark: Mark, group: &ContainerGroup, now: OffsetDateTime) -> OffsetDateTime {
         let remembered = || self.marks.get(&group.name).filter(|(of, _)| *of == mark).map(|(_, since)| *since);

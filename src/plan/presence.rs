@@ -8,6 +8,7 @@ use std::collections::{HashMap, HashSet};
 use time::OffsetDateTime;
 
 use super::census::Entry;
+use super::memory::Place;
 use super::{ObservedSubscription, Read, Snapshot};
 use crate::message::{MessageState, PeekedMessage};
 
@@ -71,9 +72,9 @@ impl<'a> Whereabouts<'a> {
     }
 
     /// Whether a message is known to be gone.
-    pub(super) fn is_gone(&self, subscription: &str, number: i64) -> bool {
+    pub(super) fn is_gone(&self, (subscription, number): &Place) -> bool {
         match self.subscriptions.get(subscription) {
-            Some(seen) => !seen.failed() && matches!(seen.numbered(number, None, self.now), Presence::Gone { .. }),
+            Some(seen) => !seen.failed() && matches!(seen.numbered(*number, None, self.now), Presence::Gone { .. }),
             None => !self.skipped.contains(subscription),
         }
     }

@@ -38,6 +38,11 @@ pub enum Skip {
         /// When one group will be let through, unless one is on its way already.
         until: Option<OffsetDateTime>,
     },
+    /// Azure has refused to create a group for it.
+    Refused {
+        /// When it is asked for again.
+        until: OffsetDateTime,
+    },
     /// A group whose own message is gone is expected to serve it.
     WaitingForSpare {
         /// That group.
@@ -128,8 +133,18 @@ impl<'a> Sieve<'a> {
             return Err(Skip::Duplicate);
         }
         let Due { since, attempt, failures, after } = self.due_attempt(&history, message.enqueued_at)?;
+        self.check_refusals(message.sequence_number)?;
         let key = MessageKey { subscription: self.subscription.to_owned(), message_id };
         Ok(Candidate { key, file_size, due_since: since, attempt, failures, after })
+    }
+
+    /// What Azure refuses again and again must not hold the slots that others need.
+    fn check_refusals(&self, sequence_number: i64) -> Result<(), Skip> {
+        let place = (self.subscription.to_lowercase(), sequence_number);
+        match self.census.memory.refused_until(&place, self.rules.retry_backoff) {
+            Some(until) if self.now < until => Err(Skip::Refused { until }),
+            _ => Ok(()),
+        }
     }
 
     /// The attempt that is due at a message that came then.

@@ -56,6 +56,7 @@ impl Calm {
             | MessageOutcome::BackingOff { .. }
             | MessageOutcome::Parked { .. }
             | MessageOutcome::HeldByBreaker { .. }
+            | MessageOutcome::Refused { .. }
             | MessageOutcome::WaitingSpare { .. }
             | MessageOutcome::WaitingQuota { .. }
             | MessageOutcome::Duplicate

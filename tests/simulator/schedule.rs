@@ -221,11 +221,20 @@ fn check_report(world: &mut World, report: &Report) {
     }
 }
 
-/// No message waits for a spare group for longer than one back-off from when it is due.
+/// No message waits for a spare group for longer than one back-off from when it is due, nor for longer than the longest
+/// one after its group was refused.
 fn check_waits(world: &mut World, report: &Report) {
     let began_at = report.started_at;
+    let longest = world.now() + world.scene.backoff(u32::MAX) + MAX_SKEW;
     for report in &report.messages {
-        let MessageOutcome::WaitingSpare { until, .. } = &report.outcome else { continue };
+        let until = match &report.outcome {
+            MessageOutcome::Refused { until } if *until > World::moment(longest) => {
+                world.violated(format!("{} is not asked for until {until}", report.message));
+                continue;
+            }
+            MessageOutcome::WaitingSpare { until, .. } => until,
+            _ => continue,
+        };
         let place = (report.message.subscription.clone(), report.message.sequence_number);
         let came_at = world.message(&place.0, place.1).map(|message| message.came_at);
         let no_later = match (world.ended.get(&place), came_at) {

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::Applier;
 use super::budget::SPARE_REQUESTS;
-use crate::container_group::{GroupName, GroupSpec, Liveness};
+use crate::container_group::{GroupName, GroupSpec, Liveness, MemoryGb, tag};
 use crate::pass::report::MessageOutcome;
 use crate::plan::{Create, MessageRef};
 use crate::services::{ArmError, ContainerGroups};
@@ -21,6 +21,10 @@ pub(super) struct Creator<'a, G> {
     spare: u32,
     /// Why no further group is created in this pass.
     stop: Mutex<Option<Stop>>,
+    /// The least memory that Azure has no room for, and what it says.
+    no_room: Mutex<Option<(MemoryGb, String)>>,
+    /// Messages whose groups were refused.
+    refused: Mutex<Vec<MessageRef>>,
 }
 
 #[derive(Clone)]
@@ -39,25 +43,30 @@ impl<'a, G: ContainerGroups> Creator<'a, G> {
             reserve: applier.deadline.remaining() / DELETES_SHARE,
             spare: u32::try_from(deletes).unwrap_or(u32::MAX).saturating_add(SPARE_REQUESTS),
             stop: Mutex::new(applier.budget.resting().map(Stop::low)),
+            no_room: Mutex::default(),
+            refused: Mutex::default(),
         }
     }
 
     /// Creates a group, or says why not.
     pub(super) async fn create(&self, Create { message, spec, after }: Create) -> (MessageRef, MessageOutcome) {
-        let outcome = match self.stopped() {
-            Some(Stop::Quota(reason)) => MessageOutcome::WaitingQuota { reason },
-            Some(Stop::Refused(reason)) => MessageOutcome::Failed { group: spec.name, reason },
-            None if self.is_late() => MessageOutcome::WaitingDeadline,
-            None => match self.applier.deadline.limit(self.look_up_and_create(&spec, after)).await {
-                Some(Ok(outcome)) => outcome,
-                Some(Err(error)) => self.failed(spec, &error),
-                None => {
-                    let reason = "the pass had to end before Azure answered".to_owned();
-                    MessageOutcome::Failed { group: spec.name, reason }
-                }
-            },
+        if let Some(outcome) = self.stopped(&spec) {
+            return (message, outcome);
+        }
+        let outcome = match self.applier.deadline.limit(self.look_up_and_create(&spec, after)).await {
+            Some(Ok(outcome)) => outcome,
+            Some(Err(error)) => self.failed(&message, spec, &error),
+            None => {
+                let reason = "the pass had to end before Azure answered".to_owned();
+                MessageOutcome::Failed { group: spec.name, reason }
+            }
         };
         (message, outcome)
+    }
+
+    /// The messages whose groups were refused, for reasons that may be of their own.
+    pub(super) fn into_refused(self) -> Vec<MessageRef> {
+        self.refused.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A PUT on a group that is already there would restart it, or run it again. So the last thing before it is a look.
@@ -72,11 +81,8 @@ impl<'a, G: ContainerGroups> Creator<'a, G> {
             tracing::info!(group = %spec.name, "the container group is already there");
             return Ok(MessageOutcome::Found { group: spec.name.clone() });
         }
-        match self.stopped() {
-            Some(Stop::Quota(reason)) => return Ok(MessageOutcome::WaitingQuota { reason }),
-            Some(Stop::Refused(reason)) => return Ok(MessageOutcome::Failed { group: spec.name.clone(), reason }),
-            None if self.is_late() => return Ok(MessageOutcome::WaitingDeadline),
-            None => {}
+        if let Some(outcome) = self.stopped(spec) {
+            return Ok(outcome);
         }
         self.applier.requests.add(spec);
         let created = self.applier.groups.create(spec).await?;
@@ -85,18 +91,30 @@ impl<'a, G: ContainerGroups> Creator<'a, G> {
             self.stop(Stop::low(left));
         }
         tracing::info!(
-            group = %spec.name, subscription = spec.subscription, memory_gb = spec.memory.to_f64(),
+            group = %spec.name, subscription = spec.subscription, message_id = spec.tags.get(tag::MESSAGE_ID),
+            attempt = spec.tags.get(tag::ATTEMPT), memory_gb = spec.memory.to_f64(),
             "created a container group"
         );
         Ok(MessageOutcome::Created { group: spec.name.clone(), memory_gb: spec.memory })
     }
 
-    fn failed(&self, spec: GroupSpec, error: &ArmError) -> MessageOutcome {
+    fn failed(&self, message: &MessageRef, spec: GroupSpec, error: &ArmError) -> MessageOutcome {
         let reason = error.to_string();
         match error {
             ArmError::Throttled { .. } | ArmError::NoCapacity { .. } => {
                 tracing::warn!(group = %spec.name, %error, "no further container group is created in this pass");
                 self.stop(Stop::Quota(reason.clone()));
+                MessageOutcome::WaitingQuota { reason }
+            }
+            ArmError::NoRoomForSize { .. } => {
+                tracing::warn!(
+                    group = %spec.name, memory_gb = spec.memory.to_f64(), %error,
+                    "no container group of this size is created in this pass"
+                );
+                let mut no_room = self.no_room.lock().unwrap_or_else(PoisonError::into_inner);
+                if no_room.as_ref().is_none_or(|(memory, _)| spec.memory < *memory) {
+                    *no_room = Some((spec.memory, reason.clone()));
+                }
                 MessageOutcome::WaitingQuota { reason }
             }
             ArmError::Unauthorized { .. } => {
@@ -106,18 +124,32 @@ impl<'a, G: ContainerGroups> Creator<'a, G> {
             }
             _ => {
                 tracing::error!(group = %spec.name, %error, "a container group was not created");
+                if matches!(error, ArmError::Rejected { .. }) {
+                    self.refused.lock().unwrap_or_else(PoisonError::into_inner).push(message.clone());
+                }
                 MessageOutcome::Failed { group: spec.name, reason }
             }
+        }
+    }
+
+    /// Why a group is not created any more in this pass, if it is not.
+    fn stopped(&self, spec: &GroupSpec) -> Option<MessageOutcome> {
+        match self.stop.lock().unwrap_or_else(PoisonError::into_inner).clone() {
+            Some(Stop::Quota(reason)) => return Some(MessageOutcome::WaitingQuota { reason }),
+            Some(Stop::Refused(reason)) => return Some(MessageOutcome::Failed { group: spec.name.clone(), reason }),
+            None => {}
+        }
+        match &*self.no_room.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some((memory, reason)) if spec.memory >= *memory => {
+                Some(MessageOutcome::WaitingQuota { reason: reason.clone() })
+            }
+            _ => self.is_late().then_some(MessageOutcome::WaitingDeadline),
         }
     }
 
     fn is_late(&self) -> bool {
         self.applier.deadline.remaining() <= self.reserve
             || self.applier.outdated_at.is_some_and(|at| Instant::now() >= at)
-    }
-
-    fn stopped(&self) -> Option<Stop> {
-        self.stop.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn stop(&self, reason: Stop) {

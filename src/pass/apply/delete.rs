@@ -60,7 +60,10 @@ impl<'a, G: ContainerGroups> Deleter<'a, G> {
                     self.applier.budget.is_low(left);
                 }
                 self.applier.last_words.forget(&group.name);
-                tracing::info!(group = %group.name, ended = ended(group), ?because, "deleted a container group");
+                tracing::info!(
+                    group = %group.name, message_id = group.tag(tag::MESSAGE_ID), attempt = group.tag(tag::ATTEMPT),
+                    ended = ended(group), ?because, "deleted a container group"
+                );
                 deleted
             }
             Err(error @ ArmError::Throttled { .. }) => {

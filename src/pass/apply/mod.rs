@@ -45,6 +45,8 @@ pub(super) struct Applier<'a, G> {
 pub(super) struct Applied {
     pub(super) messages: Vec<(MessageRef, MessageOutcome)>,
     pub(super) groups: Vec<(GroupName, GroupOutcome)>,
+    /// Messages whose groups Azure has refused, and may refuse again.
+    pub(super) refused: Vec<MessageRef>,
 }
 
 impl<G: ContainerGroups> Applier<'_, G> {
@@ -67,6 +69,7 @@ impl<G: ContainerGroups> Applier<'_, G> {
         Applied {
             messages: created.into_iter().chain(skipped).collect(),
             groups: gone.into_iter().chain(kept).collect(),
+            refused: creator.into_refused(),
         }
     }
 }
@@ -79,6 +82,7 @@ pub(super) fn skipped(skip: Skip) -> MessageOutcome {
         Skip::BackingOff { attempt, until, group } => MessageOutcome::BackingOff { attempt, until, group },
         Skip::Parked { attempts, group } => MessageOutcome::Parked { attempts, group },
         Skip::HeldByBreaker { until } => MessageOutcome::HeldByBreaker { until },
+        Skip::Refused { until } => MessageOutcome::Refused { until },
         Skip::WaitingForSpare { group, until } => MessageOutcome::WaitingSpare { group, until },
         Skip::Duplicate => MessageOutcome::Duplicate,
         Skip::Deferred => MessageOutcome::Deferred,

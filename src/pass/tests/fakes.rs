@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::container_group::{Container, ContainerGroup, ContainerState, GroupName, GroupSpec};
+use crate::container_group::{Container, ContainerGroup, ContainerState, GroupName, GroupSpec, MemoryGb};
 use crate::message::{FileSizeMb, MessageId, MessageState, PeekedMessage};
 use crate::services::{Accepted, ArmError, ContainerGroups, Messages, PeekError, Peeker, Subscriptions};
 use crate::test_support::NOW;
@@ -45,6 +45,8 @@ pub struct FakeGroups {
     pub remaining: Mutex<Option<u32>>,
     /// A group whose creation is never answered.
     pub slow: Mutex<Option<String>>,
+    /// The memory from which on there is no room.
+    pub no_room_from: Mutex<Option<MemoryGb>>,
     /// A group that is never shown.
     pub hidden: Mutex<Option<String>>,
     /// What happens to the groups right after the next GET.
@@ -130,6 +132,9 @@ impl ContainerGroups for FakeGroups {
         self.creating.fetch_sub(1, Ordering::SeqCst);
         if let Some(error) = self.create_error.lock().unwrap().clone() {
             return Err(error);
+        }
+        if self.no_room_from.lock().unwrap().is_some_and(|memory| spec.memory >= memory) {
+            return Err(ArmError::NoRoomForSize { code: "ServiceUnavailable".into(), message: String::new() });
         }
         let tags: Vec<_> = spec.tags.iter().map(|(key, value)| (*key, value.as_str())).collect();
         self.put(spec.name.as_str(), &tags, "Running");

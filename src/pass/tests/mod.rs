@@ -156,6 +156,47 @@ async fn a_group_that_is_refused_does_not_stop_the_others() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_message_whose_group_is_refused_leaves_its_slot_to_others() {
+    let (scaler, calls) = scaler([("a", messages(1..=2))], |settings| {
+        settings.aci.max_instances = 1;
+        settings.processing.peek_page = NonZeroU32::MIN;
+    });
+    let refused = ArmError::Rejected { code: "InvalidMemory".into(), message: String::new() };
+    *scaler.services.groups.create_error.lock().unwrap() = Some(refused);
+    assert_eq!(pass(&scaler).await.message_counts, BTreeMap::from([("failed", 1)]));
+    *scaler.services.groups.create_error.lock().unwrap() = None;
+    assert_eq!(pass(&scaler).await.message_counts, BTreeMap::from([("created", 1), ("refused", 1)]));
+    assert_eq!(only(&calls, &["create"]).len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pass_says_what_holds_messages_up_and_gives_a_few_examples_of_each_kind() {
+    let mut waiting = messages(1..=20);
+    for message in &mut waiting[4..10] {
+        message.file_size_mb = Err(crate::message::InvalidMessage::NoFileSize);
+    }
+    let (scaler, _) = scaler([("a", waiting), ("b", messages(1..=1))], |settings| {
+        settings.processing.max_attempts = NonZeroU32::MIN;
+    });
+    for number in 1..=4 {
+        let (id, number) = (format!("m{number}"), number.to_string());
+        let tags = [("subscription_name", "a"), ("message_id", id.as_str()), ("sequence_number", number.as_str())];
+        scaler.services.groups.put(&id, &tags, "Terminated");
+    }
+    *scaler.services.groups.create_error.lock().unwrap() =
+        Some(ArmError::NoCapacity { code: "ContainerGroupQuotaReached".into(), message: "100 are there".into() });
+    let report = pass(&scaler).await;
+    let lines = report.troubles();
+    let begins = |start: &str| lines.iter().filter(|line| line.starts_with(start)).count();
+    assert_eq!((begins("Message m"), begins("1 more messages are invalid")), (5 + 4, 1), "{lines:#?}");
+    let held = "Subscription a is held up, as its containers have failed one after the other: 10 waiting; \
+                the next container group is let through at 2026-01-05T10:01:00Z.";
+    assert!(lines.contains(&held.to_owned()), "{lines:#?}");
+    assert_eq!(begins("Messages wait for Azure: Azure has no room for another container group"), 1, "{lines:#?}");
+    assert_eq!(report.without_routine().messages.len(), 6 + 4, "invalid and parked ones");
+}
+
+#[tokio::test(start_paused = true)]
 async fn without_the_groups_nothing_is_done() {
     let (mut scaler, calls) = scaler([("a", messages(1..=1))], |_| {});
     scaler.services.groups.list_error = Some(unavailable());
