@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout};
 
 use super::{PassFailure, Services, side_by_side};
 use crate::clock::Clock;
-use crate::container_group::ContainerGroup;
+use crate::container_group::{ContainerGroup, tag};
 use crate::message::PeekedMessage;
 use crate::plan::{Census, Memory, ObservedGroup, ObservedSubscription, Read, Rules, Sieve, Sifted, Snapshot};
 use crate::services::{ArmError, ContainerGroups, Messages, PeekError, Peeker, Subscriptions};
@@ -106,7 +106,11 @@ async fn read_groups<G: ContainerGroups>(
 async fn read_group<G: ContainerGroups>(groups: &G, listed: ContainerGroup) -> Option<ObservedGroup> {
     let late = || ArmError::Unavailable { reason: format!("no answer within {} s", GROUP_READ_TIMEOUT.as_secs()) };
     match timeout(GROUP_READ_TIMEOUT, groups.get(&listed.name)).await.unwrap_or_else(|_| Err(late())) {
-        Ok(group) => group.map(|group| ObservedGroup { group, unread: None }),
+        // One that has another manager now is none of ours any more.
+        Ok(group) => {
+            let group = group.filter(|group| group.tag(tag::MANAGED_BY) == listed.tag(tag::MANAGED_BY));
+            group.map(|group| ObservedGroup { group, unread: None })
+        }
         Err(error) => Some(ObservedGroup { group: listed, unread: Some(error) }),
     }
 }

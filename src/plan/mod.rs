@@ -4,8 +4,8 @@
 //! each group to create is there in full, and every observed message and group is in it exactly once.
 //!
 //! * A message gets a group if and only if it is active, not expired, valid, the first of its id in its subscription,
-//!   has no active group, the attempt is due ([`attempts`]), no other group is expected to serve it ([`spares`]), its
-//!   subscription's [`breaker`] lets it through, and a slot is free.
+//!   has no active group, the attempt is due ([`attempts`]), Azure has not refused its group lately, no other group is
+//!   expected to serve it ([`spares`]), its subscription's [`breaker`] lets it through, and a slot is free.
 //! * Active groups, those whose state could not be read included, and groups to be created never exceed the cap
 //!   together, as far as this pass decides it. Terminal groups hold no slot.
 //! * A terminal group is deleted if and only if it is managed, not kept, its subscription was not one that could not

@@ -102,7 +102,7 @@ const MAX_ATTEMPTS: Setting = Setting {
 
 const DELETE_ORPHANS: Setting = Setting {
     name: "PROVISIONING_DELETE_ORPHANS",
-    doc: "Whether running groups are deleted whose message is gone.",
+    doc: "Whether running groups are deleted whose message is gone. A worker that has taken another message goes too, so only where each takes its own.",
     accepts: Accepts::Flag,
     fallback: Fallback::Default("false"),
     secret: false,

@@ -91,7 +91,8 @@ fn may_still_go(observed: &ContainerGroup, now: &ContainerGroup, because: Reason
         }
         (_, before, phase) => before == phase,
     };
-    same_phase && !now.is_kept() && now.sequence_number() == observed.sequence_number()
+    let same_owner = now.tag(tag::MANAGED_BY) == observed.tag(tag::MANAGED_BY);
+    same_phase && same_owner && !now.is_kept() && now.sequence_number() == observed.sequence_number()
 }
 
 fn failed(group: &ContainerGroup, error: &ArmError) -> GroupOutcome {

@@ -2,7 +2,7 @@
 //!
 //! * A group is created if and only if a look-up right before has not found it, and has found the record of the attempt
 //!   before it if there was one, the deadline has not passed, what the plan was made from is not outdated, and Azure has
-//!   not said that it has no room, or only a little, left.
+//!   not said that it has no room, for this size or at all, or only a little left.
 //! * A group is deleted if and only if its last log lines have been seen to, a look-up right before has found it as it
 //!   was when its end was decided, the deadline has not passed, and Azure has not asked for a break.
 

@@ -59,7 +59,9 @@ async fn a_group_that_has_changed_since_it_was_observed_stays() {
 async fn a_stuck_group_that_has_begun_to_run_or_been_replaced_since_stays() {
     const STUCK: [(&str, &str); 2] = [(tag::SUBSCRIPTION_NAME, "a"), (tag::WAITING_SINCE, "2026-01-05T09:00:00Z")];
     const ANOTHER: [(&str, &str); 2] = [(tag::SUBSCRIPTION_NAME, "a"), (tag::WAITING_SINCE, "2026-01-05T09:59:00Z")];
-    let changes: [(fakes::Change, bool); 4] = [
+    const TAKEN: [(&str, &str); 3] = [STUCK[0], STUCK[1], (tag::MANAGED_BY, "another")];
+    let changes: [(fakes::Change, bool); 5] = [
+        (|groups| groups.put("late", &TAKEN, "Waiting"), false),
         (|groups| groups.put("late", &STUCK, "Waiting"), true),
         (|groups| groups.put("late", &STUCK, "Terminated"), true),
         (|groups| groups.put("late", &STUCK, "Running"), false),
@@ -85,6 +87,15 @@ async fn a_group_that_was_asked_for_lately_is_there_although_no_list_shows_it() 
     assert_eq!(only(&calls, &["get"]).len(), 1);
     tokio::time::advance(Duration::from_mins(5)).await;
     assert_eq!(pass(&scaler).await.message_counts, BTreeMap::from([("found", 1)]), "by the look before the create");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_group_that_was_asked_for_and_has_another_manager_since_is_none_of_ours() {
+    let (mut scaler, _) = scaler([("a", messages(1..=1))], |_| {});
+    pass(&scaler).await;
+    scaler.services.groups.lists_nothing = true;
+    scaler.services.groups.put(M1, &[(tag::MANAGED_BY, "another")], "Terminated");
+    assert_eq!(pass(&scaler).await.groups.len(), 0);
 }
 
 #[tokio::test(start_paused = true)]
