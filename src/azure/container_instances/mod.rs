@@ -126,9 +126,12 @@ fn accepted(answer: &azure_core_legacy::Response) -> Accepted {
     Accepted { remaining: REMAINING_HEADERS.into_iter().filter_map(left).min() }
 }
 
-/// Whether a 404 of this code is about the group itself, and not about what should hold it.
+/// Whether a 404 of this code says that there is no such group. Others are about what should hold it, or about a group
+/// that is being deployed.
 fn names_the_group(code: &str) -> bool {
-    !["ResourceGroupNotFound", "SubscriptionNotFound", "InvalidResourceType"].contains(&code)
+    const OTHERS: [&str; 4] =
+        ["ContainerGroupDeploymentNotReady", "InvalidResourceType", "ResourceGroupNotFound", "SubscriptionNotFound"];
+    !OTHERS.contains(&code)
 }
 
 async fn collect(answer: azure_core_legacy::Response) -> Result<Vec<u8>, ArmError> {

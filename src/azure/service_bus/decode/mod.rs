@@ -136,16 +136,27 @@ impl<'a> Sections<'a> {
         }
     }
 
-    /// The time that the sender set, else the broker's time of arrival and the time to live.
+    /// The broker's time of arrival and the time to live, as the SDKs compute it: what the sender set is not changed when a
+    /// message is forwarded or sent again, and lies in the past then (azure-sdk-for-net#38875).
     fn expires_at(&self, enqueued_at: Option<i64>) -> Option<OffsetDateTime> {
-        if let Some(Value::Timestamp(millis)) = field(self.properties.as_ref(), 8) {
-            return moment(millis);
-        }
-        match (enqueued_at, field(self.header.as_ref(), 2)) {
-            (Some(enqueued_at), Some(Value::Unsigned(ttl_millis))) => {
-                moment(enqueued_at.checked_add(ttl_millis.try_into().ok()?)?)
-            }
+        /// A header has no room for more; the SDKs then say it with the times of creation and of expiry.
+        const UNBOUNDED: u64 = u32::MAX as u64;
+        let timestamp = |index| match field(self.properties.as_ref(), index) {
+            Some(Value::Timestamp(millis)) => Some(millis),
             _ => None,
+        };
+        let expires_at = timestamp(8);
+        let time_to_live = match (expires_at.zip(timestamp(9)), field(self.header.as_ref(), 2)) {
+            (Some((expires_at, created_at)), _) => expires_at.checked_sub(created_at),
+            (None, Some(Value::Unsigned(millis))) if u64::try_from(millis).is_ok_and(|millis| millis < UNBOUNDED) => {
+                i64::try_from(millis).ok()
+            }
+            (None, Some(Value::Unsigned(_))) => return None,
+            (None, _) => None,
+        };
+        match (enqueued_at, time_to_live) {
+            (Some(enqueued_at), Some(millis)) => moment(enqueued_at.checked_add(millis)?),
+            _ => moment(expires_at?),
         }
     }
 

@@ -216,19 +216,40 @@ fn a_message_says_when_it_came() {
 }
 
 #[test]
-fn a_message_expires_when_its_sender_said_or_when_its_time_to_live_is_over() {
-    let enqueued_at = timestamp(1_700_000_000_000);
+fn a_message_expires_when_its_time_to_live_is_over_since_it_came() {
     let sample = Sample { ttl_millis: Amqp::Uint(60_000), ..Sample::new() };
     assert_eq!(sample.clone().decode().expires_at, None);
-    let sample = sample.annotated("x-opt-enqueued-time", enqueued_at);
-    assert_eq!(sample.clone().decode().expires_at, Some(datetime!(2023-11-14 22:14:20 UTC)));
-    let mut with_expiry = sample;
-    with_expiry.properties.resize(8, Amqp::Null);
-    with_expiry.properties.push(timestamp(1_800_000_000_000));
-    assert_eq!(with_expiry.clone().decode().expires_at, Some(datetime!(2027-01-15 8:00 UTC)));
+    let sample = sample.annotated("x-opt-enqueued-time", timestamp(1_700_000_000_000));
+    let a_minute_later = Some(datetime!(2023-11-14 22:14:20 UTC));
+    assert_eq!(sample.clone().decode().expires_at, a_minute_later);
+    let unbounded = Sample { ttl_millis: Amqp::Uint(u32::MAX), ..sample.clone() };
+    assert_eq!(unbounded.decode().expires_at, None);
+
+    // It was forwarded when it had expired elsewhere.
+    let mut forwarded = sample.clone();
+    forwarded.properties.resize(8, Amqp::Null);
+    forwarded.properties.push(timestamp(1_600_000_000_000));
+    assert_eq!(forwarded.clone().decode().expires_at, a_minute_later);
+    let unbounded = Sample { ttl_millis: Amqp::Uint(u32::MAX), ..forwarded };
+    assert_eq!(unbounded.clone().decode().expires_at, None);
+    let created = |at| {
+        let mut sample = unbounded.clone();
+        sample.properties.push(timestamp(at));
+        sample.decode().expires_at
+    };
+    assert_eq!(created(1_600_000_000_000 - 60_000), a_minute_later);
+    assert_eq!(created(i64::MIN), Some(datetime!(2020-09-13 12:26:40 UTC)), "the difference is no time");
+}
+
+#[test]
+fn a_message_without_a_time_to_live_expires_when_its_sender_said() {
+    let mut sample = Sample::new();
+    sample.properties.resize(8, Amqp::Null);
+    sample.properties.push(timestamp(1_800_000_000_000));
+    assert_eq!(sample.clone().decode().expires_at, Some(datetime!(2027-01-15 8:00 UTC)));
     for beyond in [i64::MAX, i64::MIN] {
-        with_expiry.properties[8] = timestamp(beyond);
-        assert_eq!(with_expiry.clone().decode().expires_at, None);
+        sample.properties[8] = timestamp(beyond);
+        assert_eq!(sample.clone().decode().expires_at, None);
     }
 }
 
