@@ -9,8 +9,9 @@ use async_trait::async_trait;
 use azure_core::credentials::TokenCredential;
 use azure_core::http::{ClientOptions, Transport};
 use azure_identity::{
-    ClientSecretCredential, ClientSecretCredentialOptions, DeveloperToolsCredential, ManagedIdentityCredential,
-    ManagedIdentityCredentialOptions, UserAssignedId, WorkloadIdentityCredential,
+    ClientAssertionCredentialOptions, ClientSecretCredential, ClientSecretCredentialOptions, DeveloperToolsCredential,
+    ManagedIdentityCredential, ManagedIdentityCredentialOptions, UserAssignedId, WorkloadIdentityCredential,
+    WorkloadIdentityCredentialOptions,
 };
 use secrecy::{ExposeSecret, SecretString};
 use time::OffsetDateTime;
@@ -70,11 +71,11 @@ impl Credential {
         let (kind, source) = if set("IDENTITY_ENDPOINT").is_some() {
             ("the managed identity", managed_identity(client_id, http))
         } else if let (Some(tenant), Some(client), Some(secret)) =
-            (set("AZURE_TENANT_ID"), client_id, set("AZURE_CLIENT_SECRET"))
+            (set("AZURE_TENANT_ID"), client_id.clone(), set("AZURE_CLIENT_SECRET"))
         {
             ("the service principal", service_principal(&tenant, client, secret, http))
-        } else if set("AZURE_FEDERATED_TOKEN_FILE").is_some() {
-            ("workload identity", WorkloadIdentityCredential::new(None).map(|found| found as Arc<dyn TokenCredential>))
+        } else if let Some(token_file) = set("AZURE_FEDERATED_TOKEN_FILE") {
+            ("workload identity", workload_identity(set("AZURE_TENANT_ID"), client_id, token_file, http))
         } else {
             ("developer tools", DeveloperToolsCredential::new(None).map(|found| found as Arc<dyn TokenCredential>))
         };
@@ -138,6 +139,22 @@ fn service_principal(
     Ok(ClientSecretCredential::new(tenant, client, secret.into(), Some(options))?)
 }
 
+/// Without options it would set up an HTTP client of `azure_core`'s own, which is not compiled in, and panic.
+fn workload_identity(
+    tenant_id: Option<String>,
+    client_id: Option<String>,
+    token_file: String,
+    http: &Http,
+) -> azure_core::Result<Arc<dyn TokenCredential>> {
+    let options = WorkloadIdentityCredentialOptions {
+        credential_options: ClientAssertionCredentialOptions { client_options: options(http) },
+        client_id,
+        tenant_id,
+        token_file_path: Some(token_file.into()),
+    };
+    Ok(WorkloadIdentityCredential::new(Some(options))?)
+}
+
 /// For `azure_mgmt_containerinstance`, which is built on the older generation of `azure_core`.
 #[async_trait]
 impl azure_core_legacy::auth::TokenCredential for Credential {
@@ -161,5 +178,36 @@ impl From<CredentialError> for ArmError {
 impl From<ArmError> for azure_core_legacy::Error {
     fn from(error: ArmError) -> Self {
         Self::new(azure_core_legacy::error::ErrorKind::Other, error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TENANT: &str = "00000000-0000-0000-0000-000000000001";
+    const CLIENT: &str = "00000000-0000-0000-0000-000000000002";
+
+    /// The credential that these variables choose.
+    fn chosen(variables: &[(&str, &str)]) -> Result<Credential, CredentialError> {
+        let variable =
+            |name: &str| variables.iter().find(|(set, _)| *set == name).map(|(_, value)| (*value).to_owned());
+        Credential::from_environment(variable, &Http::new(), Clock::system())
+    }
+
+    #[test]
+    fn a_workload_identity_sends_with_the_scalers_own_client() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let with_token_file = |token_file: &str| {
+            chosen(&[
+                ("AZURE_TENANT_ID", TENANT),
+                ("AZURE_CLIENT_ID", CLIENT),
+                ("AZURE_FEDERATED_TOKEN_FILE", token_file),
+            ])
+        };
+        // That it is built is what is tested: a client of azure_core's own panics.
+        assert_eq!(with_token_file(file.path().to_str().unwrap()).unwrap().kind, "workload identity");
+        let error = with_token_file("/not/there").unwrap_err();
+        assert!(error.reason.contains("/not/there"), "{error}");
     }
 }
