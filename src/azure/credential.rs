@@ -1,13 +1,15 @@
 //! Tokens of Microsoft Entra.
 
 use std::collections::HashMap;
+use std::error::Error;
 use std::fmt;
+use std::iter;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use azure_core::credentials::TokenCredential;
-use azure_core::http::{ClientOptions, Transport};
+use azure_core::http::{ClientOptions, ExponentialRetryOptions, RetryOptions, Transport};
 use azure_identity::{
     ClientAssertionCredentialOptions, ClientSecretCredential, ClientSecretCredentialOptions, DeveloperToolsCredential,
     ManagedIdentityCredential, ManagedIdentityCredentialOptions, UserAssignedId, WorkloadIdentityCredential,
@@ -27,6 +29,11 @@ const REFRESH_BEFORE_EXPIRY: Duration = Duration::from_mins(5);
 /// Managed identity tokens live for a day and service principals' for an hour, but getting one needs the network: a
 /// try that has not come to an end by then is given up.
 const TOKEN_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How often a request for a token is sent again, within some two seconds, if the answer or the lack of one says that
+/// it may yet succeed. `azure_core`'s own choice is eight times within a minute: [`TOKEN_TIMEOUT`] would end that first,
+/// and what is wrong with the identity would never be told.
+const TOKEN_RETRIES: u32 = 2;
 
 /// Gets tokens of Microsoft Entra for the scaler's identity, and keeps them until shortly before they expire.
 pub struct Credential {
@@ -99,7 +106,7 @@ impl Credential {
         let fetched = tokio::time::timeout(TOKEN_TIMEOUT, self.source.get_token(&[scope], None))
             .await
             .map_err(|_| failed(format!("no answer within {} s", TOKEN_TIMEOUT.as_secs())))?
-            .map_err(|error| failed(error.to_string()))?;
+            .map_err(|error| failed(reason(&error)))?;
         let token = AccessToken { secret: fetched.token.secret().into(), expires_at: fetched.expires_on };
         tokens.insert(scope.to_owned(), token.clone());
         Ok(token)
@@ -117,8 +124,20 @@ impl fmt::Debug for Credential {
     }
 }
 
+/// An error and what caused it, each told once: some errors of `azure_identity` tell their cause themselves, and an error
+/// that has outlasted all retries tells only that.
+fn reason(error: &dyn Error) -> String {
+    let causes = iter::successors(error.source(), |cause| (*cause).source()).map(ToString::to_string);
+    causes.fold(error.to_string(), |told, cause| if told.contains(&cause) { told } else { format!("{told}: {cause}") })
+}
+
 fn options(http: &Http) -> ClientOptions {
-    ClientOptions { transport: Some(Transport::new(Arc::new(http.clone()))), ..ClientOptions::default() }
+    let retry = ExponentialRetryOptions { max_retries: TOKEN_RETRIES, ..ExponentialRetryOptions::default() };
+    ClientOptions {
+        retry: RetryOptions::exponential(retry),
+        transport: Some(Transport::new(Arc::new(http.clone()))),
+        ..ClientOptions::default()
+    }
 }
 
 fn managed_identity(client_id: Option<String>, http: &Http) -> azure_core::Result<Arc<dyn TokenCredential>> {
@@ -183,6 +202,10 @@ impl From<ArmError> for azure_core_legacy::Error {
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
+
+    use azure_core::cloud::CustomConfiguration;
+
     use super::*;
 
     const TENANT: &str = "00000000-0000-0000-0000-000000000001";
@@ -209,5 +232,20 @@ mod tests {
         assert_eq!(with_token_file(file.path().to_str().unwrap()).unwrap().kind, "workload identity");
         let error = with_token_file("/not/there").unwrap_err();
         assert!(error.reason.contains("/not/there"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn what_is_wrong_with_an_identity_is_told_before_its_time_is_up() {
+        // Nobody listens any more where somebody just did.
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let mut cloud = CustomConfiguration::default();
+        cloud.authority_host = format!("https://127.0.0.1:{port}");
+        let client_options = ClientOptions { cloud: Some(Arc::new(cloud.into())), ..options(&Http::new()) };
+        let options = ClientSecretCredentialOptions { client_options };
+        let source = ClientSecretCredential::new(TENANT, CLIENT.to_owned(), "secret".into(), Some(options)).unwrap();
+        let credential =
+            Credential { source, kind: "the service principal", clock: Clock::system(), tokens: Mutex::default() };
+        let error = credential.token("https://servicebus.azure.net/.default").await.unwrap_err();
+        assert!(error.reason.contains("refused"), "{error}");
     }
 }
