@@ -129,7 +129,7 @@ async fn run(command: Command, settings: &Settings, environment: &ProcessEnviron
         }
     };
     match command {
-        Command::Check => check::check(&services).await,
+        Command::Check => check::check(&services, settings).await,
         Command::Plan { json } => pass(Scaler::new(services, settings, clock), Mode::PlanOnly, json).await,
         Command::Once { json } => pass(Scaler::new(services, settings, clock), Mode::Apply, json).await,
         Command::Serve => unreachable!("it is served above"),
