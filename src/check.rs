@@ -5,14 +5,25 @@ use std::process::ExitCode;
 
 use aci_scaler::azure::AzureServices;
 use aci_scaler::services::{ContainerGroups, Messages, Peeker, Subscriptions};
+use aci_scaler::settings::Settings;
 
 /// Asks each service for the least that a pass needs of it, and prints what came of it.
 #[expect(clippy::print_stdout, reason = "it is the command's result")]
-pub async fn check(services: &AzureServices) -> ExitCode {
+pub async fn check(services: &AzureServices, settings: &Settings) -> ExitCode {
     let groups = services.groups.list().await.map(|groups| format!("{} are managed by this scaler", groups.len()));
     let names = services.subscriptions.list().await;
-    let subscriptions = names.as_ref().map(|names| format!("the topic has {}", names.len()));
-    let messages = peek(services, names.as_deref().unwrap_or_default()).await;
+    // As a pass does it.
+    let is_skipped = |name: &String| settings.processing.skip_subscriptions.contains(&name.to_lowercase());
+    let names = names.map(|names| names.into_iter().partition::<Vec<_>, _>(is_skipped));
+    let subscriptions = names.as_ref().map(|(skipped, others)| {
+        let all = skipped.len() + others.len();
+        if skipped.is_empty() {
+            format!("the topic has {all}")
+        } else {
+            format!("the topic has {all}, of which {} are skipped ({})", skipped.len(), skipped.join(", "))
+        }
+    });
+    let messages = peek(services, names.as_ref().ok().map(|(_, others)| others.as_slice())).await;
 
     let results = [line("Container groups", groups), line("Subscriptions", subscriptions), line("Messages", messages)];
     for (_, line) in &results {
@@ -21,21 +32,22 @@ pub async fn check(services: &AzureServices) -> ExitCode {
     if results.iter().all(|(ok, _)| *ok) { ExitCode::SUCCESS } else { crate::FAILED.into() }
 }
 
-/// Peeks one message of each subscription.
-async fn peek(services: &AzureServices, subscriptions: &[String]) -> Result<String, String> {
+/// Peeks one message of each subscription, if they are known.
+async fn peek(services: &AzureServices, subscriptions: Option<&[String]>) -> Result<String, String> {
     let peeker = services.messages.connect().await.map_err(|error| error.to_string())?;
     let mut failures = Vec::new();
-    for subscription in subscriptions {
+    for subscription in subscriptions.unwrap_or_default() {
         if let Err(error) = peeker.peek(subscription, 1, 1).await {
             failures.push(format!("{subscription}: {error}"));
         }
     }
     peeker.close().await;
     services.messages.close().await;
-    if failures.is_empty() {
-        Ok(format!("{} subscriptions can be peeked", subscriptions.len()))
-    } else {
-        Err(failures.join("; "))
+    match subscriptions {
+        None => Err("Nothing was peeked: the subscriptions are not known".to_owned()),
+        Some(_) if !failures.is_empty() => Err(failures.join("; ")),
+        Some([]) => Ok("but nothing was peeked: there is no subscription to look at".to_owned()),
+        Some(all) => Ok(format!("{} subscriptions can be peeked", all.len())),
     }
 }
 

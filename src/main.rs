@@ -85,7 +85,13 @@ fn main() -> ExitCode {
     // One thread: a pass waits for the services and computes for milliseconds. More of them cost memory, and time in the
     // static binary's allocator, which takes a lock.
     match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime.block_on(run(command, &settings, &environment)),
+        Ok(runtime) => {
+            let exit_code = runtime.block_on(run(command, &settings, &environment));
+            // To drop it would be to wait for the look-up of a name that nobody needs any more, for as long as the resolver
+            // likes: longer than a shutdown may take.
+            runtime.shutdown_background();
+            exit_code
+        }
         Err(error) => {
             tracing::error!("the runtime could not be started: {error}");
             FAILED.into()
@@ -129,7 +135,7 @@ async fn run(command: Command, settings: &Settings, environment: &ProcessEnviron
         }
     };
     match command {
-        Command::Check => check::check(&services).await,
+        Command::Check => check::check(&services, settings).await,
         Command::Plan { json } => pass(Scaler::new(services, settings, clock), Mode::PlanOnly, json).await,
         Command::Once { json } => pass(Scaler::new(services, settings, clock), Mode::Apply, json).await,
         Command::Serve => unreachable!("it is served above"),

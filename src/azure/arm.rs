@@ -153,20 +153,21 @@ impl Arm {
     async fn refused(&self, gate: &Gate, answer: &Answer) -> (ArmError, Option<Duration>) {
         let wait = retry_after(&answer.headers, self.clock.now());
         let error = arm_error::from_answer(answer, wait);
-        let pause = match answer.status {
-            StatusCode::UNAUTHORIZED => {
-                self.credential.forget().await;
-                None
-            }
-            StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => Some(wait.unwrap_or_default()),
-            status if status.is_server_error() => Some(wait.unwrap_or_default()),
-            _ => None,
-        };
         if let ArmError::Throttled { retry_after, .. } = error {
             let by_gateway = answer.headers.get("x-ms-failure-cause").is_some_and(|cause| cause == "gateway");
             self.gates.close(if by_gateway { gate.of_all_providers() } else { gate.clone() }, retry_after);
             return (error, Some(retry_after));
         }
+        let pause = match answer.status {
+            StatusCode::UNAUTHORIZED => {
+                self.credential.forget().await;
+                None
+            }
+            status if status == StatusCode::REQUEST_TIMEOUT || status.is_server_error() => {
+                Some(wait.unwrap_or_default())
+            }
+            _ => None,
+        };
         (error, pause)
     }
 }

@@ -50,10 +50,10 @@ pub(super) fn from_answer(answer: &Answer, retry_after: Option<Duration>) -> Arm
     let (code, message) = code_and_message(answer);
     let is_one_of = |codes: &[&str]| codes.iter().any(|one| code.eq_ignore_ascii_case(one));
     match answer.status {
-        StatusCode::TOO_MANY_REQUESTS => {
-            ArmError::Throttled { code, retry_after: retry_after.unwrap_or(DEFAULT_RETRY_AFTER) }
-        }
-        StatusCode::SERVICE_UNAVAILABLE if retry_after.is_some() => {
+        status
+            if status == StatusCode::TOO_MANY_REQUESTS
+                || (status == StatusCode::SERVICE_UNAVAILABLE && retry_after.is_some()) =>
+        {
             ArmError::Throttled { code, retry_after: retry_after.unwrap_or(DEFAULT_RETRY_AFTER) }
         }
         status if status.is_client_error() && is_one_of(&NO_CAPACITY_CODES) => ArmError::NoCapacity { code, message },

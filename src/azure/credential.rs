@@ -1,16 +1,20 @@
 //! Tokens of Microsoft Entra.
 
 use std::collections::HashMap;
+use std::error::Error;
 use std::fmt;
+use std::iter;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use azure_core::cloud::CloudConfiguration;
 use azure_core::credentials::TokenCredential;
-use azure_core::http::{ClientOptions, Transport};
+use azure_core::http::{ClientOptions, ExponentialRetryOptions, RetryOptions, Transport};
 use azure_identity::{
-    ClientSecretCredential, ClientSecretCredentialOptions, DeveloperToolsCredential, ManagedIdentityCredential,
-    ManagedIdentityCredentialOptions, UserAssignedId, WorkloadIdentityCredential,
+    ClientAssertionCredentialOptions, ClientSecretCredential, ClientSecretCredentialOptions, DeveloperToolsCredential,
+    ManagedIdentityCredential, ManagedIdentityCredentialOptions, UserAssignedId, WorkloadIdentityCredential,
+    WorkloadIdentityCredentialOptions,
 };
 use secrecy::{ExposeSecret, SecretString};
 use time::OffsetDateTime;
@@ -19,6 +23,7 @@ use tokio::sync::Mutex;
 use super::http::Http;
 use crate::clock::Clock;
 use crate::services::ArmError;
+use crate::settings::{AzureSettings, Cloud};
 
 /// A token is replaced this long before it expires, as `azure_identity` does it: longer than any request takes.
 const REFRESH_BEFORE_EXPIRY: Duration = Duration::from_mins(5);
@@ -26,6 +31,11 @@ const REFRESH_BEFORE_EXPIRY: Duration = Duration::from_mins(5);
 /// Managed identity tokens live for a day and service principals' for an hour, but getting one needs the network: a
 /// try that has not come to an end by then is given up.
 const TOKEN_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How often a request for a token is sent again, within some two seconds, if the answer or the lack of one says that
+/// it may yet succeed. `azure_core`'s own choice is eight times within a minute: [`TOKEN_TIMEOUT`] would end that first,
+/// and what is wrong with the identity would never be told.
+const TOKEN_RETRIES: u32 = 2;
 
 /// Gets tokens of Microsoft Entra for the scaler's identity, and keeps them until shortly before they expire.
 pub struct Credential {
@@ -59,22 +69,25 @@ pub struct CredentialError {
 
 impl Credential {
     /// Chooses the kind of credential by what the environment offers: the managed identity of a Function App, else
-    /// a service principal with a secret, else workload identity, else the developer's own tools (`az`, `azd`).
+    /// a service principal with a secret, else workload identity, else the developer's own tools (`az`, `azd`). Who it is
+    /// and which cloud knows it are settings.
     pub fn from_environment(
         variable: impl Fn(&str) -> Option<String>,
+        settings: &AzureSettings,
         http: &Http,
         clock: Clock,
     ) -> Result<Self, CredentialError> {
         let set = |name: &str| variable(name).filter(|value| !value.is_empty());
-        let client_id = set("AZURE_CLIENT_ID");
+        let client_id = settings.client_id.clone();
+        let options = options(http, settings.cloud);
         let (kind, source) = if set("IDENTITY_ENDPOINT").is_some() {
-            ("the managed identity", managed_identity(client_id, http))
+            ("the managed identity", managed_identity(client_id, options))
         } else if let (Some(tenant), Some(client), Some(secret)) =
-            (set("AZURE_TENANT_ID"), client_id, set("AZURE_CLIENT_SECRET"))
+            (set("AZURE_TENANT_ID"), client_id.clone(), set("AZURE_CLIENT_SECRET"))
         {
-            ("the service principal", service_principal(&tenant, client, secret, http))
-        } else if set("AZURE_FEDERATED_TOKEN_FILE").is_some() {
-            ("workload identity", WorkloadIdentityCredential::new(None).map(|found| found as Arc<dyn TokenCredential>))
+            ("the service principal", service_principal(&tenant, client, secret, options))
+        } else if let Some(token_file) = set("AZURE_FEDERATED_TOKEN_FILE") {
+            ("workload identity", workload_identity(set("AZURE_TENANT_ID"), client_id, token_file, options))
         } else {
             ("developer tools", DeveloperToolsCredential::new(None).map(|found| found as Arc<dyn TokenCredential>))
         };
@@ -98,7 +111,7 @@ impl Credential {
         let fetched = tokio::time::timeout(TOKEN_TIMEOUT, self.source.get_token(&[scope], None))
             .await
             .map_err(|_| failed(format!("no answer within {} s", TOKEN_TIMEOUT.as_secs())))?
-            .map_err(|error| failed(error.to_string()))?;
+            .map_err(|error| failed(reason(&error)))?;
         let token = AccessToken { secret: fetched.token.secret().into(), expires_at: fetched.expires_on };
         tokens.insert(scope.to_owned(), token.clone());
         Ok(token)
@@ -116,15 +129,35 @@ impl fmt::Debug for Credential {
     }
 }
 
-fn options(http: &Http) -> ClientOptions {
-    ClientOptions { transport: Some(Transport::new(Arc::new(http.clone()))), ..ClientOptions::default() }
+/// An error and what caused it, each told once: some errors of `azure_identity` tell their cause themselves, and an error
+/// that has outlasted all retries tells only that.
+fn reason(error: &dyn Error) -> String {
+    let causes = iter::successors(error.source(), |cause| (*cause).source()).map(ToString::to_string);
+    causes.fold(error.to_string(), |told, cause| if told.contains(&cause) { told } else { format!("{told}: {cause}") })
 }
 
-fn managed_identity(client_id: Option<String>, http: &Http) -> azure_core::Result<Arc<dyn TokenCredential>> {
-    let options = ManagedIdentityCredentialOptions {
-        user_assigned_id: client_id.map(UserAssignedId::ClientId),
-        client_options: options(http),
+fn options(http: &Http, cloud: Cloud) -> ClientOptions {
+    let cloud = match cloud {
+        // Left open, since AKS and others tell a workload where its cloud's authority is (AZURE_AUTHORITY_HOST).
+        Cloud::Public => None,
+        Cloud::UsGovernment => Some(CloudConfiguration::AzureGovernment),
+        Cloud::China => Some(CloudConfiguration::AzureChina),
     };
+    let retry = ExponentialRetryOptions { max_retries: TOKEN_RETRIES, ..ExponentialRetryOptions::default() };
+    ClientOptions {
+        retry: RetryOptions::exponential(retry),
+        transport: Some(Transport::new(Arc::new(http.clone()))),
+        cloud: cloud.map(Arc::new),
+        ..ClientOptions::default()
+    }
+}
+
+fn managed_identity(
+    client_id: Option<String>,
+    client_options: ClientOptions,
+) -> azure_core::Result<Arc<dyn TokenCredential>> {
+    let options =
+        ManagedIdentityCredentialOptions { user_assigned_id: client_id.map(UserAssignedId::ClientId), client_options };
     Ok(ManagedIdentityCredential::new(Some(options))?)
 }
 
@@ -132,10 +165,26 @@ fn service_principal(
     tenant: &str,
     client: String,
     secret: String,
-    http: &Http,
+    client_options: ClientOptions,
 ) -> azure_core::Result<Arc<dyn TokenCredential>> {
-    let options = ClientSecretCredentialOptions { client_options: options(http) };
+    let options = ClientSecretCredentialOptions { client_options };
     Ok(ClientSecretCredential::new(tenant, client, secret.into(), Some(options))?)
+}
+
+/// Without options it would set up an HTTP client of `azure_core`'s own, which is not compiled in, and panic.
+fn workload_identity(
+    tenant_id: Option<String>,
+    client_id: Option<String>,
+    token_file: String,
+    client_options: ClientOptions,
+) -> azure_core::Result<Arc<dyn TokenCredential>> {
+    let options = WorkloadIdentityCredentialOptions {
+        credential_options: ClientAssertionCredentialOptions { client_options },
+        client_id,
+        tenant_id,
+        token_file_path: Some(token_file.into()),
+    };
+    Ok(WorkloadIdentityCredential::new(Some(options))?)
 }
 
 /// For `azure_mgmt_containerinstance`, which is built on the older generation of `azure_core`.
@@ -161,5 +210,77 @@ impl From<CredentialError> for ArmError {
 impl From<ArmError> for azure_core_legacy::Error {
     fn from(error: ArmError) -> Self {
         Self::new(azure_core_legacy::error::ErrorKind::Other, error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use azure_core::cloud::CustomConfiguration;
+
+    use super::*;
+
+    const TENANT: &str = "00000000-0000-0000-0000-000000000001";
+    const CLIENT: &str = "00000000-0000-0000-0000-000000000002";
+
+    /// The credential that these variables choose in a cloud.
+    fn chosen_in(cloud: Cloud, variables: &[(&str, &str)]) -> Result<Credential, CredentialError> {
+        let variable =
+            |name: &str| variables.iter().find(|(set, _)| *set == name).map(|(_, value)| (*value).to_owned());
+        let settings = AzureSettings {
+            subscription_id: TENANT.to_owned(),
+            resource_group: "rg".to_owned(),
+            client_id: Some(CLIENT.to_owned()),
+            cloud,
+            resource_manager: "https://management.azure.com".parse().unwrap(),
+            resource_manager_audience: "https://management.azure.com".to_owned(),
+        };
+        Credential::from_environment(variable, &settings, &Http::new(), Clock::system())
+    }
+
+    #[test]
+    fn a_service_principal_is_the_one_of_the_settings_in_their_cloud() {
+        // The variable as it is does not matter: the settings have it trimmed and checked.
+        let variables = [("AZURE_TENANT_ID", TENANT), ("AZURE_CLIENT_ID", "raw\n"), ("AZURE_CLIENT_SECRET", "secret")];
+        for (cloud, authority) in [
+            (Cloud::Public, "login.microsoftonline.com"),
+            (Cloud::UsGovernment, "login.microsoftonline.us"),
+            (Cloud::China, "login.chinacloudapi.cn"),
+        ] {
+            let credential = chosen_in(cloud, &variables).unwrap();
+            assert_eq!(credential.kind, "the service principal");
+            let source = format!("{:?}", credential.source);
+            assert!(source.contains(CLIENT) && source.contains(authority), "{cloud:?}: {source}");
+        }
+    }
+
+    #[test]
+    fn a_workload_identity_sends_with_the_scalers_own_client() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let with_token_file = |token_file: &str| {
+            let variables = [("AZURE_TENANT_ID", TENANT), ("AZURE_FEDERATED_TOKEN_FILE", token_file)];
+            chosen_in(Cloud::Public, &variables)
+        };
+        // That it is built is what is tested: a client of azure_core's own panics.
+        assert_eq!(with_token_file(file.path().to_str().unwrap()).unwrap().kind, "workload identity");
+        let error = with_token_file("/not/there").unwrap_err();
+        assert!(error.reason.contains("/not/there"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn what_is_wrong_with_an_identity_is_told_before_its_time_is_up() {
+        // Nobody listens any more where somebody just did.
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let mut cloud = CustomConfiguration::default();
+        cloud.authority_host = format!("https://127.0.0.1:{port}");
+        let client_options =
+            ClientOptions { cloud: Some(Arc::new(cloud.into())), ..options(&Http::new(), Cloud::Public) };
+        let options = ClientSecretCredentialOptions { client_options };
+        let source = ClientSecretCredential::new(TENANT, CLIENT.to_owned(), "secret".into(), Some(options)).unwrap();
+        let credential =
+            Credential { source, kind: "the service principal", clock: Clock::system(), tokens: Mutex::default() };
+        let error = credential.token("https://servicebus.azure.net/.default").await.unwrap_err();
+        assert!(error.reason.contains("refused"), "{error}");
     }
 }

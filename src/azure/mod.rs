@@ -36,7 +36,8 @@ pub fn services(
     clock: &Clock,
 ) -> Result<AzureServices, CredentialError> {
     let http = Http::new();
-    let credential = Arc::new(Credential::from_environment(|name| environment.get(name), &http, clock.clone())?);
+    let variable = |name: &str| environment.get(name);
+    let credential = Arc::new(Credential::from_environment(variable, &settings.azure, &http, clock.clone())?);
     let arm = Arc::new(Arm::new(&settings.azure, http, credential.clone(), clock.clone()));
     Ok(Services {
         groups: ContainerInstances::new(arm.clone(), settings),

@@ -23,6 +23,8 @@ impl TopicSubscriptions {
     /// Those of the topic that the settings name.
     pub fn new(arm: Arc<Arm>, settings: &Settings) -> Self {
         let bus = &settings.service_bus;
+        // Resource Manager knows no escaped slash in a topic's name: it spells it so (azure-rest-api-specs#1082).
+        let topic = bus.topic.replace('/', "~");
         let path = [
             "subscriptions",
             &settings.azure.subscription_id,
@@ -33,7 +35,7 @@ impl TopicSubscriptions {
             "namespaces",
             &bus.namespace,
             "topics",
-            &bus.topic,
+            &topic,
             "subscriptions",
         ];
         Self { arm, path: path.map(str::to_owned).to_vec() }

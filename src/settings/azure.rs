@@ -15,6 +15,8 @@ pub struct AzureSettings {
     pub resource_group: String,
     /// The client id of a user-assigned managed identity; without it the system-assigned one is used.
     pub client_id: Option<String>,
+    /// The cloud that all of it is in.
+    pub cloud: Cloud,
     /// Azure Resource Manager: scheme, host and port.
     pub resource_manager: Url,
     /// The audience of its tokens, such as `https://management.azure.com`.
@@ -77,14 +79,17 @@ pub(super) const RESOURCE_GROUP_NAME: &str =
 /// Sources: `ArmEnvironment` of the .NET SDK (Azure.ResourceManager) for Resource Manager and its audience, Microsoft's
 /// lists of required URLs for Service Bus.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Cloud {
+pub enum Cloud {
+    /// `AzureCloud`.
     Public,
+    /// `AzureUSGovernment`.
     UsGovernment,
+    /// `AzureChinaCloud`.
     China,
 }
 
 impl Cloud {
-    pub fn read(reader: &mut Reader<'_>) -> Result<Self, Reported> {
+    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, Reported> {
         reader.value(&CLOUD, |text| match text.to_ascii_lowercase().as_str() {
             "azurecloud" => Some(Self::Public),
             "azureusgovernment" => Some(Self::UsGovernment),
@@ -118,11 +123,13 @@ impl AzureSettings {
         let resource_group = reader.value(&RESOURCE_GROUP, parse_resource_group);
         let client_id = reader.optional(&CLIENT_ID, parse_guid);
         let endpoint = reader.optional(&RESOURCE_MANAGER_ENDPOINT, parse_resource_manager);
-        let audience = cloud?.resource_manager();
+        let cloud = cloud?;
+        let audience = cloud.resource_manager();
         Ok(Self {
             subscription_id: subscription_id?,
             resource_group: resource_group?,
             client_id: client_id?,
+            cloud,
             resource_manager: endpoint?
                 .unwrap_or_else(|| Url::parse(audience).expect("the clouds' addresses are addresses")),
             resource_manager_audience: audience.to_owned(),

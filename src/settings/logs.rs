@@ -1,16 +1,15 @@
 //! What is logged, and how.
 
-use tracing_subscriber::EnvFilter;
-
 use super::environment::Environment;
 use super::error::SettingsErrors;
 use super::reader::{Reader, Reported};
 use super::setting::{Accepts, Fallback, Setting};
+use crate::telemetry;
 
 /// The `LOG_*` settings. They are read before the others, whose errors are logged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogSettings {
-    /// Directives that [`EnvFilter`] accepts, such as `info` or `info,aci_scaler=debug`.
+    /// Directives that [`telemetry::install`] accepts, such as `info` or `info,aci_scaler=debug`.
     pub directives: String,
     /// What a line looks like.
     pub format: LogFormat,
@@ -36,7 +35,7 @@ const LEVEL: Setting = Setting {
 const RUST_LOG: Setting = Setting {
     name: "RUST_LOG",
     doc: "The same as Rust programs know it; it wins over `LOG_LEVEL`.",
-    accepts: Accepts::Text("a list of directives, such as info,aci_scaler=debug"),
+    accepts: Accepts::Text("error, warn, info, debug, trace or off, or a list such as info,aci_scaler=debug"),
     fallback: Fallback::Optional,
     secret: false,
 };
@@ -82,9 +81,7 @@ impl LogSettings {
     }
 }
 
-/// Directives of which each is a level or has one.
-///
-/// A filter would take the slip `inof` for the name of a module, log all of it, and nothing of any other.
+/// Directives of which each is a level, as other programs may call it, or has one.
 fn parse_level(text: &str) -> Option<String> {
     let directives: Option<Vec<_>> = text.split(',').map(str::trim).map(parse_directive).collect();
     parse_directives(&directives?.join(","))
@@ -101,5 +98,5 @@ fn parse_directive(directive: &str) -> Option<String> {
 }
 
 fn parse_directives(text: &str) -> Option<String> {
-    EnvFilter::try_new(text).is_ok().then(|| text.to_owned())
+    telemetry::accepts(text).then(|| text.to_owned())
 }

@@ -18,7 +18,7 @@ mod setting;
 mod unknown;
 
 pub use aci::AciSettings;
-pub use azure::AzureSettings;
+pub use azure::{AzureSettings, Cloud};
 pub use container::{ContainerEnvironment, EnvironmentValue};
 pub use environment::{DotEnvError, Environment, ProcessEnvironment, load_dot_env};
 pub use error::{SettingError, SettingsErrors, ShownValue};

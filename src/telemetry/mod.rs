@@ -45,6 +45,11 @@ pub enum Output {
     StandardError,
 }
 
+/// Whether [`install`] can do something with these directives.
+pub fn accepts(directives: &str) -> bool {
+    filter::directives(directives).is_ok()
+}
+
 /// Logs to the process's streams from here on, panics included.
 ///
 /// `directives` are a level (`info`) or `tracing-subscriber`'s directives (`info,aci_scaler::azure=debug`).

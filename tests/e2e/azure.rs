@@ -47,7 +47,8 @@ impl Azure {
         let connection_string = environment.get("SB_CONNECTION_STR");
         let connection_string =
             connection_string.expect("SB_CONNECTION_STR is needed: the test sends messages with it");
-        let credential = Credential::from_environment(|name| environment.get(name), &Http::new(), Clock::system());
+        let variable = |name: &str| environment.get(name);
+        let credential = Credential::from_environment(variable, &settings.azure, &Http::new(), Clock::system());
         let kind = Kind::Real(credential.unwrap_or_else(|error| panic!("{error}")));
         Self { settings, connection_string, http: http(), kind }
     }

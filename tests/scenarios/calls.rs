@@ -6,10 +6,10 @@ use local_azure::container_groups::Exit;
 use local_azure::resource_manager::OperationKind::{
     self, DeleteGroup, GetGroup, GetLogs, GetToken, ListGroups, ListTopicSubscriptions, PutGroup,
 };
-use local_azure::service_bus::Call;
+use local_azure::service_bus::{Call, SubscriptionConfig};
 
 use crate::served::Served;
-use crate::support::{World, messages};
+use crate::support::{World, message, messages};
 
 /// What was asked of Azure Resource Manager since the last time: how often each kind, in the kinds' order.
 fn asked(world: &World) -> Vec<(OperationKind, usize)> {
@@ -57,6 +57,16 @@ async fn a_pass_asks_for_no_more_than_the_rules_need() {
     // Each finished group is looked at twice: to see that it is, and right before it goes.
     assert_eq!(asked(&world), [groups, (GetGroup, 6), (DeleteGroup, 3), (GetLogs, 3), subscriptions, token]);
     assert_eq!(asked_of_service_bus(&world), [1, 1, 4, 2]);
+}
+
+#[tokio::test]
+async fn each_service_gets_a_slash_in_the_topic_s_name_as_it_spells_it() {
+    let mut world = World::new(&[]).await;
+    world.azure.service_bus.create_topic("teams/files").unwrap();
+    world.azure.service_bus.create_subscription("teams/files", SubscriptionConfig::new("a")).unwrap();
+    world.azure.service_bus.publish("teams/files", message("m", 1)).unwrap();
+    world.set("SB_TOPIC_NAME", "teams/files");
+    assert_eq!(world.pass().await.messages()["created"], 1);
 }
 
 #[tokio::test]

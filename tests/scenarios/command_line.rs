@@ -1,6 +1,8 @@
 //! The commands, what they print and what they exit with.
 
-use local_azure::resource_manager::OperationKind::{DeleteGroup, GetLogs, ListGroups, PutGroup};
+use local_azure::resource_manager::OperationKind::{
+    DeleteGroup, GetLogs, ListGroups, ListTopicSubscriptions, PutGroup,
+};
 use local_azure::resource_manager::{Answer, Fault};
 
 use crate::support::{World, messages};
@@ -63,6 +65,29 @@ async fn check_says_of_each_service_whether_it_can_be_used() {
     let check = world.run(&["check"]).await;
     assert_eq!(check.exit_code, 1, "{check:#?}");
     assert_eq!(check.output.lines().filter(|line| line.contains(": failed. ")).count(), 2, "{check:#?}");
+}
+
+#[tokio::test]
+async fn check_peeks_only_what_a_pass_would_peek() {
+    let mut world = World::new(&["a", "b"]).await;
+    world.set("SKIP_SUBSCRIPTIONS", "B");
+    let check = world.run(&["check"]).await;
+    assert_eq!(check.exit_code, 0, "{check:#?}");
+    assert!(check.output.contains("Subscriptions: ok, the topic has 2, of which 1 are skipped (b)."), "{check:#?}");
+    assert!(check.output.contains("Messages: ok, 1 subscriptions can be peeked."), "{check:#?}");
+    assert!(world.peeks().iter().all(|(subscription, _)| subscription == "a"), "{:?}", world.peeks());
+}
+
+#[tokio::test]
+async fn check_says_so_if_it_peeked_nothing() {
+    let world = World::new(&[]).await;
+    let check = world.run(&["check"]).await;
+    assert_eq!(check.exit_code, 0, "{check:#?}");
+    assert!(check.output.contains("Messages: ok, but nothing was peeked: "), "{check:#?}");
+    world.azure.resource_manager.inject(Fault::always(ListTopicSubscriptions).answers(Answer::forbidden("list")));
+    let check = world.run(&["check"]).await;
+    assert_eq!(check.exit_code, 1, "{check:#?}");
+    assert!(check.output.contains("Messages: failed. Nothing was peeked: "), "{check:#?}");
 }
 
 #[tokio::test]

@@ -116,7 +116,7 @@ const REFUSED: [(&str, &[&str]); 38] = [
     ("INSTANCE_SUBSCRIPTION_ENV_NAME", &["A-B", "A B", "A=B"]),
     ("ACI_SECURE_ENV", &["A-B", "NOT_THERE"]),
     ("LOG_LEVEL", &["inof", "info,debgu", "info,aci_scaler=loud", "3=4=5"]),
-    ("RUST_LOG", &["aci_scaler=loud"]),
+    ("RUST_LOG", &["inof", "aci_scaler", "info,debgu", "aci_scaler=loud"]),
     ("LOG_FORMAT", &["xml"]),
 ];
 

@@ -1,6 +1,7 @@
 //! What holds for single settings, and between some of them.
 
 use aci_scaler::settings::{EnvironmentValue, LogFormat, LogSettings, RegistrySettings, ServiceBusAuth, Settings};
+use aci_scaler::telemetry;
 
 use crate::{IDENTITY, errors, load, minimal, variables};
 
@@ -127,6 +128,33 @@ fn the_log_is_set_before_all_else() {
     let json = logs(&[("LOG_LEVEL", "WARNING"), ("LOG_FORMAT", "JSON")]);
     assert_eq!(json, LogSettings { directives: "warn".to_owned(), format: LogFormat::Json });
     assert_eq!(logs(&[("LOG_LEVEL", "Info, aci_scaler=debug")]).directives, "info,aci_scaler=debug");
-    assert_eq!(logs(&[("LOG_LEVEL", "info"), ("RUST_LOG", "aci_scaler")]).directives, "aci_scaler");
+    assert_eq!(logs(&[("LOG_LEVEL", "info"), ("RUST_LOG", "aci_scaler=debug")]).directives, "aci_scaler=debug");
     assert!(LogSettings::from_environment(&variables(&[("LOG_LEVEL", "inof")])).is_err());
+}
+
+#[test]
+fn rust_log_may_be_what_the_log_can_be_filtered_by_and_nothing_else() {
+    for directives in [
+        "WARN",
+        "info, aci_scaler=debug",
+        "info,,aci_scaler::azure=trace,",
+        "aci_scaler[{message_id}]=trace",
+        "[pass]",
+        "aci_scaler=",
+        "3",
+        ",",
+        "inof",
+        "aci_scaler",
+        "aci_scaler=loud",
+        "info aci_scaler=debug",
+    ] {
+        let read = LogSettings::from_environment(&variables(&[("RUST_LOG", directives)]));
+        let filter = telemetry::subscriber(directives, LogFormat::Text, std::io::sink, std::io::sink);
+        assert_eq!(
+            read.map(|logs| logs.directives).ok(),
+            filter.is_ok().then(|| directives.to_owned()),
+            "{directives}"
+        );
+    }
+    insta::assert_snapshot!(errors(&[("RUST_LOG", "inof")]), @r#"RUST_LOG="inof": expected error, warn, info, debug, trace or off, or a list such as info,aci_scaler=debug"#);
 }

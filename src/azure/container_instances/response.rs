@@ -115,7 +115,10 @@ impl ContainerBody {
 
 impl StateBody {
     fn into_state(self) -> ContainerState {
-        let moment = |text: Option<String>| OffsetDateTime::parse(text?.as_str(), &Rfc3339).ok();
+        // The container runtime has 0001-01-01 or 1970-01-01 for what it does not know (kubernetes#120331): a container that
+        // began then would have run for decades.
+        let is_known = |moment: &OffsetDateTime| *moment > OffsetDateTime::UNIX_EPOCH;
+        let moment = |text: Option<String>| OffsetDateTime::parse(text?.as_str(), &Rfc3339).ok().filter(is_known);
         ContainerState {
             state: self.state.unwrap_or_default(),
             exit_code: self.exit_code,
@@ -129,4 +132,28 @@ impl StateBody {
 #[expect(clippy::needless_pass_by_value, reason = "it is an argument of map_err")]
 fn senseless(error: serde_json::Error) -> ArmError {
     ArmError::Unavailable { reason: format!("an answer makes no sense: {error}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use time::macros::datetime;
+
+    #[test]
+    fn a_moment_that_the_container_runtime_does_not_know_is_none() {
+        let started_at = |start_time: &str| {
+            let state = json!({ "state": "Terminated", "startTime": start_time, "finishTime": "2026-01-02T03:04:05Z" });
+            let container = json!({ "name": "worker", "properties": { "instanceView": { "currentState": state } } });
+            let group = json!({ "name": "worker-1", "properties": { "containers": [container] } });
+            let mut group = super::group(group.to_string().as_bytes()).unwrap();
+            let state = group.containers.remove(0).state.unwrap();
+            assert_eq!(state.finished_at, Some(datetime!(2026-01-02 03:04:05 UTC)));
+            state.started_at
+        };
+        for unknown in ["0001-01-01T00:00:00Z", "1970-01-01T00:00:00Z", "1970-01-01T01:00:00+01:00", "", "soon"] {
+            assert_eq!(started_at(unknown), None, "{unknown}");
+        }
+        assert_eq!(started_at("1970-01-01T00:00:01Z"), Some(datetime!(1970-01-01 00:00:01 UTC)));
+        assert_eq!(started_at("2026-01-02T03:04:00.5Z"), Some(datetime!(2026-01-02 03:04:00.5 UTC)));
+    }
 }

@@ -168,13 +168,17 @@ fn resource(method: &Method, lower: &[&str], segments: &[String]) -> Option<Reso
             Resource::Logs { resource_group: segment(3), name: segment(7), container: segment(9) }
         }
         ["resourcegroups", _, "providers", SERVICE_BUS, "namespaces", _, "topics", _, "subscriptions"] if get => {
-            Resource::TopicSubscriptions { resource_group: segment(3), namespace: segment(7), topic: segment(9) }
+            Resource::TopicSubscriptions {
+                resource_group: segment(3),
+                namespace: segment(7),
+                topic: topic(&segments[9])?,
+            }
         }
         ["resourcegroups", _, "providers", SERVICE_BUS, "namespaces", _, "topics", _, "subscriptions", _] if get => {
             Resource::TopicSubscription {
                 resource_group: segment(3),
                 namespace: segment(7),
-                topic: segment(9),
+                topic: topic(&segments[9])?,
                 name: segment(11),
             }
         }
@@ -182,6 +186,12 @@ fn resource(method: &Method, lower: &[&str], segments: &[String]) -> Option<Reso
         ["providers", ACI, "locations", _, "operations", _] if get => Resource::AsyncOperation { id: segment(7) },
         _ => return None,
     })
+}
+
+/// The topic that a segment of a path names: with `~` for each `/` in its name, which an escape cannot stand for
+/// (azure-rest-api-specs#1082).
+fn topic(segment: &str) -> Option<String> {
+    (!segment.contains('/')).then(|| segment.replace('~', "/"))
 }
 
 fn verb(method: &Method) -> Option<Verb> {

@@ -13,7 +13,7 @@ const TOPIC: &str = "/subscriptions/11111111-1111-1111-1111-111111111111/resourc
 async fn azure() -> Azure {
     let topics = |namespace: &str, topic: &str| {
         let subscriptions = ["team-a", "team-b", "team-c"].map(|name| TopicSubscription::active(name, 7));
-        ((namespace, topic) == ("sb-jobs", "jobs")).then(|| subscriptions.to_vec())
+        (namespace == "sb-jobs" && ["jobs", "teams/jobs"].contains(&topic)).then(|| subscriptions.to_vec())
     };
     Azure::with(ResourceManagerConfig { topics: Arc::new(topics), topic_page_size: 2, ..Default::default() }).await
 }
@@ -49,6 +49,17 @@ async fn a_topic_that_is_not_there_has_no_subscriptions() {
     let azure = azure().await;
     let reply = azure.get(&TOPIC.replace("topics/jobs", "topics/other")).await;
     assert_eq!(reply.code(), (404, "ParentResourceNotFound"));
+}
+
+#[tokio::test]
+async fn a_slash_in_a_topic_s_name_is_a_tilde() {
+    let azure = azure().await;
+    let page = azure.get(&TOPIC.replace("topics/jobs", "topics/teams~jobs")).await.body;
+    assert_eq!(names(&page), ["team-a", "team-b"]);
+    let id = page["value"][0]["id"].as_str().unwrap();
+    assert!(id.ends_with("/topics/teams~jobs/subscriptions/team-a"), "{id}");
+    assert_eq!(names(&azure.get(page["nextLink"].as_str().unwrap()).await.body), ["team-c"]);
+    assert_eq!(azure.get(&TOPIC.replace("topics/jobs", "topics/teams%2Fjobs")).await.status, 404);
 }
 
 #[tokio::test]

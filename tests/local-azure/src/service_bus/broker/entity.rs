@@ -58,10 +58,18 @@ impl Entity {
         };
         let segments: Vec<&str> = path.split('/').collect();
         match segments[..] {
-            [topic, keyword, name] if keyword.eq_ignore_ascii_case("subscriptions") => {
-                Self::Subscription(SubscriptionPath { topic: topic.to_owned(), name: name.to_owned(), queue })
+            // A topic's name may have slashes in it.
+            [ref topic @ .., keyword, name] if !topic.is_empty() && keyword.eq_ignore_ascii_case("subscriptions") => {
+                Self::Subscription(SubscriptionPath { topic: topic.join("/"), name: name.to_owned(), queue })
             }
             _ => Self::Topic(path.to_owned()),
+        }
+    }
+
+    /// The name of the topic that it is or is of.
+    pub(crate) fn topic(&self) -> &str {
+        match self {
+            Self::Topic(topic) | Self::Subscription(SubscriptionPath { topic, .. }) => topic,
         }
     }
 
@@ -111,5 +119,8 @@ mod tests {
             Node::parse("files/SUBSCRIPTIONS/Small/$DeadLetterQueue"),
             Node::Messages(subscription(SubQueue::DeadLetters))
         );
+        for (address, topic) in [("teams/files/Subscriptions/Small", "teams/files"), ("teams/files", "teams/files")] {
+            assert_eq!(Node::parse(address).entity().unwrap().topic(), topic);
+        }
     }
 }

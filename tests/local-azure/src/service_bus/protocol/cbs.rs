@@ -62,7 +62,8 @@ impl Tokens {
                 Reply::failure(401, "amqp:unauthorized-access", "ExpiredToken: The token is expired.")
             }
             Ok(until) => {
-                let topic = path.split('/').next().unwrap_or_default();
+                let node = Node::parse(&path);
+                let topic = node.entity().map_or("", Entity::topic);
                 if !topic.is_empty() && !shared.broker().has_topic(topic) {
                     let description = format!("The messaging entity '{name}' could not be found.");
                     return Reply::failure(404, "amqp:not-found", description);
