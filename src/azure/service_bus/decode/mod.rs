@@ -148,9 +148,7 @@ impl<'a> Sections<'a> {
         let expires_at = timestamp(8);
         let time_to_live = match (expires_at.zip(timestamp(9)), field(self.header.as_ref(), 2)) {
             (Some((expires_at, created_at)), _) => expires_at.checked_sub(created_at),
-            (None, Some(Value::Unsigned(millis))) if u64::try_from(millis).is_ok_and(|millis| millis < UNBOUNDED) => {
-                i64::try_from(millis).ok()
-            }
+            (None, Some(Value::Unsigned(millis))) if millis < UNBOUNDED => i64::try_from(millis).ok(),
             (None, Some(Value::Unsigned(_))) => return None,
             (None, _) => None,
         };
