@@ -189,6 +189,13 @@ impl Report {
             MessageOutcome::Failed { reason, .. } => Some(format!("{message} got no container group: {reason}.")),
             _ => None,
         }));
+        lines.extend(self.examples("refused", |message, outcome| match outcome {
+            MessageOutcome::Refused { until } => Some(format!(
+                "{message} got no container group, as Azure refused it; it is asked for again at {}.",
+                rfc3339(*until)
+            )),
+            _ => None,
+        }));
         lines.extend(self.examples("parked", |message, outcome| match outcome {
             MessageOutcome::Parked { attempts, .. } => Some(format!(
                 "{message} gets no further container group: {attempts} attempts have not settled it. It is left alone until it leaves its subscription."
@@ -232,9 +239,9 @@ impl Report {
             }
         }
         let sentence = |(subscription, (count, until)): (_, (_, Option<OffsetDateTime>))| {
-            let next = until.and_then(|until| until.format(&Rfc3339).ok()).map_or_else(
+            let next = until.map_or_else(
                 || "one container group is let through".to_owned(),
-                |until| format!("the next container group is let through at {until}"),
+                |until| format!("the next container group is let through at {}", rfc3339(until)),
             );
             format!(
                 "Subscription {subscription} is held up, as its containers have failed one after the other: {count} waiting; {next}."
@@ -258,4 +265,9 @@ impl Report {
             list(&self.group_counts),
         )
     }
+}
+
+/// A moment as the JSON has it. No moment of ours is in a year that this cannot write.
+fn rfc3339(moment: OffsetDateTime) -> String {
+    moment.format(&Rfc3339).unwrap_or_else(|_| moment.to_string())
 }

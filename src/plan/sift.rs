@@ -140,6 +140,9 @@ impl<'a> Sieve<'a> {
 
     /// What Azure refuses again and again must not hold the slots that others need.
     fn check_refusals(&self, sequence_number: i64) -> Result<(), Skip> {
+        if self.census.memory.refusals.is_empty() {
+            return Ok(());
+        }
         let place = (self.subscription.to_lowercase(), sequence_number);
         match self.census.memory.refused_until(&place, self.rules.retry_backoff) {
             Some(until) if self.now < until => Err(Skip::Refused { until }),

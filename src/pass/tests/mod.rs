@@ -165,7 +165,11 @@ async fn a_message_whose_group_is_refused_leaves_its_slot_to_others() {
     *scaler.services.groups.create_error.lock().unwrap() = Some(refused);
     assert_eq!(pass(&scaler).await.message_counts, BTreeMap::from([("failed", 1)]));
     *scaler.services.groups.create_error.lock().unwrap() = None;
-    assert_eq!(pass(&scaler).await.message_counts, BTreeMap::from([("created", 1), ("refused", 1)]));
+    let report = pass(&scaler).await;
+    assert_eq!(report.message_counts, BTreeMap::from([("created", 1), ("refused", 1)]));
+    let line =
+        "Message m1 of a got no container group, as Azure refused it; it is asked for again at 2026-01-05T10:01:00Z.";
+    assert_eq!(report.troubles(), [line]);
     assert_eq!(only(&calls, &["create"]).len(), 2);
 }
 
