@@ -11,7 +11,7 @@ use aci_scaler::services::{Accepted, ArmError, ContainerGroups, Messages, PeekEr
 use aci_scaler::settings::Settings;
 
 use crate::scene::{Millis, SECOND};
-use crate::world::World;
+use crate::world::{Message, World};
 
 /// A process of the scaler, as the world knows it.
 pub struct Process {
@@ -22,6 +22,8 @@ pub struct Process {
     pub pass_started_at: AtomicI64,
     /// The pass in which it was told to create no more.
     pub stopped_in: AtomicU64,
+    /// The pass in which it was told that there is no room for large groups.
+    pub no_room_in: AtomicU64,
     /// The pass in which it was told to delete no more.
     pub deletes_stopped_in: AtomicU64,
     /// Until when it has to leave the rest of the budget for deletes.
@@ -140,13 +142,20 @@ impl ContainerGroups for Azure {
         {
             let mut world = self.world();
             let pass = self.process.pass.load(Relaxed);
-            if self.process.stopped_in.load(Relaxed) == pass || self.process.low_until.load(Relaxed) > world.now() {
+            let no_room = is_large(spec) && self.process.no_room_in.load(Relaxed) == pass;
+            if no_room
+                || self.process.stopped_in.load(Relaxed) == pass
+                || self.process.low_until.load(Relaxed) > world.now()
+            {
                 world.violated(format!("{} is asked for although Azure wants a break", spec.name));
             }
         }
         let answer = self.write(What::Put(spec.clone())).await;
         if let Err(ArmError::Throttled { .. } | ArmError::NoCapacity { .. }) = &answer {
             self.process.stopped_in.store(self.process.pass.load(Relaxed), Relaxed);
+        }
+        if let Err(ArmError::NoRoomForSize { .. }) = &answer {
+            self.process.no_room_in.store(self.process.pass.load(Relaxed), Relaxed);
         }
         self.heed(answer)
     }
@@ -205,7 +214,11 @@ impl Peeker for Azure {
         let peeked = rest.map(|(number, message)| PeekedMessage {
             sequence_number: *number,
             message_id: MessageId::new(message.id.clone()),
-            file_size_mb: if message.valid { FileSizeMb::from_text("128") } else { Err(InvalidMessage::NoFileSize) },
+            file_size_mb: match message {
+                Message { valid: false, .. } => Err(InvalidMessage::NoFileSize),
+                Message { large: true, .. } => FileSizeMb::from_text("1024"),
+                Message { large: false, .. } => FileSizeMb::from_text("128"),
+            },
             state: if message.deferred { MessageState::Deferred } else { MessageState::Active },
             enqueued_at: Some(World::moment(message.came_at)),
             expires_at: message.expires_at.map(World::moment),
@@ -214,6 +227,11 @@ impl Peeker for Azure {
     }
 
     async fn close(self) {}
+}
+
+/// Whether a group is one for a large file, of 8 GB and not 1.
+pub fn is_large(spec: &GroupSpec) -> bool {
+    spec.memory.to_f64() > 1.0
 }
 
 fn unavailable() -> ArmError {

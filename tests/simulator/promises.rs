@@ -8,7 +8,7 @@ use std::time::Duration;
 use aci_scaler::container_group::{GroupName, GroupSpec};
 use aci_scaler::services::{Accepted, ArmError};
 
-use crate::azure::{What, Write};
+use crate::azure::{What, Write, is_large};
 use crate::groups::{Group, Life};
 use crate::scene::{Millis, SECOND};
 use crate::world::World;
@@ -53,6 +53,9 @@ impl World {
         }
         if self.scene.quota.is_some_and(|quota| self.groups.len() >= quota) {
             return Err(ArmError::NoCapacity { code: "ContainerGroupQuotaReached".into(), message: String::new() });
+        }
+        if self.scene.no_room && is_large(spec) {
+            return Err(ArmError::NoRoomForSize { code: "ServiceUnavailable".into(), message: String::new() });
         }
         let group = self.new_group(spec, write, at);
         self.tell(|| {

@@ -26,6 +26,10 @@ pub struct Scene {
     pub crashes: i64,
     /// Messages in a thousand whose worker always dies.
     pub poison: i64,
+    /// Messages in a thousand whose file is a large one.
+    pub large: i64,
+    /// Whether the region has no room for large groups.
+    pub no_room: bool,
     /// Workers in a thousand that hang, are never started, or fail to be provisioned.
     pub bad_luck: i64,
     /// How long a list may lag behind.
@@ -66,6 +70,8 @@ impl Scene {
             faults: random.pick(&[0, 10, 50, 150]),
             crashes: random.pick(&[0, 0, 10, 50]),
             poison: random.pick(&[0, 0, 100, 500]),
+            large: random.pick(&[0, 0, 100, 500]),
+            no_room: random.chance(200),
             bad_luck: random.pick(&[0, 20, 100]),
             lag: random.pick(&[0, margin / 3]),
             late: random.pick(&[SECOND, (margin / 2).min(10 * SECOND)]),

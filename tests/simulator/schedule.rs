@@ -81,6 +81,7 @@ impl Schedule {
             pass: 0.into(),
             pass_started_at: 0.into(),
             stopped_in: u64::MAX.into(),
+            no_room_in: u64::MAX.into(),
             deletes_stopped_in: u64::MAX.into(),
             low_until: 0.into(),
             looks: Mutex::default(),

@@ -59,6 +59,8 @@ pub struct Message {
     pub poison: bool,
     pub deferred: bool,
     pub locked: bool,
+    /// Whether its file is a large one.
+    pub large: bool,
     pub came_at: Millis,
     pub expires_at: Option<Millis>,
 }
@@ -234,18 +236,24 @@ impl World {
         let id = format!("m{}", self.random.within(0..12));
         let (valid, poison) = (!self.random.chance(50), self.random.chance(self.scene.poison));
         let expires_at = self.random.chance(100).then(|| self.now() + self.random.within(SECOND..900 * SECOND));
-        let deferred = self.random.chance(20);
-        self.tell(|| format!("sent {id} to {subscription}, valid {valid}, poison {poison}, expires {expires_at:?}"));
+        let (deferred, large) = (self.random.chance(20), self.random.chance(self.scene.large));
+        self.tell(|| {
+            format!(
+                "sent {id} to {subscription}, valid {valid}, poison {poison}, large {large}, expires {expires_at:?}"
+            )
+        });
         let came_at = self.now();
         let Some(to) = self.subscriptions.get_mut(subscription) else { return };
         to.last_number += 1;
-        to.messages.insert(to.last_number, Message { id, valid, poison, deferred, locked: false, came_at, expires_at });
+        to.messages
+            .insert(to.last_number, Message { id, valid, poison, deferred, locked: false, large, came_at, expires_at });
     }
 
     /// From now on nothing goes wrong any more.
     pub fn calm_down(&mut self) {
         self.faulty = false;
         self.scene.quota = None;
+        self.scene.no_room = false;
         self.scene.budget = self.scene.budget.map(|budget| budget.max(40));
         self.scene.job = self.scene.job.min(30);
         let now = self.now();
