@@ -18,7 +18,7 @@ use crate::container_group::{ContainerGroup, GroupName, tag};
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
     /// Since when groups have been seen in a condition that nothing dates.
-    pub(crate) marks: HashMap<GroupName, (Mark, OffsetDateTime)>,
+    pub(crate) marks: HashMap<GroupOfMessage, (Mark, OffsetDateTime)>,
     /// The last attempts at messages whose groups had to go.
     pub(super) attempts: BTreeMap<Place, Forgone>,
     /// Messages whose groups Azure refuses.
@@ -33,6 +33,9 @@ pub(super) struct Refusals {
     /// When the last one was.
     last: OffsetDateTime,
 }
+
+/// A group and the sequence number of its message: another message of the same id gets a group of the same name.
+pub(super) type GroupOfMessage = (GroupName, Option<i64>);
 
 /// Where a message is: its subscription in lower case, and its sequence number.
 pub(super) type Place = (String, i64);
@@ -114,9 +117,15 @@ impl Memory {
         Some(refusals.last.saturating_add(backoff(retry_backoff, refusals.number)))
     }
 
+    /// Remembers since when a group has been in a condition.
+    pub(super) fn mark(&mut self, group: &ContainerGroup, mark: Mark, since: OffsetDateTime) {
+        self.marks.insert((group.name.clone(), group.sequence_number()), (mark, since));
+    }
+
     /// Since when a group has been in this condition: as its tag says, as earlier passes saw, or since now.
     pub(super) fn since(&self, mark: Mark, group: &ContainerGroup, now: OffsetDateTime) -> OffsetDateTime {
-        let remembered = || self.marks.get(&group.name).filter(|(of, _)| *of == mark).map(|(_, since)| *since);
+        let this = (group.name.clone(), group.sequence_number());
+        let remembered = || self.marks.get(&this).filter(|(of, _)| *of == mark).map(|(_, since)| *since);
         mark.tagged(group, now).or_else(remembered).unwrap_or(now).min(now)
     }
 

@@ -154,3 +154,18 @@ fn without_a_backoff_a_message_whose_group_was_refused_is_tried_again_at_once() 
     let plan = planned_by(&policy, &memory, NOW, Vec::new(), vec![subscription("a", messages(5..=5))]);
     assert_eq!(attempts_created(&plan), [1]);
 }
+
+#[test]
+fn an_undated_end_that_went_does_not_date_that_of_another_message_of_its_id() {
+    let undated = |number: &str| {
+        let tags = [("subscription_name", "a"), ("message_id", "m5"), ("sequence_number", number)];
+        let mut observed = group("a-m5-1", &tags, "Waiting");
+        observed.group.provisioning_state = "Failed".into();
+        observed
+    };
+    let first =
+        planned_by(&policy(9), &Memory::default(), NOW, vec![undated("4")], vec![subscription("a", Vec::new())]);
+    assert_eq!(reasons(&first), [("a-m5-1", Reason::Finished)]);
+    let next = pass(&first.memory, 60, vec![undated("5")]);
+    assert!(matches!(skip(&next), Skip::BackingOff { until, .. } if *until == at(120)), "{:?}", skip(&next));
+}
