@@ -149,16 +149,16 @@ async fn a_subscription_does_not_answer_for_the_time_that_the_groups_take() {
 
 #[tokio::test(start_paused = true)]
 async fn where_there_is_no_room_for_a_large_group_smaller_ones_are_created() {
-    let mut waiting = messages(1..=4);
-    for message in waiting.iter_mut().step_by(2) {
-        message.file_size_mb = FileSizeMb::from_text("1024");
+    let mut waiting = messages(1..=5);
+    for (message, size) in waiting.iter_mut().zip(["1024", "128", "768", "128", "896"]) {
+        message.file_size_mb = FileSizeMb::from_text(size);
     }
     let one_worker = |settings: &mut Settings| settings.processing.max_workers = NonZeroUsize::MIN;
     let (scaler, calls) = scaler([("a", waiting)], one_worker);
     *scaler.services.groups.no_room_from.lock().unwrap() = MemoryGb::from_decimal(4.into()).ok();
     let report = pass(&scaler).await;
-    assert_eq!(report.message_counts, BTreeMap::from([("created", 2), ("waiting_quota", 2)]));
-    assert_eq!(only(&calls, &["create"]).len(), 3, "the second large one is not asked for");
+    assert_eq!(report.message_counts, BTreeMap::from([("created", 2), ("waiting_quota", 3)]));
+    assert_eq!(only(&calls, &["create"]).len(), 4, "the last one is larger than the smallest that had no room");
 }
 
 #[tokio::test(start_paused = true)]
