@@ -76,12 +76,15 @@ impl ContainerGroup {
     /// Terminal when the provisioning has failed or every container is `Terminated` or `Failed`; active otherwise,
     /// states that are unknown or could not be read included.
     pub fn liveness(&self) -> Liveness {
-        let ended = |container: &Container| {
-            let state = container.state.as_ref().map(|state| state.state.as_str());
-            state.is_some_and(|state| state.eq_ignore_ascii_case("Terminated") || state.eq_ignore_ascii_case("Failed"))
-        };
-        let all_ended = !self.containers.is_empty() && self.containers.iter().all(ended);
-        if all_ended || self.provisioning_has_failed() { Liveness::Terminal } else { Liveness::Active }
+        if self.all_have_ended() || self.provisioning_has_failed() { Liveness::Terminal } else { Liveness::Active }
+    }
+
+    /// Whether its provisioning has failed before its containers ended. Azure may go on with such a group, and bill it,
+    /// until it is deleted.
+    ///
+    /// Source: <https://learn.microsoft.com/azure/container-instances/container-state>.
+    pub fn may_go_on(&self) -> bool {
+        self.provisioning_has_failed() && !self.all_have_ended()
     }
 
     /// Whether a GET may show more of the group than the list did: its containers have been started.
@@ -91,5 +94,13 @@ impl ContainerGroup {
 
     pub(super) fn provisioning_has_failed(&self) -> bool {
         self.provisioning_state.eq_ignore_ascii_case("Failed")
+    }
+
+    fn all_have_ended(&self) -> bool {
+        let ended = |container: &Container| {
+            let state = container.state.as_ref().map(|state| state.state.as_str());
+            state.is_some_and(|state| state.eq_ignore_ascii_case("Terminated") || state.eq_ignore_ascii_case("Failed"))
+        };
+        !self.containers.is_empty() && self.containers.iter().all(ended)
     }
 }

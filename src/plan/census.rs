@@ -32,6 +32,8 @@ pub(super) struct Entry {
     pub(super) file_size: Option<FileSizeMb>,
     /// Whether it could be read. One that could not may not even be there: it may only have been asked for.
     pub(super) read: bool,
+    /// Since when its provisioning has failed with Azure perhaps going on with it, as its tag says.
+    pub(super) failing_since: Option<OffsetDateTime>,
     pub(super) state: State,
 }
 
@@ -203,6 +205,7 @@ impl Entry {
             attempt: group.attempt(),
             file_size: group.tag(tag::FILE_SIZE_MB).and_then(|size| FileSizeMb::from_text(size).ok()),
             read: observed.unread.is_none(),
+            failing_since: Mark::Ended.tagged(group, now).filter(|_| group.may_go_on()),
             state: if observed.unread.is_some() {
                 State::Active { running_since: None, running: false }
             } else {

@@ -31,7 +31,7 @@ pub(super) fn plan_groups(
     let mut judge = Judge { census, whereabouts, rules, now, witnesses, memory: Memory::default() };
     let mut verdicts: Vec<_> =
         groups.iter().zip(&census.entries).map(|(observed, entry)| judge.judge(observed, entry)).collect();
-    judge.evict(&mut verdicts, &plan.creates);
+    judge.let_records_go(&mut verdicts, &plan.creates);
 
     for ((observed, entry), verdict) in groups.iter().zip(&census.entries).zip(verdicts) {
         let group = &observed.group;
@@ -130,21 +130,29 @@ impl Judge<'_> {
         is_it && !self.whereabouts.is_waiting(subscription, id)
     }
 
-    /// Lets records go that are too many.
-    fn evict(&self, verdicts: &mut [Verdict], creates: &[Create]) {
+    /// Lets records go that Azure may bill, or that are too many.
+    fn let_records_go(&self, verdicts: &mut [Verdict], creates: &[Create]) {
         let is_record =
             |verdict: &Verdict| matches!(verdict, Verdict::Stay(Keep::Record { .. } | Keep::MessageUnknown));
-        let records: Vec<_> = (0..verdicts.len()).filter(|index| is_record(&verdicts[*index])).collect();
-        // What could not be read may not even be there, which is no reason to lose a record.
-        let active = self.census.entries.iter().filter(|entry| entry.read && entry.state.is_active()).count();
-        let groups = active + creates.len() + records.len();
-        let excess = groups.saturating_sub(records::limit(self.rules.max_instances)).min(records.len());
+        let records = (0..verdicts.len()).filter(|index| is_record(&verdicts[*index]));
         let replaced: HashSet<_> = creates.iter().filter_map(|create| create.after.as_ref()).collect();
         // Another process may let the record before one of these go, because this one follows it.
         let has_to_stay = |index: &usize| {
             let entry = &self.census.entries[*index];
             replaced.contains(&entry.name) || self.census.attempt_before(entry).is_some()
         };
+        let is_stuck = |index: &usize| {
+            let failing_since = self.census.entries[*index].failing_since;
+            failing_since.is_some_and(|since| self.now - since >= self.rules.provisioning_timeout)
+        };
+        let (stuck, records): (Vec<_>, Vec<_>) = records.partition(|index| is_stuck(index) && !has_to_stay(index));
+        for index in stuck {
+            verdicts[index] = Verdict::Go(Reason::Stuck);
+        }
+        // What could not be read may not even be there, which is no reason to lose a record.
+        let active = self.census.entries.iter().filter(|entry| entry.read && entry.state.is_active()).count();
+        let groups = active + creates.len() + records.len();
+        let excess = groups.saturating_sub(records::limit(self.rules.max_instances)).min(records.len());
         let records = records::order(self.census, records).into_iter().filter(|index| !has_to_stay(index));
         for index in records.take(excess) {
             verdicts[index] = Verdict::Go(Reason::Evicted);

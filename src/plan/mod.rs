@@ -10,7 +10,8 @@
 //!   together, as far as this pass decides it. Terminal groups hold no slot.
 //! * A terminal group is deleted if and only if it is managed, not kept, its subscription was not one that could not
 //!   be read, and its message is known to be gone or set aside (unless it is the [`breaker`]'s witness), or the next
-//!   attempt has its own group already, or there are too many [`records`], or no attempts are counted.
+//!   attempt has its own group already, or there are too many [`records`], or its provisioning has failed for as long as
+//!   a group is given to start, or no attempts are counted.
 //! * Any other group is deleted if and only if it is managed, not kept, its subscription was not one that could not be
 //!   read, and it did not start or did not end in its time, or orphans are to go and a peek at its message's own
 //!   sequence number has shown that the message is gone, for long enough.
@@ -144,7 +145,7 @@ pub enum Reason {
     Superseded,
     /// It is terminal, and there are too many like it.
     Evicted,
-    /// It has not begun to run in the time it was given.
+    /// It has not begun to run in the time it was given, or its provisioning has failed for as long.
     Stuck,
     /// It has run for longer than it may.
     Overran,

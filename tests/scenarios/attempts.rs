@@ -52,6 +52,26 @@ async fn a_message_whose_container_dies_gets_another_attempt_after_its_back_off_
 }
 
 #[tokio::test]
+async fn a_group_whose_provisioning_failed_long_ago_goes_although_its_message_is_parked() {
+    let mut world = World::new(&["a"]).await;
+    world.set("PROVISIONING_MAX_ATTEMPTS", "1");
+    world.send("a", messages("m", 1));
+    world.pass().await;
+    let mut failed = world.group_of("m1");
+    failed.json["properties"]["provisioningState"] = json!("Failed");
+    world.azure.resource_manager.container_groups().plant(failed.json.clone());
+    let record = world.pass().await;
+    assert_eq!(record.messages(), counts([("parked", 1)]));
+    assert_eq!(world.calls(PatchGroup), [failed.name.as_str()], "it is dated");
+
+    failed.json["tags"]["ended_since"] = json!("2026-01-05T10:00:00Z");
+    world.azure.resource_manager.container_groups().plant(failed.json);
+    let pass = world.pass().await;
+    assert_eq!((pass.messages(), pass.groups()), (counts([("parked", 1)]), counts([("deleted", 1)])));
+    assert_eq!(world.calls(DeleteGroup), [failed.name]);
+}
+
+#[tokio::test]
 async fn a_running_group_whose_message_is_gone_is_marked_and_goes_when_it_has_been_for_long_enough() {
     let mut world = World::new(&["a"]).await;
     world.set("PROVISIONING_DELETE_ORPHANS", "true");

@@ -4,7 +4,11 @@ use std::collections::BTreeMap;
 
 use aci_scaler::container_group::GroupName;
 use aci_scaler::pass::report::{GroupOutcome, MessageOutcome, Report};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
+use crate::groups::{Group, Life};
+use crate::promises::MAX_SKEW;
 use crate::world::World;
 
 /// Passes in which something may be late.
@@ -90,8 +94,11 @@ impl Calm {
         let budgeted = world.scene.budget.is_some();
         for report in &report.groups {
             let Some(group) = world.groups.get(&report.name) else { continue };
-            let stays =
-                matches!(report.outcome, GroupOutcome::Record { .. } | GroupOutcome::Witness | GroupOutcome::Kept);
+            let stays = match report.outcome {
+                GroupOutcome::Record { .. } => !world.is_given_up(group),
+                GroupOutcome::Witness | GroupOutcome::Kept => true,
+                _ => false,
+            };
             if group.is_live() || stays {
                 continue;
             }
@@ -102,5 +109,19 @@ impl Calm {
             }
             self.groups.insert(name, passes);
         }
+    }
+}
+
+impl World {
+    /// Whether Azure may have been going on with a group for as long as it may, or nobody counts for how long.
+    fn is_given_up(&self, group: &Group) -> bool {
+        let Life::Failed { .. } = group.life else { return false };
+        let since = OffsetDateTime::parse(group.tag("ended_since"), &Rfc3339).ok();
+        let latest = Self::moment(self.now() - MAX_SKEW) - self.scene.settings.aci.provisioning_timeout;
+        // An operator may keep the group of an attempt before it.
+        let is_needed = self.groups.values().any(|other| {
+            other.is_for(group.subscription(), group.tag("message_id")) && other.attempt() < group.attempt()
+        });
+        !is_needed && since.is_none_or(|since| since <= latest)
     }
 }

@@ -146,7 +146,7 @@ impl World {
         if group.is_live() {
             self.check_live_delete(&group, write, at);
         } else {
-            self.check_record_delete(&group, write);
+            self.check_record_delete(&group, write, at);
         }
         self.unlock(&group);
         self.groups.remove(name);
@@ -159,15 +159,14 @@ impl World {
     fn check_live_delete(&mut self, group: &Group, write: &Write, at: Millis) {
         let place = (group.subscription().to_owned(), group.number());
         let settings = &write.process.settings;
-        let millis = |duration: Duration| Millis::try_from(duration.as_millis()).unwrap_or(Millis::MAX) - MAX_SKEW;
         let may_go = match group.life {
             Life::Running { since, .. } => {
-                let overran = settings.aci.max_runtime.is_some_and(|limit| at - since >= millis(limit));
+                let overran = settings.aci.max_runtime.is_some_and(|limit| at - since >= at_least(limit));
                 let grace = settings.processing.delete_orphans.then_some(settings.processing.orphan_grace);
                 let gone_for = self.gone.get(&place).map(|gone| at - gone);
-                overran || grace.zip(gone_for).is_some_and(|(grace, gone_for)| gone_for >= millis(grace))
+                overran || grace.zip(gone_for).is_some_and(|(grace, gone_for)| gone_for >= at_least(grace))
             }
-            _ => at - group.created_at >= millis(settings.aci.provisioning_timeout),
+            _ => at - group.created_at >= at_least(settings.aci.provisioning_timeout),
         };
         if !may_go {
             self.violated(format!("{} is deleted while it is at work", group.name));
@@ -177,7 +176,7 @@ impl World {
     }
 
     /// A record goes only when it is not needed any more, or there are too many.
-    fn check_record_delete(&mut self, group: &Group, write: &Write) {
+    fn check_record_delete(&mut self, group: &Group, write: &Write, at: Millis) {
         let settings = &write.process.settings;
         let place = (group.subscription().to_owned(), group.number());
         if settings.processing.retry_backoff.is_zero() || self.waiting(&place.0, place.1).is_none() {
@@ -191,6 +190,12 @@ impl World {
                 && other.attempt() > group.attempt()
         };
         if self.groups.values().any(succeeds) {
+            return;
+        }
+        let given_up = matches!(group.life, Life::Failed { at: failed_at }
+            if at - failed_at >= at_least(settings.aci.provisioning_timeout));
+        if given_up {
+            self.ended.entry(place).and_modify(|(_, _, may_be_lost)| *may_be_lost = true);
             return;
         }
         // Records that were there since the pass began, and what may have been planned besides.
@@ -232,4 +237,9 @@ impl World {
         }
         Ok(Accepted::default())
     }
+}
+
+/// What a wait of this length comes to by clocks that differ.
+fn at_least(wait: Duration) -> Millis {
+    Millis::try_from(wait.as_millis()).unwrap_or(Millis::MAX) - MAX_SKEW
 }

@@ -85,7 +85,7 @@ impl<'a, G: ContainerGroups> Deleter<'a, G> {
 fn may_still_go(observed: &ContainerGroup, now: &ContainerGroup, because: Reason) -> bool {
     let same_phase = match (because, observed.phase(), now.phase()) {
         // A container that never started is not dated, but the tag that counts against it is.
-        (Reason::Stuck, _, phase) => {
+        (Reason::Stuck, Phase::Starting, phase) => {
             let tagged = |group: &ContainerGroup| group.tag(tag::WAITING_SINCE).map(str::to_owned);
             !matches!(phase, Phase::Running { .. }) && tagged(observed) == tagged(now)
         }
@@ -121,6 +121,20 @@ mod tests {
 
     use super::*;
     use crate::container_group::{Container, ContainerState};
+
+    #[test]
+    fn a_group_of_a_failed_provisioning_goes_only_while_that_is_what_it_is() {
+        let mut failed = ContainerGroup {
+            name: GroupName::parse("g").unwrap(),
+            tags: BTreeMap::new(),
+            provisioning_state: "Failed".to_owned(),
+            containers: Vec::new(),
+        };
+        let observed = failed.clone();
+        assert!(may_still_go(&observed, &failed, Reason::Stuck));
+        failed.provisioning_state = "Creating".to_owned();
+        assert!(!may_still_go(&observed, &failed, Reason::Stuck), "a new one of its name");
+    }
 
     #[test]
     fn how_a_group_ended_is_said_in_a_few_words() {

@@ -1,6 +1,7 @@
 //! Scenarios of what a process remembers: groups that had to go, and messages that are looked for.
 
 use super::*;
+use crate::container_group::ContainerState;
 
 /// A group of message 5 that has been tagged as waiting for half an hour and more.
 fn stuck(since: &str) -> ObservedGroup {
@@ -36,6 +37,37 @@ fn a_group_that_is_still_there_after_it_had_to_go_counts_once_and_another_of_its
     let another = pass(&again.memory, 7200, vec![stuck("2026-01-05T11:00:00Z")]);
     assert_eq!(reasons(&another), [("a-m5-1", Reason::Stuck)]);
     assert_eq!(remembered(&another), Some(2));
+}
+
+#[test]
+fn a_group_whose_provisioning_failed_records_its_attempt_no_longer_than_a_group_is_given_to_start() {
+    let failing = |number, attempts, containers: ContainerState| {
+        let mut observed = attempt("a", number, attempts, containers);
+        observed.group.provisioning_state = "Failed".into();
+        observed.group.tags.insert("ended_since".into(), "2026-01-05T10:00:00Z".into());
+        observed
+    };
+    // The last attempt at message 5 keeps no other waiting; Azure may go on with its group.
+    let parked = |seconds, containers| pass(&Memory::default(), seconds, vec![failing(5, 10, containers)]);
+    assert_eq!(reasons(&parked(1799, waiting())), []);
+    assert_eq!(reasons(&parked(1800, exited(1, 0))), [], "it has ended");
+    let gone = parked(1800, waiting());
+    assert_eq!(reasons(&gone), [("a-m5-10", Reason::Stuck)]);
+    let next = pass(&gone.memory, 1860, Vec::new());
+    assert_eq!(*skip(&next), Skip::Parked { attempts: 10, group: None });
+
+    let replaced = pass(&Memory::default(), 1800, vec![failing(5, 1, waiting())]);
+    assert_eq!(
+        (reasons(&replaced), attempts_created(&replaced)),
+        (vec![], vec![2]),
+        "it goes after its successor came"
+    );
+    let untagged = pass(&parked(0, waiting()).memory, 1800, {
+        let mut observed = failing(5, 10, waiting());
+        observed.group.tags.remove("ended_since");
+        vec![observed]
+    });
+    assert_eq!(reasons(&untagged), [], "what is remembered may be of another group");
 }
 
 #[test]
