@@ -30,8 +30,9 @@ const READ_ATTEMPTS: u32 = 3;
 /// Wait before a read is sent again; it doubles with each further time.
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
 
-/// The longest `Retry-After` that a read waits for. Past it, the pass is better off without the answer.
-const MAX_RETRY_PAUSE: Duration = Duration::from_secs(5);
+/// The longest `Retry-After` that a read waits for: Resource Manager asks for some 10 s when a large fleet has used up its
+/// reads, and without a read nothing is created or deleted. Past it, the pass is better off without the answer.
+const MAX_RETRY_PAUSE: Duration = Duration::from_secs(15);
 
 /// More pages than any list can have: a subscription holds at most 5,000 container groups in a region and a topic at
 /// most 2,000 subscriptions, in pages of at least 100.
@@ -136,7 +137,7 @@ impl Arm {
                     Call { method: method.clone(), url: url.clone(), headers: headers.clone(), body: body.clone() };
                 match self.http.send(call).await {
                     Ok(answer) if answer.status.is_success() => return Ok(answer),
-                    Ok(answer) => self.refused(&gate, &answer).await,
+                    Ok(answer) => self.refused(&gate, &answer),
                     Err(error) => (ArmError::Unavailable { reason: error.to_string() }, Some(Duration::ZERO)),
                 }
             };
@@ -150,7 +151,7 @@ impl Arm {
     }
 
     /// What a refusal means, and the least wait after which the same request may succeed, if it may at all.
-    async fn refused(&self, gate: &Gate, answer: &Answer) -> (ArmError, Option<Duration>) {
+    fn refused(&self, gate: &Gate, answer: &Answer) -> (ArmError, Option<Duration>) {
         let wait = retry_after(&answer.headers, self.clock.now());
         let error = arm_error::from_answer(answer, wait);
         if let ArmError::Throttled { retry_after, .. } = error {
@@ -160,7 +161,7 @@ impl Arm {
         }
         let pause = match answer.status {
             StatusCode::UNAUTHORIZED => {
-                self.credential.forget().await;
+                self.credential.forget();
                 None
             }
             status if status == StatusCode::REQUEST_TIMEOUT || status.is_server_error() => {

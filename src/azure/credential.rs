@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::error::Error;
 use std::fmt;
 use std::iter;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -18,7 +18,6 @@ use azure_identity::{
 };
 use secrecy::{ExposeSecret, SecretString};
 use time::OffsetDateTime;
-use tokio::sync::Mutex;
 
 use super::http::Http;
 use crate::clock::Clock;
@@ -27,6 +26,9 @@ use crate::settings::{AzureSettings, Cloud};
 
 /// A token is replaced this long before it expires, as `azure_identity` does it: longer than any request takes.
 const REFRESH_BEFORE_EXPIRY: Duration = Duration::from_mins(5);
+
+/// A token is used for this long at least if no other can be had: until then a request that is sent now has arrived.
+const LEAST_VALIDITY: Duration = Duration::from_secs(30);
 
 /// Managed identity tokens live for a day and service principals' for an hour, but getting one needs the network: a
 /// try that has not come to an end by then is given up.
@@ -39,11 +41,18 @@ const TOKEN_RETRIES: u32 = 2;
 
 /// Gets tokens of Microsoft Entra for the scaler's identity, and keeps them until shortly before they expire.
 pub struct Credential {
-    source: Arc<dyn TokenCredential>,
+    make_source: MakeSource,
     kind: &'static str,
     clock: Clock,
-    // Held while a token is fetched, so that many requests at once fetch one token.
-    tokens: Mutex<HashMap<String, AccessToken>>,
+    kept: Mutex<Kept>,
+}
+
+type MakeSource = Box<dyn Fn() -> azure_core::Result<Arc<dyn TokenCredential>> + Send + Sync>;
+
+struct Kept {
+    source: Arc<dyn TokenCredential>,
+    /// By scope. Each is locked while it is fetched, so that many requests at once fetch one token.
+    tokens: HashMap<String, Arc<tokio::sync::Mutex<Option<AccessToken>>>>,
 }
 
 /// A bearer token.
@@ -80,46 +89,78 @@ impl Credential {
         let set = |name: &str| variable(name).filter(|value| !value.is_empty());
         let client_id = settings.client_id.clone();
         let options = options(http, settings.cloud);
-        let (kind, source) = if set("IDENTITY_ENDPOINT").is_some() {
-            ("the managed identity", managed_identity(client_id, options))
+        let (kind, make_source): (_, MakeSource) = if set("IDENTITY_ENDPOINT").is_some() {
+            ("the managed identity", Box::new(move || managed_identity(client_id.clone(), options.clone())))
         } else if let (Some(tenant), Some(client), Some(secret)) =
-            (set("AZURE_TENANT_ID"), client_id.clone(), set("AZURE_CLIENT_SECRET"))
+            (set("AZURE_TENANT_ID"), client_id.clone(), set("AZURE_CLIENT_SECRET").map(SecretString::from))
         {
-            ("the service principal", service_principal(&tenant, client, secret, options))
+            let make = move || service_principal(&tenant, client.clone(), &secret, options.clone());
+            ("the service principal", Box::new(make))
         } else if let Some(token_file) = set("AZURE_FEDERATED_TOKEN_FILE") {
-            ("workload identity", workload_identity(set("AZURE_TENANT_ID"), client_id, token_file, options))
+            let tenant = set("AZURE_TENANT_ID");
+            let make =
+                move || workload_identity(tenant.clone(), client_id.clone(), token_file.clone(), options.clone());
+            ("workload identity", Box::new(make))
         } else {
-            ("developer tools", DeveloperToolsCredential::new(None).map(|found| found as Arc<dyn TokenCredential>))
+            ("developer tools", Box::new(|| Ok(DeveloperToolsCredential::new(None)?)))
         };
-        let source = source.map_err(|error| CredentialError {
+        Self::new(kind, make_source, clock)
+    }
+
+    fn new(kind: &'static str, make_source: MakeSource, clock: Clock) -> Result<Self, CredentialError> {
+        let failed = |error: azure_core::Error| CredentialError {
             scope: "any scope".to_owned(),
             kind,
             reason: error.to_string(),
-        })?;
-        Ok(Self { source, kind, clock, tokens: Mutex::default() })
+        };
+        let kept = Kept { source: make_source().map_err(failed)?, tokens: HashMap::new() };
+        Ok(Self { make_source, kind, clock, kept: Mutex::new(kept) })
     }
 
     /// A token for a scope such as `https://servicebus.azure.net/.default`.
     pub async fn token(&self, scope: &str) -> Result<AccessToken, CredentialError> {
-        let mut tokens = self.tokens.lock().await;
-        if let Some(token) = tokens.get(scope)
-            && token.expires_at > self.clock.now() + REFRESH_BEFORE_EXPIRY
-        {
-            return Ok(token.clone());
+        let (source, token) = {
+            let mut kept = self.kept();
+            (kept.source.clone(), kept.tokens.entry(scope.to_owned()).or_default().clone())
+        };
+        let mut token = token.lock().await;
+        let valid_for = |time: Duration| token.clone().filter(|token| token.expires_at > self.clock.now() + time);
+        if let Some(token) = valid_for(REFRESH_BEFORE_EXPIRY) {
+            return Ok(token);
         }
+        match (self.fetch(source.as_ref(), scope).await, valid_for(LEAST_VALIDITY)) {
+            (Ok(fetched), _) => Ok(token.insert(fetched).clone()),
+            (Err(error), Some(token)) => {
+                tracing::warn!(%error, "the token there is goes on being used");
+                Ok(token)
+            }
+            (Err(error), None) => Err(error),
+        }
+    }
+
+    async fn fetch(&self, source: &dyn TokenCredential, scope: &str) -> Result<AccessToken, CredentialError> {
         let failed = |reason: String| CredentialError { scope: scope.to_owned(), kind: self.kind, reason };
-        let fetched = tokio::time::timeout(TOKEN_TIMEOUT, self.source.get_token(&[scope], None))
+        let fetched = tokio::time::timeout(TOKEN_TIMEOUT, source.get_token(&[scope], None))
             .await
             .map_err(|_| failed(format!("no answer within {} s", TOKEN_TIMEOUT.as_secs())))?
             .map_err(|error| failed(reason(&error)))?;
-        let token = AccessToken { secret: fetched.token.secret().into(), expires_at: fetched.expires_on };
-        tokens.insert(scope.to_owned(), token.clone());
-        Ok(token)
+        Ok(AccessToken { secret: fetched.token.secret().into(), expires_at: fetched.expires_on })
     }
 
-    /// Forgets all tokens, so that the next request gets a new one: a service has refused one.
-    pub async fn forget(&self) {
-        self.tokens.lock().await.clear();
+    /// Forgets all tokens, so that the next request gets a new one: a service has refused one. The source keeps tokens
+    /// too, so there has to be a new one.
+    pub fn forget(&self) {
+        let source = (self.make_source)();
+        let mut kept = self.kept();
+        kept.tokens.clear();
+        match source {
+            Ok(source) => kept.source = source,
+            Err(error) => tracing::warn!(%error, "{} could not be set up anew", self.kind),
+        }
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -164,11 +205,11 @@ fn managed_identity(
 fn service_principal(
     tenant: &str,
     client: String,
-    secret: String,
+    secret: &SecretString,
     client_options: ClientOptions,
 ) -> azure_core::Result<Arc<dyn TokenCredential>> {
     let options = ClientSecretCredentialOptions { client_options };
-    Ok(ClientSecretCredential::new(tenant, client, secret.into(), Some(options))?)
+    Ok(ClientSecretCredential::new(tenant, client, secret.expose_secret().to_owned().into(), Some(options))?)
 }
 
 /// Without options it would set up an HTTP client of `azure_core`'s own, which is not compiled in, and panic.
@@ -196,7 +237,7 @@ impl azure_core_legacy::auth::TokenCredential for Credential {
     }
 
     async fn clear_cache(&self) -> azure_core_legacy::Result<()> {
-        self.forget().await;
+        self.forget();
         Ok(())
     }
 }
@@ -216,10 +257,12 @@ impl From<ArmError> for azure_core_legacy::Error {
 #[cfg(test)]
 mod tests {
     use std::net::TcpListener;
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
     use azure_core::cloud::CustomConfiguration;
 
     use super::*;
+    use crate::test_support::NOW;
 
     const TENANT: &str = "00000000-0000-0000-0000-000000000001";
     const CLIENT: &str = "00000000-0000-0000-0000-000000000002";
@@ -250,7 +293,7 @@ mod tests {
         ] {
             let credential = chosen_in(cloud, &variables).unwrap();
             assert_eq!(credential.kind, "the service principal");
-            let source = format!("{:?}", credential.source);
+            let source = format!("{:?}", credential.kept().source);
             assert!(source.contains(CLIENT) && source.contains(authority), "{cloud:?}: {source}");
         }
     }
@@ -276,11 +319,68 @@ mod tests {
         cloud.authority_host = format!("https://127.0.0.1:{port}");
         let client_options =
             ClientOptions { cloud: Some(Arc::new(cloud.into())), ..options(&Http::new(), Cloud::Public) };
-        let options = ClientSecretCredentialOptions { client_options };
-        let source = ClientSecretCredential::new(TENANT, CLIENT.to_owned(), "secret".into(), Some(options)).unwrap();
-        let credential =
-            Credential { source, kind: "the service principal", clock: Clock::system(), tokens: Mutex::default() };
+        let make =
+            move || service_principal(TENANT, CLIENT.to_owned(), &SecretString::from("secret"), client_options.clone());
+        let credential = Credential::new("the service principal", Box::new(make), Clock::system()).unwrap();
         let error = credential.token("https://servicebus.azure.net/.default").await.unwrap_err();
         assert!(error.reason.contains("refused"), "{error}");
+    }
+
+    /// A source that keeps its token, as those of `azure_identity` do, until it is told to fail.
+    #[derive(Debug)]
+    struct Source {
+        token: String,
+        expires_at: OffsetDateTime,
+        fails: Arc<AtomicBool>,
+    }
+
+    #[async_trait]
+    impl TokenCredential for Source {
+        async fn get_token(
+            &self,
+            _: &[&str],
+            _: Option<azure_core::credentials::TokenRequestOptions<'_>>,
+        ) -> azure_core::Result<azure_core::credentials::AccessToken> {
+            if self.fails.load(Relaxed) {
+                return Err(azure_core::Error::with_message(azure_core::error::ErrorKind::Other, "out of order"));
+            }
+            Ok(azure_core::credentials::AccessToken::new(self.token.clone(), self.expires_at))
+        }
+    }
+
+    /// A credential whose sources give the tokens `token 1`, `token 2`, … that expire so long from now.
+    fn with_sources(expires_in: Duration) -> (Credential, Arc<AtomicBool>) {
+        let (number, fails) = (AtomicUsize::new(0), Arc::<AtomicBool>::default());
+        let make = {
+            let fails = fails.clone();
+            move || {
+                let token = format!("token {}", number.fetch_add(1, Relaxed) + 1);
+                Ok(Arc::new(Source { token, expires_at: NOW + expires_in, fails: fails.clone() }) as _)
+            }
+        };
+        (Credential::new("a test", Box::new(make), Clock::from_fn(|| NOW)).unwrap(), fails)
+    }
+
+    async fn token(credential: &Credential) -> Result<String, CredentialError> {
+        Ok(credential.token("scope").await?.secret.expose_secret().to_owned())
+    }
+
+    #[tokio::test]
+    async fn after_a_service_has_refused_a_token_there_is_another() {
+        let (credential, _) = with_sources(Duration::from_hours(1));
+        assert_eq!(token(&credential).await.unwrap(), "token 1");
+        assert_eq!(token(&credential).await.unwrap(), "token 1");
+        credential.forget();
+        assert_eq!(token(&credential).await.unwrap(), "token 2");
+    }
+
+    #[tokio::test]
+    async fn a_token_is_used_while_it_is_valid_if_no_other_can_be_had() {
+        for (seconds, is_used) in [(299, true), (31, true), (30, false)] {
+            let (credential, fails) = with_sources(Duration::from_secs(seconds));
+            token(&credential).await.unwrap();
+            fails.store(true, Relaxed);
+            assert_eq!(token(&credential).await.is_ok(), is_used, "{seconds} s");
+        }
     }
 }
