@@ -1,6 +1,7 @@
 //! One pooled HTTP client under both generations of `azure_core`.
 //!
-//! It follows no redirects, retries nothing and never waits for ever.
+//! It follows no redirects, retries nothing and never waits for ever. Proxies that the environment names (`HTTPS_PROXY`)
+//! are used for https only: what is asked over plain http is on this machine or next to it, and its secrets stay there.
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
@@ -29,7 +30,13 @@ const MAX_BODY_BYTES: usize = 64 << 20;
 
 /// The client, made when it is first needed. Clones share its pool of connections.
 #[derive(Clone, Debug, Default)]
-pub struct Http(Arc<OnceLock<reqwest::Client>>);
+pub struct Http(Arc<Clients>);
+
+#[derive(Debug, Default)]
+struct Clients {
+    https: OnceLock<reqwest::Client>,
+    plain: OnceLock<reqwest::Client>,
+}
 
 /// A request to send.
 pub(crate) struct Call {
@@ -59,7 +66,7 @@ impl Http {
 
     pub(crate) async fn send(&self, call: Call) -> Result<Answer, NoAnswer> {
         let Call { method, url, headers, body } = call;
-        let mut response = self.client()?.request(method, url).headers(headers).body(body).send().await?;
+        let mut response = self.client(&url)?.request(method, url).headers(headers).body(body).send().await?;
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await? {
             if body.len() + chunk.len() > MAX_BODY_BYTES {
@@ -70,19 +77,23 @@ impl Http {
         Ok(Answer { status: response.status(), headers: response.headers().clone(), body })
     }
 
-    fn client(&self) -> Result<&reqwest::Client, NoAnswer> {
-        if let Some(client) = self.0.get() {
+    fn client(&self, url: &Url) -> Result<&reqwest::Client, NoAnswer> {
+        let is_plain = url.scheme() == "http";
+        let client = if is_plain { &self.0.plain } else { &self.0.https };
+        if let Some(client) = client.get() {
             return Ok(client);
         }
         let tls = tls::client_config().map_err(|error| NoAnswer(format!("TLS cannot be set up: {error}")))?;
-        let client = reqwest::Client::builder()
+        let builder = reqwest::Client::builder();
+        let builder = if is_plain { builder.no_proxy() } else { builder };
+        let made = builder
             .tls_backend_preconfigured(ClientConfig::clone(&tls))
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(REQUEST_TIMEOUT)
             .redirect(reqwest::redirect::Policy::none())
             .tcp_nodelay(true)
             .build()?;
-        Ok(self.0.get_or_init(|| client))
+        Ok(client.get_or_init(|| made))
     }
 }
 

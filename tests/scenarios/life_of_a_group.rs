@@ -104,6 +104,17 @@ async fn a_finished_group_is_deleted_after_its_log_was_read_and_logged() {
 }
 
 #[tokio::test]
+async fn a_proxy_of_the_environment_is_not_for_what_is_on_this_machine() {
+    let mut world = World::new(&["a"]).await;
+    for name in ["HTTP_PROXY", "http_proxy", "ALL_PROXY"] {
+        // Nobody is there.
+        world.set(name, "http://127.0.0.1:1");
+    }
+    world.send("a", messages("m", 1));
+    assert_eq!(world.pass().await.messages(), counts([("created", 1)]));
+}
+
+#[tokio::test]
 async fn finished_groups_hold_no_slot_and_go_even_when_the_cap_is_full() {
     let mut world = World::new(&["a"]).await;
     world.set("ACI_MAX_INSTANCES", "2");
