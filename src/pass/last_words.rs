@@ -1,7 +1,7 @@
 //! The last log lines of a group that is about to go.
 //!
 //! A group is let go if and only if its last lines have been logged, or it has none, or fetching them has failed in
-//! [`MAX_FAILED_PASSES`] passes and the loss has been logged. Lines are logged once, however long the group then stays.
+//! [`MAX_FAILED_PASSES`] passes, those not counted in which Azure wanted a break, and the loss has been logged. Lines are logged once, however long the group then stays.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -69,6 +69,8 @@ impl LastWords {
         }
         let captured = match failure {
             None => Captured::Logged { lines },
+            // Nothing of it says that the log cannot be read.
+            Some(error @ ArmError::Throttled { .. }) => return Captured::NotYet(error),
             Some(error) => {
                 let failed = 1 + self.failed_passes(&group.name, phase);
                 if failed < MAX_FAILED_PASSES && may_pass(&error) {

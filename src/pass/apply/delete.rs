@@ -41,6 +41,7 @@ impl<'a, G: ContainerGroups> Deleter<'a, G> {
         let deleted = match self.applier.last_words.capture(self.applier.groups, group).await {
             Captured::Logged { lines } => GroupOutcome::Deleted { because, log_lines: lines },
             Captured::Lost(error) => GroupOutcome::DeletedWithoutLogs { because, reason: error.to_string() },
+            Captured::NotYet(error @ ArmError::Throttled { .. }) => return self.throttled(group, &error),
             Captured::NotYet(error) => {
                 tracing::warn!(group = %group.name, %error, "a container group stays until its log can be read");
                 return GroupOutcome::WaitingLogs { reason: error.to_string() };
@@ -49,6 +50,7 @@ impl<'a, G: ContainerGroups> Deleter<'a, G> {
         match self.applier.groups.get(&group.name).await {
             Ok(Some(now)) if may_still_go(group, &now, because) => {}
             Ok(_) => return GroupOutcome::Changed,
+            Err(error @ ArmError::Throttled { .. }) => return self.throttled(group, &error),
             Err(error) => return failed(group, &error),
         }
         if let Some(reason) = self.stopped() {
@@ -66,14 +68,16 @@ impl<'a, G: ContainerGroups> Deleter<'a, G> {
                 );
                 deleted
             }
-            Err(error @ ArmError::Throttled { .. }) => {
-                tracing::warn!(group = %group.name, %error, "no further container group is deleted in this pass");
-                let reason = error.to_string();
-                self.stopped.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(reason.clone());
-                GroupOutcome::WaitingQuota { reason }
-            }
+            Err(error @ ArmError::Throttled { .. }) => self.throttled(group, &error),
             Err(error) => failed(group, &error),
         }
+    }
+
+    fn throttled(&self, group: &ContainerGroup, error: &ArmError) -> GroupOutcome {
+        tracing::warn!(group = %group.name, %error, "no further container group is deleted in this pass");
+        let reason = error.to_string();
+        self.stopped.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(reason.clone());
+        GroupOutcome::WaitingQuota { reason }
     }
 
     fn stopped(&self) -> Option<String> {

@@ -81,6 +81,22 @@ async fn when_azure_wants_a_break_deleting_stops_and_no_log_is_read_twice() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn while_azure_wants_a_break_from_reads_no_log_is_lost_and_no_other_group_is_tried() {
+    let one_worker = |settings: &mut Settings| settings.processing.max_workers = NonZeroUsize::MIN;
+    let (scaler, calls) = scaler([("a", Vec::new())], one_worker);
+    scaler.services.groups.put_ended("done-1");
+    scaler.services.groups.put_ended("done-2");
+    let throttled = ArmError::Throttled { code: "TooManyRequests".into(), retry_after: Duration::from_mins(1) };
+    *scaler.services.groups.log_error.lock().unwrap() = Some(throttled);
+    for _ in 0..5 {
+        assert_eq!(pass(&scaler).await.group_counts, BTreeMap::from([("waiting_quota", 2)]));
+        assert_eq!(only(&calls, &["logs", "delete"]), ["logs done-1 worker 20"]);
+    }
+    *scaler.services.groups.log_error.lock().unwrap() = None;
+    assert_eq!(pass(&scaler).await.group_counts, BTreeMap::from([("deleted", 2)]));
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_identity_that_is_refused_is_not_tried_again_and_again() {
     let one_worker = |settings: &mut Settings| settings.processing.max_workers = NonZeroUsize::MIN;
     let (scaler, calls) = scaler([("a", messages(1..=9))], one_worker);
