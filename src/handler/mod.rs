@@ -10,8 +10,8 @@
 
 mod invocation;
 mod pass;
+mod passes;
 mod port;
-mod scaler;
 mod signal;
 
 use std::fmt;
@@ -35,8 +35,8 @@ use tokio::sync::oneshot;
 use tokio::time::sleep;
 use tracing::{Instrument, debug, error, info, warn};
 
+pub use self::passes::{InvocationFailure, PassSummary, Passes};
 pub use self::port::{PortError, port};
-pub use self::scaler::{PassFailure, PassSummary, Scaler};
 pub use self::signal::{Signal, Signals};
 
 use self::invocation::Invocation;
@@ -53,9 +53,9 @@ pub const SHUTDOWN_LIMIT: Duration = Duration::from_secs(5);
 /// Serves the host until `shutdown` is ready, then ends the pass in hand within [`SHUTDOWN_LIMIT`] and returns what
 /// `shutdown` gave.
 ///
-/// A pass is told to end after `pass_deadline`, which has to leave the host's `functionTimeout` a margin of a minute: a pass
-/// that ignores its deadline is cut off half a minute later.
-pub async fn serve<S: Scaler, T>(
+/// A pass is told to end after `pass_deadline`, which has to be 40 s or more before the host's `functionTimeout`: a pass that
+/// ignores its deadline is cut off half a minute later.
+pub async fn serve<S: Passes, T>(
     listener: TcpListener,
     scaler: S,
     pass_deadline: Duration,
@@ -88,14 +88,14 @@ pub async fn serve<S: Scaler, T>(
     }
 }
 
-fn router<S: Scaler>(conductor: Arc<Conductor<S>>) -> axum::Router {
+fn router<S: Passes>(conductor: Arc<Conductor<S>>) -> axum::Router {
     axum::Router::new()
         .route("/", get(|| async { "aci-scaler" }))
         .route(&format!("/{FUNCTION_NAME}"), post(invoke))
         .with_state(conductor)
 }
 
-async fn invoke<S: Scaler>(
+async fn invoke<S: Passes>(
     State(conductor): State<Arc<Conductor<S>>>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,

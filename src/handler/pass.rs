@@ -8,7 +8,7 @@ use tokio::sync::{Mutex, watch};
 use tokio::time::sleep;
 use tracing::error;
 
-use super::{PassSummary, Scaler};
+use super::{PassSummary, Passes};
 use crate::deadline::Deadline;
 use crate::error::chain;
 
@@ -17,11 +17,11 @@ const CLOSING_DEADLINE: Duration = Duration::from_secs(4);
 
 /// How long a pass may go on after its deadline before it is cut off.
 ///
-/// Ending takes a pass as long as its slowest call in flight, seconds. With the default deadline of 240 s this makes 270 s, before
-/// the host's 300 s, at which it would kill the process.
+/// A pass drops what it waits for at its deadline, so one that goes on for this long hangs. With the longest deadline, 260 s,
+/// this makes 290 s, before the host's 300 s, at which it would kill the process.
 const OVERRUN: Duration = Duration::from_secs(30);
 
-/// Runs the passes of a [`Scaler`].
+/// Runs the [`Passes`] of a scaler.
 pub(super) struct Conductor<S> {
     scaler: S,
     pass_deadline: Duration,
@@ -41,7 +41,7 @@ pub(super) enum Outcome {
     Closing,
 }
 
-impl<S: Scaler> Conductor<S> {
+impl<S: Passes> Conductor<S> {
     pub(super) fn new(scaler: S, pass_deadline: Duration) -> Self {
         Self { scaler, pass_deadline, turn: Mutex::default(), closing: watch::Sender::new(false) }
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use aci_scaler::handler::PassFailure;
+use aci_scaler::handler::InvocationFailure;
 use local_azure::functions_host::Outcome;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
@@ -39,7 +39,7 @@ async fn a_success_is_an_object_of_the_three_members_with_a_length_and_a_type() 
 
 #[tokio::test]
 async fn a_failure_is_a_500_with_its_reason_and_its_causes() {
-    let pass = |_| async { Err(PassFailure::new(Outer(io::Error::other("the cable is out")))) };
+    let pass = |_| async { Err(InvocationFailure::new(Outer(io::Error::other("the cable is out")))) };
     let answer = serve(pass).await.exchange(REQUEST).await;
     assert!(answer.starts_with("HTTP/1.1 500 "), "{answer}");
     assert_eq!(body(&answer), json!({ "error": "the groups could not be listed: the cable is out" }));

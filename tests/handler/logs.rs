@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use aci_scaler::handler::PassFailure;
+use aci_scaler::handler::InvocationFailure;
 use aci_scaler::settings::LogFormat;
 use aci_scaler::telemetry;
 use local_azure::functions_host::variants::{tick, timer};
@@ -31,7 +31,7 @@ async fn every_line_carries_the_invocations_id_and_its_trace() {
         info!("one");
         let inner = async { warn!("two") };
         tokio::spawn(inner.in_current_span()).await.unwrap();
-        Err(PassFailure::new("three"))
+        Err(InvocationFailure::new("three"))
     })
     .await;
     let mut invocation = tick();

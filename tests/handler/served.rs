@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use aci_scaler::deadline::Deadline;
-use aci_scaler::handler::{self, PassFailure, PassSummary, Scaler};
+use aci_scaler::handler::{self, InvocationFailure, PassSummary, Passes};
 use local_azure::functions_host::variants::tick;
 use local_azure::functions_host::{HandlerClient, Outcome};
 use serde_json::json;
@@ -19,7 +19,7 @@ use tokio::task::JoinHandle;
 /// `PASS_DEADLINE_SECONDS` as it is if it is not set.
 pub const PASS_DEADLINE: Duration = Duration::from_mins(4);
 
-pub type PassResult = Result<PassSummary, PassFailure>;
+pub type PassResult = Result<PassSummary, InvocationFailure>;
 
 /// A handler that serves on a port of its own.
 pub struct Served {
@@ -34,7 +34,7 @@ pub struct Served {
 /// A scaler that does as it is told, and counts how often it is closed.
 struct FakeScaler<F>(F, Arc<AtomicUsize>);
 
-impl<F, P> Scaler for FakeScaler<F>
+impl<F, P> Passes for FakeScaler<F>
 where
     F: Fn(Deadline) -> P + Send + Sync + 'static,
     P: Future<Output = PassResult> + Send,
