@@ -34,7 +34,8 @@ pub struct AciSettings {
 }
 
 /// Most groups that a pass can look after: each active one costs it a GET, and Resource Manager grants a burst of 250
-/// reads and 25 a second after that, which is 6,250 in the default deadline of 240 s.
+/// reads and 25 a second after that, which is 6,250 in the default deadline of 240 s. As groups are created only in the
+/// first three quarters of a back-off, more than some 1,300 need a longer one than the default.
 const MAX_GROUPS: u32 = 5000;
 /// Most cores of one group, of any kind and in any region (Container Instances' limits).
 const MAX_CPU: u32 = 31;

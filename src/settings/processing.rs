@@ -12,7 +12,7 @@ use super::setting::{Accepts, Fallback, Setting};
 pub struct ProcessingSettings {
     /// Subscriptions that are not looked at, in lower case (their names have no case of their own).
     pub skip_subscriptions: BTreeSet<String>,
-    /// Most creations under way at once.
+    /// Most creates, and after them most deletes, under way at once.
     pub max_workers: NonZeroUsize,
     /// Most messages in a page.
     pub peek_page: NonZeroU32,
@@ -28,7 +28,7 @@ pub struct ProcessingSettings {
     pub orphan_grace: Duration,
     /// Whether passes only say what they would do.
     pub dry_run: bool,
-    /// When a pass stops starting new work.
+    /// When a pass gives up what it still waits for.
     pub pass_deadline: Duration,
 }
 
@@ -37,7 +37,7 @@ pub struct ProcessingSettings {
 const MAX_PARALLEL_CREATES: u32 = 64;
 /// Service Bus sends at most about 250 messages in a reply, whatever it is asked for.
 const MAX_PAGE: u32 = 250;
-/// A million messages are 4,000 replies of 250, which one after the other barely fit a pass at 50 ms each.
+/// A million messages are 4,000 replies of 250, several times as many as there is time for: whatever is above is a slip.
 const MAX_DEPTH: u32 = 1_000_000;
 /// The wait never grows beyond 30 minutes, so it cannot begin above that.
 const MAX_BACKOFF_SECONDS: u32 = 30 * 60;
@@ -47,9 +47,9 @@ const MAX_ATTEMPTS_LIMIT: u32 = 999;
 const MAX_GRACE_MINUTES: u32 = 24 * 60;
 /// Less than 10 s is too short to list and peek once.
 const MIN_DEADLINE_SECONDS: u32 = 10;
-/// The host kills an invocation after 5 minutes (`functionTimeout` in host.json). Whoever sets more than this leaves a
-/// pass less than 10 s to end what it has in hand and to answer.
-const MAX_DEADLINE_SECONDS: u32 = 290;
+/// The host kills an invocation after 300 s (`functionTimeout` in host.json). A pass that ignores its deadline is cut off
+/// half a minute later, which has to come first.
+const MAX_DEADLINE_SECONDS: u32 = 260;
 
 const SKIP_SUBSCRIPTIONS: Setting = Setting {
     name: "SKIP_SUBSCRIPTIONS",
@@ -61,7 +61,7 @@ const SKIP_SUBSCRIPTIONS: Setting = Setting {
 
 const MAX_WORKERS: Setting = Setting {
     name: "PROVISIONING_MAX_WORKERS",
-    doc: "The most creations under way at once.",
+    doc: "The most creates under way at once, and after them the most deletes.",
     accepts: Accepts::Whole(1..=MAX_PARALLEL_CREATES),
     fallback: Fallback::Default("4"),
     secret: false,
@@ -77,7 +77,8 @@ const PEEK_MAX: Setting = Setting {
 
 const PEEK_DEPTH: Setting = Setting {
     name: "PROVISIONING_PEEK_DEPTH",
-    doc: "The most messages that are looked at in one subscription and pass.",
+    doc: "The most messages that are looked at in one subscription and pass. At 50 ms for 250 of them, 150,000 are as many \
+          as can be read in the 30 s that a subscription gets; one that takes longer counts as not read to its end.",
     accepts: Accepts::Whole(1..=MAX_DEPTH),
     fallback: Fallback::Default("10000"),
     secret: false,
@@ -86,7 +87,8 @@ const PEEK_DEPTH: Setting = Setting {
 const RETRY_BACKOFF: Setting = Setting {
     name: "PROVISIONING_RETRY_BACKOFF_SECONDS",
     doc: "The wait before a message's second attempt; it doubles with each further one, up to 30 minutes. With 0 there is \
-          none.",
+          none, and attempts are not counted. Unless it is 0, a pass creates groups in the first three quarters of it only, \
+          reading included: with less than 30, few or none.",
     accepts: Accepts::Whole(0..=MAX_BACKOFF_SECONDS),
     fallback: Fallback::Default("60"),
     secret: false,
@@ -102,7 +104,8 @@ const MAX_ATTEMPTS: Setting = Setting {
 
 const DELETE_ORPHANS: Setting = Setting {
     name: "PROVISIONING_DELETE_ORPHANS",
-    doc: "Whether running groups are deleted whose message is gone. A worker that has taken another message goes too, so only where each takes its own.",
+    doc: "Whether running groups are deleted whose message is gone. Only for workers that take no other message than the \
+          one that their group was made for: one that has taken another is deleted at its work.",
     accepts: Accepts::Flag,
     fallback: Fallback::Default("false"),
     secret: false,
@@ -126,7 +129,7 @@ const DRY_RUN: Setting = Setting {
 
 const PASS_DEADLINE: Setting = Setting {
     name: "PASS_DEADLINE_SECONDS",
-    doc: "How long a pass starts new work.",
+    doc: "When a pass ends. Creating ends earlier: a quarter of the time that is left after reading is for deletes.",
     accepts: Accepts::Whole(MIN_DEADLINE_SECONDS..=MAX_DEADLINE_SECONDS),
     fallback: Fallback::Default("240"),
     secret: false,

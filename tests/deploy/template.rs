@@ -111,7 +111,10 @@ fn parameters_mirror_the_settings() {
         }
         let default = parameter.get("defaultValue").map(text);
         match setting.fallback {
-            Fallback::Default(value) => assert_eq!(default.as_deref(), Some(value), "{name}"),
+            Fallback::Default(value) => {
+                assert_eq!(default.as_deref(), Some(value), "{name}");
+                assert_eq!(parameter["metadata"]["description"], setting.doc.replace('`', ""), "{name}");
+            }
             // The resource group knows the region.
             Fallback::Required if name == "ACI_LOCATION" || name == "AZURE_RESOURCE_GROUP" => {
                 assert!(default.is_some_and(|value| value.starts_with("[resourceGroup().")), "{name}");
