@@ -54,7 +54,7 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Say of each service whether the scaler can use it
+    /// Say of each service whether the scaler can read it
     Check,
 }
 
@@ -151,6 +151,7 @@ async fn serve(settings: &Settings, environment: &ProcessEnvironment) -> ExitCod
         let clock = Clock::system();
         let services = azure::services(settings, environment, &clock)?;
         let scaler = Scaler::new(services, settings, clock);
+        tracing::info!(version = env!("CARGO_PKG_VERSION"), port, "the scaler serves the Functions host");
         let deadline = scaler.pass_deadline();
         Ok::<_, Box<dyn std::error::Error>>(handler::serve(listener, scaler, deadline, signals.received()).await?)
     };

@@ -55,18 +55,12 @@ impl fmt::Display for MessageId {
 }
 
 /// A message as the scaler names it: its subscription and its id there.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MessageKey {
     /// The subscription's name.
     pub subscription: String,
     /// The message's id.
     pub message_id: MessageId,
-}
-
-impl fmt::Display for MessageKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.subscription, self.message_id)
-    }
 }
 
 /// A file's size in MiB, finite and not negative, as the message's `file_size_mb` gave it.

@@ -24,7 +24,7 @@ cargo install --quiet --locked --root target/tools/cargo cargo-cyclonedx --versi
 PATH=$PWD/target/tools/cargo/bin:$PATH cargo cyclonedx --quiet --format json --spec-version 1.5 --target "$target" \
   --override-filename sbom
 mv sbom.json "$folder/$name.cdx.json"
-rm -f tests/local-azure/sbom.json
+rm -f tests/*/sbom.json
 
 cd "$folder"
 sha256sum "$name"* >SHA256SUMS

@@ -29,7 +29,8 @@ const GROUP_READ_TIMEOUT: Duration = Duration::from_secs(10);
 /// that come after, so each pass begins with others.
 const GROUP_READS_SAVED_UP: usize = 250;
 
-/// The most that one subscription's peeks get of a pass. It is 40 pages of 750 ms, so reached only by one that is stuck.
+/// The most that one subscription's peeks get of a pass. It is 40 pages of 750 ms, the default depth, so reached
+/// only by one that is stuck, or by a depth of many times that.
 const SUBSCRIPTION_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The part of a short pass that one subscription gets at the most, so that one that is stuck leaves time for the others'

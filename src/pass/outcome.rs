@@ -125,11 +125,11 @@ pub enum GroupOutcome {
         /// Why.
         reason: String,
     },
-    /// It is finished, and stays because an operator wants it to.
+    /// It is finished, or would go for another reason, and stays because an operator wants it to.
     Kept,
-    /// It is finished, and stays because its subscription could not be read.
+    /// It is finished, or would go for another reason, and stays because its subscription could not be read.
     SubscriptionUnread,
-    /// It is finished, and stays because the read did not come to its message.
+    /// It is finished, and stays because the read did not come to its message, or its subscription is skipped.
     MessageUnknown,
     /// It is finished with its message still there, and stays as the record of the attempt.
     Record {

@@ -216,16 +216,16 @@ impl Report {
         kind: &'static str,
         sentence: impl Fn(&MessageRef, &MessageOutcome) -> Option<String>,
     ) -> Vec<String> {
-        /// Enough to see what is wrong; `plan --json` has the rest.
+        /// Enough to see what is wrong.
         const MAX_EXAMPLES: usize = 5;
         let sentences = self.messages.iter().filter_map(|report| sentence(&report.message, &report.outcome));
         let mut lines: Vec<_> = sentences.take(MAX_EXAMPLES).collect();
         let count = self.message_counts.get(kind).copied().unwrap_or_default();
         if count > MAX_EXAMPLES {
-            lines.push(format!(
-                "{} more messages are {kind}; `aci-scaler plan --json` lists them.",
-                count - MAX_EXAMPLES
-            ));
+            // A plan does not know what Azure has refused.
+            let where_else =
+                if ["invalid", "parked"].contains(&kind) { "; `aci-scaler plan --json` lists them" } else { "" };
+            lines.push(format!("{} more messages are {kind}{where_else}.", count - MAX_EXAMPLES));
         }
         lines
     }

@@ -2,8 +2,8 @@
 //! and so its name, comes from the groups alone, or two processes would name one message's group differently.
 //!
 //! Nothing that has to survive the process is only here: the groups themselves are the record. What is lost with it
-//! is how long a condition has lasted that no tag says yet, and the counts of groups that had to go before their
-//! message was settled; `docs/guarantees.md` says what that may cost.
+//! is how long a condition has lasted that no tag says yet, the counts of groups that had to go before their message was
+//! settled, and which groups Azure has refused; `docs/guarantees.md` says what that may cost.
 
 use std::collections::{BTreeMap, HashMap};
 

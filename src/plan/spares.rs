@@ -5,8 +5,9 @@
 //! one, or was made in vain. Where a subscription has as many spares as messages without a group, one more group would
 //! find nothing to do.
 //!
-//! * A group is a spare if and only if it is active, could be read, has not run for [`COUNTED_FOR`], its message is
-//!   known to be gone, and no other message of that id waits.
+//! * A group is a spare if and only if it is active, could be read, says in its tags for what size of file it was made,
+//!   is known to have run for less than [`COUNTED_FOR`] if it runs, its message is known to be gone, and no other
+//!   message of that id waits.
 //! * Each spare stands for one message: the oldest that has no active group and needs no more memory than the spare
 //!   has, as far as its tag tells. Messages that get no group for another reason count too: workers take them all the
 //!   same.

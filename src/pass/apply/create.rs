@@ -100,6 +100,7 @@ impl<'a, G: ContainerGroups> Creator<'a, G> {
 
     fn failed(&self, message: &MessageRef, spec: GroupSpec, error: &ArmError) -> MessageOutcome {
         let reason = error.to_string();
+        let (subscription, message_id) = (&spec.subscription, spec.tags.get(tag::MESSAGE_ID));
         match error {
             ArmError::Throttled { .. } | ArmError::NoCapacity { .. } => {
                 tracing::warn!(group = %spec.name, %error, "no further container group is created in this pass");
@@ -118,12 +119,12 @@ impl<'a, G: ContainerGroups> Creator<'a, G> {
                 MessageOutcome::WaitingQuota { reason }
             }
             ArmError::Unauthorized { .. } => {
-                tracing::error!(group = %spec.name, %error, "no container group can be created");
+                tracing::error!(group = %spec.name, subscription, message_id, %error, "no container group can be created");
                 self.stop(Stop::Refused(reason.clone()));
                 MessageOutcome::Failed { group: spec.name, reason }
             }
             _ => {
-                tracing::error!(group = %spec.name, %error, "a container group was not created");
+                tracing::error!(group = %spec.name, subscription, message_id, %error, "a container group was not created");
                 if matches!(error, ArmError::Rejected { .. }) {
                     self.refused.lock().unwrap_or_else(PoisonError::into_inner).push(message.clone());
                 }

@@ -101,7 +101,7 @@ pub fn tell_how_to_use(azure: &LocalAzure, tell: impl Fn(&str)) {
         }
     }
     tell("\nIn a second terminal:\n");
-    tell("  cargo run -- check   says whether the scaler can use each service");
+    tell("  cargo run -- check   says whether the scaler can read each service");
     tell("  cargo run -- plan    says what a pass would do");
     tell("  cargo run -- once    makes a pass");
     tell("  func start           makes one every minute, with the Core Tools");
