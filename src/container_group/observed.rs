@@ -73,18 +73,20 @@ impl ContainerGroup {
         self.tag(tag::ATTEMPT).and_then(|attempt| attempt.parse().ok()).unwrap_or(1).max(1)
     }
 
-    /// Terminal when the provisioning has failed or every container is `Terminated` or `Failed`; active otherwise,
-    /// states that are unknown or could not be read included.
+    /// Terminal when every container is `Terminated` or `Failed`, or the provisioning has failed and no container runs all
+    /// the same; active otherwise, states that are unknown or could not be read included.
     pub fn liveness(&self) -> Liveness {
-        if self.all_have_ended() || self.provisioning_has_failed() { Liveness::Terminal } else { Liveness::Active }
+        let given_up =
+            self.provisioning_has_failed() && !self.containers.iter().any(|container| container.is("Running"));
+        if given_up || self.all_have_ended() { Liveness::Terminal } else { Liveness::Active }
     }
 
-    /// Whether its provisioning has failed before its containers ended. Azure may go on with such a group, and bill it,
-    /// until it is deleted.
+    /// Whether it is terminal because its provisioning has failed. Azure may go on with such a group, and bill it, until it
+    /// is deleted.
     ///
     /// Source: <https://learn.microsoft.com/azure/container-instances/container-state>.
     pub fn may_go_on(&self) -> bool {
-        self.provisioning_has_failed() && !self.all_have_ended()
+        self.liveness() == Liveness::Terminal && !self.all_have_ended()
     }
 
     /// Whether a GET may show more of the group than the list did: its containers have been started.
@@ -97,10 +99,14 @@ impl ContainerGroup {
     }
 
     fn all_have_ended(&self) -> bool {
-        let ended = |container: &Container| {
-            let state = container.state.as_ref().map(|state| state.state.as_str());
-            state.is_some_and(|state| state.eq_ignore_ascii_case("Terminated") || state.eq_ignore_ascii_case("Failed"))
-        };
+        let ended = |container: &Container| container.is("Terminated") || container.is("Failed");
         !self.containers.is_empty() && self.containers.iter().all(ended)
+    }
+}
+
+impl Container {
+    /// Whether this is Azure's word for its state.
+    fn is(&self, word: &str) -> bool {
+        self.state.as_ref().is_some_and(|state| state.state.eq_ignore_ascii_case(word))
     }
 }

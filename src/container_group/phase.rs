@@ -42,8 +42,12 @@ impl ContainerGroup {
         if self.containers.is_empty() || self.containers.iter().any(not_started) {
             return Phase::Starting;
         }
-        let states = self.containers.iter().filter_map(|container| container.state.as_ref());
-        Phase::Running { since: states.filter_map(|state| state.started_at).max() }
+        Phase::Running { since: self.last_start() }
+    }
+
+    /// When the last of its containers to be started was, as far as Azure says.
+    pub fn last_start(&self) -> Option<OffsetDateTime> {
+        self.containers.iter().filter_map(|container| container.state.as_ref()?.started_at).max()
     }
 
     fn ending(&self) -> Ending {

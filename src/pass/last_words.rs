@@ -1,7 +1,8 @@
 //! The last log lines of a group that is about to go.
 //!
 //! A group is let go if and only if its last lines have been logged, or it has none, or fetching them has failed in
-//! [`MAX_FAILED_PASSES`] passes, those not counted in which Azure wanted a break, and the loss has been logged. Lines are logged once, however long the group then stays.
+//! [`MAX_FAILED_PASSES`] passes and the loss has been logged. Lines are logged once, however long the group then stays; a
+//! loss is one only if the group goes before another try succeeds.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -31,8 +32,8 @@ pub(super) struct LastWords {
 enum Progress {
     /// Fetching them has failed in this many passes.
     Failed(u32),
-    /// They have been seen to; the group is still there because it could not be deleted.
-    Done(Captured),
+    /// So many have been logged; the group is still there because it could not be deleted.
+    Logged(usize),
 }
 
 /// What has become of a group's last lines.
@@ -50,10 +51,10 @@ impl LastWords {
     /// Logs the last lines of each of a group's containers.
     pub(super) async fn capture<G: ContainerGroups>(&self, groups: &G, group: &ContainerGroup) -> Captured {
         let phase = group.phase();
-        if let Some((known, Progress::Done(captured))) = self.lock().get(&group.name)
+        if let Some((known, Progress::Logged(lines))) = self.lock().get(&group.name)
             && *known == phase
         {
-            return captured.clone();
+            return Captured::Logged { lines: *lines };
         }
         let mut lines = 0;
         let mut failure = None;
@@ -67,27 +68,22 @@ impl LastWords {
                 Err(error) => failure = Some(error),
             }
         }
-        let captured = match failure {
-            None => Captured::Logged { lines },
-            // Nothing of it says that the log cannot be read.
-            Some(error @ ArmError::Throttled { .. }) => return Captured::NotYet(error),
-            Some(error) => {
-                let failed = 1 + self.failed_passes(&group.name, phase);
-                if failed < MAX_FAILED_PASSES && may_pass(&error) {
-                    self.lock().insert(group.name.clone(), (phase, Progress::Failed(failed)));
-                    return Captured::NotYet(error);
-                }
-                tracing::error!(group = %group.name, %error, "the last log lines of a finished container group are lost");
-                Captured::Lost(error)
+        if let Some(error) = failure {
+            let failed = 1 + self.failed_passes(&group.name, phase);
+            self.lock().insert(group.name.clone(), (phase, Progress::Failed(failed)));
+            if failed < MAX_FAILED_PASSES && may_pass(&error) {
+                return Captured::NotYet(error);
             }
-        };
+            tracing::error!(group = %group.name, %error, "the last log lines of a finished container group are lost");
+            return Captured::Lost(error);
+        }
         // What runs may print more, and an end that is not dated may be another one at the next pass.
         if matches!(phase, Phase::Ended(Ending { at: Some(_), .. })) {
-            self.lock().insert(group.name.clone(), (phase, Progress::Done(captured.clone())));
+            self.lock().insert(group.name.clone(), (phase, Progress::Logged(lines)));
         } else {
             self.forget(&group.name);
         }
-        captured
+        Captured::Logged { lines }
     }
 
     /// Forgets a group that has gone.

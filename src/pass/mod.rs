@@ -128,6 +128,7 @@ impl<G: ContainerGroups, S: Subscriptions, M: Messages> Scaler<G, S, M> {
             for message in &done.refused {
                 self.memory().refuse(message, self.clock.now());
             }
+            self.memory().leave_to_tags(&done.marked);
             report.record(done);
         }
         report.finish(start.elapsed());

@@ -117,7 +117,7 @@ impl Report {
         self.record(Applied {
             messages: creates.chain(skips).collect(),
             groups: deletes.chain(keeps).collect(),
-            refused: Vec::new(),
+            ..Applied::default()
         });
     }
 

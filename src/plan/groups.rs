@@ -186,7 +186,7 @@ impl Judge<'_> {
     /// An end that Azure does not date must not be dated anew if the delete fails.
     fn date_end(&mut self, group: &ContainerGroup, entry: &Entry) {
         if let (Some(Mark::Ended), State::Ended { at, .. }) = (self.condition(group, entry), entry.state) {
-            self.memory.mark(group, Mark::Ended, at);
+            self.memory.mark(group, Mark::Ended, at, self.now);
         }
     }
 
@@ -201,7 +201,7 @@ impl Judge<'_> {
             return others.then(|| Marking { group: group.name.clone(), mark: None });
         };
         let seen_since = self.census.memory.since(mark, group, self.now);
-        self.memory.mark(group, mark, seen_since);
+        self.memory.mark(group, mark, seen_since, self.now);
         let tagged = mark.tagged(group, self.now);
         let worth_it = tagged.is_none() && self.now - seen_since >= mark.tagged_after();
         // An end may be dated by what is remembered; the others are about to count against the group.

@@ -117,16 +117,26 @@ impl Memory {
         Some(refusals.last.saturating_add(backoff(retry_backoff, refusals.number)))
     }
 
-    /// Remembers since when a group has been in a condition.
-    pub(super) fn mark(&mut self, group: &ContainerGroup, mark: Mark, since: OffsetDateTime) {
-        self.marks.insert((group.name.clone(), group.sequence_number()), (mark, since));
+    /// Remembers since when a group has been in a condition, if its tag does not say so. If it does, and is gone later,
+    /// that is another group of the same name.
+    pub(super) fn mark(&mut self, group: &ContainerGroup, mark: Mark, since: OffsetDateTime, now: OffsetDateTime) {
+        if mark.tagged(group, now).is_none() {
+            self.marks.insert((group.name.clone(), group.sequence_number()), (mark, since));
+        }
     }
 
-    /// Since when a group has been in this condition: as its tag says, as earlier passes saw, or since now.
+    /// Forgets what groups' own tags say from now on.
+    pub(crate) fn leave_to_tags(&mut self, marked: &[GroupName]) {
+        self.marks.retain(|(group, _), _| !marked.contains(group));
+    }
+
+    /// Since when a group has been in this condition: as its tag says, as earlier passes saw, or since now. What was seen
+    /// before a container of it started was another group of the same name, or another condition.
     pub(super) fn since(&self, mark: Mark, group: &ContainerGroup, now: OffsetDateTime) -> OffsetDateTime {
         let this = (group.name.clone(), group.sequence_number());
-        let remembered = || self.marks.get(&this).filter(|(of, _)| *of == mark).map(|(_, since)| *since);
-        mark.tagged(group, now).or_else(remembered).unwrap_or(now).min(now)
+        let is_of_it = |since: &OffsetDateTime| group.last_start().is_none_or(|start| start <= *since);
+        let remembered = || self.marks.get(&this).filter(|(of, since)| *of == mark && is_of_it(since));
+        mark.tagged(group, now).or_else(|| Some(remembered()?.1)).unwrap_or(now).min(now)
     }
 
     /// The attempts at messages of a subscription, named in lower case, by sequence number.

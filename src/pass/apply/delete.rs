@@ -88,15 +88,15 @@ impl<'a, G: ContainerGroups> Deleter<'a, G> {
 /// Whether a group is what it was when its end was decided.
 fn may_still_go(observed: &ContainerGroup, now: &ContainerGroup, because: Reason) -> bool {
     let same_phase = match (because, observed.phase(), now.phase()) {
-        // A container that never started is not dated, but the tag that counts against it is.
-        (Reason::Stuck, Phase::Starting, phase) => {
-            let tagged = |group: &ContainerGroup| group.tag(tag::WAITING_SINCE).map(str::to_owned);
-            !matches!(phase, Phase::Running { .. }) && tagged(observed) == tagged(now)
-        }
+        (Reason::Stuck, Phase::Starting, phase) => !matches!(phase, Phase::Running { .. }),
         (_, before, phase) => before == phase,
     };
+    // A container that never started is not dated, but the tag that counts against it is.
+    let tags =
+        |group: &ContainerGroup| [tag::WAITING_SINCE, tag::ENDED_SINCE].map(|key| group.tag(key).map(str::to_owned));
+    let same_tags = because != Reason::Stuck || tags(observed) == tags(now);
     let same_owner = now.tag(tag::MANAGED_BY) == observed.tag(tag::MANAGED_BY);
-    same_phase && same_owner && !now.is_kept() && now.sequence_number() == observed.sequence_number()
+    same_phase && same_tags && same_owner && !now.is_kept() && now.sequence_number() == observed.sequence_number()
 }
 
 fn failed(group: &ContainerGroup, error: &ArmError) -> GroupOutcome {
@@ -134,8 +134,12 @@ mod tests {
             provisioning_state: "Failed".to_owned(),
             containers: Vec::new(),
         };
+        failed.tags.insert(tag::ENDED_SINCE.to_owned(), "2026-01-05T10:00:00Z".to_owned());
         let observed = failed.clone();
         assert!(may_still_go(&observed, &failed, Reason::Stuck));
+        failed.tags.clear();
+        assert!(!may_still_go(&observed, &failed, Reason::Stuck), "another one that has failed");
+        failed.tags.clone_from(&observed.tags);
         failed.provisioning_state = "Creating".to_owned();
         assert!(!may_still_go(&observed, &failed, Reason::Stuck), "a new one of its name");
     }

@@ -5,18 +5,22 @@ use std::collections::BTreeMap;
 use time::format_description::well_known::Rfc3339;
 
 use super::Applier;
+use crate::container_group::GroupName;
 use crate::plan::{Mark, Marking};
 use crate::services::{ArmError, ContainerGroups};
 
 impl<G: ContainerGroups> Applier<'_, G> {
-    /// Gives a group its only mark. What cannot be done is wanted again by the next pass.
-    pub(super) async fn mark(&self, marking: Marking) {
-        match self.deadline.limit(self.look_up_and_mark(&marking)).await {
-            Some(Ok(())) => tracing::debug!(group = %marking.group, mark = ?marking.mark, "marked a container group"),
-            Some(Err(error)) => {
-                tracing::warn!(group = %marking.group, %error, "the tags of a container group were not changed");
+    /// Gives a group its only mark, and says which group now has it. What cannot be done is wanted again by the next pass.
+    pub(super) async fn mark(&self, marking: Marking) -> Option<GroupName> {
+        match self.deadline.limit(self.look_up_and_mark(&marking)).await? {
+            Ok(()) => {
+                tracing::debug!(group = %marking.group, mark = ?marking.mark, "marked a container group");
+                Some(marking.group)
             }
-            None => {}
+            Err(error) => {
+                tracing::warn!(group = %marking.group, %error, "the tags of a container group were not changed");
+                None
+            }
         }
     }
 

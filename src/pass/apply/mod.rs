@@ -47,6 +47,8 @@ pub(super) struct Applied {
     pub(super) groups: Vec<(GroupName, GroupOutcome)>,
     /// Messages whose groups Azure has refused, and may refuse again.
     pub(super) refused: Vec<MessageRef>,
+    /// Groups whose tags now say since when they have been in their condition.
+    pub(super) marked: Vec<GroupName>,
 }
 
 impl<G: ContainerGroups> Applier<'_, G> {
@@ -60,8 +62,9 @@ impl<G: ContainerGroups> Applier<'_, G> {
         let deleter = Deleter::new(self);
         let gone = side_by_side(self.workers, deletes.into_iter().map(|delete| deleter.delete(delete))).await;
 
+        let mut marked = Vec::new();
         for marking in markings {
-            self.mark(marking).await;
+            marked.extend(self.mark(marking).await);
         }
 
         let skipped = skips.into_iter().map(|(message, skip)| (message, skipped(skip)));
@@ -70,6 +73,7 @@ impl<G: ContainerGroups> Applier<'_, G> {
             messages: created.into_iter().chain(skipped).collect(),
             groups: gone.into_iter().chain(kept).collect(),
             refused: creator.into_refused(),
+            marked,
         }
     }
 }

@@ -39,6 +39,7 @@ pub struct FakeGroups {
     pub list_error: Option<ArmError>,
     /// Whether lists come from a time before there were any groups.
     pub lists_nothing: bool,
+    pub get_error: Mutex<Option<ArmError>>,
     pub create_error: Mutex<Option<ArmError>>,
     pub delete_error: Mutex<Option<ArmError>>,
     pub log_error: Mutex<Option<ArmError>>,
@@ -113,6 +114,9 @@ impl ContainerGroups for FakeGroups {
         tokio::time::sleep(LATENCY).await;
         if self.hidden.lock().unwrap().as_deref() == Some(name.as_str()) {
             std::future::pending::<()>().await;
+        }
+        if let Some(error) = self.get_error.lock().unwrap().clone() {
+            return Err(error);
         }
         let group = self.groups.lock().unwrap().get(name).cloned();
         if let Some(change) = self.change.lock().unwrap().take() {

@@ -1,6 +1,7 @@
 //! What Azure allows, and the time there is.
 
 use super::*;
+use crate::container_group::GroupName;
 use crate::container_group::MemoryGb;
 use crate::message::FileSizeMb;
 
@@ -88,12 +89,23 @@ async fn while_azure_wants_a_break_from_reads_no_log_is_lost_and_no_other_group_
     scaler.services.groups.put_ended("done-2");
     let throttled = ArmError::Throttled { code: "TooManyRequests".into(), retry_after: Duration::from_mins(1) };
     *scaler.services.groups.log_error.lock().unwrap() = Some(throttled);
-    for _ in 0..5 {
+    for _ in 0..2 {
         assert_eq!(pass(&scaler).await.group_counts, BTreeMap::from([("waiting_quota", 2)]));
         assert_eq!(only(&calls, &["logs", "delete"]), ["logs done-1 worker 20"]);
     }
+    // Its log counts as lost now, but the look before the delete is refused as well.
+    scaler.services.groups.groups.lock().unwrap().remove(&GroupName::parse("done-2").unwrap());
+    scaler.services.groups.change_after_get(|groups| {
+        let throttled = ArmError::Throttled { code: "TooManyRequests".into(), retry_after: Duration::from_mins(1) };
+        *groups.get_error.lock().unwrap() = Some(throttled);
+    });
+    assert_eq!(pass(&scaler).await.group_counts, BTreeMap::from([("waiting_quota", 1)]));
+    assert_eq!(only(&calls, &["logs", "delete"]), ["logs done-1 worker 20"]);
+
     *scaler.services.groups.log_error.lock().unwrap() = None;
-    assert_eq!(pass(&scaler).await.group_counts, BTreeMap::from([("deleted", 2)]));
+    *scaler.services.groups.get_error.lock().unwrap() = None;
+    let outcome = &pass(&scaler).await.groups[0].outcome;
+    assert_eq!(*outcome, GroupOutcome::Deleted { because: Reason::Finished, log_lines: 2 }, "with its log after all");
 }
 
 #[tokio::test(start_paused = true)]

@@ -62,12 +62,32 @@ fn a_group_whose_provisioning_failed_records_its_attempt_no_longer_than_a_group_
         (vec![], vec![2]),
         "it goes after its successor came"
     );
-    let untagged = pass(&parked(0, waiting()).memory, 1800, {
-        let mut observed = failing(5, 10, waiting());
-        observed.group.tags.remove("ended_since");
-        vec![observed]
-    });
-    assert_eq!(reasons(&untagged), [], "what is remembered may be of another group");
+}
+
+#[test]
+fn what_was_seen_of_a_group_dates_no_other_of_its_name() {
+    let undated = |tagged: bool| {
+        let mut observed = attempt("a", 5, 1, waiting());
+        observed.group.provisioning_state = "Failed".into();
+        if tagged {
+            observed.group.tags.insert("ended_since".into(), "2026-01-05T10:00:00Z".into());
+        }
+        observed
+    };
+    let began_again = |started: i64| {
+        let mut observed = attempt("a", 5, 1, exited(1, started + 1));
+        observed.group.containers[0].state.as_mut().unwrap().finished_at = None;
+        observed
+    };
+    let until = |first: ObservedGroup, then: ObservedGroup| {
+        let first = pass(&Memory::default(), 0, vec![first]);
+        let Skip::BackingOff { until, .. } = *skip(&pass(&first.memory, 50, vec![then])) else { panic!("it waits") };
+        until
+    };
+    assert_eq!(until(undated(false), undated(false)), at(60), "it is the same");
+    assert_eq!(until(undated(true), undated(false)), at(110), "a tag does not go by itself");
+    assert_eq!(until(undated(false), began_again(40)), at(110), "it cannot have started after its end");
+    assert_eq!(until(began_again(-9), began_again(-9)), at(60), "it is the same");
 }
 
 #[test]

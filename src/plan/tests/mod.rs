@@ -184,10 +184,12 @@ fn a_group_is_finished_only_when_all_its_containers_are() {
 }
 
 #[test]
-fn a_group_whose_provisioning_failed_is_finished_whatever_its_containers_say() {
-    let mut failed = group_of("a", "x", "Waiting");
-    failed.group.provisioning_state = "Failed".into();
-    assert_eq!(deleted(&planned(1, vec![failed], Vec::new())), ["a-x"]);
+fn a_group_whose_provisioning_failed_is_finished_unless_its_container_runs_all_the_same() {
+    for (state, goes) in [("", true), ("Waiting", true), ("Terminated", true), ("Paused", true), ("Running", false)] {
+        let mut failed = group_of("a", "x", state);
+        failed.group.provisioning_state = "Failed".into();
+        assert_eq!(deleted(&planned(1, vec![failed], Vec::new())).len(), usize::from(goes), "{state}");
+    }
 }
 
 #[test]
