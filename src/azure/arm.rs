@@ -31,7 +31,7 @@ const READ_ATTEMPTS: u32 = 3;
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
 
 /// The longest `Retry-After` that a read waits for: Resource Manager asks for some 10 s when a large fleet has used up its
-/// reads, and without a read nothing is created or deleted. Past it, the pass is better off without the answer.
+/// reads, and without a look before it nothing is created or deleted. Past it, the pass is better off without the answer.
 const MAX_RETRY_PAUSE: Duration = Duration::from_secs(15);
 
 /// More pages than any list can have: a subscription holds at most 5,000 container groups in a region and a topic at

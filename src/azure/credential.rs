@@ -27,8 +27,14 @@ use crate::settings::{AzureSettings, Cloud};
 /// A token is replaced this long before it expires, as `azure_identity` does it: longer than any request takes.
 const REFRESH_BEFORE_EXPIRY: Duration = Duration::from_mins(5);
 
-/// A token is used for this long at least if no other can be had: until then a request that is sent now has arrived.
+/// A token that expires sooner than this is none, even if no other can be had: a request with it may come too late.
 const LEAST_VALIDITY: Duration = Duration::from_secs(30);
+
+/// How long to wait for another token while there still is one: requests are waiting, and can go on with that.
+const REFRESH_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long to go on with a token before another is asked for again in vain: five times before it expires.
+const REFRESH_PAUSE: Duration = Duration::from_mins(1);
 
 /// Managed identity tokens live for a day and service principals' for an hour, but getting one needs the network: a
 /// try that has not come to an end by then is given up.
@@ -52,7 +58,13 @@ type MakeSource = Box<dyn Fn() -> azure_core::Result<Arc<dyn TokenCredential>> +
 struct Kept {
     source: Arc<dyn TokenCredential>,
     /// By scope. Each is locked while it is fetched, so that many requests at once fetch one token.
-    tokens: HashMap<String, Arc<tokio::sync::Mutex<Option<AccessToken>>>>,
+    tokens: HashMap<String, Arc<tokio::sync::Mutex<Option<Held>>>>,
+}
+
+/// A token, and when another is to be asked for.
+struct Held {
+    token: AccessToken,
+    refresh_at: OffsetDateTime,
 }
 
 /// A bearer token.
@@ -119,30 +131,40 @@ impl Credential {
 
     /// A token for a scope such as `https://servicebus.azure.net/.default`.
     pub async fn token(&self, scope: &str) -> Result<AccessToken, CredentialError> {
-        let (source, token) = {
+        let (source, held) = {
             let mut kept = self.kept();
             (kept.source.clone(), kept.tokens.entry(scope.to_owned()).or_default().clone())
         };
-        let mut token = token.lock().await;
-        let valid_for = |time: Duration| token.clone().filter(|token| token.expires_at > self.clock.now() + time);
-        if let Some(token) = valid_for(REFRESH_BEFORE_EXPIRY) {
-            return Ok(token);
+        let mut held = held.lock().await;
+        held.take_if(|held| held.token.expires_at <= self.clock.now() + LEAST_VALIDITY);
+        if let Some(held) = held.as_ref().filter(|held| self.clock.now() < held.refresh_at) {
+            return Ok(held.token.clone());
         }
-        match (self.fetch(source.as_ref(), scope).await, valid_for(LEAST_VALIDITY)) {
-            (Ok(fetched), _) => Ok(token.insert(fetched).clone()),
-            (Err(error), Some(token)) => {
-                tracing::warn!(%error, "the token there is goes on being used");
+        let timeout = if held.is_some() { REFRESH_TIMEOUT } else { TOKEN_TIMEOUT };
+        match (self.fetch(source.as_ref(), scope, timeout).await, held.as_mut()) {
+            (Ok(token), _) => {
+                *held = Some(Held { token: token.clone(), refresh_at: token.expires_at - REFRESH_BEFORE_EXPIRY });
                 Ok(token)
+            }
+            (Err(error), Some(held)) => {
+                tracing::warn!(%error, "the old token is still valid and stays in use");
+                held.refresh_at = self.clock.now() + REFRESH_PAUSE;
+                Ok(held.token.clone())
             }
             (Err(error), None) => Err(error),
         }
     }
 
-    async fn fetch(&self, source: &dyn TokenCredential, scope: &str) -> Result<AccessToken, CredentialError> {
+    async fn fetch(
+        &self,
+        source: &dyn TokenCredential,
+        scope: &str,
+        timeout: Duration,
+    ) -> Result<AccessToken, CredentialError> {
         let failed = |reason: String| CredentialError { scope: scope.to_owned(), kind: self.kind, reason };
-        let fetched = tokio::time::timeout(TOKEN_TIMEOUT, source.get_token(&[scope], None))
+        let fetched = tokio::time::timeout(timeout, source.get_token(&[scope], None))
             .await
-            .map_err(|_| failed(format!("no answer within {} s", TOKEN_TIMEOUT.as_secs())))?
+            .map_err(|_| failed(format!("no answer within {} s", timeout.as_secs())))?
             .map_err(|error| failed(reason(&error)))?;
         Ok(AccessToken { secret: fetched.token.secret().into(), expires_at: fetched.expires_on })
     }
@@ -260,6 +282,7 @@ mod tests {
     use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
     use azure_core::cloud::CustomConfiguration;
+    use tokio::time::Instant;
 
     use super::*;
     use crate::test_support::NOW;
@@ -326,12 +349,12 @@ mod tests {
         assert!(error.reason.contains("refused"), "{error}");
     }
 
-    /// A source that keeps its token, as those of `azure_identity` do, until it is told to fail.
+    /// A source that keeps its token, as those of `azure_identity` do, until it is told to hang.
     #[derive(Debug)]
     struct Source {
         token: String,
         expires_at: OffsetDateTime,
-        fails: Arc<AtomicBool>,
+        hangs: Arc<AtomicBool>,
     }
 
     #[async_trait]
@@ -341,8 +364,8 @@ mod tests {
             _: &[&str],
             _: Option<azure_core::credentials::TokenRequestOptions<'_>>,
         ) -> azure_core::Result<azure_core::credentials::AccessToken> {
-            if self.fails.load(Relaxed) {
-                return Err(azure_core::Error::with_message(azure_core::error::ErrorKind::Other, "out of order"));
+            if self.hangs.load(Relaxed) {
+                std::future::pending::<()>().await;
             }
             Ok(azure_core::credentials::AccessToken::new(self.token.clone(), self.expires_at))
         }
@@ -350,19 +373,25 @@ mod tests {
 
     /// A credential whose sources give the tokens `token 1`, `token 2`, … that expire so long from now.
     fn with_sources(expires_in: Duration) -> (Credential, Arc<AtomicBool>) {
-        let (number, fails) = (AtomicUsize::new(0), Arc::<AtomicBool>::default());
+        let (number, hangs) = (AtomicUsize::new(0), Arc::<AtomicBool>::default());
         let make = {
-            let fails = fails.clone();
+            let hangs = hangs.clone();
             move || {
                 let token = format!("token {}", number.fetch_add(1, Relaxed) + 1);
-                Ok(Arc::new(Source { token, expires_at: NOW + expires_in, fails: fails.clone() }) as _)
+                Ok(Arc::new(Source { token, expires_at: NOW + expires_in, hangs: hangs.clone() }) as _)
             }
         };
-        (Credential::new("a test", Box::new(make), Clock::from_fn(|| NOW)).unwrap(), fails)
+        (Credential::new("a test", Box::new(make), Clock::from_fn(|| NOW)).unwrap(), hangs)
     }
 
     async fn token(credential: &Credential) -> Result<String, CredentialError> {
         Ok(credential.token("scope").await?.secret.expose_secret().to_owned())
+    }
+
+    /// How many seconds it takes to get a token, if it comes.
+    async fn seconds(credential: &Credential, scope: &str) -> Option<u64> {
+        let start = Instant::now();
+        credential.token(scope).await.ok().map(|_| start.elapsed().as_secs())
     }
 
     #[tokio::test]
@@ -374,13 +403,25 @@ mod tests {
         assert_eq!(token(&credential).await.unwrap(), "token 2");
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_token_is_used_while_it_is_valid_if_no_other_can_be_had() {
-        for (seconds, is_used) in [(299, true), (31, true), (30, false)] {
-            let (credential, fails) = with_sources(Duration::from_secs(seconds));
+        for (expires_in, waited) in [(299, Some(5)), (31, Some(5)), (30, None)] {
+            let (credential, hangs) = with_sources(Duration::from_secs(expires_in));
             token(&credential).await.unwrap();
-            fails.store(true, Relaxed);
-            assert_eq!(token(&credential).await.is_ok(), is_used, "{seconds} s");
+            hangs.store(true, Relaxed);
+            assert_eq!(seconds(&credential, "scope").await, waited, "{expires_in} s");
+            assert_eq!(seconds(&credential, "scope").await, waited.map(|_| 0), "it is not asked for again at once");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_token_that_does_not_come_holds_up_none_for_another_scope() {
+        let (credential, hangs) = with_sources(Duration::from_hours(1));
+        hangs.store(true, Relaxed);
+        let mut first = std::pin::pin!(seconds(&credential, "one"));
+        assert!(futures_util::poll!(&mut first).is_pending());
+        hangs.store(false, Relaxed);
+        assert_eq!(seconds(&credential, "other").await, Some(0));
+        assert_eq!(first.await, None);
     }
 }

@@ -1,4 +1,4 @@
-//! One pooled HTTP client under both generations of `azure_core`.
+//! The pooled HTTP client under both generations of `azure_core`.
 //!
 //! It follows no redirects, retries nothing and never waits for ever. Proxies that the environment names (`HTTPS_PROXY`)
 //! are used for https only: what is asked over plain http is on this machine or next to it, and its secrets stay there.
@@ -28,7 +28,8 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// A page of 1,000 container groups takes some 4 MB; a body past 64 MiB is no answer of Azure's.
 const MAX_BODY_BYTES: usize = 64 << 20;
 
-/// The client, made when it is first needed. Clones share its pool of connections.
+/// The client, which is one for https and one for plain http, each made when it is first needed. Clones share their pools
+/// of connections.
 #[derive(Clone, Debug, Default)]
 pub struct Http(Arc<Clients>);
 
