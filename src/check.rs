@@ -1,4 +1,4 @@
-//! Says of each service whether the scaler can use it.
+//! Says of each service whether the scaler can read it.
 
 use std::fmt::Display;
 use std::process::ExitCode;

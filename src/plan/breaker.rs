@@ -8,7 +8,7 @@
 //! * A sign of health is a group that ended with exit code 0, whatever message it took, or one that has run for twice
 //!   as long as any that failed: jobs may take hours, and nobody should wait for the first one's end.
 //!
-//! It is computed from the groups alone, so a restart of the scaler does not close it.
+//! It is computed from the groups, so a restart of the scaler does not close it while they are there.
 
 use std::collections::HashSet;
 

@@ -78,6 +78,30 @@ async fn a_stuck_group_that_has_begun_to_run_or_been_replaced_since_stays() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_end_that_a_tag_dates_is_not_remembered_for_another_group_of_the_name() {
+    const TAGS: [(&str, &str); 3] =
+        [(tag::SUBSCRIPTION_NAME, "a"), (tag::MESSAGE_ID, "m1"), (tag::SEQUENCE_NUMBER, "1")];
+    let now = Arc::new(Mutex::new(NOW));
+    let (mut scaler, _) = scaler([("a", messages(1..=1))], |_| {});
+    scaler.clock = Clock::from_fn({
+        let now = now.clone();
+        move || *now.lock().unwrap()
+    });
+    let backs_off_until = |report: Report| match report.messages[0].outcome {
+        MessageOutcome::BackingOff { until, .. } => until,
+        ref other => panic!("{other:?}"),
+    };
+    // A container that has ended, and Azure does not say when.
+    scaler.services.groups.put(M1, &TAGS, "Terminated");
+    assert_eq!(backs_off_until(pass(&scaler).await), NOW + Duration::from_secs(60));
+    *now.lock().unwrap() += Duration::from_secs(50);
+    scaler.services.groups.put(M1, &TAGS, "Terminated");
+    assert_eq!(backs_off_until(pass(&scaler).await), NOW + Duration::from_secs(110));
+    *now.lock().unwrap() += Duration::from_secs(50);
+    assert_eq!(backs_off_until(pass(&scaler).await), NOW + Duration::from_secs(110), "as its own tag says");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_group_that_was_asked_for_lately_is_there_although_no_list_shows_it() {
     let (mut scaler, calls) = scaler([("a", messages(1..=1))], |_| {});
     scaler.services.groups.lists_nothing = true;
