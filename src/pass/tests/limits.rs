@@ -1,8 +1,7 @@
 //! What Azure allows, and the time there is.
 
 use super::*;
-use crate::container_group::GroupName;
-use crate::container_group::MemoryGb;
+use crate::container_group::{GroupName, MemoryGb};
 use crate::message::FileSizeMb;
 
 #[tokio::test(start_paused = true)]

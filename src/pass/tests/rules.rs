@@ -93,7 +93,7 @@ async fn an_end_that_a_tag_dates_is_not_remembered_for_another_group_of_the_name
     };
     // A container that has ended, and Azure does not say when.
     scaler.services.groups.put(M1, &TAGS, "Terminated");
-    assert_eq!(backs_off_until(pass(&scaler).await), NOW + Duration::from_secs(60));
+    assert_eq!(backs_off_until(pass(&scaler).await), NOW + Duration::from_mins(1));
     *now.lock().unwrap() += Duration::from_secs(50);
     scaler.services.groups.put(M1, &TAGS, "Terminated");
     assert_eq!(backs_off_until(pass(&scaler).await), NOW + Duration::from_secs(110));
