@@ -234,6 +234,11 @@ pub fn is_large(spec: &GroupSpec) -> bool {
     spec.memory.to_f64() > 1.0
 }
 
+/// Another operation on a group is under way.
+pub fn transitioning() -> ArmError {
+    ArmError::Busy { code: "ContainerGroupTransitioning".into(), message: String::new() }
+}
+
 fn unavailable() -> ArmError {
     ArmError::Unavailable { reason: "the connection was reset".into() }
 }
@@ -241,7 +246,6 @@ fn unavailable() -> ArmError {
 impl World {
     /// Why Azure does not even take a request that changes something, if it does not.
     fn refusal(&mut self) -> Option<ArmError> {
-        let transitioning = || ArmError::Busy { code: "ContainerGroupTransitioning".into(), message: String::new() };
         let inaccessible = || ArmError::Rejected { code: "InaccessibleImage".into(), message: String::new() };
         let refusals: [fn() -> ArmError; 3] = [unavailable, transitioning, inaccessible];
         self.goes_wrong(500).then(|| self.random.pick(&refusals)())

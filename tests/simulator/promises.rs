@@ -8,9 +8,9 @@ use std::time::Duration;
 use aci_scaler::container_group::{GroupName, GroupSpec};
 use aci_scaler::services::{Accepted, ArmError};
 
-use crate::azure::{What, Write, is_large};
+use crate::azure::{What, Write, is_large, transitioning};
 use crate::groups::{Group, Life};
-use crate::scene::{Millis, SECOND};
+use crate::scene::{MIN_START, Millis, SECOND};
 use crate::world::World;
 
 /// How wrong two clocks together may be.
@@ -71,7 +71,7 @@ impl World {
     fn new_group(&mut self, spec: &GroupSpec, write: &Write, at: Millis) -> Group {
         let unlucky = |world: &mut Self| world.faulty && world.random.chance(world.scene.bad_luck);
         let (never, fails) = (unlucky(self), unlucky(self));
-        let start = at + self.random.within(SECOND..90 * SECOND);
+        let start = at + self.random.within(MIN_START..90 * SECOND);
         Group {
             name: spec.name.clone(),
             tags: spec.tags.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect(),
@@ -133,6 +133,9 @@ impl World {
     fn delete(&mut self, name: &GroupName, write: &Write, at: Millis) -> Result<Accepted, ArmError> {
         let remaining = self.take(at)?;
         let Some(group) = self.groups.get(name).cloned() else { return Ok(Accepted { remaining }) };
+        if at < group.created_at + MIN_START && group.is_live() {
+            return Err(transitioning());
+        }
         let looked_at = write.process.looks.lock().unwrap_or_else(PoisonError::into_inner).get(name).copied();
         self.tell(|| format!("process {} deletes {name} in {:?}", write.process.number, group.life));
         if !group.is_managed()

@@ -14,6 +14,12 @@ pub type Millis = i64;
 /// A second.
 pub const SECOND: Millis = 1000;
 
+/// How long after it was sent a request may still be carried out, at the most.
+const MAX_LATE: Millis = 10 * SECOND;
+
+/// How long a group takes to start at the least. Until then Azure takes no other request for it.
+pub const MIN_START: Millis = MAX_LATE + SECOND;
+
 /// What a schedule is like.
 pub struct Scene {
     /// Names of the subscriptions.
@@ -74,7 +80,7 @@ impl Scene {
             no_room: random.chance(200),
             bad_luck: random.pick(&[0, 20, 100]),
             lag: random.pick(&[0, margin / 3]),
-            late: random.pick(&[SECOND, (margin / 2).min(10 * SECOND)]),
+            late: random.pick(&[SECOND, (margin / 2).min(MAX_LATE)]),
             budget: random.chance(200).then(|| random.pick(&[12, 30, 100])),
             quota: random.chance(200).then(|| random.pick(&[3, 6, 12])),
             job: random.pick(&[5, 60, 600]),
