@@ -126,14 +126,19 @@ mod tests {
     use super::*;
     use crate::container_group::{Container, ContainerState};
 
-    #[test]
-    fn a_group_of_a_failed_provisioning_goes_only_while_that_is_what_it_is() {
-        let mut failed = ContainerGroup {
+    /// A group whose provisioning has failed.
+    fn failed_group() -> ContainerGroup {
+        ContainerGroup {
             name: GroupName::parse("g").unwrap(),
             tags: BTreeMap::new(),
             provisioning_state: "Failed".to_owned(),
             containers: Vec::new(),
-        };
+        }
+    }
+
+    #[test]
+    fn a_group_of_a_failed_provisioning_goes_only_while_that_is_what_it_is() {
+        let mut failed = failed_group();
         failed.tags.insert(tag::ENDED_SINCE.to_owned(), "2026-01-05T10:00:00Z".to_owned());
         let observed = failed.clone();
         assert!(may_still_go(&observed, &failed, Reason::Stuck));
@@ -146,12 +151,7 @@ mod tests {
 
     #[test]
     fn how_a_group_ended_is_said_in_a_few_words() {
-        let mut group = ContainerGroup {
-            name: GroupName::parse("g").unwrap(),
-            tags: BTreeMap::new(),
-            provisioning_state: "Failed".to_owned(),
-            containers: Vec::new(),
-        };
+        let mut group = failed_group();
         assert_eq!(ended(&group), "provisioning Failed");
         let killed = ContainerState {
             state: "Terminated".to_owned(),
