@@ -9,6 +9,9 @@ use super::{Capacity, ObservedGroup, Rules};
 use crate::container_group::{ContainerGroup, GroupName, Phase, tag};
 use crate::message::{FileSizeMb, MessageId};
 
+/// As long as the host lets a pass take, which is more than clocks are wrong by.
+const LONGEST_PASS: Duration = Duration::minutes(5);
+
 /// The groups there are, by message and by subscription. Names of subscriptions have no case of their own.
 #[derive(Debug)]
 pub struct Census {
@@ -34,6 +37,8 @@ pub(super) struct Entry {
     pub(super) read: bool,
     /// Since when its provisioning has failed with Azure perhaps going on with it, as its tag says.
     pub(super) failing_since: Option<OffsetDateTime>,
+    /// Whether it may get stuck or overrun before a pass that begins now has ended.
+    pub(super) may_go_soon: bool,
     pub(super) state: State,
 }
 
@@ -164,8 +169,17 @@ impl Census {
 
     /// Whether a later attempt at the same message is there.
     pub(super) fn is_superseded(&self, entry: &Entry) -> bool {
-        let Some(id) = &entry.message_id else { return false };
-        self.of_message(entry.subscription.as_ref(), id).any(|other| {
+        self.successors(entry).next().is_some()
+    }
+
+    /// Whether one is that will still be there when this group has gone, whatever another process does meanwhile.
+    pub(super) fn is_superseded_for_good(&self, entry: &Entry) -> bool {
+        self.successors(entry).any(|successor| !successor.may_go_soon)
+    }
+
+    fn successors(&self, entry: &Entry) -> impl Iterator<Item = &Entry> {
+        let id = entry.message_id.iter();
+        id.flat_map(|id| self.of_message(entry.subscription.as_ref(), id)).filter(|other| {
             let same = other.sequence_number == entry.sequence_number || entry.sequence_number.is_none();
             // One that is about to go will be followed by an attempt that needs this record.
             let stays = !matches!(other.state, State::Stuck { .. } | State::Overran { .. });
@@ -206,6 +220,7 @@ impl Entry {
             file_size: group.tag(tag::FILE_SIZE_MB).and_then(|size| FileSizeMb::from_text(size).ok()),
             read: observed.unread.is_none(),
             failing_since: Mark::Ended.tagged(group, now).filter(|_| group.may_go_on()),
+            may_go_soon: goes_at(group, rules, now).is_some_and(|at| at - now < LONGEST_PASS),
             state: if observed.unread.is_some() {
                 State::Active { running_since: None, running: false }
             } else {
@@ -228,6 +243,15 @@ impl Entry {
     pub(super) fn as_attempt(&self) -> Option<Attempt> {
         let State::Ended { success, at, ran } = self.state else { return None };
         Some(Attempt { number: self.attempt, ended_at: at, ran, failed: !success })
+    }
+}
+
+/// When a group that is active will have been so for too long, at the earliest.
+fn goes_at(group: &ContainerGroup, rules: &Rules, now: OffsetDateTime) -> Option<OffsetDateTime> {
+    match group.phase() {
+        Phase::Starting => Some(Mark::Waiting.tagged(group, now).unwrap_or(now) + rules.provisioning_timeout),
+        Phase::Running { since } => Some(since? + rules.max_runtime?),
+        Phase::Ended(_) => None,
     }
 }
 

@@ -95,7 +95,7 @@ impl Judge<'_> {
         if self.rules.retry_backoff.is_zero() {
             return Verdict::Go(Reason::Finished);
         }
-        if self.census.is_superseded(entry) {
+        if self.census.is_superseded_for_good(entry) {
             return Verdict::Go(Reason::Superseded);
         }
         match presence {

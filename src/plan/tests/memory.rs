@@ -65,6 +65,27 @@ fn a_group_whose_provisioning_failed_records_its_attempt_no_longer_than_a_group_
 }
 
 #[test]
+fn a_record_stays_while_its_successor_may_have_to_go_before_the_pass_has_ended() {
+    let policy = policy_with(|settings| settings.aci.max_runtime = Some(std::time::Duration::from_mins(10)));
+    let goes = |successor: ObservedGroup, seconds| {
+        let groups = vec![attempt("a", 5, 1, exited(1, -9000)), successor];
+        let plan =
+            planned_by(&policy, &Memory::default(), at(seconds), groups, vec![subscription("a", messages(5..=5))]);
+        reasons(&plan) == [("a-m5-1", Reason::Superseded)]
+    };
+    let starting = || {
+        let mut observed = attempt("a", 5, 2, waiting());
+        observed.group.tags.insert("waiting_since".into(), "2026-01-05T10:00:00Z".into());
+        observed
+    };
+    let five_minutes = 300;
+    assert!(goes(starting(), 1800 - five_minutes) && !goes(starting(), 1801 - five_minutes), "it may get stuck");
+    let running = || attempt("a", 5, 2, running(0));
+    assert!(goes(running(), 600 - five_minutes) && !goes(running(), 601 - five_minutes), "it may overrun");
+    assert!(goes(attempt("a", 5, 2, exited(1, 0)), 600), "it has ended");
+}
+
+#[test]
 fn what_was_seen_of_a_group_dates_no_other_of_its_name() {
     let undated = |tagged: bool| {
         let mut observed = attempt("a", 5, 1, waiting());
