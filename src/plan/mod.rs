@@ -8,10 +8,10 @@
 //!   expected to serve it ([`spares`]), its subscription's [`breaker`] lets it through, and a slot is free.
 //! * Active groups, those whose state could not be read included, and groups to be created never exceed the cap
 //!   together, as far as this pass decides it. Terminal groups hold no slot.
-//! * A terminal group is deleted if and only if it is managed, not kept, its subscription was not one that could not
-//!   be read, and its message is known to be gone or set aside (unless it is the [`breaker`]'s witness), or the next
-//!   attempt has its own group already, or there are too many [`records`], or its provisioning has failed for as long as
-//!   a group is given to start, or no attempts are counted.
+//! * A terminal group is deleted if and only if it is managed, not kept, its subscription was not one that could not be
+//!   read, and its message is known to be gone or set aside (unless it is the [`breaker`]'s witness), or the next
+//!   attempt has its own group already, which will last for a pass, or there are too many [`records`], or its
+//!   provisioning has failed for as long as a group is given to start, or no attempts are counted.
 //! * Any other group is deleted if and only if it is managed, not kept, its subscription was not one that could not be
 //!   read, and it did not start or did not end in its time, or orphans are to go and a peek at its message's own
 //!   sequence number has shown that the message is gone, for long enough.
