@@ -59,6 +59,8 @@ async fn a_group_whose_provisioning_failed_long_ago_goes_although_its_message_is
     world.pass().await;
     let mut failed = world.group_of("m1");
     failed.json["properties"]["provisioningState"] = json!("Failed");
+    failed.json["properties"]["containers"][0]["properties"]["instanceView"] =
+        json!({"currentState": {"state": "Waiting"}});
     world.azure.resource_manager.container_groups().plant(failed.json.clone());
     let record = world.pass().await;
     assert_eq!(record.messages(), counts([("parked", 1)]));
