@@ -135,3 +135,11 @@ fn failures_whose_groups_had_to_go_count_while_they_are_remembered() {
     let next = planned_by(&policy(100), &first.memory, at(59), Vec::new(), subscriptions);
     assert_eq!(created(&next), Vec::<String>::new());
 }
+
+#[test]
+fn an_attempt_that_another_one_has_followed_is_no_failure_any_more() {
+    let failed = |number| attempt("a", number, 1, exited(1, -5));
+    let followed = vec![failed(1), failed(2), failed(3), attempt("a", 3, 2, running(-2))];
+    let plan = planned(10, followed, vec![subscription("a", messages(1..=4))]);
+    assert_eq!(created(&plan), ["a/m4"]);
+}
