@@ -40,6 +40,11 @@ pub(super) type GroupOfMessage = (GroupName, Option<i64>);
 /// Where a message is: its subscription in lower case, and its sequence number.
 pub(super) type Place = (String, i64);
 
+/// Where a message of a subscription is.
+pub(super) fn place(subscription: &str, sequence_number: i64) -> Place {
+    (subscription.to_lowercase(), sequence_number)
+}
+
 /// An attempt at a message that is over, with the message still there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Attempt {
@@ -106,7 +111,7 @@ impl Mark {
 impl Memory {
     /// Azure has refused to create a message's group.
     pub(crate) fn refuse(&mut self, message: &MessageRef, now: OffsetDateTime) {
-        let place = (message.subscription.to_lowercase(), message.sequence_number);
+        let place = place(&message.subscription, message.sequence_number);
         let refusals = self.refusals.entry(place).or_insert(Refusals { number: 0, last: now });
         *refusals = Refusals { number: refusals.number.saturating_add(1), last: now };
     }

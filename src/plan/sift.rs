@@ -6,6 +6,7 @@ use time::OffsetDateTime;
 
 use super::attempts::{self, Next};
 use super::census::History;
+use super::memory::place;
 use super::{Census, Rules};
 use crate::container_group::GroupName;
 use crate::message::{FileSizeMb, InvalidMessage, MessageId, MessageKey, MessageState, PeekedMessage};
@@ -143,7 +144,7 @@ impl<'a> Sieve<'a> {
         if self.census.memory.refusals.is_empty() {
             return Ok(());
         }
-        let place = (self.subscription.to_lowercase(), sequence_number);
+        let place = place(self.subscription, sequence_number);
         match self.census.memory.refused_until(&place, self.rules.retry_backoff) {
             Some(until) if self.now < until => Err(Skip::Refused { until }),
             _ => Ok(()),

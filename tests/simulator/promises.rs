@@ -197,10 +197,6 @@ impl World {
         }
         let given_up = matches!(group.life, Life::Failed { at: failed_at }
             if at - failed_at >= at_least(settings.aci.provisioning_timeout));
-        if given_up {
-            self.ended.entry(place).and_modify(|(_, _, may_be_lost)| *may_be_lost = true);
-            return;
-        }
         // Records that were there since the pass began, and what may have been planned besides.
         let since = write.process.pass_started_at.load(Relaxed) - self.scene.lag;
         let just_deleted = self.deleted.iter().filter(|(at, _)| *at >= since).count();
@@ -210,7 +206,7 @@ impl World {
         let live = self.groups.values().filter(|group| group.is_managed() && group.is_live()).count();
         let all = records + live.max(settings.aci.max_instances as usize);
         let limit = settings.aci.max_instances + (settings.aci.max_instances / 4).max(8);
-        if all <= limit as usize {
+        if all <= limit as usize && !given_up {
             self.violated(format!("{} is deleted, the only record of attempt {}", group.name, group.attempt()));
         }
         self.ended.entry(place).and_modify(|(_, _, may_be_lost)| *may_be_lost = true);
