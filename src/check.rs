@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::process::ExitCode;
 
 use aci_scaler::azure::AzureServices;
+use aci_scaler::message::SubscriptionName;
 use aci_scaler::services::{ContainerGroups, Messages, Peeker, Subscriptions};
 use aci_scaler::settings::Settings;
 
@@ -13,14 +14,15 @@ pub async fn check(services: &AzureServices, settings: &Settings) -> ExitCode {
     let groups = services.groups.list().await.map(|groups| format!("{} are managed by this scaler", groups.len()));
     let names = services.subscriptions.list().await;
     // As a pass does it.
-    let is_skipped = |name: &String| settings.processing.skip_subscriptions.contains(&name.to_lowercase());
+    let is_skipped = |name: &SubscriptionName| settings.processing.skip_subscriptions.contains(name);
     let names = names.map(|names| names.into_iter().partition::<Vec<_>, _>(is_skipped));
     let subscriptions = names.as_ref().map(|(skipped, others)| {
         let all = skipped.len() + others.len();
         if skipped.is_empty() {
             format!("the topic has {all}")
         } else {
-            format!("the topic has {all}, of which {} are skipped ({})", skipped.len(), skipped.join(", "))
+            let names: Vec<_> = skipped.iter().map(SubscriptionName::as_str).collect();
+            format!("the topic has {all}, of which {} are skipped ({})", skipped.len(), names.join(", "))
         }
     });
     let messages = peek(services, names.as_ref().ok().map(|(_, others)| others.as_slice())).await;
@@ -33,7 +35,7 @@ pub async fn check(services: &AzureServices, settings: &Settings) -> ExitCode {
 }
 
 /// Peeks one message of each subscription, if they are known.
-async fn peek(services: &AzureServices, subscriptions: Option<&[String]>) -> Result<String, String> {
+async fn peek(services: &AzureServices, subscriptions: Option<&[SubscriptionName]>) -> Result<String, String> {
     let peeker = services.messages.connect().await.map_err(|error| error.to_string())?;
     let mut failures = Vec::new();
     for subscription in subscriptions.unwrap_or_default() {

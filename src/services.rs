@@ -5,7 +5,15 @@ use std::future::Future;
 use std::time::Duration;
 
 use crate::container_group::{ContainerGroup, GroupName, GroupSpec};
-use crate::message::PeekedMessage;
+use crate::message::{PeekedMessage, SubscriptionName};
+
+/// The services that a scaler works with.
+#[derive(Debug)]
+pub struct Services<G, S, M> {
+    pub groups: G,
+    pub subscriptions: S,
+    pub messages: M,
+}
 
 /// Container groups in one resource group.
 pub trait ContainerGroups: Send + Sync {
@@ -47,7 +55,7 @@ pub struct Accepted {
 /// The subscriptions of the topic.
 pub trait Subscriptions: Send + Sync {
     /// Their names.
-    fn list(&self) -> impl Future<Output = Result<Vec<String>, ArmError>> + Send;
+    fn list(&self) -> impl Future<Output = Result<Vec<SubscriptionName>, ArmError>> + Send;
 }
 
 /// The messages of the topic's subscriptions.
@@ -67,7 +75,7 @@ pub trait Messages: Send + Sync {
 /// A connection that peeks. Nothing is ever settled, locked or received.
 pub trait Peeker: Send + Sync {
     /// The subscriptions that the last peeker was used for, if this one goes on from where it left off.
-    fn familiar(&self) -> Vec<String> {
+    fn familiar(&self) -> Vec<SubscriptionName> {
         Vec::new()
     }
 
@@ -76,7 +84,7 @@ pub trait Peeker: Send + Sync {
     /// A short page proves nothing; an empty one says that there are no more.
     fn peek(
         &self,
-        subscription: &str,
+        subscription: &SubscriptionName,
         from_sequence_number: i64,
         count: u32,
     ) -> impl Future<Output = Result<Vec<PeekedMessage>, PeekError>> + Send;

@@ -20,7 +20,8 @@ use service_bus::ServiceBus;
 use topic_subscriptions::TopicSubscriptions;
 
 use crate::clock::Clock;
-use crate::pass::{Scaler, Services};
+use crate::pass::Scaler;
+use crate::services::Services;
 use crate::settings::{Environment, Settings};
 
 /// Azure's services, as a scaler works with them.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
-use crate::message::MessageKey;
+use super::recipe::{Job, Recipe};
 
 /// The name of a container group, valid by Azure's rules: 1 to 63 lower-case letters, digits and single hyphens,
 /// with no hyphen at either end.
@@ -31,22 +31,15 @@ impl GroupName {
     /// The digits are taken from a SHA-256 of what makes the message one of a kind, so that creating its group twice
     /// is creating it once. The location is part of it because Azure takes one name in several regions at a time for
     /// fraud.
-    pub fn for_message(
-        prefix: &NamePrefix,
-        namespace: &str,
-        topic: &str,
-        location: &str,
-        message: &MessageKey,
-        attempt: u32,
-    ) -> Self {
+    pub(super) fn for_job(recipe: &Recipe, job: &Job) -> Self {
         let mut hash = Sha256::new();
         // Service Bus compares the names of its entities without regard to case; message ids have case.
-        for part in [namespace, topic, &message.subscription, location] {
+        for part in [&recipe.namespace, &recipe.topic, job.subscription.as_str(), &recipe.location] {
             hash_part(&mut hash, &part.to_lowercase());
         }
-        hash_part(&mut hash, message.message_id.as_str());
+        hash_part(&mut hash, job.message_id.as_str());
         let digits = hash.finalize().iter().take(8).fold(0_u64, |digits, byte| digits << 8 | u64::from(*byte));
-        Self(format!("{prefix}-{digits:016x}-{attempt}").into())
+        Self(format!("{}-{digits:016x}-{}", recipe.name_prefix, job.attempt).into())
     }
 
     /// The name.
@@ -120,12 +113,26 @@ fn check(name: &str, max_chars: usize) -> Result<(), InvalidName> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::MessageId;
+    use crate::message::{FileSizeMb, MessageId};
+
+    fn job(subscription: &str, id: &str, attempt: u32) -> Job {
+        Job {
+            subscription: subscription.into(),
+            sequence_number: 1,
+            message_id: MessageId::new(id).unwrap(),
+            file_size: FileSizeMb::from_text("1").unwrap(),
+            attempt,
+        }
+    }
 
     fn named(namespace: &str, subscription: &str, id: &str, location: &str, attempt: u32) -> String {
-        let prefix = NamePrefix::parse("worker").unwrap();
-        let message = MessageKey { subscription: subscription.into(), message_id: MessageId::new(id).unwrap() };
-        GroupName::for_message(&prefix, namespace, "topic", location, &message, attempt).as_str().to_owned()
+        let recipe = Recipe {
+            namespace: namespace.into(),
+            topic: "topic".into(),
+            location: location.into(),
+            ..crate::test_support::settings().recipe()
+        };
+        GroupName::for_job(&recipe, &job(subscription, id, attempt)).as_str().to_owned()
     }
 
     #[test]
@@ -152,8 +159,8 @@ mod tests {
     #[test]
     fn the_longest_prefix_still_makes_a_valid_name() {
         let prefix = NamePrefix::parse(&"p".repeat(NamePrefix::MAX_CHARS)).unwrap();
-        let message = MessageKey { subscription: "s".into(), message_id: MessageId::new("m").unwrap() };
-        let name = GroupName::for_message(&prefix, "ns", "t", "l", &message, 999);
+        let recipe = Recipe { name_prefix: prefix, ..crate::test_support::settings().recipe() };
+        let name = GroupName::for_job(&recipe, &job("s", "m", 999));
         assert_eq!(GroupName::parse(name.as_str()), Ok(name));
     }
 

@@ -7,9 +7,8 @@
 //! * [`report`] says what became of every message and every group.
 
 mod apply;
-mod last_words;
+mod log_capture;
 mod observe;
-mod outcome;
 pub mod report;
 
 #[cfg(test)]
@@ -25,22 +24,11 @@ use tokio::time::Instant;
 use crate::clock::Clock;
 use crate::deadline::Deadline;
 use crate::plan::{Memory, Policy, plan};
-use crate::services::{ArmError, ContainerGroups, Messages, PeekError, Subscriptions};
+use crate::services::{ArmError, ContainerGroups, Messages, PeekError, Services, Subscriptions};
 use crate::settings::{ProcessingSettings, Settings};
 use apply::{Applier, Budget, Requests};
-use last_words::LastWords;
+use log_capture::LogCapture;
 use report::Report;
-
-/// The services that a scaler works with.
-#[derive(Debug)]
-pub struct Services<G, S, M> {
-    /// The container groups.
-    pub groups: G,
-    /// The topic's subscriptions.
-    pub subscriptions: S,
-    /// Their messages.
-    pub messages: M,
-}
 
 /// Makes passes, one at a time: its callers see to that.
 #[derive(Debug)]
@@ -49,7 +37,7 @@ pub struct Scaler<G, S, M> {
     policy: Policy,
     settings: ProcessingSettings,
     clock: Clock,
-    last_words: LastWords,
+    log_capture: LogCapture,
     budget: Budget,
     requests: Requests,
     memory: Mutex<Memory>,
@@ -89,7 +77,7 @@ impl<G: ContainerGroups, S: Subscriptions, M: Messages> Scaler<G, S, M> {
             policy: Policy::new(settings),
             settings: settings.processing.clone(),
             clock,
-            last_words: LastWords::default(),
+            log_capture: LogCapture::default(),
             budget: Budget::default(),
             requests: Requests::default(),
             memory: Mutex::default(),
@@ -118,7 +106,7 @@ impl<G: ContainerGroups, S: Subscriptions, M: Messages> Scaler<G, S, M> {
             let applier = Applier {
                 groups: &self.services.groups,
                 workers: self.settings.max_workers.get(),
-                last_words: &self.last_words,
+                log_capture: &self.log_capture,
                 budget: &self.budget,
                 requests: &self.requests,
                 deadline,
@@ -128,7 +116,7 @@ impl<G: ContainerGroups, S: Subscriptions, M: Messages> Scaler<G, S, M> {
             for message in &done.refused {
                 self.memory().refuse(message, self.clock.now());
             }
-            self.memory().leave_to_tags(&done.marked);
+            self.memory().leave_to_tags(&done.tagged);
             report.record(done);
         }
         report.finish(start.elapsed());

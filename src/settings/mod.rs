@@ -12,6 +12,7 @@ mod error;
 mod logs;
 mod processing;
 mod reader;
+mod recipe;
 mod registry;
 mod service_bus;
 mod setting;
@@ -19,17 +20,18 @@ mod unknown;
 
 pub use aci::AciSettings;
 pub use azure::{AzureSettings, Cloud};
-pub use container::{ContainerEnvironment, EnvironmentValue};
+pub use container::ContainerEnvironment;
 pub use environment::{DotEnvError, Environment, ProcessEnvironment, load_dot_env};
 pub use error::{SettingError, SettingsErrors, ShownValue};
 pub use logs::{LogFormat, LogSettings};
 pub use processing::ProcessingSettings;
-pub use registry::RegistrySettings;
 pub use service_bus::{ServiceBusAuth, ServiceBusSettings};
 pub use setting::{Accepts, Fallback, Setting};
 pub use unknown::SettingWarning;
 
 use reader::{Reader, Reported};
+
+use crate::container_group::Registry;
 
 /// What the scaler is set to do.
 #[derive(Clone, Debug)]
@@ -39,7 +41,7 @@ pub struct Settings {
     /// What its container groups are like.
     pub aci: AciSettings,
     /// How the image is pulled, where that needs credentials.
-    pub registry: Option<RegistrySettings>,
+    pub registry: Option<Registry>,
     /// Which topic it looks at.
     pub service_bus: ServiceBusSettings,
     /// How it goes about it.
@@ -67,7 +69,7 @@ impl Settings {
         let azure = AzureSettings::read(reader, cloud);
         let resource_group = azure.as_ref().ok().map(|azure| azure.resource_group.as_str());
         let aci = AciSettings::read(reader);
-        let registry = RegistrySettings::read(reader);
+        let registry = registry::read(reader);
         let service_bus = ServiceBusSettings::read(reader, known_cloud, resource_group);
         let processing = ProcessingSettings::read(reader);
         let container = ContainerEnvironment::read(reader);

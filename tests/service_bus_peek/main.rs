@@ -85,11 +85,20 @@ fn numbers(page: &[PeekedMessage]) -> Vec<i64> {
     page.iter().map(|message| message.sequence_number).collect()
 }
 
+async fn peek(
+    peeker: &ServiceBusPeeker,
+    subscription: &str,
+    from: i64,
+    count: u32,
+) -> Result<Vec<PeekedMessage>, PeekError> {
+    peeker.peek(&subscription.into(), from, count).await
+}
+
 async fn drain(peeker: &ServiceBusPeeker, subscription: &str, page_size: u32) -> Vec<PeekedMessage> {
     let mut all = Vec::new();
     loop {
         let from = all.last().map_or(1, |last: &PeekedMessage| last.sequence_number + 1);
-        let page = peeker.peek(subscription, from, page_size).await.unwrap();
+        let page = peek(peeker, subscription, from, page_size).await.unwrap();
         if page.is_empty() {
             return all;
         }

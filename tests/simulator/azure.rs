@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use aci_scaler::container_group::{ContainerGroup, GroupName, GroupSpec};
-use aci_scaler::message::{FileSizeMb, InvalidMessage, MessageId, MessageState, PeekedMessage};
+use aci_scaler::message::{FileSizeMb, InvalidMessage, MessageId, MessageState, PeekedMessage, SubscriptionName};
 use aci_scaler::services::{Accepted, ArmError, ContainerGroups, Messages, PeekError, Peeker, Subscriptions};
 use aci_scaler::settings::Settings;
 
@@ -189,9 +189,9 @@ impl ContainerGroups for Azure {
 }
 
 impl Subscriptions for Azure {
-    async fn list(&self) -> Result<Vec<String>, ArmError> {
+    async fn list(&self) -> Result<Vec<SubscriptionName>, ArmError> {
         self.read().await?;
-        Ok(self.world().subscriptions.keys().map(|name| (*name).to_owned()).collect())
+        Ok(self.world().subscriptions.keys().map(|name| (*name).into()).collect())
     }
 }
 
@@ -205,11 +205,16 @@ impl Messages for Azure {
 }
 
 impl Peeker for Azure {
-    async fn peek(&self, subscription: &str, from: i64, count: u32) -> Result<Vec<PeekedMessage>, PeekError> {
+    async fn peek(
+        &self,
+        subscription: &SubscriptionName,
+        from: i64,
+        count: u32,
+    ) -> Result<Vec<PeekedMessage>, PeekError> {
         self.read().await.map_err(|_| dropped())?;
         let mut world = self.world();
         let most = if world.goes_wrong(1000) { world.random.within(1..4) } else { i64::from(count) };
-        let Some(subscription) = world.subscriptions.get(subscription) else { return Ok(Vec::new()) };
+        let Some(subscription) = world.subscriptions.get(subscription.as_str()) else { return Ok(Vec::new()) };
         let rest = subscription.messages.range(from..).take(usize::try_from(most.min(count.into())).unwrap_or(1));
         let peeked = rest.map(|(number, message)| PeekedMessage {
             sequence_number: *number,

@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout};
 use super::failure::{BUSY_PAUSE, Failure};
 use super::topic_links::TopicLinks;
 use super::{Kept, Namespace, decode};
-use crate::message::PeekedMessage;
+use crate::message::{PeekedMessage, SubscriptionName};
 use crate::services::{PeekError, Peeker};
 
 /// How often the shared connection is opened anew. A blip takes one; a subscription that the service drops the
@@ -26,7 +26,7 @@ const KEPT_SHARE: u32 = 4;
 pub struct ServiceBusPeeker {
     namespace: Namespace,
     kept: Kept,
-    familiar: Vec<String>,
+    familiar: Vec<SubscriptionName>,
     shared: tokio::sync::Mutex<Shared>,
     busy_until: Mutex<Option<Instant>>,
 }
@@ -39,7 +39,7 @@ struct Shared {
 
 impl ServiceBusPeeker {
     pub(super) fn new(namespace: Namespace, links: TopicLinks, kept: Kept) -> Self {
-        let familiar = links.subscriptions();
+        let familiar = links.subscriptions().into_iter().map(SubscriptionName::new).collect();
         let shared = Shared { links: links.into(), reconnects_left: MAX_RECONNECTS };
         Self { namespace, kept, familiar, shared: shared.into(), busy_until: Mutex::default() }
     }
@@ -139,17 +139,17 @@ impl ServiceBusPeeker {
 }
 
 impl Peeker for ServiceBusPeeker {
-    fn familiar(&self) -> Vec<String> {
+    fn familiar(&self) -> Vec<SubscriptionName> {
         self.familiar.clone()
     }
 
     async fn peek(
         &self,
-        subscription: &str,
+        subscription: &SubscriptionName,
         from_sequence_number: i64,
         count: u32,
     ) -> Result<Vec<PeekedMessage>, PeekError> {
-        let peeking = self.peek_with_retries(subscription, from_sequence_number, count);
+        let peeking = self.peek_with_retries(subscription.as_str(), from_sequence_number, count);
         let after = self.namespace.peek_timeout;
         let body = timeout(after, peeking).await.map_err(|_| PeekError::TimedOut { after })??;
         page(&body, from_sequence_number).map_err(|reason| PeekError::Unavailable { reason })

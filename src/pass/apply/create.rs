@@ -8,8 +8,8 @@ use tokio::time::Instant;
 use super::Applier;
 use super::budget::SPARE_REQUESTS;
 use crate::container_group::{GroupName, GroupSpec, Liveness, MemoryGb, tag};
-use crate::pass::report::MessageOutcome;
-use crate::plan::{Create, MessageRef};
+use crate::message::MessageAddress;
+use crate::plan::{Create, MessageOutcome};
 use crate::services::{ArmError, ContainerGroups};
 
 /// The part of a pass that is left to deletes when creates are slow: a quarter, so that neither starves the other.
@@ -24,7 +24,7 @@ pub(super) struct Creator<'a, G> {
     /// The least memory that Azure has no room for, and what it says.
     no_room: Mutex<Option<(MemoryGb, String)>>,
     /// Messages whose groups were refused.
-    refused: Mutex<Vec<MessageRef>>,
+    refused: Mutex<Vec<MessageAddress>>,
 }
 
 #[derive(Clone)]
@@ -49,11 +49,11 @@ impl<'a, G: ContainerGroups> Creator<'a, G> {
     }
 
     /// Creates a group, or says why not.
-    pub(super) async fn create(&self, Create { message, spec, after }: Create) -> (MessageRef, MessageOutcome) {
+    pub(super) async fn create(&self, Create { message, spec, record }: Create) -> (MessageAddress, MessageOutcome) {
         if let Some(outcome) = self.stopped(&spec) {
             return (message, outcome);
         }
-        let outcome = match self.applier.deadline.limit(self.look_up_and_create(&spec, after)).await {
+        let outcome = match self.applier.deadline.limit(self.look_up_and_create(&spec, record)).await {
             Some(Ok(outcome)) => outcome,
             Some(Err(error)) => self.failed(&message, spec, &error),
             None => {
@@ -65,16 +65,20 @@ impl<'a, G: ContainerGroups> Creator<'a, G> {
     }
 
     /// The messages whose groups were refused, for reasons that may be of their own.
-    pub(super) fn into_refused(self) -> Vec<MessageRef> {
+    pub(super) fn into_refused(self) -> Vec<MessageAddress> {
         self.refused.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A PUT on a group that is already there would restart it, or run it again. So the last thing before it is a look.
-    async fn look_up_and_create(&self, spec: &GroupSpec, after: Option<GroupName>) -> Result<MessageOutcome, ArmError> {
-        if let Some(after) = after {
-            let record = self.applier.groups.get(&after).await?;
-            if !record.is_some_and(|record| record.liveness() == Liveness::Terminal) {
-                return Ok(MessageOutcome::Changed { group: after });
+    async fn look_up_and_create(
+        &self,
+        spec: &GroupSpec,
+        record: Option<GroupName>,
+    ) -> Result<MessageOutcome, ArmError> {
+        if let Some(record) = record {
+            let found = self.applier.groups.get(&record).await?;
+            if !found.is_some_and(|group| group.liveness() == Liveness::Terminal) {
+                return Ok(MessageOutcome::Changed { group: record });
             }
         }
         if self.applier.groups.get(&spec.name).await?.is_some() {
@@ -91,16 +95,16 @@ impl<'a, G: ContainerGroups> Creator<'a, G> {
             self.stop(Stop::low(left));
         }
         tracing::info!(
-            group = %spec.name, subscription = spec.subscription, message_id = spec.tags.get(tag::MESSAGE_ID),
+            group = %spec.name, subscription = %spec.subscription, message_id = spec.tags.get(tag::MESSAGE_ID),
             attempt = spec.tags.get(tag::ATTEMPT), memory_gb = spec.memory.to_f64(),
             "created a container group"
         );
         Ok(MessageOutcome::Created { group: spec.name.clone(), memory_gb: spec.memory })
     }
 
-    fn failed(&self, message: &MessageRef, spec: GroupSpec, error: &ArmError) -> MessageOutcome {
+    fn failed(&self, message: &MessageAddress, spec: GroupSpec, error: &ArmError) -> MessageOutcome {
         let reason = error.to_string();
-        let (subscription, message_id) = (&spec.subscription, spec.tags.get(tag::MESSAGE_ID));
+        let (subscription, message_id) = (spec.subscription.as_str(), spec.tags.get(tag::MESSAGE_ID));
         match error {
             ArmError::Throttled { .. } | ArmError::NoCapacity { .. } => {
                 tracing::warn!(group = %spec.name, %error, "no further container group is created in this pass");

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::container_group::{Container, ContainerGroup, ContainerState, GroupName, GroupSpec, MemoryGb};
-use crate::message::{FileSizeMb, MessageId, MessageState, PeekedMessage};
+use crate::message::{FileSizeMb, MessageId, MessageState, PeekedMessage, SubscriptionName};
 use crate::services::{Accepted, ArmError, ContainerGroups, Messages, PeekError, Peeker, Subscriptions};
 use crate::test_support::NOW;
 
@@ -184,11 +184,11 @@ pub struct FakeSubscriptions {
 }
 
 impl Subscriptions for FakeSubscriptions {
-    async fn list(&self) -> Result<Vec<String>, ArmError> {
+    async fn list(&self) -> Result<Vec<SubscriptionName>, ArmError> {
         tokio::time::sleep(self.latency).await;
         match &self.error {
             Some(error) => Err(error.clone()),
-            None => Ok(self.names.iter().map(|name| (*name).to_owned()).collect()),
+            None => Ok(self.names.iter().map(|name| (*name).into()).collect()),
         }
     }
 }
@@ -218,11 +218,17 @@ impl Messages for FakeMessages {
 }
 
 impl Peeker for FakeMessages {
-    fn familiar(&self) -> Vec<String> {
-        self.familiar.iter().map(|name| (*name).to_owned()).collect()
+    fn familiar(&self) -> Vec<SubscriptionName> {
+        self.familiar.iter().map(|name| (*name).into()).collect()
     }
 
-    async fn peek(&self, subscription: &str, from: i64, count: u32) -> Result<Vec<PeekedMessage>, PeekError> {
+    async fn peek(
+        &self,
+        subscription: &SubscriptionName,
+        from: i64,
+        count: u32,
+    ) -> Result<Vec<PeekedMessage>, PeekError> {
+        let subscription = subscription.as_str();
         self.calls.add(format!("peek {subscription} {from} {count}"));
         tokio::time::sleep(LATENCY).await;
         if self.hanging.contains(&subscription) {

@@ -70,7 +70,7 @@ async fn when_azure_wants_a_break_deleting_stops_and_no_log_is_read_twice() {
 
     *scaler.services.groups.delete_error.lock().unwrap() = None;
     let report = pass(&scaler).await;
-    let done = GroupOutcome::Deleted { because: Reason::Finished, log_lines: 2 };
+    let done = GroupOutcome::Deleted { because: DeleteReason::Finished, log_lines: 2 };
     assert!(report.groups.iter().all(|group| group.outcome == done), "{:?}", report.groups);
     assert_eq!(only(&calls, &["logs", "delete"]), ["delete done-1", "logs done-2 worker 20", "delete done-2"]);
 
@@ -104,7 +104,11 @@ async fn while_azure_wants_a_break_from_reads_no_log_is_lost_and_no_other_group_
     *scaler.services.groups.log_error.lock().unwrap() = None;
     *scaler.services.groups.get_error.lock().unwrap() = None;
     let outcome = &pass(&scaler).await.groups[0].outcome;
-    assert_eq!(*outcome, GroupOutcome::Deleted { because: Reason::Finished, log_lines: 2 }, "with its log after all");
+    assert_eq!(
+        *outcome,
+        GroupOutcome::Deleted { because: DeleteReason::Finished, log_lines: 2 },
+        "with its log after all"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -205,6 +209,6 @@ async fn a_create_that_is_slow_holds_up_no_other() {
     *scaler.services.groups.slow.lock().unwrap() = Some(M1.to_owned());
     let report = pass(&scaler).await;
     let slow = report.messages.iter().find(|report| report.message.sequence_number == 1).unwrap();
-    assert_eq!(slow.outcome.kind(), "failed", "its answer does not come before the end of the pass");
+    assert_eq!(<&str>::from(&slow.outcome), "failed", "its answer does not come before the end of the pass");
     assert_eq!(report.message_counts["created"], 8);
 }

@@ -12,8 +12,7 @@ use std::sync::{Arc, Mutex};
 use fakes::{Calls, FakeGroups, FakeMessages, FakeSubscriptions, messages};
 
 use super::*;
-use crate::pass::report::{GroupOutcome, MessageOutcome};
-use crate::plan::Reason;
+use crate::plan::{DeleteReason, GroupOutcome, MessageOutcome};
 use crate::test_support::{NOW, settings};
 
 type FakeScaler = Scaler<FakeGroups, FakeSubscriptions, FakeMessages>;
@@ -90,7 +89,7 @@ async fn creates_come_first_and_each_delete_after_its_logs() {
     let (scaler, calls) = scaler([("a", messages(1..=1))], |_| {});
     scaler.services.groups.put("done", &[], "Terminated");
     let report = pass(&scaler).await;
-    assert_eq!(report.groups[0].outcome, GroupOutcome::Deleted { because: Reason::Finished, log_lines: 2 });
+    assert_eq!(report.groups[0].outcome, GroupOutcome::Deleted { because: DeleteReason::Finished, log_lines: 2 });
     let create = format!("create {M1}");
     assert_eq!(only(&calls, &["create", "logs", "delete"]), [&create, "logs done worker 20", "delete done"]);
 }
@@ -142,7 +141,7 @@ async fn a_group_that_never_had_a_log_goes_at_once() {
     *scaler.services.groups.log_error.lock().unwrap() = Some(none);
     assert_eq!(
         pass(&scaler).await.groups[0].outcome,
-        GroupOutcome::Deleted { because: Reason::Finished, log_lines: 0 }
+        GroupOutcome::Deleted { because: DeleteReason::Finished, log_lines: 0 }
     );
 }
 
@@ -250,8 +249,12 @@ async fn a_subscription_that_hangs_fails_or_stands_still_leaves_the_others_worki
         scaler.services.groups.put("done-good", &[("subscription_name", "good")], "Terminated");
         let report = pass(&scaler).await;
         assert!(report.partly_failed(), "{trouble}");
-        let good = report.messages.iter().filter(|message| message.message.subscription == "good");
-        assert_eq!(good.filter(|message| message.outcome.kind() == "created").count(), 9, "{trouble}");
+        let good = report.messages.iter().filter(|message| message.message.subscription == "good".into());
+        assert_eq!(
+            good.filter(|message| matches!(message.outcome, MessageOutcome::Created { .. })).count(),
+            9,
+            "{trouble}"
+        );
         assert_eq!(only(&calls, &["delete"]), ["delete done-good"], "{trouble}");
     }
 }
@@ -283,7 +286,7 @@ async fn subscriptions_of_the_last_pass_are_read_while_they_are_listed_and_dropp
 async fn a_subscription_that_is_skipped_is_not_looked_at() {
     let (scaler, calls) = scaler([("Skipped", messages(1..=1)), ("a", Vec::new())], |_| {});
     let report = pass(&scaler).await;
-    assert_eq!(report.skipped_subscriptions, ["Skipped"]);
+    assert_eq!(report.skipped_subscriptions, ["Skipped".into()]);
     assert_eq!(only(&calls, &["peek"]), ["peek a 1 250"]);
 }
 

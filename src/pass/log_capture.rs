@@ -1,8 +1,8 @@
-//! The last log lines of a group that is about to go.
+//! The last log lines of a group that is about to be deleted.
 //!
-//! A group is let go if and only if its last lines have been logged, or it has none, or fetching them has failed in
+//! A group is deleted if and only if its last lines have been logged, or it has none, or fetching them has failed in
 //! [`MAX_FAILED_PASSES`] passes and the loss has been logged. Lines are logged once, however long the group then stays; a
-//! loss is one only if the group goes before another try succeeds.
+//! loss is one only if the group is deleted before another try succeeds.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,19 +11,19 @@ use crate::container_group::{ContainerGroup, Ending, GroupName, Phase};
 use crate::plan::Delete;
 use crate::services::{ArmError, ContainerGroups};
 
-/// Lines that are kept of each container.
+/// Lines that are logged of each container.
 const LINES: u32 = 20;
 
-/// What is kept of each container at the most: Azure itself keeps 16 KB of a stopped one.
+/// What is logged of each container at the most: Azure itself keeps 16 KB of a stopped one.
 const MAX_CHARS: usize = 16 << 10;
 
 /// Three passes are three minutes, in which a throttled or restarting front end has recovered; after that the group
 /// costs more than its log is worth.
 const MAX_FAILED_PASSES: u32 = 3;
 
-/// Captures last lines, and remembers how far it has come with groups that do not go at once.
+/// Captures last lines, and remembers how far it has come with groups that cannot be deleted at once.
 #[derive(Debug, Default)]
-pub(super) struct LastWords {
+pub(super) struct LogCapture {
     /// With the phase, which tells a group from an earlier one of its name.
     progress: Mutex<HashMap<GroupName, (Phase, Progress)>>,
 }
@@ -47,7 +47,7 @@ pub(super) enum Captured {
     NotYet(ArmError),
 }
 
-impl LastWords {
+impl LogCapture {
     /// Logs the last lines of each of a group's containers.
     pub(super) async fn capture<G: ContainerGroups>(&self, groups: &G, group: &ContainerGroup) -> Captured {
         let phase = group.phase();
@@ -86,12 +86,12 @@ impl LastWords {
         Captured::Logged { lines }
     }
 
-    /// Forgets a group that has gone.
+    /// Forgets a group that is deleted.
     pub(super) fn forget(&self, group: &GroupName) {
         self.lock().remove(group);
     }
 
-    /// Forgets groups that are not about to go any more.
+    /// Forgets groups that are not to be deleted any more.
     pub(super) fn retain(&self, deletes: &[Delete]) {
         let names: HashSet<_> = deletes.iter().map(|delete| &delete.group.name).collect();
         self.lock().retain(|name, _| names.contains(name));

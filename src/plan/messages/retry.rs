@@ -2,30 +2,31 @@
 
 use time::{Duration, OffsetDateTime};
 
-use super::Rules;
-use super::memory::Attempt;
+use crate::plan::memory::Attempt;
+use crate::plan::policy::Rules;
 
 /// The longest wait between two attempts: half an hour is 48 containers a day for a message that nobody looks after.
-pub(super) const MAX_BACKOFF: Duration = Duration::minutes(30);
+pub(in crate::plan) const MAX_BACKOFF: Duration = Duration::minutes(30);
 
-/// What is due after an attempt.
+/// What follows an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Next {
-    /// Another attempt.
-    Due { since: OffsetDateTime },
-    /// Nothing until then.
-    BackingOff { until: OffsetDateTime },
-    /// Nothing any more.
+pub(in crate::plan) enum Next {
+    /// Another attempt, now.
+    Due,
+    BackingOff {
+        until: OffsetDateTime,
+    },
+    /// Nothing: there were as many as there may be.
     Parked,
 }
 
-/// What is due after the last attempt at a message.
-pub(super) fn next(last: &Attempt, rules: &Rules, now: OffsetDateTime) -> Next {
+/// What follows the last attempt at a message.
+pub(in crate::plan) fn next(last: &Attempt, rules: &Rules, now: OffsetDateTime) -> Next {
     if last.number >= rules.max_attempts {
         return Next::Parked;
     }
     let until = last.ended_at + backoff(rules.retry_backoff, last.number);
-    if now < until { Next::BackingOff { until } } else { Next::Due { since: until } }
+    if now < until { Next::BackingOff { until } } else { Next::Due }
 }
 
 /// The wait after the nth attempt: the first one's doubled each time, at most [`MAX_BACKOFF`] unless the first one is

@@ -1,67 +1,11 @@
-//! What the scaler knows of a Service Bus message: its identity, its place in the subscription and its file size.
-//!
-//! The body is never looked at.
+//! The size of a message's file.
 
 use std::fmt;
-use std::sync::Arc;
 
 use rust_decimal::Decimal;
 use rust_decimal::prelude::FromPrimitive;
-use serde::{Serialize, Serializer};
-use time::OffsetDateTime;
 
-/// A message id in canonical text, unique within its subscription.
-///
-/// AMQP message ids are strings, ulongs, uuids or binaries (AMQP 1.0 part 3, section 3.2.4). A string stays as it
-/// is, a ulong is written in decimal, a uuid hyphenated in lower case and a binary in lower-case hex.
-///
-/// Clones share the text.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct MessageId(Arc<str>);
-
-impl MessageId {
-    /// The longest id that fits a resource tag's value (256 characters); Service Bus itself allows 128.
-    pub const MAX_CHARS: usize = 256;
-
-    /// Accepts the canonical text of an id.
-    ///
-    /// # Errors
-    /// When it is empty or longer than [`MessageId::MAX_CHARS`].
-    pub fn new(text: impl Into<String>) -> Result<Self, InvalidMessage> {
-        let text = text.into();
-        match text.chars().count() {
-            0 => Err(InvalidMessage::NoMessageId),
-            1..=Self::MAX_CHARS => Ok(Self(text.into())),
-            chars => Err(InvalidMessage::MessageIdTooLong { chars }),
-        }
-    }
-
-    /// The canonical text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl Serialize for MessageId {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
-    }
-}
-
-impl fmt::Display for MessageId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// A message as the scaler names it: its subscription and its id there.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct MessageKey {
-    /// The subscription's name.
-    pub subscription: String,
-    /// The message's id.
-    pub message_id: MessageId,
-}
+use super::InvalidMessage;
 
 /// A file's size in MiB, finite and not negative, as the message's `file_size_mb` gave it.
 ///
@@ -132,76 +76,6 @@ fn clip(text: &str) -> String {
     }
 }
 
-/// Why a message cannot be given a container group.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidMessage {
-    /// The message has no id, so nothing could tell its container group from another's.
-    #[error("it has no message id; every message needs one, unique within its subscription")]
-    NoMessageId,
-    /// The id does not fit the tag that names the message on its group.
-    #[error("its message id has {chars} characters; at most {} are accepted", MessageId::MAX_CHARS)]
-    MessageIdTooLong {
-        /// Length of the id.
-        chars: usize,
-    },
-    /// The application property is missing.
-    #[error("it has no application property file_size_mb; a number of MiB is needed")]
-    NoFileSize,
-    /// The property is no number and no numeric string.
-    #[error("its file_size_mb is {found}; a number of MiB is needed, or a string that holds one")]
-    FileSizeNotANumber {
-        /// What it is instead.
-        found: String,
-    },
-    /// The number is infinite or not a number.
-    #[error("its file_size_mb is {value}; a finite number of MiB is needed")]
-    FileSizeNotFinite {
-        /// The number.
-        value: String,
-    },
-    /// The number is below zero.
-    #[error("its file_size_mb is {value}; it must not be negative")]
-    FileSizeNegative {
-        /// The number.
-        value: String,
-    },
-    /// The message is not valid AMQP; only its sequence number could be read.
-    #[error("it could not be decoded: {reason}")]
-    Undecodable {
-        /// What the decoder said.
-        reason: String,
-    },
-}
-
-/// The broker's state of a message (`x-opt-message-state`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum MessageState {
-    /// Waiting, or locked by a receiver: peeking does not tell which.
-    #[default]
-    Active,
-    /// Set aside by a receiver, who alone can fetch it by its sequence number.
-    Deferred,
-    /// Not yet due.
-    Scheduled,
-}
-
-/// A message as a peek shows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PeekedMessage {
-    /// Its place in the subscription, unique and growing.
-    pub sequence_number: i64,
-    /// Its id, or why it has none that can be used.
-    pub message_id: Result<MessageId, InvalidMessage>,
-    /// Its file size, or why it has none that can be used.
-    pub file_size_mb: Result<FileSizeMb, InvalidMessage>,
-    /// Its state at the broker.
-    pub state: MessageState,
-    /// When it came, if the broker says so.
-    pub enqueued_at: Option<OffsetDateTime>,
-    /// When it expires, unless never.
-    pub expires_at: Option<OffsetDateTime>,
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -245,13 +119,6 @@ mod tests {
     fn a_value_that_a_sender_chose_is_clipped_in_the_reason() {
         let reason = size(&"x".repeat(10_000)).unwrap_err().to_string();
         assert!(reason.chars().count() < 200, "{reason}");
-    }
-
-    #[test]
-    fn an_id_is_neither_empty_nor_longer_than_a_tag() {
-        assert_eq!(MessageId::new(""), Err(InvalidMessage::NoMessageId));
-        assert!(MessageId::new("é".repeat(256)).is_ok());
-        assert_eq!(MessageId::new("é".repeat(257)), Err(InvalidMessage::MessageIdTooLong { chars: 257 }));
     }
 
     proptest! {
