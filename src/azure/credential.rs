@@ -22,8 +22,8 @@ use azure_identity::{
 use secrecy::{ExposeSecret, SecretString};
 use time::OffsetDateTime;
 
-use super::http::Http;
 use crate::clock::Clock;
+use crate::http::Http;
 use crate::services::ArmError;
 use crate::settings::{AzureSettings, Cloud};
 

@@ -25,22 +25,11 @@ use tokio::time::Instant;
 use crate::clock::Clock;
 use crate::deadline::Deadline;
 use crate::plan::{Memory, Policy, plan};
-use crate::services::{ArmError, ContainerGroups, Messages, PeekError, Subscriptions};
+use crate::services::{ArmError, ContainerGroups, Messages, PeekError, Services, Subscriptions};
 use crate::settings::{ProcessingSettings, Settings};
 use apply::{Applier, Budget, Requests};
 use last_words::LastWords;
 use report::Report;
-
-/// The services that a scaler works with.
-#[derive(Debug)]
-pub struct Services<G, S, M> {
-    /// The container groups.
-    pub groups: G,
-    /// The topic's subscriptions.
-    pub subscriptions: S,
-    /// Their messages.
-    pub messages: M,
-}
 
 /// Makes passes, one at a time: its callers see to that.
 #[derive(Debug)]

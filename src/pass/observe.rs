@@ -10,12 +10,12 @@ use tokio::sync::oneshot::error::RecvError;
 use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, timeout};
 
-use super::{PassFailure, Services, side_by_side};
+use super::{PassFailure, side_by_side};
 use crate::clock::Clock;
 use crate::container_group::{ContainerGroup, tag};
 use crate::message::PeekedMessage;
 use crate::plan::{Census, Memory, ObservedGroup, ObservedSubscription, Read, Rules, Sieve, Sifted, Snapshot};
-use crate::services::{ArmError, ContainerGroups, Messages, PeekError, Peeker, Subscriptions};
+use crate::services::{ArmError, ContainerGroups, Messages, PeekError, Peeker, Services, Subscriptions};
 use crate::settings::ProcessingSettings;
 
 /// Groups that are looked at one by one at a time. At some 100 ms each they are 80 a second.

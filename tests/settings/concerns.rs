@@ -1,7 +1,7 @@
 //! What holds for single settings, and between some of them.
 
-use aci_scaler::settings::{EnvironmentValue, LogFormat, LogSettings, RegistrySettings, ServiceBusAuth, Settings};
-use aci_scaler::telemetry;
+use aci_scaler::settings::{EnvironmentValue, LogSettings, RegistrySettings, ServiceBusAuth, Settings};
+use aci_scaler::telemetry::{self, LogFormat};
 
 use crate::{IDENTITY, errors, load, minimal, variables};
 

@@ -8,7 +8,8 @@ use std::time::Duration;
 use aci_scaler::clock::Clock;
 use aci_scaler::deadline::Deadline;
 use aci_scaler::pass::report::{MessageOutcome, Report};
-use aci_scaler::pass::{Mode, Scaler, Services};
+use aci_scaler::pass::{Mode, Scaler};
+use aci_scaler::services::Services;
 use aci_scaler::settings::Settings;
 use tokio::task::JoinHandle;
 

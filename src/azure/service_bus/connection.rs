@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use super::failure::Failure;
 use super::request_response::LinkPair;
-use crate::azure::tls;
+use crate::tls;
 
 /// The largest frame that is taken, in bytes, as the official Python SDK has it. The service's own limit is 64 KiB.
 const MAX_FRAME_BYTES: u32 = 1 << 20;

@@ -6,7 +6,6 @@
 
 mod cbs;
 mod connection;
-pub mod connection_string;
 mod decode;
 mod encoded;
 mod failure;

@@ -7,8 +7,8 @@ use aci_scaler::clock::Clock;
 use aci_scaler::container_group::{Container, ContainerGroup, ContainerState, GroupName, GroupSpec};
 use aci_scaler::deadline::Deadline;
 use aci_scaler::message::{FileSizeMb, MessageId, MessageState, PeekedMessage};
-use aci_scaler::pass::{Mode, Scaler, Services};
-use aci_scaler::services::{Accepted, ArmError, ContainerGroups, Messages, PeekError, Peeker, Subscriptions};
+use aci_scaler::pass::{Mode, Scaler};
+use aci_scaler::services::{Accepted, ArmError, ContainerGroups, Messages, PeekError, Peeker, Services, Subscriptions};
 use aci_scaler::settings::Settings;
 use local_azure::local::LocalAzure;
 
