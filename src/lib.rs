@@ -15,6 +15,7 @@ pub mod pass;
 pub mod plan;
 pub mod services;
 pub mod settings;
+pub mod sync;
 pub mod telemetry;
 mod tls;
 

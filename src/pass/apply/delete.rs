@@ -1,7 +1,5 @@
 //! Deletes groups, each after its last words, until Azure wants a break.
 
-use std::sync::{Mutex, PoisonError};
-
 use super::Applier;
 use super::budget::SPARE_REQUESTS;
 use crate::container_group::{ContainerGroup, GroupName, Phase, tag};
@@ -9,6 +7,7 @@ use crate::pass::last_words::Captured;
 use crate::pass::report::GroupOutcome;
 use crate::plan::{Delete, Reason};
 use crate::services::{ArmError, ContainerGroups};
+use crate::sync::Mutex;
 
 pub(super) struct Deleter<'a, G> {
     applier: &'a Applier<'a, G>,
@@ -76,12 +75,12 @@ impl<'a, G: ContainerGroups> Deleter<'a, G> {
     fn throttled(&self, group: &ContainerGroup, error: &ArmError) -> GroupOutcome {
         tracing::warn!(group = %group.name, %error, "no further container group is deleted in this pass");
         let reason = error.to_string();
-        self.stopped.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(reason.clone());
+        self.stopped.lock().get_or_insert(reason.clone());
         GroupOutcome::WaitingQuota { reason }
     }
 
     fn stopped(&self) -> Option<String> {
-        self.stopped.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.stopped.lock().clone()
     }
 }
 
