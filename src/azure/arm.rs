@@ -19,8 +19,8 @@ use url::Url;
 use super::arm_error::{self, retry_after};
 use super::arm_gates::{Gate, Gates};
 use super::credential::Credential;
-use super::http::{Answer, Call, Http, header_map, text_headers};
 use crate::clock::Clock;
+use crate::http::{Answer, Call, Http, header_map, text_headers};
 use crate::services::ArmError;
 use crate::settings::AzureSettings;
 

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
-use super::http::Answer;
+use crate::http::Answer;
 use crate::services::ArmError;
 
 /// Wait after a `429` that names none: as long as Container Instances asks for elsewhere ("wait at least 10 s").
@@ -98,7 +98,7 @@ mod tests {
     use time::macros::datetime;
 
     use super::*;
-    use crate::azure::http::header_map;
+    use crate::http::header_map;
 
     const NOW: OffsetDateTime = datetime!(2026-01-05 10:00:00 UTC);
 

@@ -1,12 +1,13 @@
 //! Which requests to Azure Resource Manager have to wait, because an answer has said so.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use reqwest::Method;
 use tokio::time::Instant;
 use url::Url;
+
+use crate::sync::Mutex;
 
 /// The requests that Azure counts together: those of one kind to one resource provider.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -55,14 +56,14 @@ impl Gates {
     /// Lets nothing pass for this long.
     pub(super) fn close(&self, gate: Gate, wait: Duration) {
         let until = Instant::now() + wait;
-        let mut closed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut closed = self.0.lock();
         closed.entry(gate).and_modify(|at| *at = until.max(*at)).or_insert(until);
     }
 
     /// How long a request still has to wait, if it has to.
     pub(super) fn wait(&self, gate: &Gate) -> Option<Duration> {
         let now = Instant::now();
-        let mut closed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut closed = self.0.lock();
         closed.retain(|_, until| *until > now);
         let until = closed.get(gate).max(closed.get(&gate.of_all_providers()))?;
         Some(*until - now)

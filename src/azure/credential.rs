@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::error::Error;
 use std::fmt;
 use std::iter;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -22,10 +22,11 @@ use azure_identity::{
 use secrecy::{ExposeSecret, SecretString};
 use time::OffsetDateTime;
 
-use super::http::Http;
 use crate::clock::Clock;
+use crate::http::Http;
 use crate::services::ArmError;
 use crate::settings::{AzureSettings, Cloud};
+use crate::sync::Mutex;
 
 /// A token is replaced this long before it expires, as `azure_identity` does it: longer than any request takes.
 const REFRESH_BEFORE_EXPIRY: Duration = Duration::from_mins(5);
@@ -135,7 +136,7 @@ impl Credential {
     /// A token for a scope such as `https://servicebus.azure.net/.default`.
     pub async fn token(&self, scope: &str) -> Result<AccessToken, CredentialError> {
         let (source, held) = {
-            let mut kept = self.kept();
+            let mut kept = self.kept.lock();
             (kept.source.clone(), kept.tokens.entry(scope.to_owned()).or_default().clone())
         };
         let mut held = held.lock().await;
@@ -176,16 +177,12 @@ impl Credential {
     /// too, so there has to be a new one.
     pub fn forget(&self) {
         let source = (self.make_source)();
-        let mut kept = self.kept();
+        let mut kept = self.kept.lock();
         kept.tokens.clear();
         match source {
             Ok(source) => kept.source = source,
             Err(error) => tracing::warn!(%error, "{} could not be set up anew", self.kind),
         }
-    }
-
-    fn kept(&self) -> MutexGuard<'_, Kept> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

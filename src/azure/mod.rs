@@ -5,9 +5,8 @@ mod arm_error;
 mod arm_gates;
 pub mod container_instances;
 pub mod credential;
-pub mod http;
+mod identity_transport;
 pub mod service_bus;
-mod tls;
 pub mod topic_subscriptions;
 
 use std::sync::Arc;
@@ -15,20 +14,16 @@ use std::sync::Arc;
 use arm::Arm;
 use container_instances::ContainerInstances;
 use credential::{Credential, CredentialError};
-use http::Http;
 use service_bus::ServiceBus;
 use topic_subscriptions::TopicSubscriptions;
 
 use crate::clock::Clock;
-use crate::pass::Scaler;
+use crate::http::Http;
 use crate::services::Services;
 use crate::settings::{Environment, Settings};
 
 /// Azure's services, as a scaler works with them.
 pub type AzureServices = Services<ContainerInstances, TopicSubscriptions, ServiceBus>;
-
-/// A scaler that works with Azure.
-pub type AzureScaler = Scaler<ContainerInstances, TopicSubscriptions, ServiceBus>;
 
 /// The services that the settings name, with the identity that the environment offers. Nothing is connected yet.
 pub fn services(

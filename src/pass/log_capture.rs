@@ -5,11 +5,11 @@
 //! loss is one only if the group is deleted before another try succeeds.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::container_group::{ContainerGroup, Ending, GroupName, Phase};
 use crate::plan::Delete;
 use crate::services::{ArmError, ContainerGroups};
+use crate::sync::Mutex;
 
 /// Lines that are logged of each container.
 const LINES: u32 = 20;
@@ -51,7 +51,7 @@ impl LogCapture {
     /// Logs the last lines of each of a group's containers.
     pub(super) async fn capture<G: ContainerGroups>(&self, groups: &G, group: &ContainerGroup) -> Captured {
         let phase = group.phase();
-        if let Some((known, Progress::Logged(lines))) = self.lock().get(&group.name)
+        if let Some((known, Progress::Logged(lines))) = self.progress.lock().get(&group.name)
             && *known == phase
         {
             return Captured::Logged { lines: *lines };
@@ -70,7 +70,7 @@ impl LogCapture {
         }
         if let Some(error) = failure {
             let failed = 1 + self.failed_passes(&group.name, phase);
-            self.lock().insert(group.name.clone(), (phase, Progress::Failed(failed)));
+            self.progress.lock().insert(group.name.clone(), (phase, Progress::Failed(failed)));
             if failed < MAX_FAILED_PASSES && may_pass(&error) {
                 return Captured::NotYet(error);
             }
@@ -79,7 +79,7 @@ impl LogCapture {
         }
         // What runs may print more, and an end that is not dated may be another one at the next pass.
         if matches!(phase, Phase::Ended(Ending { at: Some(_), .. })) {
-            self.lock().insert(group.name.clone(), (phase, Progress::Logged(lines)));
+            self.progress.lock().insert(group.name.clone(), (phase, Progress::Logged(lines)));
         } else {
             self.forget(&group.name);
         }
@@ -88,24 +88,20 @@ impl LogCapture {
 
     /// Forgets a group that is deleted.
     pub(super) fn forget(&self, group: &GroupName) {
-        self.lock().remove(group);
+        self.progress.lock().remove(group);
     }
 
     /// Forgets groups that are not to be deleted any more.
     pub(super) fn retain(&self, deletes: &[Delete]) {
         let names: HashSet<_> = deletes.iter().map(|delete| &delete.group.name).collect();
-        self.lock().retain(|name, _| names.contains(name));
+        self.progress.lock().retain(|name, _| names.contains(name));
     }
 
     fn failed_passes(&self, group: &GroupName, phase: Phase) -> u32 {
-        match self.lock().get(group) {
+        match self.progress.lock().get(group) {
             Some((known, Progress::Failed(passes))) if *known == phase => *passes,
             _ => 0,
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<GroupName, (Phase, Progress)>> {
-        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -14,7 +14,6 @@ pub mod report;
 #[cfg(test)]
 mod tests;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -26,6 +25,7 @@ use crate::deadline::Deadline;
 use crate::plan::{Memory, Policy, plan};
 use crate::services::{ArmError, ContainerGroups, Messages, PeekError, Services, Subscriptions};
 use crate::settings::{ProcessingSettings, Settings};
+use crate::sync::Mutex;
 use apply::{Applier, Budget, Requests};
 use log_capture::LogCapture;
 use report::Report;
@@ -91,7 +91,7 @@ impl<G: ContainerGroups, S: Subscriptions, M: Messages> Scaler<G, S, M> {
     pub async fn pass(&self, mode: Mode, deadline: &Deadline) -> Result<Report, PassFailure> {
         let started_at = self.clock.now();
         let start = Instant::now();
-        let (rules, memory, asked_for) = (&self.policy.rules, self.memory().clone(), self.requests.recent());
+        let (rules, memory, asked_for) = (&self.policy.rules, self.memory.lock().clone(), self.requests.recent());
         let observing = observe::observe(&self.services, &self.settings, rules, &memory, asked_for, &self.clock);
         let snapshot = deadline.limit(Box::pin(observing)).await.ok_or(PassFailure::OutOfTime)??;
         let mut plan = plan(&snapshot, &memory, &self.policy, self.clock.now());
@@ -102,7 +102,7 @@ impl<G: ContainerGroups, S: Subscriptions, M: Messages> Scaler<G, S, M> {
         if mode == Mode::PlanOnly || self.settings.dry_run {
             report.record_plan(plan);
         } else {
-            *self.memory() = std::mem::take(&mut plan.memory);
+            *self.memory.lock() = std::mem::take(&mut plan.memory);
             let applier = Applier {
                 groups: &self.services.groups,
                 workers: self.settings.max_workers.get(),
@@ -114,9 +114,9 @@ impl<G: ContainerGroups, S: Subscriptions, M: Messages> Scaler<G, S, M> {
             };
             let done = applier.apply(plan).await;
             for message in &done.refused {
-                self.memory().refuse(message, self.clock.now());
+                self.memory.lock().refuse(message, self.clock.now());
             }
-            self.memory().leave_to_tags(&done.tagged);
+            self.memory.lock().leave_to_tags(&done.tagged);
             report.record(done);
         }
         report.finish(start.elapsed());
@@ -124,10 +124,6 @@ impl<G: ContainerGroups, S: Subscriptions, M: Messages> Scaler<G, S, M> {
             tracing::warn!("{trouble}");
         }
         Ok(report)
-    }
-
-    fn memory(&self) -> MutexGuard<'_, Memory> {
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Ends, in an orderly way, what was left for another pass.

@@ -4,7 +4,7 @@ use super::environment::Environment;
 use super::error::SettingsErrors;
 use super::reader::{Reader, Reported};
 use super::setting::{Accepts, Fallback, Setting};
-use crate::telemetry;
+use crate::telemetry::{self, LogFormat};
 
 /// The `LOG_*` settings. They are read before the others, whose errors are logged.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,15 +13,6 @@ pub struct LogSettings {
     pub directives: String,
     /// What a line looks like.
     pub format: LogFormat,
-}
-
-/// What a line of the log looks like.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogFormat {
-    /// A sentence and its fields, for people.
-    Text,
-    /// An object, for machines.
-    Json,
 }
 
 const LEVEL: Setting = Setting {

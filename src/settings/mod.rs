@@ -6,6 +6,7 @@
 
 mod aci;
 mod azure;
+mod connection_string;
 mod container;
 mod environment;
 mod error;
@@ -15,6 +16,7 @@ mod reader;
 mod recipe;
 mod registry;
 mod service_bus;
+mod service_bus_auth;
 mod setting;
 mod unknown;
 
@@ -23,9 +25,10 @@ pub use azure::{AzureSettings, Cloud};
 pub use container::ContainerEnvironment;
 pub use environment::{DotEnvError, Environment, ProcessEnvironment, load_dot_env};
 pub use error::{SettingError, SettingsErrors, ShownValue};
-pub use logs::{LogFormat, LogSettings};
+pub use logs::LogSettings;
 pub use processing::ProcessingSettings;
-pub use service_bus::{ServiceBusAuth, ServiceBusSettings};
+pub use service_bus::ServiceBusSettings;
+pub use service_bus_auth::ServiceBusAuth;
 pub use setting::{Accepts, Fallback, Setting};
 pub use unknown::SettingWarning;
 

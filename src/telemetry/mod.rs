@@ -19,8 +19,8 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::{Layer, Registry, fmt};
 
 pub use self::filter::DirectiveError;
+pub use self::writer::LogFormat;
 use self::writer::Streams;
-use crate::settings::LogFormat;
 
 /// The target of the span around an invocation; its fields are part of every line within.
 pub const INVOCATION_TARGET: &str = "aci_scaler::invocation";

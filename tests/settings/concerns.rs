@@ -2,8 +2,8 @@
 
 use aci_scaler::container_group::{EnvironmentValue, Registry};
 use aci_scaler::message::SubscriptionName;
-use aci_scaler::settings::{LogFormat, LogSettings, ServiceBusAuth, Settings};
-use aci_scaler::telemetry;
+use aci_scaler::settings::{LogSettings, ServiceBusAuth, Settings};
+use aci_scaler::telemetry::{self, LogFormat};
 
 use crate::{IDENTITY, errors, load, minimal, variables};
 

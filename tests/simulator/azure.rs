@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use aci_scaler::container_group::{ContainerGroup, GroupName, GroupSpec};
 use aci_scaler::message::{FileSizeMb, InvalidMessage, MessageId, MessageState, PeekedMessage, SubscriptionName};
 use aci_scaler::services::{Accepted, ArmError, ContainerGroups, Messages, PeekError, Peeker, Subscriptions};
 use aci_scaler::settings::Settings;
+use aci_scaler::sync::Mutex;
 
 use crate::scene::{Millis, SECOND};
 use crate::world::{Message, World};
@@ -55,7 +56,7 @@ pub enum What {
 
 impl Azure {
     pub fn world(&self) -> MutexGuard<'_, World> {
-        let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut world = self.world.lock();
         world.settle();
         world
     }
@@ -111,7 +112,7 @@ impl Azure {
         };
         self.pause(until_done + if lost { 30 * SECOND } else { then }).await;
         drop(self.world());
-        let answer = answer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let answer = answer.lock().take();
         if lost { Err(unavailable()) } else { answer.unwrap_or_else(|| Err(unavailable())) }
     }
 }
@@ -134,7 +135,7 @@ impl ContainerGroups for Azure {
     async fn get(&self, name: &GroupName) -> Result<Option<ContainerGroup>, ArmError> {
         self.read().await?;
         let world = self.world();
-        self.process.looks.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), world.now());
+        self.process.looks.lock().insert(name.clone(), world.now());
         Ok(world.groups.get(name).map(|group| group.seen(false, World::moment)))
     }
 

@@ -1,8 +1,8 @@
 //! One schedule: processes make passes, things go wrong, then they stop going wrong.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aci_scaler::clock::Clock;
@@ -12,6 +12,7 @@ use aci_scaler::pass::{Mode, Scaler};
 use aci_scaler::plan::MessageOutcome;
 use aci_scaler::services::Services;
 use aci_scaler::settings::Settings;
+use aci_scaler::sync::Mutex;
 use tokio::task::JoinHandle;
 
 use crate::azure::{Azure, Process};
@@ -60,7 +61,7 @@ pub async fn run(seed: u64, told: bool) -> Result<(), String> {
 impl Schedule {
     fn begin(&mut self) {
         let (count, settings) = {
-            let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut world = self.world.lock();
             world.add_foreign_groups();
             (world.scene.processes, world.scene.settings.clone())
         };
@@ -72,7 +73,7 @@ impl Schedule {
 
     fn start_process(&mut self, settings: &Settings) -> Slot {
         self.processes += 1;
-        let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut world = self.world.lock();
         let skew = world.random.within(-SECOND..SECOND + 1);
         let now = world.now();
         world.tell(|| format!("process {} starts with a cap of {}", self.processes, settings.aci.max_instances));
@@ -92,7 +93,7 @@ impl Schedule {
         let services = Services { groups: azure.clone(), subscriptions: azure.clone(), messages: azure.clone() };
         let clock = Clock::from_fn({
             let world = self.world.clone();
-            move || World::moment(world.lock().unwrap_or_else(PoisonError::into_inner).now() + skew)
+            move || World::moment(world.lock().now() + skew)
         });
         let scaler = Arc::new(Scaler::new(services, settings, clock));
         Slot { azure, scaler, pass: None, next_pass_at: now + BETWEEN_PASSES }

@@ -37,7 +37,7 @@ fn a_service_principal_is_the_one_of_the_settings_in_their_cloud() {
     ] {
         let credential = chosen_in(cloud, &variables).unwrap();
         assert_eq!(credential.kind, "the service principal");
-        let source = format!("{:?}", credential.kept().source);
+        let source = format!("{:?}", credential.kept.lock().source);
         assert!(source.contains(CLIENT) && source.contains(authority), "{cloud:?}: {source}");
     }
 }

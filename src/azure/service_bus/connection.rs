@@ -1,7 +1,7 @@
 //! A connection to the namespace, and the sessions on it.
 
 use std::net::Shutdown;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use fe2o3_amqp::connection::ConnectionHandle;
@@ -17,7 +17,8 @@ use uuid::Uuid;
 
 use super::failure::Failure;
 use super::request_response::LinkPair;
-use crate::azure::tls;
+use crate::sync::Mutex;
+use crate::tls;
 
 /// The largest frame that is taken, in bytes, as the official Python SDK has it. The service's own limit is 64 KiB.
 const MAX_FRAME_BYTES: u32 = 1 << 20;
@@ -150,7 +151,7 @@ impl Sessions {
         // be given; that link would end the session.
         session.takes_more = pair.is_ok() && session.pairs < MAX_PAIRS_PER_SESSION;
         // One that takes no more is kept all the same: dropping it would end its links.
-        self.lock_idle().push(session);
+        self.idle.lock().push(session);
         pair
     }
 
@@ -168,14 +169,9 @@ impl Sessions {
     }
 
     fn take_idle(&self) -> Option<OpenSession> {
-        let mut idle = self.lock_idle();
+        let mut idle = self.idle.lock();
         idle.retain(|session| !session.handle.is_ended());
         let index = idle.iter().position(|session| session.takes_more)?;
         Some(idle.swap_remove(index))
-    }
-
-    /// Nothing panics while it holds the lock.
-    fn lock_idle(&self) -> std::sync::MutexGuard<'_, Vec<OpenSession>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -6,7 +6,6 @@
 
 mod cbs;
 mod connection;
-pub mod connection_string;
 mod decode;
 mod encoded;
 mod failure;
@@ -15,7 +14,7 @@ mod request_response;
 mod sas;
 mod topic_links;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::timeout;
@@ -29,6 +28,7 @@ use topic_links::TopicLinks;
 use crate::clock::Clock;
 use crate::services::{Messages, PeekError};
 use crate::settings::ServiceBusSettings;
+use crate::sync::Mutex;
 
 /// How long connecting may take: TCP, TLS, AMQP and the first token, eight exchanges that take well under a second
 /// between Azure's regions.
@@ -60,7 +60,7 @@ struct Kept(Arc<Mutex<Option<TopicLinks>>>);
 
 impl Kept {
     fn replace(&self, links: Option<TopicLinks>) -> Option<TopicLinks> {
-        std::mem::replace(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner), links)
+        std::mem::replace(&mut *self.0.lock(), links)
     }
 }
 

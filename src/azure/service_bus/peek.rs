@@ -4,7 +4,7 @@
 //! without harm to the others. What goes wrong with one subscription leaves the others alone, even if it costs the
 //! connection they share; only a namespace that is busy is left alone for all of them.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use tokio::time::{Instant, timeout};
 
@@ -13,6 +13,7 @@ use super::topic_links::TopicLinks;
 use super::{Kept, Namespace, decode};
 use crate::message::{PeekedMessage, SubscriptionName};
 use crate::services::{PeekError, Peeker};
+use crate::sync::Mutex;
 
 /// How often the shared connection is opened anew. A blip takes one; a subscription that the service drops the
 /// connection for takes two and is then given up until the next pass.
@@ -70,7 +71,7 @@ impl ServiceBusPeeker {
                     links = self.shared_links().await?;
                 }
                 Failure::Busy => {
-                    *self.busy_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + BUSY_PAUSE);
+                    *self.busy_until.lock() = Some(Instant::now() + BUSY_PAUSE);
                     return Err(failure.into());
                 }
                 Failure::ServerTimeout(_) if !asked_for_less => {
@@ -110,7 +111,7 @@ impl ServiceBusPeeker {
     }
 
     fn refuse_while_busy(&self) -> Result<(), PeekError> {
-        let busy_until = *self.busy_until.lock().unwrap_or_else(PoisonError::into_inner);
+        let busy_until = *self.busy_until.lock();
         match busy_until.map(|until| until.saturating_duration_since(Instant::now())) {
             Some(retry_after) if !retry_after.is_zero() => Err(PeekError::Busy { retry_after }),
             _ => Ok(()),

@@ -8,7 +8,6 @@
 //! Source: azure-docs `service-bus-amqp-request-response.md`.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 
 use fe2o3_amqp::link::receiver::CreditMode;
 use fe2o3_amqp::session::SessionHandle;
@@ -25,6 +24,7 @@ use uuid::Uuid;
 
 use super::encoded::Encoded;
 use super::failure::Failure;
+use crate::sync::Mutex;
 
 /// Replies that the service may send ahead of their being read. A page asks for the next, so there is one reply on
 /// its way at a time, and a few late ones after timeouts.
@@ -129,7 +129,7 @@ async fn serve(mut sender: Sender, mut receiver: Receiver, reply_to: String, mut
     drop(queue);
     let failure = failure.unwrap_or_else(|| Failure::LinkLost("the link was closed".to_owned()));
     tracing::debug!(link = reply_to, ?failure, "links are closed");
-    for (_, reply) in lock(&pending).drain() {
+    for (_, reply) in pending.lock().drain() {
         let _ = reply.send(Err(failure.clone()));
     }
     // Their errors say again what is known already.
@@ -156,7 +156,7 @@ async fn send_all(
                 last_id += 1;
                 let id = last_id.to_string();
                 {
-                    let mut pending = lock(pending);
+                    let mut pending = pending.lock();
                     pending.retain(|_, reply| !reply.is_closed());
                     pending.insert(id.clone(), reply);
                 }
@@ -169,7 +169,7 @@ async fn send_all(
             Some((id, outcome)) = outcomes.next() => {
                 // An accepted request is answered by its reply, and a link that failed says so by itself.
                 if let Ok(Outcome::Rejected(rejected)) = outcome
-                    && let Some(reply) = lock(pending).remove(&id)
+                    && let Some(reply) = pending.lock().remove(&id)
                 {
                     let refused = || Failure::Garbled("the request was rejected".to_owned());
                     let _ = reply.send(Err(rejected.error.map_or_else(refused, Failure::from)));
@@ -207,7 +207,7 @@ async fn receive_all(receiver: &mut Receiver, pending: &Pending) -> Failure {
             tracing::debug!("a reply without a correlation id is dropped");
             continue;
         };
-        let Some(reply) = lock(pending).remove(&id) else {
+        let Some(reply) = pending.lock().remove(&id) else {
             tracing::debug!(id, "a late reply is dropped");
             continue;
         };
@@ -259,9 +259,4 @@ fn text(value: &SimpleValue) -> String {
         SimpleValue::Symbol(text) => text.to_string(),
         _ => String::new(),
     }
-}
-
-/// Nothing panics while it holds the lock.
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,6 +1,5 @@
 //! Creates groups, until there is a reason to stop.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -11,6 +10,7 @@ use crate::container_group::{GroupName, GroupSpec, Liveness, MemoryGb, tag};
 use crate::message::MessageAddress;
 use crate::plan::{Create, MessageOutcome};
 use crate::services::{ArmError, ContainerGroups};
+use crate::sync::Mutex;
 
 /// The part of a pass that is left to deletes when creates are slow: a quarter, so that neither starves the other.
 const DELETES_SHARE: u32 = 4;
@@ -66,7 +66,7 @@ impl<'a, G: ContainerGroups> Creator<'a, G> {
 
     /// The messages whose groups were refused, for reasons that may be of their own.
     pub(super) fn into_refused(self) -> Vec<MessageAddress> {
-        self.refused.into_inner().unwrap_or_else(PoisonError::into_inner)
+        self.refused.into_inner()
     }
 
     /// A PUT on a group that is already there would restart it, or run it again. So the last thing before it is a look.
@@ -116,7 +116,7 @@ impl<'a, G: ContainerGroups> Creator<'a, G> {
                     group = %spec.name, memory_gb = spec.memory.to_f64(), %error,
                     "no container group of this size is created in this pass"
                 );
-                let mut no_room = self.no_room.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut no_room = self.no_room.lock();
                 if no_room.as_ref().is_none_or(|(memory, _)| spec.memory < *memory) {
                     *no_room = Some((spec.memory, reason.clone()));
                 }
@@ -130,7 +130,7 @@ impl<'a, G: ContainerGroups> Creator<'a, G> {
             _ => {
                 tracing::error!(group = %spec.name, subscription, message_id, %error, "a container group was not created");
                 if matches!(error, ArmError::Rejected { .. }) {
-                    self.refused.lock().unwrap_or_else(PoisonError::into_inner).push(message.clone());
+                    self.refused.lock().push(message.clone());
                 }
                 MessageOutcome::Failed { group: spec.name, reason }
             }
@@ -139,12 +139,12 @@ impl<'a, G: ContainerGroups> Creator<'a, G> {
 
     /// Why a group is not created any more in this pass, if it is not.
     fn stopped(&self, spec: &GroupSpec) -> Option<MessageOutcome> {
-        match self.stop.lock().unwrap_or_else(PoisonError::into_inner).clone() {
+        match self.stop.lock().clone() {
             Some(Stop::Quota(reason)) => return Some(MessageOutcome::WaitingQuota { reason }),
             Some(Stop::Refused(reason)) => return Some(MessageOutcome::Failed { group: spec.name.clone(), reason }),
             None => {}
         }
-        match &*self.no_room.lock().unwrap_or_else(PoisonError::into_inner) {
+        match &*self.no_room.lock() {
             Some((memory, reason)) if spec.memory >= *memory => {
                 Some(MessageOutcome::WaitingQuota { reason: reason.clone() })
             }
@@ -158,7 +158,7 @@ impl<'a, G: ContainerGroups> Creator<'a, G> {
     }
 
     fn stop(&self, reason: Stop) {
-        self.stop.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(reason);
+        self.stop.lock().get_or_insert(reason);
     }
 }
 

@@ -1,13 +1,12 @@
 //! Deletes groups, each after its last log lines were captured, until Azure wants a break.
 
-use std::sync::{Mutex, PoisonError};
-
 use super::Applier;
 use super::budget::SPARE_REQUESTS;
 use crate::container_group::{ContainerGroup, GroupName, Phase, tag};
 use crate::pass::log_capture::Captured;
 use crate::plan::{Delete, DeleteReason, GroupOutcome};
 use crate::services::{ArmError, ContainerGroups};
+use crate::sync::Mutex;
 
 pub(super) struct Deleter<'a, G> {
     applier: &'a Applier<'a, G>,
@@ -75,12 +74,12 @@ impl<'a, G: ContainerGroups> Deleter<'a, G> {
     fn throttled(&self, group: &ContainerGroup, error: &ArmError) -> GroupOutcome {
         tracing::warn!(group = %group.name, %error, "no further container group is deleted in this pass");
         let reason = error.to_string();
-        self.stopped.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(reason.clone());
+        self.stopped.lock().get_or_insert(reason.clone());
         GroupOutcome::WaitingQuota { reason }
     }
 
     fn stopped(&self) -> Option<String> {
-        self.stopped.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.stopped.lock().clone()
     }
 }
 

@@ -7,15 +7,13 @@ use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use async_trait::async_trait;
-use azure_core::error::ErrorKind;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode};
 use rustls::ClientConfig;
 use url::Url;
 
-use super::tls;
 use crate::error::chain;
+use crate::tls;
 
 /// A TCP and TLS handshake with a region on the other side of the world takes well under a second; 5 s also cover a
 /// lost SYN and its retransmissions.
@@ -116,30 +114,4 @@ pub(crate) fn header_map<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) ->
 /// Headers that are text, by name.
 pub(crate) fn text_headers(headers: &HeaderMap) -> HashMap<String, String> {
     headers.iter().filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned()))).collect()
-}
-
-/// For `azure_identity`: the requests that get tokens.
-#[async_trait]
-impl azure_core::http::HttpClient for Http {
-    async fn execute_request(
-        &self,
-        request: &azure_core::http::Request,
-    ) -> azure_core::Result<azure_core::http::AsyncRawResponse> {
-        let azure_core::http::Body::Bytes(body) = request.body() else {
-            return Err(azure_core::Error::with_message(ErrorKind::Other, "a streaming body is not supported"));
-        };
-        let call = Call {
-            method: Method::from_bytes(request.method().as_str().as_bytes())
-                .map_err(|error| azure_core::Error::new(ErrorKind::DataConversion, error))?,
-            url: request.url().clone(),
-            headers: header_map(request.headers().iter().map(|(name, value)| (name.as_str(), value.as_str()))),
-            body: body.to_vec(),
-        };
-        let answer = self.send(call).await.map_err(|error| azure_core::Error::new(ErrorKind::Io, error))?;
-        let mut headers = azure_core::http::headers::Headers::new();
-        for (name, value) in text_headers(&answer.headers) {
-            headers.insert(name, value);
-        }
-        Ok(azure_core::http::AsyncRawResponse::from_bytes(answer.status.as_u16().into(), headers, answer.body))
-    }
 }

@@ -12,7 +12,7 @@ use rustls_platform_verifier::BuilderVerifierExt;
 ///
 /// # Errors
 /// When the system's certificates cannot be read; the next call tries again.
-pub(super) fn client_config() -> Result<Arc<ClientConfig>, rustls::Error> {
+pub(crate) fn client_config() -> Result<Arc<ClientConfig>, rustls::Error> {
     static CONFIG: OnceLock<Arc<ClientConfig>> = OnceLock::new();
     if let Some(config) = CONFIG.get() {
         return Ok(Arc::clone(config));

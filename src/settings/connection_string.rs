@@ -3,31 +3,31 @@
 use secrecy::SecretString;
 use url::{Host, Url};
 
-use crate::settings::ServiceBusAuth;
+use super::service_bus_auth::ServiceBusAuth;
 
 /// The port of AMQP under TLS from the first byte (AMQP 1.0 part 5, section 5.2).
-pub const AMQPS_PORT: u16 = 5671;
+pub(super) const AMQPS_PORT: u16 = 5671;
 /// The port of plain AMQP, where the emulator listens.
-pub const AMQP_PORT: u16 = 5672;
+const AMQP_PORT: u16 = 5672;
 
 /// What a connection string says.
 #[derive(Clone, Debug)]
-pub struct ConnectionString {
+pub(super) struct ConnectionString {
     /// The host to connect to, in lower case; an IPv6 address has no brackets.
-    pub host: String,
+    pub(super) host: String,
     /// The port to connect to.
-    pub port: u16,
+    pub(super) port: u16,
     /// Whether the connection is under TLS.
-    pub tls: bool,
+    pub(super) tls: bool,
     /// How to be let in.
-    pub auth: ServiceBusAuth,
+    pub(super) auth: ServiceBusAuth,
     /// The one topic (or queue) that the string is for.
-    pub entity_path: Option<String>,
+    pub(super) entity_path: Option<String>,
 }
 
 /// A connection string that cannot be used. No value of the string is in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidConnectionString {
+pub(super) enum InvalidConnectionString {
     /// A part is not `name=value`.
     #[error("part {number} has no =")]
     NoEqualsSign {
@@ -78,7 +78,7 @@ impl ConnectionString {
     ///
     /// The endpoint's port only counts for the emulator. The SDKs do not agree on it under TLS (Python's ignores it,
     /// JavaScript's takes it); strings with one, such as `:443`, stem from other protocols, so 5671 is what works.
-    pub fn parse(text: &str) -> Result<Self, InvalidConnectionString> {
+    pub(super) fn parse(text: &str) -> Result<Self, InvalidConnectionString> {
         let parts = Parts::split(text)?;
         let (host, port) = parts.address()?;
         let tls = !parts.emulator()?;

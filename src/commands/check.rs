@@ -3,14 +3,15 @@
 use std::fmt::Display;
 use std::process::ExitCode;
 
-use aci_scaler::azure::AzureServices;
-use aci_scaler::message::SubscriptionName;
-use aci_scaler::services::{ContainerGroups, Messages, Peeker, Subscriptions};
-use aci_scaler::settings::Settings;
+use super::FAILED;
+use crate::azure::AzureServices;
+use crate::message::SubscriptionName;
+use crate::services::{ContainerGroups, Messages, Peeker, Subscriptions};
+use crate::settings::Settings;
 
 /// Asks each service for the least that a pass needs of it, and prints what came of it.
 #[expect(clippy::print_stdout, reason = "it is the command's result")]
-pub async fn check(services: &AzureServices, settings: &Settings) -> ExitCode {
+pub(super) async fn check(services: &AzureServices, settings: &Settings) -> ExitCode {
     let groups = services.groups.list().await.map(|groups| format!("{} are managed by this scaler", groups.len()));
     let names = services.subscriptions.list().await;
     // As a pass does it.
@@ -31,7 +32,7 @@ pub async fn check(services: &AzureServices, settings: &Settings) -> ExitCode {
     for (_, line) in &results {
         println!("{line}");
     }
-    if results.iter().all(|(ok, _)| *ok) { ExitCode::SUCCESS } else { crate::FAILED.into() }
+    if results.iter().all(|(ok, _)| *ok) { ExitCode::SUCCESS } else { FAILED.into() }
 }
 
 /// Peeks one message of each subscription, if they are known.
