@@ -1,8 +1,9 @@
 //! The only code that talks to Azure.
 
 pub mod arm;
-mod arm_error;
 mod arm_gates;
+mod arm_refusal;
+mod bad_answer;
 pub mod container_instances;
 pub mod credential;
 mod identity_transport;

@@ -92,10 +92,8 @@ async fn read_groups<G: ContainerGroups>(
             return observed;
         }
         // A group that is gone now had been there a moment ago, and the list may not show yet what follows it.
-        let gone =
-            || ArmError::NotFound { code: "ResourceNotFound".to_owned(), message: "it has just gone".to_owned() };
         let read = read_group(groups, observed.group.clone()).await;
-        read.unwrap_or_else(|| ObservedGroup { unread: Some(gone()), ..observed })
+        read.unwrap_or_else(|| ObservedGroup { unread: Some(ArmError::JustGone), ..observed })
     });
     let mut read = side_by_side(GROUP_READERS, listed).await;
     let unlisted = side_by_side(GROUP_READERS, unlisted.map(|group| read_group(groups, group))).await;
@@ -105,7 +103,7 @@ async fn read_groups<G: ContainerGroups>(
 
 /// A group with its containers' states, or nothing if it has gone since it was listed.
 async fn read_group<G: ContainerGroups>(groups: &G, listed: ContainerGroup) -> Option<ObservedGroup> {
-    let late = || ArmError::Unavailable { reason: format!("no answer within {} s", GROUP_READ_TIMEOUT.as_secs()) };
+    let late = || ArmError::unavailable(format!("no answer within {} s", GROUP_READ_TIMEOUT.as_secs()));
     match timeout(GROUP_READ_TIMEOUT, groups.get(&listed.name)).await.unwrap_or_else(|_| Err(late())) {
         // One that has another manager now is none of ours any more.
         Ok(group) => {
@@ -303,7 +301,7 @@ impl<P: Peeker> Subscription<'_, P> {
         let Some(last) = page.iter().map(|message| message.sequence_number).max() else { return Ok(None) };
         if last < from {
             let reason = format!("asked for messages from {from} on, it answers with {last} and before");
-            return Err(PeekError::Unavailable { reason });
+            return Err(PeekError::Unavailable { reason: reason.into() });
         }
         messages.extend(page.into_iter().filter(|message| message.sequence_number >= from));
         Ok(Some(last))

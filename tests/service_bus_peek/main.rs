@@ -31,7 +31,7 @@ impl EntraTokens for Identity {
         let secret = self.0.clone();
         let expires_at = Clock::system().now() + Duration::from_hours(1);
         let no_token =
-            || CredentialError { scope: scope.to_owned(), kind: "a test", reason: "there is no identity".to_owned() };
+            || CredentialError { scope: scope.to_owned(), kind: "a test", reason: "there is no identity".into() };
         secret.map(|secret| AccessToken { secret, expires_at }).ok_or_else(no_token)
     }
 }

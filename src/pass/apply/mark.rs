@@ -6,6 +6,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::Applier;
 use crate::container_group::GroupName;
+use crate::error::Cause;
 use crate::plan::{Mark, Marking};
 use crate::services::{ArmError, ContainerGroups};
 
@@ -30,7 +31,7 @@ impl<G: ContainerGroups> Applier<'_, G> {
         let is_mark = |key: &str| Mark::ALL.iter().any(|mark| mark.tag().eq_ignore_ascii_case(key));
         let mut tags: BTreeMap<_, _> = fresh.tags.into_iter().filter(|(key, _)| !is_mark(key)).collect();
         if let Some((mark, since)) = mark {
-            let since = since.format(&Rfc3339).map_err(|error| ArmError::Unavailable { reason: error.to_string() })?;
+            let since = since.format(&Rfc3339).map_err(|error| ArmError::unavailable(Cause::new(error)))?;
             tags.insert(mark.tag().to_owned(), since);
         }
         self.groups.tag(group, &tags).await
