@@ -12,8 +12,7 @@ use reqwest::{Method, StatusCode};
 use rustls::ClientConfig;
 use url::Url;
 
-use crate::error::chain;
-use crate::tls;
+use crate::tls::{self, TlsError};
 
 /// A TCP and TLS handshake with a region on the other side of the world takes well under a second; 5 s also cover a
 /// lost SYN and its retransmissions.
@@ -54,8 +53,15 @@ pub(crate) struct Answer {
 
 /// No answer came back, or not all of it.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub(crate) struct NoAnswer(String);
+pub(crate) enum NoAnswer {
+    #[error(transparent)]
+    NotSent(#[from] TlsError),
+    /// The error is without its URL, whose query may hold a secret.
+    #[error(transparent)]
+    Broken(reqwest::Error),
+    #[error("the answer is larger than {MAX_BODY_BYTES} bytes")]
+    TooLarge,
+}
 
 impl Http {
     /// A client without connections.
@@ -69,7 +75,7 @@ impl Http {
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await? {
             if body.len() + chunk.len() > MAX_BODY_BYTES {
-                return Err(NoAnswer(format!("the answer is larger than {MAX_BODY_BYTES} bytes")));
+                return Err(NoAnswer::TooLarge);
             }
             body.extend_from_slice(&chunk);
         }
@@ -82,7 +88,7 @@ impl Http {
         if let Some(client) = client.get() {
             return Ok(client);
         }
-        let tls = tls::client_config().map_err(|error| NoAnswer(format!("TLS cannot be set up: {error}")))?;
+        let tls = tls::client_config()?;
         let builder = reqwest::Client::builder();
         let builder = if is_plain { builder.no_proxy() } else { builder };
         let made = builder
@@ -97,10 +103,8 @@ impl Http {
 }
 
 impl From<reqwest::Error> for NoAnswer {
-    /// Tells the whole chain of causes, since the outermost one only says that sending failed; without the URL, whose
-    /// query may hold a secret.
     fn from(error: reqwest::Error) -> Self {
-        Self(chain(&error.without_url()))
+        Self::Broken(error.without_url())
     }
 }
 

@@ -4,9 +4,7 @@
 mod tests;
 
 use std::collections::HashMap;
-use std::error::Error;
 use std::fmt;
-use std::iter;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +21,7 @@ use secrecy::{ExposeSecret, SecretString};
 use time::OffsetDateTime;
 
 use crate::clock::Clock;
+use crate::error::Cause;
 use crate::http::Http;
 use crate::services::ArmError;
 use crate::settings::{AzureSettings, Cloud};
@@ -88,8 +87,8 @@ pub struct CredentialError {
     pub scope: String,
     /// Where it was to come from.
     pub kind: &'static str,
-    /// What went wrong.
-    pub reason: String,
+    #[source]
+    pub reason: Cause,
 }
 
 impl Credential {
@@ -127,7 +126,7 @@ impl Credential {
         let failed = |error: azure_core::Error| CredentialError {
             scope: "any scope".to_owned(),
             kind,
-            reason: error.to_string(),
+            reason: Cause::new(error),
         };
         let kept = Kept { source: make_source().map_err(failed)?, tokens: HashMap::new() };
         Ok(Self { make_source, kind, clock, kept: Mutex::new(kept) })
@@ -165,11 +164,11 @@ impl Credential {
         scope: &str,
         timeout: Duration,
     ) -> Result<AccessToken, CredentialError> {
-        let failed = |reason: String| CredentialError { scope: scope.to_owned(), kind: self.kind, reason };
+        let failed = |reason: Cause| CredentialError { scope: scope.to_owned(), kind: self.kind, reason };
         let fetched = tokio::time::timeout(timeout, source.get_token(&[scope], None))
             .await
-            .map_err(|_| failed(format!("no answer within {} s", timeout.as_secs())))?
-            .map_err(|error| failed(reason(&error)))?;
+            .map_err(|_| failed(format!("no answer within {} s", timeout.as_secs()).into()))?
+            .map_err(|error| failed(Cause::new(error)))?;
         Ok(AccessToken { secret: fetched.token.secret().into(), expires_at: fetched.expires_on })
     }
 
@@ -190,13 +189,6 @@ impl fmt::Debug for Credential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Credential").field("kind", &self.kind).finish_non_exhaustive()
     }
-}
-
-/// An error and what caused it, each told once: some errors of `azure_identity` tell their cause themselves, and an error
-/// that has outlasted all retries tells only that.
-fn reason(error: &dyn Error) -> String {
-    let causes = iter::successors(error.source(), |cause| (*cause).source()).map(ToString::to_string);
-    causes.fold(error.to_string(), |told, cause| if told.contains(&cause) { told } else { format!("{told}: {cause}") })
 }
 
 fn options(http: &Http, cloud: Cloud) -> ClientOptions {
@@ -266,7 +258,7 @@ impl azure_core_legacy::auth::TokenCredential for Credential {
 
 impl From<CredentialError> for ArmError {
     fn from(error: CredentialError) -> Self {
-        Self::Unauthorized { code: "NoToken".to_owned(), message: error.to_string() }
+        Self::NoToken(Cause::new(error))
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::arm::Arm;
+use super::bad_answer::BadAnswer;
 use crate::message::SubscriptionName;
 use crate::services::{ArmError, Subscriptions};
 use crate::settings::Settings;
@@ -48,7 +49,6 @@ impl Subscriptions for TopicSubscriptions {
         let path: Vec<&str> = self.path.iter().map(String::as_str).collect();
         let items = self.arm.list(&path, API_VERSION, &[PAGE]).await?;
         let name = |item: &serde_json::Value| item.get("name")?.as_str().map(SubscriptionName::new);
-        let nameless = || ArmError::Unavailable { reason: "a subscription in the list has no name".to_owned() };
-        items.iter().map(|item| name(item).ok_or_else(nameless)).collect()
+        items.iter().map(|item| Ok(name(item).ok_or(BadAnswer::NamelessSubscription)?)).collect()
     }
 }

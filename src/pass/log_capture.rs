@@ -62,8 +62,8 @@ impl LogCapture {
             match groups.logs(&group.name, &container.name, LINES).await {
                 Ok(text) => lines += log(&group.name, &container.name, &text),
                 // There never was a log, or it has gone with the container.
-                Err(ArmError::NotFound { code, .. }) => {
-                    tracing::debug!(group = %group.name, container = container.name, code, "no log is there");
+                Err(ArmError::NotFound(refusal)) => {
+                    tracing::debug!(group = %group.name, container = container.name, code = refusal.code, "no log is there");
                 }
                 Err(error) => failure = Some(error),
             }

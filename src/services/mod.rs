@@ -6,7 +6,7 @@ mod peek_error;
 use std::collections::BTreeMap;
 use std::future::Future;
 
-pub use self::arm_error::ArmError;
+pub use self::arm_error::{ArmError, Refusal};
 pub use self::peek_error::PeekError;
 
 use crate::container_group::{ContainerGroup, GroupName, GroupSpec};

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use aci_scaler::container_group::{ContainerGroup, GroupName, GroupSpec};
 use aci_scaler::message::{FileSizeMb, InvalidMessage, MessageId, MessageState, PeekedMessage, SubscriptionName};
-use aci_scaler::services::{Accepted, ArmError, ContainerGroups, Messages, PeekError, Peeker, Subscriptions};
+use aci_scaler::services::{Accepted, ArmError, ContainerGroups, Messages, PeekError, Peeker, Refusal, Subscriptions};
 use aci_scaler::settings::Settings;
 use aci_scaler::sync::Mutex;
 
@@ -179,7 +179,7 @@ impl ContainerGroups for Azure {
         let read = self.read().await;
         let mut world = self.world();
         let Some(group) = world.groups.get_mut(name) else {
-            return Err(ArmError::NotFound { code: "ResourceNotFound".into(), message: String::new() });
+            return Err(ArmError::NotFound(Refusal::new("ResourceNotFound", "")));
         };
         match read {
             Ok(()) => group.log_read = true,
@@ -242,7 +242,7 @@ pub fn is_large(spec: &GroupSpec) -> bool {
 
 /// Another operation on a group is under way.
 pub fn transitioning() -> ArmError {
-    ArmError::Busy { code: "ContainerGroupTransitioning".into(), message: String::new() }
+    ArmError::Busy(Refusal::new("ContainerGroupTransitioning", ""))
 }
 
 fn unavailable() -> ArmError {
@@ -252,7 +252,7 @@ fn unavailable() -> ArmError {
 impl World {
     /// Why Azure does not even take a request that changes something, if it does not.
     fn refusal(&mut self) -> Option<ArmError> {
-        let inaccessible = || ArmError::Rejected { code: "InaccessibleImage".into(), message: String::new() };
+        let inaccessible = || ArmError::Rejected(Refusal::new("InaccessibleImage", ""));
         let refusals: [fn() -> ArmError; 3] = [unavailable, transitioning, inaccessible];
         self.goes_wrong(500).then(|| self.random.pick(&refusals)())
     }

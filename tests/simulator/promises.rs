@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use aci_scaler::container_group::{GroupName, GroupSpec};
-use aci_scaler::services::{Accepted, ArmError};
+use aci_scaler::services::{Accepted, ArmError, Refusal};
 
 use crate::azure::{What, Write, is_large, transitioning};
 use crate::groups::{Group, Life};
@@ -51,10 +51,10 @@ impl World {
             }
         }
         if self.scene.quota.is_some_and(|quota| self.groups.len() >= quota) {
-            return Err(ArmError::NoCapacity { code: "ContainerGroupQuotaReached".into(), message: String::new() });
+            return Err(ArmError::NoCapacity(Refusal::new("ContainerGroupQuotaReached", "")));
         }
         if self.scene.no_room && is_large(spec) {
-            return Err(ArmError::NoRoomForSize { code: "ServiceUnavailable".into(), message: String::new() });
+            return Err(ArmError::NoRoomForSize(Refusal::new("ServiceUnavailable", "")));
         }
         let group = self.new_group(spec, write, at);
         self.tell(|| {
@@ -214,7 +214,7 @@ impl World {
     fn tag(&mut self, name: &GroupName, tags: &BTreeMap<String, String>, write: &Write) -> Result<Accepted, ArmError> {
         let looked_at = write.process.looks.lock().get(name).copied();
         let Some(group) = self.groups.get_mut(name) else {
-            return Err(ArmError::NotFound { code: String::new(), message: String::new() });
+            return Err(ArmError::NotFound(Refusal::new("", "")));
         };
         let stays = |tags: &BTreeMap<String, String>| -> Vec<_> {
             tags.iter()

@@ -18,6 +18,7 @@ use super::request_response::{LinkPair, Reply};
 use super::sas;
 use crate::azure::credential::{AccessToken, Credential, CredentialError};
 use crate::clock::Clock;
+use crate::error::Cause;
 use crate::settings::ServiceBusAuth;
 
 /// How long a token that the scaler signs is good for: the official SDKs' hour. A pass takes minutes, and much less
@@ -68,13 +69,13 @@ impl Tokens {
             }
             ServiceBusAuth::SharedAccessSignature(text) => match sas::expiry(text) {
                 Some(expiry) if expiry <= self.clock.now() => {
-                    Err(Failure::Unauthorized(format!("the shared access signature expired at {expiry}")))
+                    Err(Failure::Unauthorized(format!("the shared access signature expired at {expiry}").into()))
                 }
                 expires_at => Ok(Token { kind: SAS, text: text.clone(), expires_at }),
             },
             ServiceBusAuth::Entra => {
                 let token = self.credential.token(ENTRA_SCOPE).await;
-                let token = token.map_err(|error| Failure::Unauthorized(error.to_string()))?;
+                let token = token.map_err(|error| Failure::Unauthorized(Cause::new(error)))?;
                 // Not `amqp:jwt`, which the documentation names in places: the service does not know it.
                 Ok(Token { kind: "jwt", text: token.secret, expires_at: Some(token.expires_at) })
             }
@@ -146,10 +147,20 @@ impl Cbs {
             }
             // A connection whose `$cbs` is gone cannot be used for long; what is on it keeps no state.
             Err(Failure::LinkLost(reason)) => Err(Failure::ConnectionLost(reason)),
-            Err(Failure::Misconfigured(reason)) => Err(Failure::Misconfigured(format!("{resource}: {reason}"))),
+            Err(Failure::Misconfigured(reason)) => {
+                Err(Failure::Misconfigured(Cause::new(NotOpened { resource: resource.to_owned(), reason })))
+            }
             Err(failure) => Err(failure),
         }
     }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("{resource}")]
+struct NotOpened {
+    resource: String,
+    #[source]
+    reason: Cause,
 }
 
 #[cfg(test)]
@@ -166,7 +177,7 @@ mod tests {
     #[async_trait]
     impl EntraTokens for NoIdentity {
         async fn token(&self, scope: &str) -> Result<AccessToken, CredentialError> {
-            Err(CredentialError { scope: scope.to_owned(), kind: "a test", reason: "there is no identity".to_owned() })
+            Err(CredentialError { scope: scope.to_owned(), kind: "a test", reason: "there is no identity".into() })
         }
     }
 
@@ -193,6 +204,7 @@ mod tests {
         let Err(Failure::Unauthorized(reason)) = tokens(text(NOW)).token("sb://ns/topic").await else {
             panic!("it is taken");
         };
+        let reason = reason.to_string();
         assert!(reason.contains("expired") && !reason.contains("secret"), "{reason}");
         let token = tokens(text(NOW + Duration::MINUTE)).token("sb://ns/topic").await.unwrap();
         assert_eq!(token.expires_at, Some(NOW + Duration::MINUTE));
@@ -202,7 +214,7 @@ mod tests {
     async fn without_an_identity_there_is_no_token() {
         let Err(failure) = tokens(ServiceBusAuth::Entra).token("sb://ns/topic").await else { panic!("there is") };
         let reason = "no token for https://servicebus.azure.net/.default from a test: there is no identity";
-        assert_eq!(failure, Failure::Unauthorized(reason.to_owned()));
+        assert_eq!(failure, Failure::Unauthorized(reason.into()));
     }
 
     #[tokio::test(start_paused = true)]

@@ -8,7 +8,7 @@ use fe2o3_amqp::connection::ConnectionHandle;
 use fe2o3_amqp::sasl_profile::SaslProfile;
 use fe2o3_amqp::session::SessionHandle;
 use fe2o3_amqp::{Connection as AmqpConnection, Session};
-use rustls::pki_types::ServerName;
+use rustls::pki_types::{InvalidDnsNameError, ServerName};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use super::failure::Failure;
 use super::request_response::LinkPair;
+use crate::error::Cause;
 use crate::sync::Mutex;
 use crate::tls;
 
@@ -59,7 +60,8 @@ impl Connection {
     /// Connects, under TLS if the endpoint wants it, and opens an AMQP connection. It may be cancelled.
     pub(super) async fn open(endpoint: &Endpoint) -> Result<Self, Failure> {
         let lost = |error: std::io::Error| {
-            Failure::ConnectionLost(format!("{}:{} cannot be reached: {error}", endpoint.host, endpoint.port))
+            let Endpoint { host, port, .. } = endpoint.clone();
+            Failure::ConnectionLost(Cause::new(NotConnected::Unreachable { host, port, error }))
         };
         let stream = TcpStream::connect((endpoint.host.as_str(), endpoint.port)).await.map_err(lost)?;
         // Small requests wait for one another otherwise: reading a backlog takes twenty times as long.
@@ -68,10 +70,10 @@ impl Connection {
         let socket = stream.try_clone().map_err(lost)?;
         let stream = TcpStream::from_std(stream).map_err(lost)?;
         let handle = if endpoint.tls {
-            let name = ServerName::try_from(endpoint.host.clone())
-                .map_err(|error| Failure::Misconfigured(format!("{} is no host name: {error}", endpoint.host)))?;
-            let config = tls::client_config()
-                .map_err(|error| Failure::ConnectionLost(format!("TLS cannot be set up: {error}")))?;
+            let host = endpoint.host.clone();
+            let name = ServerName::try_from(host.clone())
+                .map_err(|error| Failure::Misconfigured(Cause::new(NotConnected::NoHostName { host, error })))?;
+            let config = tls::client_config().map_err(|error| Failure::ConnectionLost(Cause::new(error)))?;
             let stream = TlsConnector::from(config).connect(name, stream).await.map_err(lost)?;
             open_amqp(&endpoint.host, stream).await?
         } else {
@@ -85,7 +87,7 @@ impl Connection {
     /// anyone waiting for it.
     pub(super) async fn attach(&self, node: String) -> Result<LinkPair, Failure> {
         let attaching = tokio::spawn(Arc::clone(&self.sessions).attach(node));
-        attaching.await.unwrap_or_else(|error| Err(Failure::LinkLost(error.to_string())))
+        attaching.await.unwrap_or_else(|error| Err(Failure::LinkLost(Cause::new(error))))
     }
 
     /// Ends the connection in an orderly way, if the service plays along.
@@ -120,6 +122,23 @@ where
         .channel_max(MAX_CHANNEL)
         .idle_time_out(IDLE_TIMEOUT_MILLIS);
     Ok(builder.open_with_stream(stream).await?)
+}
+
+#[derive(Debug, thiserror::Error)]
+enum NotConnected {
+    #[error("{host}:{port} cannot be reached")]
+    Unreachable {
+        host: String,
+        port: u16,
+        #[source]
+        error: std::io::Error,
+    },
+    #[error("{host} is no host name")]
+    NoHostName {
+        host: String,
+        #[source]
+        error: InvalidDnsNameError,
+    },
 }
 
 /// The sessions of a connection.

@@ -107,7 +107,7 @@ impl ServiceBusPeeker {
     ) -> Result<Vec<u8>, Failure> {
         let patience = self.namespace.peek_timeout / if links.were_kept() { KEPT_SHARE } else { 1 };
         let peeked = timeout(patience, links.peek(subscription, from, count, patience)).await;
-        peeked.unwrap_or_else(|_| Err(Failure::LinkLost("there was no answer".to_owned())))
+        peeked.unwrap_or_else(|_| Err(Failure::LinkLost("there was no answer".into())))
     }
 
     fn refuse_while_busy(&self) -> Result<(), PeekError> {
@@ -123,7 +123,7 @@ impl ServiceBusPeeker {
         let mut shared = self.shared.lock().await;
         if shared.links.are_lost() {
             if shared.reconnects_left == 0 {
-                return Err(PeekError::Unavailable { reason: "the connection was lost too often".to_owned() });
+                return Err(PeekError::Unavailable { reason: "the connection was lost too often".into() });
             }
             shared.reconnects_left -= 1;
             match TopicLinks::open(&self.namespace).await {
@@ -153,7 +153,7 @@ impl Peeker for ServiceBusPeeker {
         let peeking = self.peek_with_retries(subscription.as_str(), from_sequence_number, count);
         let after = self.namespace.peek_timeout;
         let body = timeout(after, peeking).await.map_err(|_| PeekError::TimedOut { after })??;
-        page(&body, from_sequence_number).map_err(|reason| PeekError::Unavailable { reason })
+        page(&body, from_sequence_number).map_err(|reason| PeekError::Unavailable { reason: reason.into() })
     }
 
     async fn close(self) {

@@ -108,7 +108,7 @@ impl LinkPair {
 
     /// Sends a request and waits for its reply. It may be cancelled.
     pub(super) async fn request(&self, properties: ApplicationProperties, body: Value) -> Result<Reply, Failure> {
-        let lost = || Failure::LinkLost("the link was closed".to_owned());
+        let lost = || Failure::LinkLost("the link was closed".into());
         let (reply, replied) = oneshot::channel();
         self.requests.send(Request { properties, body, reply }).await.map_err(|_| lost())?;
         replied.await.map_err(|_| lost())?
@@ -127,7 +127,7 @@ async fn serve(mut sender: Sender, mut receiver: Receiver, reply_to: String, mut
     };
     // From here on nobody takes the pair for open.
     drop(queue);
-    let failure = failure.unwrap_or_else(|| Failure::LinkLost("the link was closed".to_owned()));
+    let failure = failure.unwrap_or_else(|| Failure::LinkLost("the link was closed".into()));
     tracing::debug!(link = reply_to, ?failure, "links are closed");
     for (_, reply) in pending.lock().drain() {
         let _ = reply.send(Err(failure.clone()));
@@ -171,7 +171,7 @@ async fn send_all(
                 if let Ok(Outcome::Rejected(rejected)) = outcome
                     && let Some(reply) = pending.lock().remove(&id)
                 {
-                    let refused = || Failure::Garbled("the request was rejected".to_owned());
+                    let refused = || Failure::Garbled("the request was rejected".into());
                     let _ = reply.send(Err(rejected.error.map_or_else(refused, Failure::from)));
                 }
             }

@@ -122,7 +122,7 @@ impl<'a, G: ContainerGroups> Creator<'a, G> {
                 }
                 MessageOutcome::WaitingQuota { reason }
             }
-            ArmError::Unauthorized { .. } => {
+            ArmError::Unauthorized(_) | ArmError::NoToken(_) => {
                 tracing::error!(group = %spec.name, subscription, message_id, %error, "no container group can be created");
                 self.stop(Stop::Refused(reason.clone()));
                 MessageOutcome::Failed { group: spec.name, reason }

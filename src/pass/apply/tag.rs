@@ -6,6 +6,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::Applier;
 use crate::container_group::GroupName;
+use crate::error::Cause;
 use crate::plan::{Condition, TagChange};
 use crate::services::{ArmError, ContainerGroups};
 
@@ -31,7 +32,7 @@ impl<G: ContainerGroups> Applier<'_, G> {
         let dates = |key: &str| Condition::ALL.iter().any(|condition| condition.tag().eq_ignore_ascii_case(key));
         let mut tags: BTreeMap<_, _> = fresh.tags.into_iter().filter(|(key, _)| !dates(key)).collect();
         if let Some((condition, since)) = condition {
-            let since = since.format(&Rfc3339).map_err(|error| ArmError::Unavailable { reason: error.to_string() })?;
+            let since = since.format(&Rfc3339).map_err(|error| ArmError::unavailable(Cause::new(error)))?;
             tags.insert(condition.tag().to_owned(), since);
         }
         self.groups.tag(group, &tags).await

@@ -46,10 +46,8 @@ pub(super) async fn read<G: ContainerGroups>(
             return observed;
         }
         // A group that is gone now had been there a moment ago, and the list may not show yet what follows it.
-        let gone =
-            || ArmError::NotFound { code: "ResourceNotFound".to_owned(), message: "it has just gone".to_owned() };
         let read = read_group(groups, observed.group.clone()).await;
-        read.unwrap_or_else(|| ObservedGroup { unread: Some(gone()), ..observed })
+        read.unwrap_or_else(|| ObservedGroup { unread: Some(ArmError::JustGone), ..observed })
     });
     let mut read = side_by_side(READERS, listed).await;
     let unlisted = unlisted.map(|group| read_group(groups, Arc::new(group)));
@@ -59,7 +57,7 @@ pub(super) async fn read<G: ContainerGroups>(
 
 /// A group with its containers' states, or nothing if it is gone.
 async fn read_group<G: ContainerGroups>(groups: &G, known: Arc<ContainerGroup>) -> Option<ObservedGroup> {
-    let late = || ArmError::Unavailable { reason: format!("no answer within {} s", READ_TIMEOUT.as_secs()) };
+    let late = || ArmError::unavailable(format!("no answer within {} s", READ_TIMEOUT.as_secs()));
     match timeout(READ_TIMEOUT, groups.get(&known.name)).await.unwrap_or_else(|_| Err(late())) {
         // One that has another manager now is none of ours any more.
         Ok(group) => {

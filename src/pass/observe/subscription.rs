@@ -42,7 +42,7 @@ impl<'a, P: Peeker> TimedPeeker<'a, P> {
         let Some(last) = page.iter().map(|message| message.sequence_number).max() else { return Ok(None) };
         if last < from {
             let reason = format!("asked for messages from {from} on, it answers with {last} and before");
-            return Err(PeekError::Unavailable { reason });
+            return Err(PeekError::Unavailable { reason: reason.into() });
         }
         messages.extend(page.into_iter().filter(|message| message.sequence_number >= from));
         Ok(Some(last))

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::container_group::{Container, ContainerGroup, ContainerState, GroupName, GroupSpec, MemoryGb};
 use crate::message::{FileSizeMb, MessageId, MessageState, PeekedMessage, SubscriptionName};
-use crate::services::{Accepted, ArmError, ContainerGroups, Messages, PeekError, Peeker, Subscriptions};
+use crate::services::{Accepted, ArmError, ContainerGroups, Messages, PeekError, Peeker, Refusal, Subscriptions};
 use crate::test_support::NOW;
 
 /// How long a fake takes for anything, of paused time.
@@ -138,7 +138,7 @@ impl ContainerGroups for FakeGroups {
             return Err(error);
         }
         if self.no_room_from.lock().unwrap().is_some_and(|memory| spec.memory >= memory) {
-            return Err(ArmError::NoRoomForSize { code: "ServiceUnavailable".into(), message: String::new() });
+            return Err(ArmError::NoRoomForSize(Refusal::new("ServiceUnavailable", "")));
         }
         let tags: Vec<_> = spec.tags.iter().map(|(key, value)| (*key, value.as_str())).collect();
         self.put(spec.name.as_str(), &tags, "Running");
@@ -235,7 +235,7 @@ impl Peeker for FakeMessages {
             std::future::pending::<()>().await;
         }
         if self.failing.get(subscription).is_some_and(|at| from >= *at) {
-            return Err(PeekError::Unavailable { reason: "the connection was dropped".to_owned() });
+            return Err(PeekError::Unavailable { reason: "the connection was dropped".into() });
         }
         let from = if self.stuck.contains(&subscription) { 1 } else { from };
         let messages = self.messages.get(subscription).map(Vec::as_slice).unwrap_or_default();

@@ -15,7 +15,7 @@ async fn no_more_workers_create_at_once_than_are_set() {
 #[tokio::test(start_paused = true)]
 async fn when_azure_has_no_room_creating_stops_and_cleaning_up_goes_on() {
     for error in [
-        ArmError::NoCapacity { code: "ContainerGroupQuotaReached".into(), message: String::new() },
+        ArmError::NoCapacity(Refusal::new("ContainerGroupQuotaReached", "")),
         ArmError::Throttled { code: "TooManyRequests".into(), retry_after: Duration::from_mins(1) },
     ] {
         let one_worker = |settings: &mut Settings| settings.processing.max_workers = NonZeroUsize::MIN;
@@ -115,7 +115,7 @@ async fn while_azure_wants_a_break_from_reads_no_log_is_lost_and_no_other_group_
 async fn an_identity_that_is_refused_is_not_tried_again_and_again() {
     let one_worker = |settings: &mut Settings| settings.processing.max_workers = NonZeroUsize::MIN;
     let (scaler, calls) = scaler([("a", messages(1..=9))], one_worker);
-    let refused = ArmError::Unauthorized { code: "AuthorizationFailed".into(), message: String::new() };
+    let refused = ArmError::Unauthorized(Refusal::new("AuthorizationFailed", ""));
     *scaler.services.groups.create_error.lock().unwrap() = Some(refused);
     let report = pass(&scaler).await;
     assert_eq!(report.message_counts, BTreeMap::from([("failed", 9)]));

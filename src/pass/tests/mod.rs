@@ -13,6 +13,7 @@ use fakes::{Calls, FakeGroups, FakeMessages, FakeSubscriptions, messages};
 
 use super::*;
 use crate::plan::{DeleteReason, GroupOutcome, MessageOutcome};
+use crate::services::Refusal;
 use crate::test_support::{NOW, settings};
 
 type FakeScaler = Scaler<FakeGroups, FakeSubscriptions, FakeMessages>;
@@ -53,7 +54,7 @@ fn only(calls: &Calls, words: &[&str]) -> Vec<String> {
 }
 
 fn unavailable() -> ArmError {
-    ArmError::Unavailable { reason: "reset".to_owned() }
+    ArmError::Unavailable { reason: "reset".into() }
 }
 
 const M1: &str = "worker-86332ec9680f4d61-1";
@@ -128,7 +129,7 @@ async fn passes_in_which_a_log_cannot_be_read_count_for_the_same_group_in_a_row(
 async fn a_log_that_azure_will_never_give_is_lost_at_once() {
     let (scaler, _) = scaler([("a", Vec::new())], |_| {});
     scaler.services.groups.put("done", &[], "Terminated");
-    let rejected = ArmError::Rejected { code: "InvalidTail".into(), message: String::new() };
+    let rejected = ArmError::Rejected(Refusal::new("InvalidTail", ""));
     *scaler.services.groups.log_error.lock().unwrap() = Some(rejected);
     assert!(matches!(pass(&scaler).await.groups[0].outcome, GroupOutcome::DeletedWithoutLogs { .. }));
 }
@@ -137,7 +138,7 @@ async fn a_log_that_azure_will_never_give_is_lost_at_once() {
 async fn a_group_that_never_had_a_log_goes_at_once() {
     let (scaler, _) = scaler([("a", Vec::new())], |_| {});
     scaler.services.groups.put("done", &[], "Terminated");
-    let none = ArmError::NotFound { code: "ContainerLogNotAvailable".into(), message: String::new() };
+    let none = ArmError::NotFound(Refusal::new("ContainerLogNotAvailable", ""));
     *scaler.services.groups.log_error.lock().unwrap() = Some(none);
     assert_eq!(
         pass(&scaler).await.groups[0].outcome,
@@ -148,7 +149,7 @@ async fn a_group_that_never_had_a_log_goes_at_once() {
 #[tokio::test(start_paused = true)]
 async fn a_group_that_is_refused_does_not_stop_the_others() {
     let (scaler, calls) = scaler([("a", messages(1..=3))], |_| {});
-    let refused = ArmError::Rejected { code: "InaccessibleImage".into(), message: String::new() };
+    let refused = ArmError::Rejected(Refusal::new("InaccessibleImage", ""));
     *scaler.services.groups.create_error.lock().unwrap() = Some(refused);
     assert_eq!(pass(&scaler).await.message_counts, BTreeMap::from([("failed", 3)]));
     assert_eq!(only(&calls, &["create"]).len(), 3);
@@ -160,7 +161,7 @@ async fn a_message_whose_group_is_refused_leaves_its_slot_to_others() {
         settings.aci.max_instances = 1;
         settings.processing.peek_page = NonZeroU32::MIN;
     });
-    let refused = ArmError::Rejected { code: "InvalidMemory".into(), message: String::new() };
+    let refused = ArmError::Rejected(Refusal::new("InvalidMemory", ""));
     *scaler.services.groups.create_error.lock().unwrap() = Some(refused);
     assert_eq!(pass(&scaler).await.message_counts, BTreeMap::from([("failed", 1)]));
     *scaler.services.groups.create_error.lock().unwrap() = None;
@@ -187,7 +188,7 @@ async fn a_pass_says_what_holds_messages_up_and_gives_a_few_examples_of_each_kin
         scaler.services.groups.put(&id, &tags, "Terminated");
     }
     *scaler.services.groups.create_error.lock().unwrap() =
-        Some(ArmError::NoCapacity { code: "ContainerGroupQuotaReached".into(), message: "100 are there".into() });
+        Some(ArmError::NoCapacity(Refusal::new("ContainerGroupQuotaReached", "100 are there")));
     let report = pass(&scaler).await;
     let lines = report.troubles();
     let begins = |start: &str| lines.iter().filter(|line| line.starts_with(start)).count();

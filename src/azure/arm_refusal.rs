@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
 use crate::http::Answer;
-use crate::services::ArmError;
+use crate::services::{ArmError, Refusal};
 
 /// Wait after a `429` that names none: as long as Container Instances asks for elsewhere ("wait at least 10 s").
 const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(10);
@@ -28,10 +28,10 @@ const NO_CAPACITY_CODES: [&str; 3] = ["ContainerGroupQuotaReached", "QuotaExceed
 /// with 409, and advises to ask for less).
 const NO_ROOM_CODES: [&str; 3] = ["InsufficientCapacity", "ServiceUnavailable", "SkuNotAvailable"];
 
-/// Codes of a 409 that waiting does not mend.
+/// Codes of a 409 that waiting does not fix.
 const LASTING_CONFLICT_CODES: [&str; 2] = ["MissingSubscriptionRegistration", "InvalidContainerGroupUpdate"];
 
-/// Codes of a 403 that no role mends.
+/// Codes of a 403 that no role fixes.
 const POLICY_CODES: [&str; 2] = ["RequestDisallowedByPolicy", "ScopeLocked"];
 
 #[derive(Deserialize)]
@@ -47,24 +47,24 @@ struct Body {
 
 /// The error that an answer other than a success stands for.
 pub(super) fn from_answer(answer: &Answer, retry_after: Option<Duration>) -> ArmError {
-    let (code, message) = code_and_message(answer);
-    let is_one_of = |codes: &[&str]| codes.iter().any(|one| code.eq_ignore_ascii_case(one));
+    let refusal = refusal(answer);
+    let is_one_of = |codes: &[&str]| codes.iter().any(|code| refusal.code.eq_ignore_ascii_case(code));
     match answer.status {
         status
             if status == StatusCode::TOO_MANY_REQUESTS
                 || (status == StatusCode::SERVICE_UNAVAILABLE && retry_after.is_some()) =>
         {
-            ArmError::Throttled { code, retry_after: retry_after.unwrap_or(DEFAULT_RETRY_AFTER) }
+            ArmError::Throttled { code: refusal.code, retry_after: retry_after.unwrap_or(DEFAULT_RETRY_AFTER) }
         }
-        status if status.is_client_error() && is_one_of(&NO_CAPACITY_CODES) => ArmError::NoCapacity { code, message },
-        status if status.is_client_error() && is_one_of(&NO_ROOM_CODES) => ArmError::NoRoomForSize { code, message },
-        StatusCode::FORBIDDEN if is_one_of(&POLICY_CODES) => ArmError::Rejected { code, message },
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => ArmError::Unauthorized { code, message },
-        StatusCode::NOT_FOUND => ArmError::NotFound { code, message },
-        StatusCode::CONFLICT if !is_one_of(&LASTING_CONFLICT_CODES) => ArmError::Busy { code, message },
-        StatusCode::REQUEST_TIMEOUT => ArmError::Unavailable { reason: format!("{code}: {message}") },
-        status if status.is_client_error() => ArmError::Rejected { code, message },
-        status => ArmError::Unavailable { reason: format!("status {} ({code}): {message}", status.as_u16()) },
+        status if status.is_client_error() && is_one_of(&NO_CAPACITY_CODES) => ArmError::NoCapacity(refusal),
+        status if status.is_client_error() && is_one_of(&NO_ROOM_CODES) => ArmError::NoRoomForSize(refusal),
+        StatusCode::FORBIDDEN if is_one_of(&POLICY_CODES) => ArmError::Rejected(refusal),
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => ArmError::Unauthorized(refusal),
+        StatusCode::NOT_FOUND => ArmError::NotFound(refusal),
+        StatusCode::CONFLICT if !is_one_of(&LASTING_CONFLICT_CODES) => ArmError::Busy(refusal),
+        StatusCode::REQUEST_TIMEOUT => ArmError::unavailable(format!("{}: {}", refusal.code, refusal.message)),
+        status if status.is_client_error() => ArmError::Rejected(refusal),
+        status => ArmError::unavailable(format!("status {} {refusal}", status.as_u16())),
     }
 }
 
@@ -84,13 +84,13 @@ pub(super) fn retry_after(headers: &HeaderMap, now: OffsetDateTime) -> Option<Du
     millis.or_else(seconds).or_else(date).map(|wait| wait.min(MAX_RETRY_AFTER))
 }
 
-fn code_and_message(answer: &Answer) -> (String, String) {
+fn refusal(answer: &Answer) -> Refusal {
     let body = serde_json::from_slice::<Envelope>(&answer.body).map(|envelope| envelope.error).ok();
     let header = || answer.headers.get("x-ms-error-code").and_then(|value| value.to_str().ok()).map(str::to_owned);
     let (code, message) = body.map_or((None, None), |body| (body.code, body.message));
     let code = code.or_else(header).unwrap_or_else(|| format!("HTTP {}", answer.status.as_u16()));
     let message = message.unwrap_or_else(|| String::from_utf8_lossy(&answer.body).into_owned());
-    (code, message.chars().take(MAX_MESSAGE_CHARS).collect())
+    Refusal { code, message: message.chars().take(MAX_MESSAGE_CHARS).collect() }
 }
 
 #[cfg(test)]
