@@ -29,10 +29,22 @@ const NO_CAPACITY_CODES: [&str; 3] = ["ContainerGroupQuotaReached", "QuotaExceed
 const NO_ROOM_CODES: [&str; 3] = ["InsufficientCapacity", "ServiceUnavailable", "SkuNotAvailable"];
 
 /// Codes of a 409 that waiting does not fix.
-const LASTING_CONFLICT_CODES: [&str; 2] = ["MissingSubscriptionRegistration", "InvalidContainerGroupUpdate"];
+const LASTING_CONFLICT_CODES: [&str; 5] = [
+    "MissingSubscriptionRegistration",
+    "InvalidContainerGroupUpdate",
+    "RegistryErrorResponse",
+    "ReadOnlyDisabledSubscription",
+    "ScopeLocked",
+];
 
 /// Codes of a 403 that no role fixes.
-const POLICY_CODES: [&str; 2] = ["RequestDisallowedByPolicy", "ScopeLocked"];
+const POLICY_CODES: [&str; 3] = ["RequestDisallowedByPolicy", "RequestDisallowedByAzure", "ScopeLocked"];
+
+/// The counters that creates and deletes draw from, over an hour and over five minutes. Refused requests draw from them too.
+pub(super) const REMAINING_HEADERS: [&str; 2] = [
+    "x-ms-ratelimit-remaining-subscription-resource-requests-pt1h",
+    "x-ms-ratelimit-remaining-subscription-resource-requests-pt5m",
+];
 
 #[derive(Deserialize)]
 struct Envelope {
@@ -90,7 +102,12 @@ fn refusal(answer: &Answer) -> Refusal {
     let (code, message) = body.map_or((None, None), |body| (body.code, body.message));
     let code = code.or_else(header).unwrap_or_else(|| format!("HTTP {}", answer.status.as_u16()));
     let message = message.unwrap_or_else(|| String::from_utf8_lossy(&answer.body).into_owned());
-    Refusal { code, message: message.chars().take(MAX_MESSAGE_CHARS).collect() }
+    let remaining = |name: &&str| answer.headers.get(*name)?.to_str().ok()?.parse().ok();
+    Refusal {
+        code,
+        message: message.chars().take(MAX_MESSAGE_CHARS).collect(),
+        remaining: REMAINING_HEADERS.iter().filter_map(remaining).min(),
+    }
 }
 
 #[cfg(test)]

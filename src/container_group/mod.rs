@@ -3,12 +3,14 @@
 mod memory;
 mod name;
 mod observed;
+mod ownership;
 mod phase;
 mod recipe;
 pub mod tag;
 
 pub use memory::{InvalidMemory, MemoryGb};
 pub use name::{GroupName, InvalidName, NamePrefix};
-pub use observed::{Container, ContainerGroup, ContainerState, Liveness};
-pub use phase::{Ending, Phase};
+pub use observed::{Container, ContainerEvent, ContainerGroup, ContainerState, Liveness};
+pub use ownership::Ownership;
+pub use phase::{Ending, Phase, StartFailure};
 pub use recipe::{EnvironmentValue, GroupSpec, Job, Recipe, Registry};

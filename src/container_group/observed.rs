@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use time::OffsetDateTime;
 
-use super::{GroupName, tag};
+use super::{GroupName, Ownership, tag};
 
 /// A container group as a list or a GET shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,10 +13,11 @@ pub struct ContainerGroup {
     pub name: GroupName,
     /// Its tags, with the keys as Azure gives them.
     pub tags: BTreeMap<String, String>,
-    /// Azure's word for how far its deployment is; only `Succeeded` and `Failed` may be relied on.
+    /// Azure's word for how far its deployment is: `Pending`, `Creating`, `Succeeded`, `Failed`, and for groups that run
+    /// `Updating`, `Repairing`, `Unhealthy`, `Stopping` and whatever is added.
     pub provisioning_state: String,
-    /// Its containers.
     pub containers: Vec<Container>,
+    pub ownership: Ownership,
 }
 
 /// A container of a group.
@@ -26,6 +27,19 @@ pub struct Container {
     pub name: String,
     /// Its state, which only a GET shows, and only once the container has one.
     pub state: Option<ContainerState>,
+    /// What Azure says has happened to it, as only a GET shows.
+    pub events: Vec<ContainerEvent>,
+}
+
+/// Something that has happened to a container, once or several times.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ContainerEvent {
+    /// Azure's word for it, such as `Pulling`, `Started`, `Failed` or `BackOff`.
+    pub name: String,
+    pub message: String,
+    /// Whether Azure calls it a warning.
+    pub is_warning: bool,
+    pub first_at: Option<OffsetDateTime>,
 }
 
 /// The current state of a container.
@@ -73,38 +87,56 @@ impl ContainerGroup {
         self.tag(tag::ATTEMPT).and_then(|attempt| attempt.parse().ok()).unwrap_or(1).max(1)
     }
 
-    /// Terminal when every container is `Terminated` or `Failed`, or the provisioning has failed and no container runs all
-    /// the same; active otherwise, states that are unknown or could not be read included.
+    /// Terminal when the worker has ended, or the provisioning has failed and no container runs all the same; active
+    /// otherwise, states that are unknown or could not be read included.
     pub fn liveness(&self) -> Liveness {
         let given_up =
             self.provisioning_has_failed() && !self.containers.iter().any(|container| container.is("Running"));
-        if given_up || self.all_have_ended() { Liveness::Terminal } else { Liveness::Active }
+        if given_up || self.worker_has_ended() { Liveness::Terminal } else { Liveness::Active }
     }
 
-    /// Whether it is terminal because its provisioning has failed. Azure may go on with such a group, and bill it, until it
-    /// is deleted.
+    /// Whether it is terminal, and Azure may go on with it, and bill it, until it is deleted: its provisioning has failed, or
+    /// other containers have not ended with the worker.
     ///
     /// Source: <https://learn.microsoft.com/azure/container-instances/container-state>.
-    pub fn may_go_on(&self) -> bool {
-        self.liveness() == Liveness::Terminal && !self.all_have_ended()
+    pub fn may_be_billed_on(&self) -> bool {
+        let all_have_ended = !self.containers.is_empty() && self.containers.iter().all(Container::has_ended);
+        self.liveness() == Liveness::Terminal && !all_have_ended
     }
 
-    /// Whether a GET may show more of the group than the list did: its containers have been started.
-    pub fn may_have_ended(&self) -> bool {
-        self.provisioning_state.eq_ignore_ascii_case("Succeeded") || self.provisioning_has_failed()
+    /// Whether Azure may still be starting its containers for the first time. In every other state, whatever it is called, a
+    /// GET may show that the group has ended.
+    pub fn is_being_provisioned(&self) -> bool {
+        ["Pending", "Creating"].iter().any(|word| self.provisioning_state.eq_ignore_ascii_case(word))
     }
 
     pub(super) fn provisioning_has_failed(&self) -> bool {
         self.provisioning_state.eq_ignore_ascii_case("Failed")
     }
 
-    fn all_have_ended(&self) -> bool {
-        let ended = |container: &Container| container.is("Terminated") || container.is("Failed");
-        !self.containers.is_empty() && self.containers.iter().all(ended)
+    /// The containers that decide how far the group has come: the worker, or all where none has its name.
+    pub(super) fn workers(&self) -> impl Iterator<Item = &Container> {
+        let has_worker = self.containers.iter().any(Container::is_worker);
+        self.containers.iter().filter(move |container| !has_worker || container.is_worker())
+    }
+
+    fn worker_has_ended(&self) -> bool {
+        !self.containers.is_empty() && self.workers().all(Container::has_ended)
     }
 }
 
 impl Container {
+    /// The name of the container that does the work. Names of containers need to be unique within their group only.
+    pub const WORKER: &str = "worker";
+
+    fn is_worker(&self) -> bool {
+        self.name.eq_ignore_ascii_case(Self::WORKER)
+    }
+
+    fn has_ended(&self) -> bool {
+        self.is("Terminated") || self.is("Failed")
+    }
+
     /// Whether this is Azure's word for its state.
     fn is(&self, word: &str) -> bool {
         self.state.as_ref().is_some_and(|state| state.state.eq_ignore_ascii_case(word))

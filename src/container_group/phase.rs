@@ -7,7 +7,7 @@ use super::{Container, ContainerGroup, Liveness};
 /// How far a group has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// A container of it has not been started yet, or waits to be started again.
+    /// Its worker has not been started yet, or waits to be started again.
     Starting,
     /// It is at work, or in a state that nobody knows.
     Running {
@@ -21,17 +21,38 @@ pub enum Phase {
 /// How a group ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ending {
-    /// Whether every container exited with 0. Everything else is a failure: another exit code, none (it was killed for
+    /// Whether the worker exited with 0. Everything else is a failure: another exit code, none (it was killed for
     /// want of memory, say), and a provisioning that failed.
     pub success: bool,
-    /// When the last container ended, if Azure says.
+    /// When the worker ended, if Azure says.
     pub at: Option<OffsetDateTime>,
-    /// How long the longest-lived container ran; zero if none did.
+    /// How long the worker ran; zero if it did not.
     pub ran: Duration,
 }
 
 /// Azure's words for a container that has not been started.
 const NOT_STARTED: [&str; 4] = ["", "Waiting", "Pending", "Creating"];
+
+/// Azure's words for a start that fails again and again.
+///
+/// Source: <https://learn.microsoft.com/azure/container-instances/container-instances-troubleshooting>.
+const FAILING_START: [&str; 6] = [
+    "ImagePullBackOff",
+    "ErrImagePull",
+    "InvalidImageName",
+    "CreateContainerConfigError",
+    "CreateContainerError",
+    "RunContainerError",
+];
+
+/// Why a group that starts does not come to run, as Azure says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StartFailure {
+    /// Azure's word, and its own sentence where there is one.
+    pub reason: String,
+    /// Since when, if Azure says.
+    pub since: Option<OffsetDateTime>,
+}
 
 impl ContainerGroup {
     /// How far it has come.
@@ -39,10 +60,28 @@ impl ContainerGroup {
         if self.liveness() == Liveness::Terminal {
             return Phase::Ended(self.ending());
         }
-        if self.containers.is_empty() || self.containers.iter().any(not_started) {
+        if self.containers.is_empty() || self.workers().any(not_started) {
             return Phase::Starting;
         }
-        Phase::Running { since: self.last_start() }
+        Phase::Running { since: self.workers().filter_map(|container| container.state.as_ref()?.started_at).max() }
+    }
+
+    /// Why its start fails, if it is starting and Azure says that it does.
+    pub fn start_failure(&self) -> Option<StartFailure> {
+        if self.phase() != Phase::Starting {
+            return None;
+        }
+        self.containers.iter().filter(|container| not_started(container)).find_map(start_failure_of)
+    }
+
+    /// Since when it has been starting, by Azure's events. A group that has run before is starting again, and its events may
+    /// be from the first time.
+    pub fn starting_since(&self) -> Option<OffsetDateTime> {
+        let events = || self.containers.iter().flat_map(|container| &container.events);
+        if self.phase() != Phase::Starting || events().any(|event| event.name.eq_ignore_ascii_case("Started")) {
+            return None;
+        }
+        events().filter_map(|event| event.first_at).min()
     }
 
     /// When the last of its containers to be started was, as far as Azure says.
@@ -51,12 +90,12 @@ impl ContainerGroup {
     }
 
     fn ending(&self) -> Ending {
-        let states = || self.containers.iter().map(|container| container.state.as_ref());
+        let states = || self.workers().map(|container| container.state.as_ref());
         let exited_well =
             |container: &Container| container.state.as_ref().is_some_and(|state| state.exit_code == Some(0));
         let ran = states().flatten().filter_map(|state| Some(state.finished_at? - state.started_at?)).max();
         Ending {
-            success: !self.provisioning_has_failed() && self.containers.iter().all(exited_well),
+            success: !self.provisioning_has_failed() && self.workers().all(exited_well),
             at: states()
                 .map(|state| state?.finished_at)
                 .collect::<Option<Vec<_>>>()
@@ -71,21 +110,39 @@ fn not_started(container: &Container) -> bool {
     NOT_STARTED.iter().any(|word| state.eq_ignore_ascii_case(word))
 }
 
+fn start_failure_of(container: &Container) -> Option<StartFailure> {
+    let word = container.state.as_ref().and_then(|state| state.detail_status.as_deref()).unwrap_or_default();
+    let is_failing = FAILING_START.iter().any(|failing| word.eq_ignore_ascii_case(failing));
+    let event = container.events.iter().find(|event| event.is_warning && event.name.eq_ignore_ascii_case("Failed"));
+    let reason = match event {
+        _ if !is_failing && event.is_none() => return None,
+        Some(event) if word.is_empty() => event.message.clone(),
+        Some(event) => format!("{word}: {}", event.message),
+        None => word.to_owned(),
+    };
+    Some(StartFailure { reason, since: event.and_then(|event| event.first_at) })
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::container_group::{ContainerState, GroupName};
+    use crate::container_group::{ContainerEvent, ContainerState, GroupName, Ownership};
     use crate::test_support::NOW;
 
     fn group(provisioning: &str, states: &[ContainerState]) -> ContainerGroup {
-        let container = |state: &ContainerState| Container { name: "worker".into(), state: Some(state.clone()) };
+        let container = |state: &ContainerState| Container {
+            name: "worker".into(),
+            state: Some(state.clone()),
+            events: Vec::new(),
+        };
         ContainerGroup {
             name: GroupName::parse("g").unwrap(),
             tags: BTreeMap::new(),
             provisioning_state: provisioning.into(),
             containers: states.iter().map(container).collect(),
+            ownership: Ownership::Tagged,
         }
     }
 
@@ -135,5 +192,47 @@ mod tests {
             Ending { success: false, at: None, ran: Duration::ZERO }
         );
         assert_eq!(ending("Succeeded", &[exit(9, Some(0))]).ran, Duration::ZERO);
+    }
+
+    #[test]
+    fn the_worker_alone_decides_where_there_is_one() {
+        let worker = |state| Container { name: "Worker".into(), state: Some(state), events: Vec::new() };
+        let sidecar = |state| Container { name: "sidecar".into(), state: Some(state), events: Vec::new() };
+        let mut both = group("Succeeded", &[]);
+        both.containers =
+            vec![worker(state("Terminated", Some(0), 0, Some(9))), sidecar(state("Running", None, 0, None))];
+        let Phase::Ended(ending) = both.phase() else { panic!("{both:?}") };
+        assert!(ending.success && both.may_be_billed_on());
+        both.containers = vec![worker(state("Running", None, 5, None)), sidecar(state("Waiting", None, 0, None))];
+        assert_eq!(both.phase(), Phase::Running { since: Some(NOW + Duration::seconds(5)) });
+        both.containers =
+            vec![worker(state("Waiting", None, 0, None)), sidecar(state("Terminated", Some(1), 0, Some(1)))];
+        assert_eq!(both.phase(), Phase::Starting);
+    }
+
+    #[test]
+    fn a_start_that_azure_says_is_failing_is_told_from_one_that_takes_its_time() {
+        let event = |name: &str, is_warning, at| ContainerEvent {
+            name: name.into(),
+            message: "Failed to pull image".into(),
+            is_warning,
+            first_at: Some(NOW + Duration::seconds(at)),
+        };
+        let starting = |word: &str, events: &[ContainerEvent]| {
+            let waiting = ContainerState { detail_status: Some(word.into()), ..state("Waiting", None, 0, None) };
+            let mut group = group("Creating", &[waiting]);
+            group.containers[0].events = events.to_vec();
+            group
+        };
+        let failing = starting("ImagePullBackOff", &[event("Pulling", false, 1), event("Failed", true, 3)]);
+        let since = Some(NOW + Duration::seconds(3));
+        let reason = "ImagePullBackOff: Failed to pull image".into();
+        assert_eq!(failing.start_failure(), Some(StartFailure { reason, since }));
+        assert_eq!(failing.starting_since(), Some(NOW + Duration::seconds(1)));
+        let undated = starting("RunContainerError", &[]);
+        assert_eq!(undated.start_failure(), Some(StartFailure { reason: "RunContainerError".into(), since: None }));
+        assert_eq!(starting("CreateContainerConfig", &[event("Pulling", false, 1)]).start_failure(), None);
+        assert_eq!(starting("", &[event("Failed", false, 1)]).start_failure(), None, "it is no warning");
+        assert_eq!(starting("", &[event("Started", false, 1)]).starting_since(), None, "it has run before");
     }
 }

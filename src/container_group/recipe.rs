@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rust_decimal::Decimal;
 use secrecy::SecretString;
 
-use super::{GroupName, MemoryGb, NamePrefix, tag};
+use super::{GroupName, MemoryGb, NamePrefix, name, tag};
 use crate::message::{FileSizeMb, MessageAddress, MessageId, SubscriptionName};
 
 /// What all groups of a scaler have in common.
@@ -86,6 +86,7 @@ impl Recipe {
     pub fn group_for(self: &Arc<Self>, job: &Job) -> GroupSpec {
         let Job { subscription, sequence_number, message_id, file_size, attempt } = job;
         let tags = BTreeMap::from([
+            (tag::ACI_SCALER, self.name_prefix.to_string()),
             (tag::MANAGED_BY, self.name_prefix.to_string()),
             (tag::MESSAGE_ID, message_id.to_string()),
             (tag::FILE_SIZE_MB, file_size.to_string()),
@@ -94,12 +95,17 @@ impl Recipe {
             (tag::ATTEMPT, attempt.to_string()),
         ]);
         GroupSpec {
-            name: GroupName::for_job(self, job),
+            name: GroupName::of_attempt(&self.stem(subscription, message_id), *attempt),
             tags,
             memory: self.memory_for(*file_size),
             subscription: subscription.clone(),
             recipe: self.clone(),
         }
+    }
+
+    /// What the names of all groups for a message begin with.
+    pub(crate) fn stem(&self, subscription: &SubscriptionName, message_id: &MessageId) -> String {
+        name::stem(self, subscription, message_id)
     }
 
     /// The memory that a file of this size needs.

@@ -1,6 +1,8 @@
 //! The tags of a group: all that the scaler remembers of it. Azure compares their keys without regard to case.
 
-/// The prefix of the scaler that made the group.
+/// The prefix of the scaler that created the group. Nobody else has a use for this tag.
+pub const ACI_SCALER: &str = "aci_scaler";
+/// The same prefix, for those who look for their groups by this tag. Policies may rewrite it.
 pub const MANAGED_BY: &str = "managed_by";
 /// The message's id.
 pub const MESSAGE_ID: &str = "message_id";

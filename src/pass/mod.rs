@@ -26,7 +26,7 @@ use crate::plan::{Memory, Policy, plan};
 use crate::services::{ArmError, ContainerGroups, Messages, PeekError, Services, Subscriptions};
 use crate::settings::{ProcessingSettings, Settings};
 use crate::sync::Mutex;
-use apply::{Applier, Budget, Requests};
+use apply::{Applied, Applier, Budget, Requests};
 use log_capture::LogCapture;
 use report::Report;
 
@@ -91,8 +91,8 @@ impl<G: ContainerGroups, S: Subscriptions, M: Messages> Scaler<G, S, M> {
     pub async fn pass(&self, mode: Mode, deadline: &Deadline) -> Result<Report, PassFailure> {
         let started_at = self.clock.now();
         let start = Instant::now();
-        let (rules, memory, asked_for) = (&self.policy.rules, self.memory.lock().clone(), self.requests.recent());
-        let observing = observe::observe(&self.services, &self.settings, rules, &memory, asked_for, &self.clock);
+        let (memory, asked_for) = (self.memory.lock().clone(), self.requests.recent());
+        let observing = observe::observe(&self.services, &self.settings, &self.policy, &memory, asked_for, &self.clock);
         let snapshot = deadline.limit(Box::pin(observing)).await.ok_or(PassFailure::OutOfTime)??;
         let mut plan = plan(&snapshot, &memory, &self.policy, self.clock.now());
 
@@ -112,11 +112,8 @@ impl<G: ContainerGroups, S: Subscriptions, M: Messages> Scaler<G, S, M> {
                 deadline,
                 outdated_at: outdated_at(start, self.settings.retry_backoff),
             };
-            let done = applier.apply(plan).await;
-            for message in &done.refused {
-                self.memory.lock().refuse(message, self.clock.now());
-            }
-            self.memory.lock().leave_to_tags(&done.tagged);
+            let mut done = applier.apply(plan).await;
+            self.remember(&mut done);
             report.record(done);
         }
         report.finish(start.elapsed());
@@ -124,6 +121,20 @@ impl<G: ContainerGroups, S: Subscriptions, M: Messages> Scaler<G, S, M> {
             tracing::warn!("{trouble}");
         }
         Ok(report)
+    }
+
+    /// What the next pass has to know of what has become of the plan.
+    fn remember(&self, done: &mut Applied) {
+        let (mut memory, now) = (self.memory.lock(), self.clock.now());
+        for (message, cause) in std::mem::take(&mut done.create_failures) {
+            memory.create_failed(message, cause, now);
+        }
+        for message in &done.created {
+            memory.create_succeeded(message, now);
+        }
+        memory.tags_are_rewritten = done.tags_are_rewritten.unwrap_or(memory.tags_are_rewritten);
+        memory.tags_refused(&done.tags_refused);
+        memory.leave_to_tags(&done.tagged);
     }
 
     /// Ends, in an orderly way, what was left for another pass.

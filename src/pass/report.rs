@@ -14,6 +14,9 @@ use crate::container_group::GroupName;
 use crate::message::{MessageAddress, SubscriptionName};
 use crate::plan::{Capacity, GroupOutcome, MessageOutcome, Plan, Read, Snapshot};
 
+/// Examples of one trouble: enough to see what is wrong.
+const MAX_EXAMPLES: usize = 5;
+
 /// What a pass did, or, of a plan, would do.
 #[derive(Debug, Serialize)]
 pub struct Report {
@@ -142,7 +145,7 @@ impl Report {
                     | M::Found { .. }
                     | M::Invalid { .. }
                     | M::Failed { .. }
-                    | M::Refused { .. }
+                    | M::CreateBackingOff { .. }
                     | M::Parked { .. }
             )
         });
@@ -166,6 +169,8 @@ impl Report {
         }));
         lines.extend(self.message_troubles());
         lines.extend(self.broken_subscriptions());
+        lines.extend(self.failing_creates());
+        lines.extend(self.group_troubles());
         lines.extend(self.messages.iter().find_map(|report| match &report.outcome {
             MessageOutcome::WaitingQuota { reason } => Some(format!("Messages wait for Azure: {reason}.")),
             _ => None,
@@ -175,8 +180,6 @@ impl Report {
 
     /// A few sentences on messages of each outcome that somebody should know of, and how many others there are.
     fn message_troubles(&self) -> Vec<String> {
-        /// Enough to see what is wrong.
-        const MAX_EXAMPLES: usize = 5;
         let mut lines_of: BTreeMap<&'static str, Vec<String>> = BTreeMap::new();
         for MessageReport { message, outcome } in &self.messages {
             if let Some(trouble) = trouble(outcome) {
@@ -218,6 +221,44 @@ impl Report {
         held.into_iter().map(sentence).collect()
     }
 
+    /// A sentence for each subscription whose creates fail for a common reason.
+    fn failing_creates(&self) -> Vec<String> {
+        let mut held: BTreeMap<&SubscriptionName, (usize, &str)> = BTreeMap::new();
+        for report in &self.messages {
+            if let MessageOutcome::HeldByFailedCreates { reason } = &report.outcome {
+                held.entry(&report.message.subscription).or_insert((0, reason)).0 += 1;
+            }
+        }
+        let sentence = |(subscription, (count, reason))| {
+            format!(
+                "Subscription {subscription} gets one try in a pass, with {count} waiting, as no container group can be created: {reason}."
+            )
+        };
+        held.into_iter().map(sentence).collect()
+    }
+
+    /// A sentence for each group that cannot be started, and one for those whose tags are not ours.
+    fn group_troubles(&self) -> Vec<String> {
+        let failing = self.groups.iter().filter_map(|report| match &report.outcome {
+            GroupOutcome::StartFailing { reason, since } => {
+                let since = since.map_or_else(String::new, |since| format!(" since {}", rfc3339(since)));
+                Some(format!("Container group {} cannot be started{since}: {reason}.", report.name))
+            }
+            _ => None,
+        });
+        let untagged = self.groups.iter().filter(|report| report.outcome == GroupOutcome::Untagged);
+        let untagged: Vec<_> = untagged.map(|report| report.name.as_str()).collect();
+        let mut lines: Vec<_> = failing.collect();
+        if !untagged.is_empty() {
+            lines.push(format!(
+                "The tags of {} container groups have been rewritten, so that they count and are never deleted: {}.",
+                untagged.len(),
+                untagged[..untagged.len().min(MAX_EXAMPLES)].join(", "),
+            ));
+        }
+        lines
+    }
+
     fn sums(&self) -> String {
         let list = |counts: &BTreeMap<&'static str, usize>| {
             let counts: Vec<_> =
@@ -240,9 +281,10 @@ fn trouble(outcome: &MessageOutcome) -> Option<String> {
     Some(match outcome {
         MessageOutcome::Invalid { reason } => format!("gets no container group: {reason}."),
         MessageOutcome::Failed { reason, .. } => format!("got no container group: {reason}."),
-        MessageOutcome::Refused { until } => {
-            format!("got no container group, as Azure refused it; it is asked for again at {}.", rfc3339(*until))
-        }
+        MessageOutcome::CreateBackingOff { until, failures, reason } => format!(
+            "got no container group {failures} times and is asked for again at {}; the last reason: {reason}.",
+            rfc3339(*until)
+        ),
         MessageOutcome::Parked { attempts, .. } => format!(
             "gets no further container group: {attempts} attempts have not settled it. It is left alone until it leaves its subscription."
         ),

@@ -19,6 +19,8 @@ use crate::message::MessageAddress;
 pub struct Plan {
     /// Groups to create, the most urgent first.
     pub creates: Vec<Create>,
+    /// Groups that are created in place of those that Azure refuses.
+    pub reserves: Vec<Create>,
     /// All other messages.
     pub messages: Vec<(MessageAddress, MessageOutcome)>,
     pub deletes: Vec<Delete>,
@@ -115,12 +117,17 @@ pub enum MessageOutcome {
         #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
         until: Option<OffsetDateTime>,
     },
-    /// Azure has refused to create a group for it.
-    Refused {
-        /// When it is asked for again.
+    /// Its group could not be created, and is not asked for again until then.
+    CreateBackingOff {
         #[serde(with = "time::serde::rfc3339")]
         until: OffsetDateTime,
+        /// How often it could not be created.
+        failures: u32,
+        /// What Azure said last.
+        reason: String,
     },
+    /// Creates of its subscription fail for one and the same reason, so that one is tried in a pass.
+    HeldByFailedCreates { reason: String },
     /// It waits for a slot of the cap.
     WaitingCapacity,
     /// It waits until Azure takes more.
@@ -151,6 +158,15 @@ pub enum MessageOutcome {
 pub enum GroupOutcome {
     /// It is at work, or may be.
     Active,
+    /// It is active, and Azure says that its containers cannot be started.
+    StartFailing {
+        /// In Azure's words.
+        reason: String,
+        #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+        since: Option<OffsetDateTime>,
+    },
+    /// Its name is one of ours, and its tags are not: somebody else has rewritten them. It counts, and is never deleted.
+    Untagged,
     /// Its state could not be read; it counts as active.
     Unread { reason: String },
     /// It would be deleted, and stays because an operator wants it to.
@@ -207,7 +223,8 @@ pub enum DeleteReason {
     Superseded,
     /// It has ended, and there are too many like it.
     Evicted,
-    /// It has not begun to run in the time it was given, or its provisioning has failed for as long.
+    /// It has not begun to run in the time it was given, its start has failed for minutes, or Azure may have been billing it
+    /// for as long although it has ended.
     Stuck,
     /// It has run for longer than it may.
     Overran,

@@ -3,7 +3,7 @@
 //!
 //! Nothing that has to survive the process is only here: the groups themselves are the record. What is lost with it
 //! is how long a condition has lasted that no tag says yet, the counts of groups that were deleted before their message
-//! was settled, and which groups Azure has refused; `docs/guarantees.md` says what that may cost.
+//! was settled, and which groups could not be created; `docs/guarantees.md` says what that may cost.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -13,14 +13,23 @@ use time::{Duration, OffsetDateTime};
 use crate::container_group::{ContainerGroup, GroupName, tag};
 use crate::message::{MessageAddress, SubscriptionName};
 
+/// Passes in which Azure refuses to change a group's tags, after which this process's own watch counts in their place.
+const MAX_REFUSED_TAGS: u32 = 3;
+
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
     /// Since when groups have been seen in a condition that nothing dates.
     pub(crate) conditions: HashMap<GroupName, SeenCondition>,
     /// The last attempts at messages whose records were deleted.
     pub(super) deleted_records: BTreeMap<MessageAddress, DeletedRecord>,
-    /// Messages whose groups Azure refuses.
-    pub(super) refusals: BTreeMap<MessageAddress, Refusals>,
+    /// Messages whose groups could not be created.
+    pub(super) create_failures: BTreeMap<MessageAddress, CreateFailure>,
+    /// When a group was last created for each subscription.
+    pub(super) created_at: BTreeMap<SubscriptionName, OffsetDateTime>,
+    /// Whether something takes our tags from the groups that are created.
+    pub(crate) tags_are_rewritten: bool,
+    /// Whether an earlier pass of this process has seen the groups.
+    pub(super) has_seen_groups: bool,
 }
 
 /// Since when a group has been seen in a condition.
@@ -30,13 +39,39 @@ pub(crate) struct SeenCondition {
     sequence_number: Option<i64>,
     condition: Condition,
     since: OffsetDateTime,
+    /// How often Azure has refused the tag that would say so.
+    refused_tags: u32,
 }
 
-/// Refusals to create a message's group, for reasons of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Refusals {
+/// Failures to create a message's group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct CreateFailure {
+    /// How many there have been.
     pub(super) count: u32,
     pub(super) last: OffsetDateTime,
+    pub(super) cause: FailureCause,
+    /// Whether the message may be tried again now, because a create has succeeded since.
+    pub(super) forgiven: bool,
+}
+
+/// Why a group could not be created.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct FailureCause {
+    /// Azure's code, or a few words.
+    pub(crate) code: String,
+    /// Azure's whole sentence.
+    pub(crate) reason: String,
+    pub(crate) kind: FailureKind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum FailureKind {
+    /// Azure refuses it for what the message is: its tags or its size. That says nothing of others.
+    AboutMessage,
+    /// Azure refuses it, and will again until something is changed.
+    Refused,
+    /// It may work at any moment: Azure was busy, did not answer, or failed itself.
+    Passing,
 }
 
 /// An attempt at a message that is over, with the message still there.
@@ -60,8 +95,8 @@ pub(super) struct DeletedRecord {
     pub(super) group: (GroupName, OffsetDateTime),
 }
 
-/// A condition that nothing dates but a tag. A group is deleted on the strength of its own tag only: what is remembered
-/// may be of another group of the same name.
+/// A condition that nothing dates but a tag. A group is deleted on the strength of its own tag: what is remembered may be of
+/// another group of the same name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Condition {
     /// The group has not begun to run.
@@ -84,14 +119,6 @@ impl Condition {
         }
     }
 
-    /// How long the condition must have been seen to last to be worth a tag. Every group waits for a minute or so.
-    pub(super) fn tagged_after(self) -> Duration {
-        match self {
-            Self::Waiting => Duration::minutes(2),
-            Self::Ended | Self::Orphaned => Duration::ZERO,
-        }
-    }
-
     /// Since when, by the group's own tag, unless that is nonsense or in the future.
     pub(super) fn tagged(self, group: &ContainerGroup, now: OffsetDateTime) -> Option<OffsetDateTime> {
         let since = OffsetDateTime::parse(group.tag(self.tag())?, &Rfc3339).ok()?;
@@ -100,23 +127,52 @@ impl Condition {
 }
 
 impl Memory {
-    /// Azure has refused to create a message's group.
-    pub(crate) fn refuse(&mut self, message: &MessageAddress, now: OffsetDateTime) {
-        let refusals = self.refusals.entry(message.clone()).or_insert(Refusals { count: 0, last: now });
-        *refusals = Refusals { count: refusals.count.saturating_add(1), last: now };
+    /// A message's group could not be created.
+    pub(crate) fn create_failed(&mut self, message: MessageAddress, cause: FailureCause, now: OffsetDateTime) {
+        let count = self.create_failures.get(&message).map_or(0, |failure| failure.count).saturating_add(1);
+        self.create_failures.insert(message, CreateFailure { count, last: now, cause, forgiven: false });
+    }
+
+    /// A message's group was created. So whatever passes has passed for those that have failed once; what fails again
+    /// afterwards has a reason of its own.
+    pub(crate) fn create_succeeded(&mut self, message: &MessageAddress, now: OffsetDateTime) {
+        self.create_failures.remove(message);
+        self.created_at.insert(message.subscription.clone(), now);
+        for failure in self.create_failures.values_mut() {
+            failure.forgiven |= failure.cause.kind == FailureKind::Passing && failure.count == 1;
+        }
+    }
+
+    /// Azure has refused to change the tags of groups.
+    pub(crate) fn tags_refused(&mut self, groups: &[GroupName]) {
+        for group in groups {
+            if let Some(seen) = self.conditions.get_mut(group) {
+                seen.refused_tags += 1;
+            }
+        }
+    }
+
+    /// Since when this process has watched a group in a condition, where Azure refuses the tag that would say so.
+    pub(super) fn watched_since(&self, condition: Condition, group: &ContainerGroup) -> Option<OffsetDateTime> {
+        let seen = self.seen(condition, group)?;
+        (seen.refused_tags >= MAX_REFUSED_TAGS).then_some(seen.since)
+    }
+
+    fn seen(&self, condition: Condition, group: &ContainerGroup) -> Option<&SeenCondition> {
+        self.conditions.get(&group.name).filter(|seen| {
+            seen.sequence_number == group.sequence_number()
+                && seen.condition == condition
+                && group.last_start().is_none_or(|start| start <= seen.since)
+        })
     }
 
     /// Remembers since when a group has been in a condition, if its tag does not say so. If it does, and is gone later,
     /// that is another group of the same name.
-    pub(super) fn see(
-        &mut self,
-        condition: Condition,
-        group: &ContainerGroup,
-        since: OffsetDateTime,
-        now: OffsetDateTime,
-    ) {
+    pub(super) fn see(&mut self, condition: Condition, group: &ContainerGroup, earlier: &Memory, now: OffsetDateTime) {
+        let since = earlier.since(condition, group, now);
+        let refused_tags = earlier.seen(condition, group).map_or(0, |seen| seen.refused_tags);
         if condition.tagged(group, now).is_none() {
-            let seen = SeenCondition { sequence_number: group.sequence_number(), condition, since };
+            let seen = SeenCondition { sequence_number: group.sequence_number(), condition, since, refused_tags };
             self.conditions.insert(group.name.clone(), seen);
         }
     }
@@ -129,12 +185,7 @@ impl Memory {
     /// Since when a group has been in this condition: as its tag says, as earlier passes saw, or since now. What was seen
     /// before a container of it started was another group of the same name, or another condition.
     pub(super) fn since(&self, condition: Condition, group: &ContainerGroup, now: OffsetDateTime) -> OffsetDateTime {
-        let is_of_this_group = |seen: &&SeenCondition| {
-            seen.sequence_number == group.sequence_number()
-                && seen.condition == condition
-                && group.last_start().is_none_or(|start| start <= seen.since)
-        };
-        let remembered = || self.conditions.get(&group.name).filter(is_of_this_group).map(|seen| seen.since);
+        let remembered = || self.seen(condition, group).map(|seen| seen.since);
         condition.tagged(group, now).or_else(remembered).unwrap_or(now).min(now)
     }
 

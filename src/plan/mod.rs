@@ -20,20 +20,25 @@ use time::OffsetDateTime;
 
 pub use decision::{Capacity, Create, Delete, DeleteReason, GroupOutcome, MessageOutcome, Plan, TagChange};
 pub use memory::{Condition, Memory};
+pub(crate) use memory::{FailureCause, FailureKind};
+pub(crate) use messages::failed_creates::DISTINCT_MESSAGES;
 pub use policy::{Policy, Rules};
 pub use reading::{Demand, Reading};
 pub use snapshot::{ObservedGroup, ObservedSubscription, Read, Snapshot};
 
 use facts::{Facts, KnownMessages};
 use groups::GroupPlan;
+use messages::MessagePlan;
 
 /// Decides what a pass does.
 pub fn plan(snapshot: &Snapshot, memory: &Memory, policy: &Policy, now: OffsetDateTime) -> Plan {
-    let facts = Facts::of(&snapshot.groups, memory, &policy.rules, now);
-    let (creates, messages) = messages::plan_messages(&facts, &snapshot.subscriptions, policy);
+    let facts = Facts::of(&snapshot.groups, memory, policy, now);
+    let MessagePlan { creates, reserves, outcomes } = messages::plan_messages(&facts, &snapshot.subscriptions, policy);
 
     let known_messages = KnownMessages::of(snapshot, now);
-    let GroupPlan { deletes, stay, tag_changes, memory } = groups::plan_groups(&facts, &known_messages, &creates);
+    let GroupPlan { deletes, stay, tag_changes, memory } =
+        groups::plan_groups(&facts, &known_messages, &creates, &reserves);
 
-    Plan { creates, messages, deletes, groups: stay, tag_changes, memory, capacity: facts.groups.capacity() }
+    let capacity = facts.groups.capacity();
+    Plan { creates, reserves, messages: outcomes, deletes, groups: stay, tag_changes, memory, capacity }
 }

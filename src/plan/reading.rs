@@ -8,7 +8,7 @@ use super::decision::Capacity;
 use super::facts::{Facts, GroupState, KnownGroup};
 use super::memory::Memory;
 use super::messages::eligibility::Eligibility;
-use super::policy::Rules;
+use super::policy::Policy;
 use super::snapshot::ObservedGroup;
 use crate::message::{MessageId, MessageState, PeekedMessage, SubscriptionName};
 
@@ -19,8 +19,8 @@ pub struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
-    pub fn of(groups: &[ObservedGroup], memory: &'a Memory, rules: &'a Rules, now: OffsetDateTime) -> Self {
-        Self { facts: Facts::of(groups, memory, rules, now) }
+    pub fn of(groups: &[ObservedGroup], memory: &'a Memory, policy: &'a Policy, now: OffsetDateTime) -> Self {
+        Self { facts: Facts::of(groups, memory, policy, now) }
     }
 
     /// Whether a subscription's messages are enough while the states of the groups are still being read: a group in a

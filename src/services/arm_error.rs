@@ -48,17 +48,57 @@ pub enum ArmError {
 pub struct Refusal {
     pub code: String,
     pub message: String,
+    /// How many more creates and deletes, counted together, the service will take for now, if it said so.
+    pub remaining: Option<u32>,
 }
+
+/// Codes of refusals that are about what one request asks for, and say nothing of others: sizes and tags.
+const ABOUT_REQUEST: [&str; 4] = [
+    "ResourceLimitsLessThanRequests",
+    "ResourceSomeRequestsNotSpecified",
+    "ResourceRequestsNotSupported",
+    "InvalidTag",
+];
 
 impl ArmError {
     pub fn unavailable(reason: impl Into<Cause>) -> Self {
         Self::Unavailable { reason: reason.into() }
     }
+
+    /// Azure's code, if it has answered with one.
+    pub fn code(&self) -> Option<&str> {
+        match self {
+            Self::Throttled { code, .. } => Some(code),
+            _ => self.refusal().map(|refusal| refusal.code.as_str()),
+        }
+    }
+
+    /// How many more creates and deletes the service will take for now, if the refusal says so.
+    pub fn remaining(&self) -> Option<u32> {
+        self.refusal()?.remaining
+    }
+
+    fn refusal(&self) -> Option<&Refusal> {
+        match self {
+            Self::NoCapacity(refusal)
+            | Self::NoRoomForSize(refusal)
+            | Self::Unauthorized(refusal)
+            | Self::NotFound(refusal)
+            | Self::Busy(refusal)
+            | Self::Rejected(refusal) => Some(refusal),
+            Self::Throttled { .. } | Self::NoToken(_) | Self::JustGone | Self::Unavailable { .. } => None,
+        }
+    }
 }
 
 impl Refusal {
     pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { code: code.into(), message: message.into() }
+        Self { code: code.into(), message: message.into(), remaining: None }
+    }
+
+    /// Whether it is about what the request asks for, and says nothing of requests for other messages.
+    pub fn is_about_request(&self) -> bool {
+        ABOUT_REQUEST.iter().any(|code| self.code.to_ascii_lowercase().starts_with(&code.to_ascii_lowercase()))
     }
 }
 

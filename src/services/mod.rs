@@ -9,7 +9,7 @@ use std::future::Future;
 pub use self::arm_error::{ArmError, Refusal};
 pub use self::peek_error::PeekError;
 
-use crate::container_group::{ContainerGroup, GroupName, GroupSpec};
+use crate::container_group::{ContainerGroup, GroupName, GroupSpec, Ownership};
 use crate::message::{PeekedMessage, SubscriptionName};
 
 /// The services that a scaler works with.
@@ -22,7 +22,7 @@ pub struct Services<G, S, M> {
 
 /// Container groups in one resource group.
 pub trait ContainerGroups: Send + Sync {
-    /// All managed groups. Their containers' states are not in a list: those come from [`ContainerGroups::get`].
+    /// All groups that are not [`Ownership::Foreign`]. Their containers' states are not in a list: those come from [`ContainerGroups::get`].
     fn list(&self) -> impl Future<Output = Result<Vec<ContainerGroup>, ArmError>> + Send;
 
     /// One group with its containers' states, or nothing if there is none of that name.
@@ -55,6 +55,8 @@ pub trait ContainerGroups: Send + Sync {
 pub struct Accepted {
     /// How many more creates and deletes, counted together, the service will take for now, if it said so.
     pub remaining: Option<u32>,
+    /// Whose the created group is by the tags that the answer shows: a policy may have rewritten those that were asked for.
+    pub ownership: Option<Ownership>,
 }
 
 /// The subscriptions of the topic.

@@ -17,6 +17,7 @@ use azure_mgmt_containerinstance::package_preview_2024_05::models::Resource;
 use serde_json::json;
 
 use super::arm::Arm;
+use super::arm_refusal::REMAINING_HEADERS;
 use crate::container_group::{ContainerGroup, GroupName, GroupSpec, NamePrefix};
 use crate::error::Cause;
 use crate::services::{Accepted, ArmError, ContainerGroups};
@@ -25,19 +26,13 @@ use crate::settings::Settings;
 /// The newest stable version whose requests the crate's models can write.
 const API_VERSION: &str = "2023-05-01";
 
-/// The counters that creates and deletes draw from, over an hour and over five minutes.
-const REMAINING_HEADERS: [&str; 2] = [
-    "x-ms-ratelimit-remaining-subscription-resource-requests-pt1h",
-    "x-ms-ratelimit-remaining-subscription-resource-requests-pt5m",
-];
-
 /// The container groups of one resource group.
 pub struct ContainerInstances {
     arm: Arc<Arm>,
     client: Client,
     subscription_id: String,
     resource_group: String,
-    managed_by: NamePrefix,
+    prefix: NamePrefix,
 }
 
 impl ContainerInstances {
@@ -52,7 +47,7 @@ impl ContainerInstances {
             arm,
             subscription_id: settings.azure.subscription_id.clone(),
             resource_group: settings.azure.resource_group.clone(),
-            managed_by: settings.aci.name_prefix.clone(),
+            prefix: settings.aci.name_prefix.clone(),
         }
     }
 
@@ -74,14 +69,14 @@ impl ContainerGroups for ContainerInstances {
             "containerGroups",
         ];
         let items = self.arm.list(&path, API_VERSION, &[]).await?;
-        items.into_iter().filter_map(|item| response::managed_group(item, &self.managed_by).transpose()).collect()
+        items.into_iter().filter_map(|item| response::listed_group(item, &self.prefix).transpose()).collect()
     }
 
     async fn get(&self, name: &GroupName) -> Result<Option<ContainerGroup>, ArmError> {
         let (subscription, resource_group, group) = self.place(name);
         let answer = self.client.container_groups_client().get(subscription, resource_group, group).send().await;
         match answer {
-            Ok(answer) => Ok(Some(response::group(&collect(answer.into_raw_response()).await?)?)),
+            Ok(answer) => Ok(Some(response::group(&collect(answer.into_raw_response()).await?, &self.prefix)?)),
             Err(error) => match arm_error(error) {
                 ArmError::NotFound(refusal) if names_the_group(&refusal.code) => Ok(None),
                 error => Err(error),
@@ -94,7 +89,11 @@ impl ContainerGroups for ContainerInstances {
         let body = request::body(spec);
         let builder = self.client.container_groups_client().create_or_update(subscription, resource_group, group, body);
         let answer = builder.send().await.map_err(arm_error)?;
-        Ok(accepted(answer.as_raw_response()))
+        let accepted = accepted(answer.as_raw_response());
+        // The group was accepted, whatever the answer's body is.
+        let body = collect(answer.into_raw_response()).await.unwrap_or_default();
+        let group = response::group(&body, &self.prefix).ok();
+        Ok(Accepted { ownership: group.map(|group| group.ownership), ..accepted })
     }
 
     async fn delete(&self, name: &GroupName) -> Result<Accepted, ArmError> {
@@ -124,7 +123,7 @@ impl ContainerGroups for ContainerInstances {
 
 fn accepted(answer: &azure_core_legacy::Response) -> Accepted {
     let left = |name: &'static str| answer.headers().get_optional_str(&HeaderName::from_static(name))?.parse().ok();
-    Accepted { remaining: REMAINING_HEADERS.into_iter().filter_map(left).min() }
+    Accepted { remaining: REMAINING_HEADERS.into_iter().filter_map(left).min(), ownership: None }
 }
 
 /// Whether a 404 of this code says that there is no such group. Others are about what should hold it, or about a group

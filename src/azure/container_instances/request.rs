@@ -12,9 +12,6 @@ use serde_json::json;
 
 use crate::container_group::{EnvironmentValue, GroupSpec, Registry};
 
-/// The name of a group's only container. Names of containers need to be unique within their group only.
-const CONTAINER: &str = "worker";
-
 /// The body of the PUT: Linux, never restarted, no public address and no ports.
 pub(super) fn body(spec: &GroupSpec) -> ContainerGroup {
     let recipe = &spec.recipe;
@@ -25,7 +22,8 @@ pub(super) fn body(spec: &GroupSpec) -> ContainerGroup {
         resources: Some(ResourceRequirements::new(ResourceRequests::new(spec.memory.to_f64(), cpu))),
         ..ContainerProperties::default()
     };
-    let mut properties = Properties::new(vec![Container::new(CONTAINER.to_owned(), container)]);
+    let mut properties =
+        Properties::new(vec![Container::new(crate::container_group::Container::WORKER.to_owned(), container)]);
     properties.os_type = Some(properties::OsType::Linux);
     properties.restart_policy = Some(properties::RestartPolicy::Never);
     properties.image_registry_credentials = recipe.registry.iter().map(credential).collect();

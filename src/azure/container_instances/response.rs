@@ -8,25 +8,31 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::azure::bad_answer::BadAnswer;
-use crate::container_group::{Container, ContainerGroup, ContainerState, GroupName, NamePrefix, tag};
+use crate::container_group::{
+    Container, ContainerEvent, ContainerGroup, ContainerState, GroupName, NamePrefix, Ownership,
+};
 use crate::services::ArmError;
 
-/// A group of a list, or nothing if another scaler, or nobody, manages it.
+/// A group of a list, or nothing if it is somebody else's.
 ///
 /// # Errors
-/// When a managed group cannot be read: to leave it out would be to take it for absent.
-pub(super) fn managed_group(item: Value, managed_by: &NamePrefix) -> Result<Option<ContainerGroup>, ArmError> {
+/// When a group of ours cannot be read: to leave it out would be to take it for absent.
+pub(super) fn listed_group(item: Value, prefix: &NamePrefix) -> Result<Option<ContainerGroup>, ArmError> {
+    let name = item.get("name").and_then(Value::as_str).unwrap_or_default();
     let tags = item.get("tags").and_then(Value::as_object);
-    let manager = tags.and_then(|tags| tags.iter().find(|(key, _)| key.eq_ignore_ascii_case(tag::MANAGED_BY)));
-    if manager.and_then(|(_, value)| value.as_str()) != Some(managed_by.as_str()) {
+    let tag = |key: &str| {
+        tags.and_then(|tags| tags.iter().find(|(have, _)| have.eq_ignore_ascii_case(key)))
+            .and_then(|(_, value)| value.as_str())
+    };
+    if Ownership::of(prefix, name, tag) == Ownership::Foreign {
         return Ok(None);
     }
-    serde_json::from_value::<GroupBody>(item).map_err(BadAnswer::Body)?.into_group().map(Some)
+    serde_json::from_value::<GroupBody>(item).map_err(BadAnswer::Body)?.into_group(prefix).map(Some)
 }
 
-/// The group that a GET answers with.
-pub(super) fn group(body: &[u8]) -> Result<ContainerGroup, ArmError> {
-    serde_json::from_slice::<GroupBody>(body).map_err(BadAnswer::Body)?.into_group()
+/// The group that a GET or a PUT answers with.
+pub(super) fn group(body: &[u8], prefix: &NamePrefix) -> Result<ContainerGroup, ArmError> {
+    serde_json::from_slice::<GroupBody>(body).map_err(BadAnswer::Body)?.into_group(prefix)
 }
 
 /// The text of a container's log, which may be null.
@@ -34,6 +40,12 @@ pub(super) fn logs(body: &[u8]) -> Result<String, ArmError> {
     let logs: LogsBody = serde_json::from_slice(body).map_err(BadAnswer::Body)?;
     Ok(logs.content.unwrap_or_default())
 }
+
+/// Enough for every kind of event that Azure knows; it adds up those of one kind.
+const MAX_EVENTS: usize = 50;
+
+/// Enough for every sentence that Azure writes.
+const MAX_MESSAGE_CHARS: usize = 500;
 
 #[derive(Deserialize)]
 struct LogsBody {
@@ -70,6 +82,17 @@ struct ContainerPropertiesBody {
 #[serde(rename_all = "camelCase")]
 struct InstanceViewBody {
     current_state: Option<StateBody>,
+    events: Option<Vec<EventBody>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct EventBody {
+    name: Option<String>,
+    message: Option<String>,
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    first_timestamp: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -83,16 +106,21 @@ struct StateBody {
 }
 
 impl GroupBody {
-    fn into_group(self) -> Result<ContainerGroup, ArmError> {
+    fn into_group(self, prefix: &NamePrefix) -> Result<ContainerGroup, ArmError> {
         let name = GroupName::parse(&self.name).map_err(|error| BadAnswer::GroupName { name: self.name, error })?;
         let text = |value: Value| match value {
             Value::String(text) => text,
             other => other.to_string(),
         };
         let properties = self.properties.unwrap_or_default();
+        let tags: BTreeMap<_, _> =
+            self.tags.unwrap_or_default().into_iter().map(|(key, value)| (key, text(value))).collect();
+        let tag =
+            |key: &str| tags.iter().find(|(have, _)| have.eq_ignore_ascii_case(key)).map(|(_, value)| value.as_str());
         Ok(ContainerGroup {
+            ownership: Ownership::of(prefix, name.as_str(), tag),
             name,
-            tags: self.tags.unwrap_or_default().into_iter().map(|(key, value)| (key, text(value))).collect(),
+            tags,
             provisioning_state: properties.provisioning_state.unwrap_or_default(),
             containers: properties
                 .containers
@@ -107,17 +135,25 @@ impl GroupBody {
 impl ContainerBody {
     fn into_container(self) -> Container {
         let view = self.properties.and_then(|properties| properties.instance_view);
-        let state = view.and_then(|view| view.current_state).map(StateBody::into_state);
-        Container { name: self.name, state }
+        let (state, events) = view.map_or((None, None), |view| (view.current_state, view.events));
+        let events = events.unwrap_or_default().into_iter().take(MAX_EVENTS).map(EventBody::into_event);
+        Container { name: self.name, state: state.map(StateBody::into_state), events: events.collect() }
+    }
+}
+
+impl EventBody {
+    fn into_event(self) -> ContainerEvent {
+        ContainerEvent {
+            name: self.name.unwrap_or_default(),
+            message: self.message.unwrap_or_default().chars().take(MAX_MESSAGE_CHARS).collect(),
+            is_warning: self.kind.is_some_and(|kind| kind.eq_ignore_ascii_case("Warning")),
+            first_at: moment(self.first_timestamp),
+        }
     }
 }
 
 impl StateBody {
     fn into_state(self) -> ContainerState {
-        // The container runtime has 0001-01-01 or 1970-01-01 for what it does not know (kubernetes#120331): a container that
-        // began then would have run for decades.
-        let is_known = |moment: &OffsetDateTime| *moment > OffsetDateTime::UNIX_EPOCH;
-        let moment = |text: Option<String>| OffsetDateTime::parse(text?.as_str(), &Rfc3339).ok().filter(is_known);
         ContainerState {
             state: self.state.unwrap_or_default(),
             exit_code: self.exit_code,
@@ -128,9 +164,17 @@ impl StateBody {
     }
 }
 
+/// The container runtime has 0001-01-01 or 1970-01-01 for what it does not know (kubernetes#120331): a container that began
+/// then would have run for decades.
+fn moment(text: Option<String>) -> Option<OffsetDateTime> {
+    OffsetDateTime::parse(text?.as_str(), &Rfc3339).ok().filter(|moment| *moment > OffsetDateTime::UNIX_EPOCH)
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+
+    use crate::container_group::NamePrefix;
     use time::macros::datetime;
 
     #[test]
@@ -139,7 +183,7 @@ mod tests {
             let state = json!({ "state": "Terminated", "startTime": start_time, "finishTime": "2026-01-02T03:04:05Z" });
             let container = json!({ "name": "worker", "properties": { "instanceView": { "currentState": state } } });
             let group = json!({ "name": "worker-1", "properties": { "containers": [container] } });
-            let mut group = super::group(group.to_string().as_bytes()).unwrap();
+            let mut group = super::group(group.to_string().as_bytes(), &NamePrefix::parse("worker").unwrap()).unwrap();
             let state = group.containers.remove(0).state.unwrap();
             assert_eq!(state.finished_at, Some(datetime!(2026-01-02 03:04:05 UTC)));
             state.started_at

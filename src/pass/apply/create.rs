@@ -1,30 +1,49 @@
 //! Creates groups, until there is a reason to stop.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::Applier;
 use super::budget::SPARE_REQUESTS;
-use crate::container_group::{GroupName, GroupSpec, Liveness, MemoryGb, tag};
+use super::failures::Failures;
+use crate::container_group::{GroupName, GroupSpec, Liveness, MemoryGb, Ownership, tag};
 use crate::message::MessageAddress;
-use crate::plan::{Create, MessageOutcome};
+use crate::plan::{Create, FailureCause, FailureKind, MessageOutcome};
 use crate::services::{ArmError, ContainerGroups};
 use crate::sync::Mutex;
 
 /// The part of a pass that is left to deletes when creates are slow: a quarter, so that neither starves the other.
 const DELETES_SHARE: u32 = 4;
 
+/// What is said when tags come back changed.
+const TAGS_REWRITTEN: &str = "the tags of a new container group came back without aci_scaler and managed_by as they were \
+    set: an Azure Policy that modifies or replaces tags is assigned to the resource group or above it. Its groups count, but \
+    are never deleted; exempt Microsoft.ContainerInstance/containerGroups from that policy";
+
 pub(super) struct Creator<'a, G> {
     applier: &'a Applier<'a, G>,
     reserve: Duration,
     spare: u32,
+    /// Groups that are created in place of those that Azure refuses.
+    reserves: Mutex<VecDeque<Create>>,
     /// Why no further group is created in this pass.
     stop: Mutex<Option<Stop>>,
     /// The least memory that Azure has no room for, and what it says.
     no_room: Mutex<Option<(MemoryGb, String)>>,
-    /// Messages whose groups were refused.
-    refused: Mutex<Vec<MessageAddress>>,
+    failures: Failures,
+    created: Mutex<Vec<MessageAddress>>,
+    /// Whether the tags of new groups come back changed, as far as any answer shows.
+    tags_are_rewritten: Mutex<Option<bool>>,
+}
+
+/// What has become of the creates, besides the outcomes.
+pub(super) struct Created {
+    pub(super) unused_reserves: VecDeque<Create>,
+    pub(super) failed: Vec<(MessageAddress, FailureCause)>,
+    pub(super) created: Vec<MessageAddress>,
+    pub(super) tags_are_rewritten: Option<bool>,
 }
 
 #[derive(Clone)]
@@ -33,40 +52,78 @@ enum Stop {
     Quota(String),
     /// Azure will refuse every other request just the same.
     Refused(String),
+    /// Something rewrites the tags of new groups.
+    TagsRewritten,
 }
 
 impl<'a, G: ContainerGroups> Creator<'a, G> {
     /// One that leaves room for this many deletes.
-    pub(super) fn new(applier: &'a Applier<'a, G>, deletes: usize) -> Self {
+    pub(super) fn new(applier: &'a Applier<'a, G>, deletes: usize, reserves: Vec<Create>) -> Self {
         Self {
             applier,
             reserve: applier.deadline.remaining() / DELETES_SHARE,
             spare: u32::try_from(deletes).unwrap_or(u32::MAX).saturating_add(SPARE_REQUESTS),
+            reserves: Mutex::new(reserves.into()),
             stop: Mutex::new(applier.budget.resting().map(Stop::low)),
             no_room: Mutex::default(),
-            refused: Mutex::default(),
+            failures: Failures::new(applier.workers),
+            created: Mutex::default(),
+            tags_are_rewritten: Mutex::default(),
         }
     }
 
-    /// Creates a group, or says why not.
-    pub(super) async fn create(&self, Create { message, spec, record }: Create) -> (MessageAddress, MessageOutcome) {
-        if let Some(outcome) = self.stopped(&spec) {
-            return (message, outcome);
-        }
-        let outcome = match self.applier.deadline.limit(self.look_up_and_create(&spec, record)).await {
-            Some(Ok(outcome)) => outcome,
-            Some(Err(error)) => self.failed(&message, spec, &error),
-            None => {
-                let reason = "the pass had to end before Azure answered".to_owned();
-                MessageOutcome::Failed { group: spec.name, reason }
+    /// Creates a group, or another in its place for as long as Azure refuses them.
+    pub(super) async fn create(&self, create: Create) -> Vec<(MessageAddress, MessageOutcome)> {
+        let mut outcomes = Vec::new();
+        let mut next = Some(create);
+        while let Some(create) = next.take() {
+            let message = create.message.clone();
+            let (outcome, slot_is_free) = self.create_one(create).await;
+            outcomes.push((message, outcome));
+            if slot_is_free && self.stop.lock().is_none() {
+                next = self.reserves.lock().pop_front();
             }
-        };
-        (message, outcome)
+        }
+        outcomes
     }
 
-    /// The messages whose groups were refused, for reasons that may be of their own.
-    pub(super) fn into_refused(self) -> Vec<MessageAddress> {
-        self.refused.into_inner()
+    pub(super) fn into_created(self) -> Created {
+        Created {
+            unused_reserves: self.reserves.into_inner(),
+            failed: self.failures.into_logged(),
+            created: self.created.into_inner(),
+            tags_are_rewritten: self.tags_are_rewritten.into_inner(),
+        }
+    }
+
+    /// Creates a group, or says why not, and whether its slot is surely free.
+    async fn create_one(&self, Create { message, spec, record }: Create) -> (MessageOutcome, bool) {
+        if let Some(outcome) = self.stopped(&spec) {
+            return (outcome, false);
+        }
+        if let Err(reason) = self.failures.admit(&message.subscription).await {
+            return (MessageOutcome::HeldByFailedCreates { reason }, true);
+        }
+        let answer = self.applier.deadline.limit(self.look_up_and_create(&spec, record)).await;
+        let unanswered = || ArmError::unavailable("the pass had to end before Azure answered");
+        match answer.unwrap_or_else(|| Err(unanswered())) {
+            Ok(outcome) => {
+                let is_created = matches!(outcome, MessageOutcome::Created { .. });
+                if is_created {
+                    self.created.lock().push(message.clone());
+                }
+                self.failures.ended(&message, is_created, None);
+                (outcome, false)
+            }
+            Err(error) => {
+                if matches!(error, ArmError::Unavailable { .. }) {
+                    self.applier.requests.given_up(&spec.name);
+                }
+                let (outcome, cause) = self.failed(spec, &error);
+                self.failures.ended(&message, false, cause);
+                (outcome, matches!(error, ArmError::Rejected(_)))
+            }
+        }
     }
 
     /// A PUT on a group that is already there would restart it, or run it again. So the last thing before it is a look.
@@ -81,37 +138,61 @@ impl<'a, G: ContainerGroups> Creator<'a, G> {
                 return Ok(MessageOutcome::Changed { group: record });
             }
         }
-        if self.applier.groups.get(&spec.name).await?.is_some() {
+        if let Some(found) = self.applier.groups.get(&spec.name).await? {
             tracing::info!(group = %spec.name, "the container group is already there");
+            self.check_tags(spec, found.ownership);
             return Ok(MessageOutcome::Found { group: spec.name.clone() });
         }
         if let Some(outcome) = self.stopped(spec) {
             return Ok(outcome);
         }
-        self.applier.requests.add(spec);
-        let created = self.applier.groups.create(spec).await?;
-        if let Some(left) = created.remaining.filter(|left| *left <= self.spare) {
+        self.applier.requests.sent(spec);
+        let answer = self.applier.groups.create(spec).await;
+        let remaining = match &answer {
+            Ok(accepted) => accepted.remaining,
+            Err(error) => error.remaining(),
+        };
+        if let Some(left) = remaining.filter(|left| *left <= self.spare) {
             self.applier.budget.is_low(left);
             self.stop(Stop::low(left));
         }
+        let accepted = answer.inspect_err(|error| match error {
+            ArmError::Busy(_) | ArmError::Unavailable { .. } => {}
+            _ => self.applier.requests.refused(&spec.name),
+        })?;
         tracing::info!(
             group = %spec.name, subscription = %spec.subscription, message_id = spec.tags.get(tag::MESSAGE_ID),
             attempt = spec.tags.get(tag::ATTEMPT), memory_gb = spec.memory.to_f64(),
             "created a container group"
         );
+        if let Some(ownership) = accepted.ownership {
+            self.check_tags(spec, ownership);
+        }
         Ok(MessageOutcome::Created { group: spec.name.clone(), memory_gb: spec.memory })
     }
 
-    fn failed(&self, message: &MessageAddress, spec: GroupSpec, error: &ArmError) -> MessageOutcome {
+    /// What Azure shows of a group's tags says whether something rewrites them.
+    fn check_tags(&self, spec: &GroupSpec, shown: Ownership) {
+        let rewritten = matches!(shown, Ownership::Untagged | Ownership::Foreign);
+        let before = self.tags_are_rewritten.lock().replace(rewritten);
+        if rewritten {
+            self.stop(Stop::TagsRewritten);
+            if before != Some(true) {
+                tracing::error!(group = %spec.name, "{TAGS_REWRITTEN}");
+            }
+        }
+    }
+
+    /// The outcome of a create that failed, and the cause unless it has stopped all creates that it concerns.
+    fn failed(&self, spec: GroupSpec, error: &ArmError) -> (MessageOutcome, Option<FailureCause>) {
         let reason = error.to_string();
-        let (subscription, message_id) = (spec.subscription.as_str(), spec.tags.get(tag::MESSAGE_ID));
         match error {
-            ArmError::Throttled { .. } | ArmError::NoCapacity { .. } => {
+            ArmError::Throttled { .. } | ArmError::NoCapacity(_) => {
                 tracing::warn!(group = %spec.name, %error, "no further container group is created in this pass");
                 self.stop(Stop::Quota(reason.clone()));
-                MessageOutcome::WaitingQuota { reason }
+                return (MessageOutcome::WaitingQuota { reason }, None);
             }
-            ArmError::NoRoomForSize { .. } => {
+            ArmError::NoRoomForSize(_) => {
                 tracing::warn!(
                     group = %spec.name, memory_gb = spec.memory.to_f64(), %error,
                     "no container group of this size is created in this pass"
@@ -120,28 +201,23 @@ impl<'a, G: ContainerGroups> Creator<'a, G> {
                 if no_room.as_ref().is_none_or(|(memory, _)| spec.memory < *memory) {
                     *no_room = Some((spec.memory, reason.clone()));
                 }
-                MessageOutcome::WaitingQuota { reason }
+                return (MessageOutcome::WaitingQuota { reason }, None);
             }
-            ArmError::Unauthorized(_) | ArmError::NoToken(_) => {
-                tracing::error!(group = %spec.name, subscription, message_id, %error, "no container group can be created");
-                self.stop(Stop::Refused(reason.clone()));
-                MessageOutcome::Failed { group: spec.name, reason }
-            }
-            _ => {
-                tracing::error!(group = %spec.name, subscription, message_id, %error, "a container group was not created");
-                if matches!(error, ArmError::Rejected { .. }) {
-                    self.refused.lock().push(message.clone());
-                }
-                MessageOutcome::Failed { group: spec.name, reason }
-            }
+            ArmError::Unauthorized(_) | ArmError::NoToken(_) => self.stop(Stop::Refused(reason.clone())),
+            _ => {}
         }
+        let cause = FailureCause { code: code_of(error), reason: reason.clone(), kind: kind_of(error) };
+        (MessageOutcome::Failed { group: spec.name, reason }, Some(cause))
     }
 
     /// Why a group is not created any more in this pass, if it is not.
     fn stopped(&self, spec: &GroupSpec) -> Option<MessageOutcome> {
         match self.stop.lock().clone() {
             Some(Stop::Quota(reason)) => return Some(MessageOutcome::WaitingQuota { reason }),
-            Some(Stop::Refused(reason)) => return Some(MessageOutcome::Failed { group: spec.name.clone(), reason }),
+            Some(Stop::Refused(reason)) => return Some(MessageOutcome::HeldByFailedCreates { reason }),
+            Some(Stop::TagsRewritten) => {
+                return Some(MessageOutcome::HeldByFailedCreates { reason: TAGS_REWRITTEN.to_owned() });
+            }
             None => {}
         }
         match &*self.no_room.lock() {
@@ -165,5 +241,20 @@ impl<'a, G: ContainerGroups> Creator<'a, G> {
 impl Stop {
     fn low(left: u32) -> Self {
         Self::Quota(format!("Azure takes only {left} more creates and deletes for now"))
+    }
+}
+
+/// What failures have in common that have one cause.
+fn code_of(error: &ArmError) -> String {
+    error.code().unwrap_or("no answer").to_owned()
+}
+
+fn kind_of(error: &ArmError) -> FailureKind {
+    match error {
+        ArmError::Rejected(refusal) if refusal.is_about_request() => FailureKind::AboutMessage,
+        ArmError::Busy(_) | ArmError::Unavailable { .. } | ArmError::JustGone | ArmError::Throttled { .. } => {
+            FailureKind::Passing
+        }
+        _ => FailureKind::Refused,
     }
 }

@@ -93,7 +93,7 @@ fn may_still_be_deleted(observed: &ContainerGroup, now: &ContainerGroup, because
     let tags =
         |group: &ContainerGroup| [tag::WAITING_SINCE, tag::ENDED_SINCE].map(|key| group.tag(key).map(str::to_owned));
     let same_tags = because != DeleteReason::Stuck || tags(observed) == tags(now);
-    let same_owner = now.tag(tag::MANAGED_BY) == observed.tag(tag::MANAGED_BY);
+    let same_owner = now.ownership == observed.ownership;
     same_phase && same_tags && same_owner && !now.is_kept() && now.sequence_number() == observed.sequence_number()
 }
 
@@ -122,7 +122,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::container_group::{Container, ContainerState};
+    use crate::container_group::{Container, ContainerState, Ownership};
 
     /// A group whose provisioning has failed.
     fn failed_group() -> ContainerGroup {
@@ -131,6 +131,7 @@ mod tests {
             tags: BTreeMap::new(),
             provisioning_state: "Failed".to_owned(),
             containers: Vec::new(),
+            ownership: Ownership::Tagged,
         }
     }
 
@@ -157,7 +158,7 @@ mod tests {
             detail_status: Some("OOMKilled".to_owned()),
             ..ContainerState::default()
         };
-        group.containers.push(Container { name: "worker".to_owned(), state: Some(killed) });
+        group.containers.push(Container { name: "worker".to_owned(), state: Some(killed), events: Vec::new() });
         assert_eq!(ended(&group), "Terminated, exit code 137, OOMKilled");
     }
 }

@@ -9,22 +9,23 @@
 mod budget;
 mod create;
 mod delete;
+mod failures;
 mod requests;
 mod tag;
 
 use tokio::time::Instant;
 
 pub(super) use budget::Budget;
-use create::Creator;
+use create::{Created, Creator};
 use delete::Deleter;
-pub(super) use requests::Requests;
+pub(super) use requests::{AskedFor, Requests};
 
 use super::log_capture::LogCapture;
 use super::side_by_side;
 use crate::container_group::GroupName;
 use crate::deadline::Deadline;
 use crate::message::MessageAddress;
-use crate::plan::{GroupOutcome, MessageOutcome, Plan};
+use crate::plan::{FailureCause, GroupOutcome, MessageOutcome, Plan};
 use crate::services::ContainerGroups;
 
 /// What carries a plan out.
@@ -45,26 +46,36 @@ pub(super) struct Applier<'a, G> {
 pub(super) struct Applied {
     pub(super) messages: Vec<(MessageAddress, MessageOutcome)>,
     pub(super) groups: Vec<(GroupName, GroupOutcome)>,
-    /// Messages whose groups Azure has refused, and may refuse again.
-    pub(super) refused: Vec<MessageAddress>,
+    /// Messages whose groups were created.
+    pub(super) created: Vec<MessageAddress>,
+    /// Messages whose groups could not be created.
+    pub(super) create_failures: Vec<(MessageAddress, FailureCause)>,
+    /// Whether the tags of new groups come back changed, as far as any answer shows.
+    pub(super) tags_are_rewritten: Option<bool>,
     /// Groups whose tags now say since when they have been in their condition.
     pub(super) tagged: Vec<GroupName>,
+    /// Groups whose tags Azure has refused to change.
+    pub(super) tags_refused: Vec<GroupName>,
 }
 
 impl<G: ContainerGroups> Applier<'_, G> {
     pub(super) async fn apply(&self, plan: Plan) -> Applied {
-        let Plan { creates, mut messages, deletes, mut groups, tag_changes, capacity: _, memory: _ } = plan;
-        let creator = Creator::new(self, deletes.len());
-        messages.extend(side_by_side(self.workers, creates.into_iter().map(|create| creator.create(create))).await);
+        let Plan { creates, reserves, mut messages, deletes, mut groups, tag_changes, capacity: _, memory: _ } = plan;
+        let creator = Creator::new(self, deletes.len(), reserves);
+        let outcomes = side_by_side(self.workers, creates.into_iter().map(|create| creator.create(create))).await;
+        let Created { unused_reserves, failed, created, tags_are_rewritten } = creator.into_created();
+        messages.extend(outcomes.into_iter().flatten());
+        messages.extend(unused_reserves.into_iter().map(|create| (create.message, MessageOutcome::WaitingCapacity)));
 
         self.log_capture.retain(&deletes);
         let deleter = Deleter::new(self);
         groups.extend(side_by_side(self.workers, deletes.into_iter().map(|delete| deleter.delete(delete))).await);
 
-        let mut tagged = Vec::new();
+        let mut applied =
+            Applied { messages, groups, created, create_failures: failed, tags_are_rewritten, ..Applied::default() };
         for change in tag_changes {
-            tagged.extend(self.change_tags(change).await);
+            self.change_tags(change, &mut applied).await;
         }
-        Applied { messages, groups, refused: creator.into_refused(), tagged }
+        applied
     }
 }

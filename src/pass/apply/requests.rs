@@ -5,34 +5,69 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::container_group::{ContainerGroup, GroupName, GroupSpec};
+use crate::container_group::{ContainerGroup, GroupName, GroupSpec, Ownership};
 use crate::sync::Mutex;
 
 /// How long a list may lag behind what Azure has accepted: lists come from a cache that is seconds old, and five minutes
 /// cost a few reads only for groups that are gone again by then.
 const MAX_LAG: Duration = Duration::from_mins(5);
 
+/// How long after it was given up a request may still be carried out: it holds its slot until then, whatever a GET shows.
+const MAX_LATE: Duration = Duration::from_secs(15);
+
 /// Remembers which groups were asked for, whether an answer came or not.
 #[derive(Debug, Default)]
-pub(in crate::pass) struct Requests(Mutex<BTreeMap<GroupName, (Instant, ContainerGroup)>>);
+pub(in crate::pass) struct Requests(Mutex<BTreeMap<GroupName, Request>>);
+
+#[derive(Debug)]
+struct Request {
+    sent_at: Instant,
+    /// When it was given up without an answer.
+    given_up_at: Option<Instant>,
+    group: ContainerGroup,
+}
+
+/// A group that a list may not show yet, as far as it is known from what was asked for.
+#[derive(Clone, Debug)]
+pub(in crate::pass) struct AskedFor {
+    pub(in crate::pass) group: ContainerGroup,
+    /// Whether it may yet appear, so that it counts although a GET does not find it.
+    pub(in crate::pass) may_appear: bool,
+}
 
 impl Requests {
     /// A group is about to be asked for.
-    pub(super) fn add(&self, spec: &GroupSpec) {
+    pub(super) fn sent(&self, spec: &GroupSpec) {
         let group = ContainerGroup {
             name: spec.name.clone(),
             tags: spec.tags.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect(),
             provisioning_state: String::new(),
             containers: Vec::new(),
+            ownership: Ownership::Tagged,
         };
-        let mut requests = self.0.lock();
-        requests.insert(group.name.clone(), (Instant::now(), group));
+        let request = Request { sent_at: Instant::now(), given_up_at: None, group };
+        self.0.lock().insert(spec.name.clone(), request);
     }
 
-    /// The groups that a list may not show yet, as far as they are known from what was asked for.
-    pub(in crate::pass) fn recent(&self) -> Vec<ContainerGroup> {
+    /// No answer is waited for any more, if the group was asked for at all.
+    pub(super) fn given_up(&self, name: &GroupName) {
+        if let Some(request) = self.0.lock().get_mut(name) {
+            request.given_up_at = Some(Instant::now());
+        }
+    }
+
+    /// Azure has refused the group for certain.
+    pub(super) fn refused(&self, name: &GroupName) {
+        self.0.lock().remove(name);
+    }
+
+    pub(in crate::pass) fn recent(&self) -> Vec<AskedFor> {
         let mut requests = self.0.lock();
-        requests.retain(|_, (at, _)| at.elapsed() < MAX_LAG);
-        requests.values().map(|(_, group)| group.clone()).collect()
+        requests.retain(|_, request| request.sent_at.elapsed() < MAX_LAG);
+        let asked_for = |request: &Request| AskedFor {
+            group: request.group.clone(),
+            may_appear: request.given_up_at.is_some_and(|at| at.elapsed() < MAX_LATE),
+        };
+        requests.values().map(asked_for).collect()
     }
 }

@@ -4,25 +4,24 @@ use std::collections::BTreeMap;
 
 use time::format_description::well_known::Rfc3339;
 
-use super::Applier;
-use crate::container_group::GroupName;
+use super::{Applied, Applier};
 use crate::error::Cause;
 use crate::plan::{Condition, TagChange};
 use crate::services::{ArmError, ContainerGroups};
 
 impl<G: ContainerGroups> Applier<'_, G> {
-    /// Has a group's tags name its only condition, and returns the group if they do. What cannot be done is planned again
-    /// by the next pass.
-    pub(super) async fn change_tags(&self, change: TagChange) -> Option<GroupName> {
-        match self.deadline.limit(self.look_up_and_tag(&change)).await? {
-            Ok(()) => {
+    /// Has a group's tags name its only condition. What cannot be done is planned again by the next pass.
+    pub(super) async fn change_tags(&self, change: TagChange, applied: &mut Applied) {
+        match self.deadline.limit(self.look_up_and_tag(&change)).await {
+            Some(Ok(())) => {
                 tracing::debug!(group = %change.group, condition = ?change.condition, "changed the tags of a container group");
-                Some(change.group)
+                applied.tagged.push(change.group);
             }
-            Err(error) => {
+            Some(Err(error)) => {
                 tracing::warn!(group = %change.group, %error, "the tags of a container group were not changed");
-                None
+                applied.tags_refused.push(change.group);
             }
+            None => {}
         }
     }
 

@@ -8,7 +8,8 @@ use tokio::time::timeout;
 
 use super::begin_elsewhere;
 use crate::clock::Clock;
-use crate::container_group::{ContainerGroup, tag};
+use crate::container_group::{ContainerGroup, Ownership};
+use crate::pass::apply::AskedFor;
 use crate::pass::side_by_side;
 use crate::plan::ObservedGroup;
 use crate::services::{ArmError, ContainerGroups};
@@ -27,41 +28,58 @@ const READS_SAVED_UP: usize = 250;
 /// The groups as the list shows them, without the states of their containers.
 pub(super) async fn list<G: ContainerGroups>(groups: &G) -> Result<Vec<ObservedGroup>, ArmError> {
     let listed = groups.list().await?;
-    Ok(listed.into_iter().map(|group| ObservedGroup { group: Arc::new(group), unread: None }).collect())
+    // A list may name a group twice, on two pages for instance (azure-cli#25214).
+    let mut names = HashSet::new();
+    let once = listed.into_iter().filter(|group| names.insert(group.name.clone()));
+    Ok(once.map(|group| ObservedGroup { group: Arc::new(group), unread: None }).collect())
 }
 
-/// The list shows no container's state, so every group that may have ended is read on its own. The list may also lag
-/// behind, so the groups that were asked for lately are read even if it does not show them.
+/// The list shows no container's state, so every group is read on its own, those last that are still being provisioned. The
+/// list may also lag behind, so the groups that were asked for lately are read even if it does not show them.
 pub(super) async fn read<G: ContainerGroups>(
     groups: &G,
     mut listed: Vec<ObservedGroup>,
-    asked_for: Vec<ContainerGroup>,
+    asked_for: Vec<AskedFor>,
     clock: &Clock,
 ) -> Vec<ObservedGroup> {
     begin_elsewhere(&mut listed, READS_SAVED_UP, clock);
     let names: HashSet<_> = listed.iter().map(|observed| observed.group.name.clone()).collect();
-    let unlisted = asked_for.into_iter().filter(|group| !names.contains(&group.name));
-    let listed = listed.into_iter().map(|observed| async {
-        if !observed.group.may_have_ended() {
-            return observed;
-        }
-        // A group that is gone now had been there a moment ago, and the list may not show yet what follows it.
-        let read = read_group(groups, observed.group.clone()).await;
-        read.unwrap_or_else(|| ObservedGroup { unread: Some(ArmError::JustGone), ..observed })
-    });
-    let mut read = side_by_side(READERS, listed).await;
-    let unlisted = unlisted.map(|group| read_group(groups, Arc::new(group)));
+    let unlisted: Vec<_> = asked_for.into_iter().filter(|asked| !names.contains(&asked.group.name)).collect();
+    let (starting, others): (Vec<_>, Vec<_>) =
+        listed.into_iter().partition(|observed| observed.group.is_being_provisioned());
+    let reads_left = READS_SAVED_UP.saturating_sub(others.len() + unlisted.len());
+
+    let mut read = side_by_side(READERS, others.into_iter().map(|observed| read_listed(groups, observed))).await;
+    let unlisted = unlisted.into_iter().map(|asked| read_unlisted(groups, asked));
     read.extend(side_by_side(READERS, unlisted).await.into_iter().flatten());
+    // What they do not show yet can wait, but for a start that fails.
+    let mut starting = starting.into_iter();
+    let looked_into = starting.by_ref().take(reads_left).map(|observed| read_listed(groups, observed));
+    read.extend(side_by_side(READERS, looked_into).await);
+    read.extend(starting);
     read
+}
+
+async fn read_listed<G: ContainerGroups>(groups: &G, listed: ObservedGroup) -> ObservedGroup {
+    let read = read_group(groups, listed.group.clone()).await;
+    // A group that is gone now had been there a moment ago, and the list may not show yet what follows it.
+    read.unwrap_or(ObservedGroup { unread: Some(ArmError::JustGone), ..listed })
+}
+
+async fn read_unlisted<G: ContainerGroups>(groups: &G, asked: AskedFor) -> Option<ObservedGroup> {
+    let group = Arc::new(asked.group);
+    let read = read_group(groups, group.clone()).await;
+    let not_yet = || ObservedGroup { group, unread: Some(ArmError::unavailable("it may yet be created")) };
+    read.or_else(|| asked.may_appear.then(not_yet))
 }
 
 /// A group with its containers' states, or nothing if it is gone.
 async fn read_group<G: ContainerGroups>(groups: &G, known: Arc<ContainerGroup>) -> Option<ObservedGroup> {
     let late = || ArmError::unavailable(format!("no answer within {} s", READ_TIMEOUT.as_secs()));
     match timeout(READ_TIMEOUT, groups.get(&known.name)).await.unwrap_or_else(|_| Err(late())) {
-        // One that has another manager now is none of ours any more.
+        // One that has another owner now is none of ours any more.
         Ok(group) => {
-            let group = group.filter(|group| group.tag(tag::MANAGED_BY) == known.tag(tag::MANAGED_BY));
+            let group = group.filter(|group| group.ownership != Ownership::Foreign);
             group.map(|group| ObservedGroup { group: Arc::new(group), unread: None })
         }
         Err(error) => Some(ObservedGroup { group: known, unread: Some(error) }),

@@ -12,9 +12,9 @@ use futures_util::future::join;
 use tokio::sync::watch;
 
 use super::PassFailure;
+use super::apply::AskedFor;
 use crate::clock::Clock;
-use crate::container_group::ContainerGroup;
-use crate::plan::{Memory, ObservedGroup, Reading, Rules, Snapshot};
+use crate::plan::{Memory, ObservedGroup, Policy, Reading, Snapshot};
 use crate::services::{ContainerGroups, Messages, Services, Subscriptions};
 use crate::settings::ProcessingSettings;
 use subscriptions::Reader;
@@ -26,16 +26,16 @@ type Announced<'a> = watch::Receiver<Option<Arc<Reading<'a>>>>;
 pub(super) async fn observe<G: ContainerGroups, S: Subscriptions, M: Messages>(
     services: &Services<G, S, M>,
     settings: &ProcessingSettings,
-    rules: &Rules,
+    policy: &Policy,
     memory: &Memory,
-    asked_for: Vec<ContainerGroup>,
+    asked_for: Vec<AskedFor>,
     clock: &Clock,
 ) -> Result<Snapshot, PassFailure> {
     let (announce_listed, listed) = watch::channel(None);
     let (announce_read, read) = watch::channel(None);
     let groups = async move {
         let announce = |announce: watch::Sender<_>, groups: &[ObservedGroup]| {
-            announce.send_replace(Some(Arc::new(Reading::of(groups, memory, rules, clock.now()))));
+            announce.send_replace(Some(Arc::new(Reading::of(groups, memory, policy, clock.now()))));
         };
         let listed = groups::list(&services.groups).await?;
         announce(announce_listed, &listed);

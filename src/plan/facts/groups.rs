@@ -5,13 +5,17 @@ use std::sync::Arc;
 
 use time::{Duration, OffsetDateTime};
 
-use crate::container_group::{ContainerGroup, GroupName, Phase, tag};
+use crate::container_group::{ContainerGroup, GroupName, Ownership, Phase, Recipe, tag};
 use crate::message::{MessageAddress, MessageId, SubscriptionName};
 use crate::plan::decision::Capacity;
 use crate::plan::memory::{Attempt, Condition, Memory};
-use crate::plan::policy::Rules;
+use crate::plan::policy::{Policy, Rules};
 use crate::plan::snapshot::ObservedGroup;
 use crate::services::ArmError;
+
+/// How long a start may fail, as Azure says that it does. A registry that is out of order is back by then, most often, and
+/// what is not costs a slot.
+const FAILING_START_LIMIT: Duration = Duration::minutes(5);
 
 /// As long as the host lets a pass take, which is more than clocks are wrong by.
 const LONGEST_PASS: Duration = Duration::minutes(5);
@@ -21,6 +25,8 @@ const LONGEST_PASS: Duration = Duration::minutes(5);
 pub(in crate::plan) struct KnownGroups {
     all: Vec<KnownGroup>,
     by_message_id: HashMap<MessageId, Vec<usize>>,
+    /// Groups whose tags are not ours, by what their names have in common with those of their messages' other attempts.
+    untagged: HashMap<String, Vec<usize>>,
     active_by_subscription: HashMap<SubscriptionName, u32>,
     capacity: Capacity,
 }
@@ -30,13 +36,16 @@ pub(in crate::plan) struct KnownGroup {
     pub(in crate::plan) group: Arc<ContainerGroup>,
     /// Why it could not be read. Then it may not even be there: it may only have been asked for.
     pub(in crate::plan) unread: Option<ArmError>,
+    pub(in crate::plan) ownership: Ownership,
+    /// Whether its tags are surely as we set them, so that a subscription that they name and no list shows is gone.
+    pub(in crate::plan) has_its_own_tags: bool,
     /// Groups of the Python scaler do not name it.
     pub(in crate::plan) subscription: Option<SubscriptionName>,
     pub(in crate::plan) message_id: Option<MessageId>,
     pub(in crate::plan) sequence_number: Option<i64>,
     pub(in crate::plan) attempt: u32,
-    /// Since when its provisioning has failed with Azure perhaps going on with it, as its tag says.
-    pub(in crate::plan) failing_since: Option<OffsetDateTime>,
+    /// Since when Azure may have been billing it although it has ended, as its tag says.
+    pub(in crate::plan) billed_on_since: Option<OffsetDateTime>,
     /// Whether it may get stuck or overrun before a pass that begins now has ended.
     may_fail_soon: bool,
     pub(in crate::plan) state: GroupState,
@@ -68,20 +77,22 @@ pub(in crate::plan) enum GroupState {
 
 impl KnownGroups {
     /// One whose containers could not be read counts as active.
-    pub(super) fn of(observed: &[ObservedGroup], memory: &Memory, rules: &Rules, now: OffsetDateTime) -> Self {
+    pub(super) fn of(observed: &[ObservedGroup], memory: &Memory, policy: &Policy, now: OffsetDateTime) -> Self {
         let mut groups = Self {
             all: Vec::with_capacity(observed.len()),
             by_message_id: HashMap::new(),
+            untagged: HashMap::new(),
             active_by_subscription: HashMap::new(),
-            capacity: Capacity { max: rules.max_instances, active: 0 },
+            capacity: Capacity { max: policy.rules.max_instances, active: 0 },
         };
         for observed in observed {
-            groups.add(KnownGroup::of(observed, memory, rules, now));
+            let known = KnownGroup::of(observed, memory, policy, now);
+            groups.add(known, &policy.recipe);
         }
         groups
     }
 
-    fn add(&mut self, known: KnownGroup) {
+    fn add(&mut self, known: KnownGroup, recipe: &Recipe) {
         if known.state.is_active() {
             self.capacity.active += 1;
             if let Some(subscription) = &known.subscription {
@@ -90,6 +101,11 @@ impl KnownGroups {
         }
         if let Some(message_id) = &known.message_id {
             self.by_message_id.entry(message_id.clone()).or_default().push(self.all.len());
+        }
+        if known.ownership == Ownership::Untagged
+            && let Some((stem, _)) = recipe.name_prefix.stem_and_attempt(known.name())
+        {
+            self.untagged.entry(stem.to_owned()).or_default().push(self.all.len());
         }
         self.all.push(known);
     }
@@ -126,6 +142,16 @@ impl KnownGroups {
         })
     }
 
+    pub(in crate::plan) fn has_untagged(&self) -> bool {
+        !self.untagged.is_empty()
+    }
+
+    /// Those whose tags are not ours, by what their names begin with.
+    pub(in crate::plan) fn untagged<'a>(&'a self, stem: &str) -> impl Iterator<Item = &'a KnownGroup> + use<'a> {
+        let indices = self.untagged.get(stem).map(Vec::as_slice).unwrap_or_default();
+        indices.iter().map(|index| &self.all[*index])
+    }
+
     /// Whether a later attempt at the same message is there.
     pub(in crate::plan) fn is_superseded(&self, known: &KnownGroup) -> bool {
         self.successors(known).next().is_some()
@@ -157,17 +183,29 @@ impl KnownGroups {
 }
 
 impl KnownGroup {
-    fn of(observed: &ObservedGroup, memory: &Memory, rules: &Rules, now: OffsetDateTime) -> Self {
+    fn of(observed: &ObservedGroup, memory: &Memory, policy: &Policy, now: OffsetDateTime) -> Self {
+        let Policy { rules, recipe } = policy;
         let group = &observed.group;
-        let subscription = group.tag(tag::SUBSCRIPTION_NAME).filter(|name| !name.is_empty());
+        // Whatever the tags of a group say that are not ours, its name says which attempt it is.
+        let untagged = group.ownership == Ownership::Untagged;
+        let tag = |key: &str| group.tag(key).filter(|_| !untagged);
+        let subscription = tag(tag::SUBSCRIPTION_NAME).filter(|name| !name.is_empty()).map(SubscriptionName::new);
+        let message_id = tag(tag::MESSAGE_ID).and_then(|id| MessageId::new(id).ok());
+        let by_name = recipe.name_prefix.stem_and_attempt(&group.name).filter(|_| untagged);
+        let is_named_by_tags = || {
+            let stem = recipe.stem(subscription.as_ref()?, message_id.as_ref()?);
+            recipe.name_prefix.stem_and_attempt(&group.name).map(|(of, _)| of == stem)
+        };
         Self {
             group: group.clone(),
             unread: observed.unread.clone(),
-            subscription: subscription.map(SubscriptionName::new),
-            message_id: group.tag(tag::MESSAGE_ID).and_then(|id| MessageId::new(id).ok()),
-            sequence_number: group.sequence_number(),
-            attempt: group.attempt(),
-            failing_since: Condition::Ended.tagged(group, now).filter(|_| group.may_go_on()),
+            ownership: group.ownership,
+            has_its_own_tags: group.ownership == Ownership::Tagged || is_named_by_tags().unwrap_or_default(),
+            sequence_number: group.sequence_number().filter(|_| !untagged),
+            attempt: by_name.map_or_else(|| group.attempt(), |(_, attempt)| attempt),
+            subscription,
+            message_id,
+            billed_on_since: Condition::Ended.tagged(group, now).filter(|_| group.may_be_billed_on()),
             may_fail_soon: fails_at(group, rules, now).is_some_and(|at| at - now < LONGEST_PASS),
             state: if observed.unread.is_some() {
                 GroupState::Active { running_since: None, running: false }
@@ -210,19 +248,35 @@ impl KnownGroup {
 /// When a group that is active will have been so for too long, at the earliest.
 fn fails_at(group: &ContainerGroup, rules: &Rules, now: OffsetDateTime) -> Option<OffsetDateTime> {
     match group.phase() {
-        Phase::Starting => Some(Condition::Waiting.tagged(group, now).unwrap_or(now) + rules.provisioning_timeout),
+        Phase::Starting => {
+            let since = starting_since(group, now).unwrap_or(now);
+            let failing = group.start_failure().map(|failure| failure.since.unwrap_or(since) + FAILING_START_LIMIT);
+            let at = since + rules.provisioning_timeout;
+            Some(failing.map_or(at, |failing| failing.min(at)))
+        }
         Phase::Running { since } => Some(since? + rules.max_runtime?),
         Phase::Ended(_) => None,
     }
 }
 
+/// Since when a group has been starting, by what outlives this process: its tag, or Azure's own events.
+fn starting_since(group: &ContainerGroup, now: OffsetDateTime) -> Option<OffsetDateTime> {
+    let by_events = group.starting_since().filter(|since| *since <= now);
+    [Condition::Waiting.tagged(group, now), by_events].into_iter().flatten().min()
+}
+
 impl GroupState {
     fn of(group: &ContainerGroup, memory: &Memory, rules: &Rules, now: OffsetDateTime) -> Self {
         match group.phase() {
-            Phase::Starting => match Condition::Waiting.tagged(group, now) {
-                Some(since) if now - since >= rules.provisioning_timeout => Self::Stuck { since },
-                _ => Self::Active { running_since: None, running: false },
-            },
+            Phase::Starting => {
+                let since = starting_since(group, now).or_else(|| memory.watched_since(Condition::Waiting, group));
+                let failing = group.start_failure().and_then(|failure| failure.since.filter(|at| *at <= now).or(since));
+                match (since, failing) {
+                    (_, Some(since)) if now - since >= FAILING_START_LIMIT => Self::Stuck { since },
+                    (Some(since), _) if now - since >= rules.provisioning_timeout => Self::Stuck { since },
+                    _ => Self::Active { running_since: None, running: false },
+                }
+            }
             Phase::Running { since } => match (since, rules.max_runtime) {
                 (Some(since), Some(limit)) if now - since >= limit => Self::Overran { since },
                 _ => Self::Active { running_since: since, running: true },

@@ -20,10 +20,17 @@ pub(in crate::plan) enum History<'a> {
 }
 
 impl Facts<'_> {
+    /// The groups for a message, those included that only their names tell of.
+    fn groups_of(&self, message: &MessageAddress, id: &MessageId) -> impl Iterator<Item = &KnownGroup> {
+        let untagged = self.groups.has_untagged().then(|| self.recipe.stem(&message.subscription, id));
+        let untagged = untagged.into_iter().flat_map(|stem| self.groups.untagged(&stem));
+        self.groups.of_message(Some(&message.subscription), id).chain(untagged)
+    }
+
     /// A group that does not name its subscription is taken to be for any message of its id, and one that does not name
     /// its sequence number for any in its subscription.
     pub(in crate::plan) fn history(&self, message: &MessageAddress, id: &MessageId) -> History<'_> {
-        let of_id = || self.groups.of_message(Some(&message.subscription), id);
+        let of_id = || self.groups_of(message, id);
         if let Some(active) = of_id().find(|known| known.state.is_active()) {
             return History::Running(active.name());
         }

@@ -57,8 +57,8 @@ impl<'a> KnownMessages<'a> {
         let Some(subscription) = &known.subscription else { return self.in_any(id) };
         let Some(seen) = self.subscriptions.get(subscription) else {
             // Where there is no subscription there is nothing to peek at; that it is not listed says as much.
-            let gone = MessageStatus::Gone { looked_up: true };
-            return if self.skipped.contains(subscription) { MessageStatus::Unknown } else { gone };
+            let is_gone = known.has_its_own_tags && !self.skipped.contains(subscription);
+            return if is_gone { MessageStatus::Gone { looked_up: true } } else { MessageStatus::Unknown };
         };
         match known.sequence_number {
             _ if seen.failed() => MessageStatus::Unread,

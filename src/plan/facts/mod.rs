@@ -11,7 +11,9 @@ pub(super) use messages::{KnownMessages, MessageStatus};
 use time::OffsetDateTime;
 
 use super::memory::Memory;
-use super::policy::Rules;
+use super::policy::{Policy, Rules};
+use super::snapshot::ObservedGroup;
+use crate::container_group::Recipe;
 
 /// All that rules about messages need to know, but for the messages.
 #[derive(Debug)]
@@ -19,16 +21,13 @@ pub(super) struct Facts<'a> {
     pub(super) groups: KnownGroups,
     pub(super) memory: &'a Memory,
     pub(super) rules: &'a Rules,
+    pub(super) recipe: &'a Recipe,
     pub(super) now: OffsetDateTime,
 }
 
 impl<'a> Facts<'a> {
-    pub(super) fn of(
-        groups: &[super::ObservedGroup],
-        memory: &'a Memory,
-        rules: &'a Rules,
-        now: OffsetDateTime,
-    ) -> Self {
-        Self { groups: KnownGroups::of(groups, memory, rules, now), memory, rules, now }
+    pub(super) fn of(groups: &[ObservedGroup], memory: &'a Memory, policy: &'a Policy, now: OffsetDateTime) -> Self {
+        let Policy { rules, recipe } = policy;
+        Self { groups: KnownGroups::of(groups, memory, policy, now), memory, rules, recipe, now }
     }
 }

@@ -1,6 +1,8 @@
 //! Since when groups have been in a condition that Azure does not date: remembered at first, then kept in tags.
 
-use crate::container_group::Phase;
+use time::Duration;
+
+use crate::container_group::{Ownership, Phase};
 use crate::plan::decision::TagChange;
 use crate::plan::facts::{Facts, GroupState, KnownGroup, KnownMessages, MessageStatus};
 use crate::plan::memory::{Condition, Memory};
@@ -13,14 +15,14 @@ pub(super) struct Conditions<'a> {
 impl Conditions<'_> {
     /// An end that Azure does not date must not be dated again if the delete fails.
     pub(super) fn remember_end(&self, memory: &mut Memory, known: &KnownGroup) {
-        if let (Some(Condition::Ended), GroupState::Ended { at, .. }) = (self.condition(known), known.state) {
-            memory.see(Condition::Ended, &known.group, at, self.facts.now);
+        if self.condition(known) == Some(Condition::Ended) {
+            memory.see(Condition::Ended, &known.group, self.facts.memory, self.facts.now);
         }
     }
 
     /// The tags that a group should get or lose. What is not worth a tag yet is remembered.
     pub(super) fn tag_change(&self, memory: &mut Memory, known: &KnownGroup) -> Option<TagChange> {
-        if known.unread.is_some() {
+        if known.unread.is_some() || known.ownership == Ownership::Untagged {
             return None;
         }
         let (group, now) = (&known.group, self.facts.now);
@@ -31,15 +33,24 @@ impl Conditions<'_> {
             return outdated.then(|| TagChange { group: group.name.clone(), condition: None });
         };
         let seen_since = self.facts.memory.since(condition, group, now);
-        memory.see(condition, group, seen_since, now);
+        memory.see(condition, group, self.facts.memory, now);
         let tagged = condition.tagged(group, now);
-        let worth_it = tagged.is_none() && now - seen_since >= condition.tagged_after();
+        let worth_it = tagged.is_none() && now - seen_since >= self.tagged_after(condition);
         // An end may be dated by what is remembered; the others are about to count against the group.
         let since = if condition == Condition::Ended { seen_since } else { now };
         (worth_it || outdated).then(|| TagChange {
             group: group.name.clone(),
             condition: tagged.or(worth_it.then_some(since)).map(|at| (condition, at)),
         })
+    }
+
+    /// How long the condition must have been seen to last to be worth a tag. Every group waits for a minute or so; a process
+    /// that has only begun to watch may not be there any more when that is over.
+    fn tagged_after(&self, condition: Condition) -> Duration {
+        match condition {
+            Condition::Waiting if self.facts.memory.has_seen_groups => Duration::minutes(2),
+            Condition::Waiting | Condition::Ended | Condition::Orphaned => Duration::ZERO,
+        }
     }
 
     fn condition(&self, known: &KnownGroup) -> Option<Condition> {

@@ -1,9 +1,11 @@
 //! Which groups are deleted, and why the others stay.
 //!
+//! A group whose tags are not ours is never deleted. Of the others:
+//!
 //! * A group that has ended is deleted if and only if it is managed, not kept, its subscription was not one that could not
 //!   be read, and its message is known to be gone or set aside (unless it is its subscription's last success beside
 //!   failures), or the next attempt has its own group already, which will last for a pass, or there are too many
-//!   records ([`retention`]), or its provisioning has failed for as long as a group is given to start, or no attempts are
+//!   records ([`retention`]), or Azure may have been billing it for as long as a group is given to start, or no attempts are
 //!   counted.
 //! * Any other group is deleted if and only if it is managed, not kept, its subscription was not one that could not be
 //!   read, and it did not start or did not end in its time, or orphans are to be deleted and a peek at its message's own
@@ -32,10 +34,15 @@ pub(super) struct GroupPlan {
 }
 
 /// Decides about the groups; which are created in this pass is known.
-pub(super) fn plan_groups(facts: &Facts<'_>, messages: &KnownMessages<'_>, creates: &[Create]) -> GroupPlan {
+pub(super) fn plan_groups(
+    facts: &Facts<'_>,
+    messages: &KnownMessages<'_>,
+    creates: &[Create],
+    reserves: &[Create],
+) -> GroupPlan {
     let judge = Judge::new(facts, messages);
     let mut verdicts: Vec<_> = facts.groups.iter().map(|known| (known, judge.verdict(known))).collect();
-    retention::limit_records(&mut verdicts, facts, creates);
+    retention::limit_records(&mut verdicts, facts, creates, reserves);
 
     let conditions = Conditions { facts, messages };
     let mut memory = retention::carry_over(facts, messages);

@@ -20,7 +20,7 @@ use crate::plan::messages::breaker::Breaker;
 /// Records that may stay besides a full cap, at the least: those that keep the breakers of two subscriptions open.
 const MIN_RECORDS: u32 = 8;
 
-/// Attempts that are remembered although their groups were deleted, and refusals: many more than there can be records of.
+/// Attempts that are remembered although their groups were deleted, and failures to create: many more than there can be records of.
 const MAX_REMEMBERED: usize = 10_000;
 
 /// How many groups there may be of all kinds.
@@ -29,13 +29,18 @@ pub(in crate::plan) fn limit(max_instances: u32) -> usize {
 }
 
 /// Has records deleted that Azure may bill, or that are too many.
-pub(super) fn limit_records(verdicts: &mut [(&KnownGroup, Verdict)], facts: &Facts<'_>, creates: &[Create]) {
-    let replaced: HashSet<_> = creates.iter().filter_map(|create| create.record.as_ref()).collect();
+pub(super) fn limit_records(
+    verdicts: &mut [(&KnownGroup, Verdict)],
+    facts: &Facts<'_>,
+    creates: &[Create],
+    reserves: &[Create],
+) {
+    let replaced: HashSet<_> = creates.iter().chain(reserves).filter_map(|create| create.record.as_ref()).collect();
     // Another process may delete the record before one of these, because this one follows it.
     let has_to_stay =
         |known: &KnownGroup| replaced.contains(known.name()) || facts.groups.attempt_before(known).is_some();
     let is_stuck = |known: &KnownGroup| {
-        known.failing_since.is_some_and(|since| facts.now - since >= facts.rules.provisioning_timeout)
+        known.billed_on_since.is_some_and(|since| facts.now - since >= facts.rules.provisioning_timeout)
     };
     let mut records: Vec<_> = verdicts.iter_mut().filter(|(_, verdict)| is_record(verdict)).collect();
     for (_, verdict) in records.extract_if(.., |(known, _)| is_stuck(known) && !has_to_stay(known)) {
@@ -94,16 +99,22 @@ pub(super) fn last_successes<'a>(facts: &'a Facts<'a>) -> HashMap<&'a Subscripti
 
 /// What is still worth remembering of what earlier passes remembered.
 pub(super) fn carry_over(facts: &Facts<'_>, messages: &KnownMessages<'_>) -> Memory {
-    let Memory { deleted_records, refusals, conditions: _ } = facts.memory;
+    let Memory { deleted_records, create_failures, created_at, tags_are_rewritten, .. } = facts.memory;
     let deleted_records = deleted_records.iter().filter(|(message, _)| !messages.is_gone(message));
-    let refusals = refusals.iter().filter(|(message, _)| !messages.is_gone(message));
+    let create_failures = create_failures.iter().filter(|(message, _)| !messages.is_gone(message));
     Memory {
         conditions: HashMap::new(),
+        created_at: created_at.clone(),
+        tags_are_rewritten: *tags_are_rewritten,
+        has_seen_groups: true,
         deleted_records: deleted_records
             .take(MAX_REMEMBERED)
             .map(|(of, record)| (of.clone(), record.clone()))
             .collect(),
-        refusals: refusals.take(MAX_REMEMBERED).map(|(of, refusals)| (of.clone(), *refusals)).collect(),
+        create_failures: create_failures
+            .take(MAX_REMEMBERED)
+            .map(|(of, failure)| (of.clone(), failure.clone()))
+            .collect(),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::retention;
-use crate::container_group::GroupName;
+use crate::container_group::{GroupName, Ownership, StartFailure};
 use crate::message::SubscriptionName;
 use crate::plan::decision::{DeleteReason, GroupOutcome};
 use crate::plan::facts::{Facts, GroupState, KnownGroup, KnownMessages, MessageStatus};
@@ -30,11 +30,17 @@ impl<'a> Judge<'a> {
         if let Some(error) = &known.unread {
             return Verdict::Stay(GroupOutcome::Unread { reason: error.to_string() });
         }
+        if known.ownership == Ownership::Untagged {
+            return Verdict::Stay(GroupOutcome::Untagged);
+        }
         let message = self.messages.status_of(known);
         let runs = matches!(known.state, GroupState::Active { running: true, .. });
         let is_orphan = runs && self.is_orphan(known, message);
         if matches!(known.state, GroupState::Active { .. }) && !is_orphan {
-            return Verdict::Stay(GroupOutcome::Active);
+            return Verdict::Stay(match known.group.start_failure() {
+                Some(StartFailure { reason, since }) => GroupOutcome::StartFailing { reason, since },
+                None => GroupOutcome::Active,
+            });
         }
         if known.group.is_kept() {
             return Verdict::Stay(GroupOutcome::Kept);

@@ -2,11 +2,18 @@
 
 use std::collections::HashSet;
 
+use time::Duration;
+
+use super::failed_creates;
 use super::retry::{self, Next};
 use crate::container_group::{GroupName, Job};
 use crate::message::{MessageAddress, MessageId, MessageState, PeekedMessage, SubscriptionName};
 use crate::plan::decision::MessageOutcome;
 use crate::plan::facts::{Facts, History};
+use crate::plan::memory::FailureKind;
+
+/// Wait after a first failure to create a group, which doubles with each further one: one pass, in which others are served.
+const CREATE_BACKOFF: Duration = Duration::MINUTE;
 
 /// A message that may get a group, if there is a slot.
 #[derive(Clone, Debug)]
@@ -15,7 +22,9 @@ pub(in crate::plan) struct Candidate {
     /// How many attempts have been made, deleted records included. The job's own number counts only those whose groups
     /// are there: it is part of the group's name, on which all processes must agree.
     pub(in crate::plan) attempts_made: u32,
-    /// The group of the last one, if it is there.
+    /// How often its group could not be created.
+    pub(in crate::plan) create_failures: u32,
+    /// The group of the last attempt, if it is there.
     pub(in crate::plan) record: Option<GroupName>,
 }
 
@@ -24,12 +33,16 @@ pub(in crate::plan) struct Candidate {
 pub(in crate::plan) struct Eligibility<'a> {
     facts: &'a Facts<'a>,
     subscription: &'a SubscriptionName,
+    /// Whether one of the messages is tried in each pass although it is backing off, to see whether what its subscription's
+    /// creates fail for is over.
+    may_probe: bool,
     seen: HashSet<MessageId>,
 }
 
 impl<'a> Eligibility<'a> {
     pub(in crate::plan) fn new(facts: &'a Facts<'a>, subscription: &'a SubscriptionName) -> Self {
-        Self { facts, subscription, seen: HashSet::new() }
+        let may_probe = failed_creates::common_reason(facts, subscription).is_some();
+        Self { facts, subscription, may_probe, seen: HashSet::new() }
     }
 
     /// # Errors
@@ -58,10 +71,10 @@ impl<'a> Eligibility<'a> {
             return Err(MessageOutcome::Duplicate);
         }
         let Due { attempt, attempts_made, record } = self.due_attempt(&history)?;
-        self.check_refusals(&address)?;
+        let create_failures = self.check_create_failures(&address)?;
         let MessageAddress { subscription, sequence_number, .. } = address;
         let job = Job { subscription, sequence_number, message_id, file_size, attempt };
-        Ok(Candidate { job, attempts_made, record })
+        Ok(Candidate { job, attempts_made, create_failures, record })
     }
 
     fn due_attempt(&self, history: &History<'_>) -> Result<Due, MessageOutcome> {
@@ -85,12 +98,16 @@ impl<'a> Eligibility<'a> {
         }
     }
 
-    /// What Azure refuses again and again must not hold the slots that others need.
-    fn check_refusals(&self, message: &MessageAddress) -> Result<(), MessageOutcome> {
-        let Some(refusals) = self.facts.memory.refusals.get(message) else { return Ok(()) };
-        let backoff = retry::backoff(self.facts.rules.retry_backoff, refusals.count);
-        let until = refusals.last.saturating_add(backoff);
-        if self.facts.now < until { Err(MessageOutcome::Refused { until }) } else { Ok(()) }
+    /// What fails again and again must not hold the slots that others need.
+    fn check_create_failures(&self, message: &MessageAddress) -> Result<u32, MessageOutcome> {
+        let Some(failure) = self.facts.memory.create_failures.get(message) else { return Ok(0) };
+        let until = failure.last.saturating_add(retry::backoff(CREATE_BACKOFF, failure.count));
+        let may_probe = self.may_probe && failure.cause.kind != FailureKind::AboutMessage;
+        if self.facts.now < until && !failure.forgiven && !may_probe {
+            let reason = failure.cause.reason.clone();
+            return Err(MessageOutcome::CreateBackingOff { until, failures: failure.count, reason });
+        }
+        Ok(failure.count)
     }
 }
 

@@ -9,12 +9,18 @@ use super::eligibility::Candidate;
 use crate::message::SubscriptionName;
 use crate::plan::decision::MessageOutcome;
 
+/// Messages that may take the slots of others in one pass: many more than Azure refuses one by one before it is clear that
+/// it refuses them all.
+const MAX_RESERVES: usize = 100;
+
 /// A subscription's candidates, oldest first.
 pub(super) struct Queue<'a> {
     subscription: &'a SubscriptionName,
     /// Active and planned.
     groups: u32,
     admission: Admission,
+    /// Why one create is tried at a time, if it is.
+    failing: Option<&'a str>,
     candidates: VecDeque<Candidate>,
 }
 
@@ -23,9 +29,11 @@ impl<'a> Queue<'a> {
         subscription: &'a SubscriptionName,
         active: u32,
         admission: Admission,
+        failing: Option<&'a str>,
         candidates: VecDeque<Candidate>,
     ) -> Self {
-        Self { subscription, groups: active, admission, candidates }
+        let admission = if failing.is_some() && admission == Admission::Open { Admission::Probe } else { admission };
+        Self { subscription, groups: active, admission, failing, candidates }
     }
 
     fn next(&mut self) -> Option<Candidate> {
@@ -35,7 +43,8 @@ impl<'a> Queue<'a> {
             Admission::Probe => {
                 self.admission = Admission::Held { until: None };
                 // The message that has failed least, or else a few bad ones would be all that is ever tried.
-                let failures = self.candidates.iter().map(|candidate| candidate.attempts_made);
+                let failures =
+                    self.candidates.iter().map(|candidate| (candidate.attempts_made, candidate.create_failures));
                 let (index, _) = failures.enumerate().min_by_key(|(_, failures)| *failures)?;
                 self.candidates.remove(index)
             }
@@ -43,26 +52,43 @@ impl<'a> Queue<'a> {
     }
 
     fn into_waiting(self) -> impl Iterator<Item = (Candidate, MessageOutcome)> {
-        let outcome = match self.admission {
-            Admission::Held { until } => MessageOutcome::HeldByBreaker { until },
-            Admission::Open | Admission::Probe => MessageOutcome::WaitingCapacity,
+        let outcome = match (self.admission, self.failing) {
+            (Admission::Held { until: None }, Some(reason)) => {
+                MessageOutcome::HeldByFailedCreates { reason: reason.to_owned() }
+            }
+            (Admission::Held { until }, _) => MessageOutcome::HeldByBreaker { until },
+            (Admission::Open | Admission::Probe, _) => MessageOutcome::WaitingCapacity,
         };
         self.candidates.into_iter().map(move |candidate| (candidate, outcome.clone()))
     }
 }
 
-/// Those who get a slot, in the order in which they do, and those who wait.
-pub(super) fn share_out(mut queues: Vec<Queue<'_>>, free: u32) -> (Vec<Candidate>, Vec<(Candidate, MessageOutcome)>) {
+/// What becomes of the candidates.
+pub(super) struct Shares {
+    /// Those who get a slot, in the order in which they do.
+    pub(super) served: Vec<Candidate>,
+    /// Those who get the slots of those that Azure refuses, in order.
+    pub(super) reserves: Vec<Candidate>,
+    pub(super) waiting: Vec<(Candidate, MessageOutcome)>,
+}
+
+pub(super) fn share_out(mut queues: Vec<Queue<'_>>, free: u32) -> Shares {
     let mut turns: BinaryHeap<_> =
         queues.iter().enumerate().map(|(index, queue)| Reverse((queue.groups, queue.subscription, index))).collect();
-    let mut served = Vec::new();
-    while served.len() < free as usize
-        && let Some(Reverse((groups, subscription, index))) = turns.pop()
-    {
-        if let Some(candidate) = queues[index].next() {
-            served.push(candidate);
-            turns.push(Reverse((groups + 1, subscription, index)));
+    let mut next = |may_probe: bool| {
+        while let Some(Reverse((groups, subscription, index))) = turns.pop() {
+            let queue = &mut queues[index];
+            if (may_probe || queue.admission == Admission::Open)
+                && let Some(candidate) = queue.next()
+            {
+                turns.push(Reverse((groups + 1, subscription, index)));
+                return Some(candidate);
+            }
         }
-    }
-    (served, queues.into_iter().flat_map(Queue::into_waiting).collect())
+        None
+    };
+    let served: Vec<_> = std::iter::from_fn(|| next(true)).take(free as usize).collect();
+    let reserves = if served.is_empty() { 0 } else { MAX_RESERVES };
+    let reserves = std::iter::from_fn(|| next(false)).take(reserves).collect();
+    Shares { served, reserves, waiting: queues.into_iter().flat_map(Queue::into_waiting).collect() }
 }
