@@ -15,7 +15,7 @@ use std::sync::Arc;
 use arm::Arm;
 use container_instances::ContainerInstances;
 use credential::{Credential, CredentialError};
-use service_bus::ServiceBus;
+use service_bus::{PEEK_TIMEOUT, ServiceBus};
 use topic_subscriptions::TopicSubscriptions;
 
 use crate::clock::Clock;
@@ -39,6 +39,6 @@ pub fn services(
     Ok(Services {
         groups: ContainerInstances::new(arm.clone(), settings),
         subscriptions: TopicSubscriptions::new(arm, settings),
-        messages: ServiceBus::new(&settings.service_bus, credential, clock.clone()),
+        messages: ServiceBus::new(&settings.service_bus, credential, clock.clone(), PEEK_TIMEOUT),
     })
 }

@@ -21,7 +21,7 @@ async fn after_a_pass() -> (local::ServiceBus, ServiceBus) {
 async fn after_a_pass_in(config: local::ServiceBusConfig) -> (local::ServiceBus, ServiceBus) {
     let namespace = start(config, &NAMES).await;
     namespace.publish(TOPIC, message(1)).unwrap();
-    let client = client(&namespace, key(), None, Clock::system()).with_peek_timeout(Duration::from_secs(4));
+    let client = client_with_patience(&namespace, Duration::from_secs(4));
     pass(&client).await;
     namespace.clear_call_log();
     (namespace, client)
@@ -112,7 +112,7 @@ async fn over_a_network() -> (local::ServiceBus, Network, ServiceBus) {
     namespace.publish(TOPIC, message(1)).unwrap();
     let network = Network::to(namespace.port()).await;
     let settings = ServiceBusSettings { port: network.port, ..settings(&namespace, key()) };
-    let client = ServiceBus::new(&settings, Arc::new(Identity(None)), Clock::system());
+    let client = ServiceBus::new(&settings, Arc::new(Identity(None)), Clock::system(), PEEK_TIMEOUT);
     (namespace, network, client)
 }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aci_scaler::azure::credential::{AccessToken, CredentialError};
-use aci_scaler::azure::service_bus::{EntraTokens, ServiceBus, ServiceBusPeeker};
+use aci_scaler::azure::service_bus::{EntraTokens, PEEK_TIMEOUT, ServiceBus, ServiceBusPeeker};
 use aci_scaler::clock::Clock;
 use aci_scaler::message::{InvalidMessage, PeekedMessage};
 use aci_scaler::services::{Messages as _, PeekError, Peeker as _};
@@ -64,7 +64,12 @@ fn settings(namespace: &local::ServiceBus, auth: ServiceBusAuth) -> ServiceBusSe
 
 fn client(namespace: &local::ServiceBus, auth: ServiceBusAuth, identity: Option<&str>, clock: Clock) -> ServiceBus {
     let settings = settings(namespace, auth);
-    ServiceBus::new(&settings, Arc::new(Identity(identity.map(Into::into))), clock)
+    let identity = Arc::new(Identity(identity.map(Into::into)));
+    ServiceBus::new(&settings, identity, clock, PEEK_TIMEOUT)
+}
+
+fn client_with_patience(namespace: &local::ServiceBus, patience: Duration) -> ServiceBus {
+    ServiceBus::new(&settings(namespace, key()), Arc::new(Identity(None)), Clock::system(), patience)
 }
 
 async fn connect(namespace: &local::ServiceBus) -> ServiceBusPeeker {
@@ -72,8 +77,7 @@ async fn connect(namespace: &local::ServiceBus) -> ServiceBusPeeker {
 }
 
 async fn connect_with_patience(namespace: &local::ServiceBus, patience: Duration) -> ServiceBusPeeker {
-    let client = client(namespace, key(), None, Clock::system()).with_peek_timeout(patience);
-    client.connect().await.unwrap()
+    client_with_patience(namespace, patience).connect().await.unwrap()
 }
 
 fn message(number: usize) -> OutgoingMessage {

@@ -74,19 +74,18 @@ struct Namespace {
 }
 
 impl ServiceBus {
-    /// The topic that the settings name. Nothing is connected yet. `credential` is used if the settings say so.
-    pub fn new(settings: &ServiceBusSettings, credential: Arc<dyn EntraTokens>, clock: Clock) -> Self {
+    /// The topic that the settings name. Nothing is connected yet. `credential` is used if the settings say so; a peek that
+    /// takes longer than `peek_timeout` has failed.
+    pub fn new(
+        settings: &ServiceBusSettings,
+        credential: Arc<dyn EntraTokens>,
+        clock: Clock,
+        peek_timeout: Duration,
+    ) -> Self {
         let endpoint = Endpoint { host: settings.host.clone(), port: settings.port, tls: settings.tls };
         let tokens = Tokens { auth: settings.auth.clone(), credential, clock };
-        let namespace = Namespace { endpoint, topic: settings.topic.clone(), tokens, peek_timeout: PEEK_TIMEOUT };
+        let namespace = Namespace { endpoint, topic: settings.topic.clone(), tokens, peek_timeout };
         Self { namespace, kept: Kept::default() }
-    }
-
-    /// Gives a peek as long instead of [`PEEK_TIMEOUT`].
-    #[must_use]
-    pub fn with_peek_timeout(mut self, timeout: Duration) -> Self {
-        self.namespace.peek_timeout = timeout;
-        self
     }
 }
 

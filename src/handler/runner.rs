@@ -22,7 +22,7 @@ const CLOSING_DEADLINE: Duration = Duration::from_secs(4);
 const OVERRUN: Duration = Duration::from_secs(30);
 
 /// Runs the [`Passes`] of a scaler.
-pub(super) struct Conductor<S> {
+pub(super) struct PassRunner<S> {
     scaler: S,
     pass_deadline: Duration,
     turn: Mutex<()>,
@@ -41,13 +41,13 @@ pub(super) enum Outcome {
     Closing,
 }
 
-impl<S: Passes> Conductor<S> {
+impl<S: Passes> PassRunner<S> {
     pub(super) fn new(scaler: S, pass_deadline: Duration) -> Self {
         Self { scaler, pass_deadline, turn: Mutex::default(), closing: watch::Sender::new(false) }
     }
 
     /// Runs a pass, if this is the time for one.
-    pub(super) async fn conduct(&self) -> Outcome {
+    pub(super) async fn run(&self) -> Outcome {
         if *self.closing.borrow() {
             return Outcome::Closing;
         }
