@@ -5,6 +5,8 @@
 //! simulator's concern. `docs/serving-order.md` holds the outcome;
 //! `UPDATE_DOCS=1 cargo test --test serving_order` brings it up to date.
 
+#![allow(unreachable_pub, reason = "what the files of a test share is public among them, and there is nobody else")]
+
 mod mixes;
 #[path = "../simulator/random.rs"]
 mod random;
