@@ -16,7 +16,7 @@ impl Deadline {
     }
 
     /// Brings the moment forward to at most this long from now; it is never put off.
-    pub fn shorten_to(&self, duration: Duration) {
+    pub(crate) fn shorten_to(&self, duration: Duration) {
         let sooner = Instant::now() + duration;
         self.0.send_if_modified(|at| {
             let shorter = sooner < *at;
@@ -33,7 +33,7 @@ impl Deadline {
     }
 
     /// Whether it has passed.
-    pub fn has_passed(&self) -> bool {
+    pub(crate) fn has_passed(&self) -> bool {
         self.remaining().is_zero()
     }
 

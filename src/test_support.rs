@@ -8,10 +8,10 @@ use time::macros::datetime;
 use crate::settings::Settings;
 
 /// The time in unit tests.
-pub const NOW: OffsetDateTime = datetime!(2026-01-05 10:00:00 UTC);
+pub(crate) const NOW: OffsetDateTime = datetime!(2026-01-05 10:00:00 UTC);
 
 /// Settings with no more than what is required, and a subscription that is skipped.
-pub fn settings() -> Settings {
+pub(crate) fn settings() -> Settings {
     let environment: BTreeMap<String, String> = [
         ("AZURE_SUBSCRIPTION_ID", "00000000-0000-0000-0000-000000000001"),
         ("AZURE_RESOURCE_GROUP", "workers"),

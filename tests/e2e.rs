@@ -3,6 +3,8 @@
 //! It runs on the local Azure, with the scaler under the stand-in for the Functions host. Where `AZURE_SUBSCRIPTION_ID`
 //! is set in the environment it works on what the scaler's settings there name, and expects the scaler to run there.
 
+#![allow(unreachable_pub, reason = "what the files of a test share is public among them, and there is nobody else")]
+
 #[path = "e2e/azure.rs"]
 mod azure;
 #[path = "e2e/expected.rs"]

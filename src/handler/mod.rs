@@ -36,14 +36,14 @@ use tokio::time::sleep;
 use tracing::{Instrument, debug, error, info, warn};
 
 pub use self::passes::{InvocationFailure, PassSummary, Passes};
-pub use self::port::{PortError, port};
+pub(crate) use self::port::{PortError, port};
 pub use self::signal::{Signal, Signals};
 
 use self::invocation::Invocation;
 use self::runner::{Outcome, PassRunner};
 
 /// What the host calls the function: the name of the folder that holds its `function.json`.
-pub const FUNCTION_NAME: &str = "ScaleTimer";
+const FUNCTION_NAME: &str = "ScaleTimer";
 
 /// How long a shutdown takes at most, from the signal to the end of the process.
 ///

@@ -99,7 +99,7 @@ impl Cloud {
     }
 
     /// What follows a namespace's name in its host's.
-    pub fn service_bus_suffix(self) -> &'static str {
+    pub(super) fn service_bus_suffix(self) -> &'static str {
         match self {
             Self::Public => "servicebus.windows.net",
             Self::UsGovernment => "servicebus.usgovcloudapi.net",

@@ -1,5 +1,7 @@
 //! Scenarios: the real scaler's binary on the local Azure, over real sockets.
 
+#![allow(unreachable_pub, reason = "what the files of a test share is public among them, and there is nobody else")]
+
 #[path = "../local-azure/tests/common/contract.rs"]
 mod contract;
 #[path = "../local-azure/tests/common/tools.rs"]

@@ -3,6 +3,7 @@
 //!
 //! Service Bus runs on a thread of its own, whose processor time is what is measured: what the client takes is its own.
 
+#![allow(unreachable_pub, reason = "what the files of a test share is public among them, and there is nobody else")]
 #![expect(clippy::print_stdout, reason = "the numbers are what it is for")]
 
 #[allow(dead_code, reason = "the tests of Service Bus use all of it")]

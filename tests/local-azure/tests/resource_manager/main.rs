@@ -1,5 +1,7 @@
 //! The local Azure's Resource Manager and managed identity, over real HTTP.
 
+#![allow(unreachable_pub, reason = "what the files of a test share is public among them, and there is nobody else")]
+
 #[path = "../common/contract.rs"]
 mod contract;
 #[path = "../common/tools.rs"]
