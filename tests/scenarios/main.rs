@@ -22,3 +22,4 @@ mod service_bus_trouble;
 mod shutdown;
 mod soak;
 mod support;
+mod upgrade;
