@@ -2,8 +2,6 @@
 //! was recorded, the package is unpacked and run, and the template is resolved and held against Azure's schemas.
 
 mod azure_cli;
-#[path = "../performance/src/ceiling.rs"]
-mod ceiling;
 mod code;
 mod guide;
 mod login;

@@ -1,10 +1,5 @@
 //! Scenarios: the real scaler's binary on the local Azure, over real sockets.
 
-#[path = "../local-azure/tests/common/contract.rs"]
-mod contract;
-#[path = "../local-azure/tests/common/tools.rs"]
-mod tools;
-
 mod attempts;
 mod backlog;
 mod calls;

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use local_azure::local::TOPIC;
 use local_azure::resource_manager::OperationKind::{DeleteGroup, GetLogs, PatchGroup, PutGroup};
 use serde_json::Value;
+use test_support::group::State;
 use time::Duration;
 
 use crate::support::{World, counts, message};
@@ -24,7 +25,7 @@ async fn running_groups_of_earlier_versions_hold_slots_of_the_cap_and_serve_thei
         world.set("ACI_MAX_INSTANCES", groups.len().to_string());
         fixture.send_all(&world);
         world.send(&fixture.messages[0].subscription, [message("one too many", 1)]);
-        plant(&world, groups.iter().map(|group| group.running()));
+        plant(&world, groups.iter().map(|group| group.shown(State::Running)));
         let pass = world.pass().await;
         let running = groups.len() as u64;
         assert_eq!(pass.messages(), counts([("running", running), ("waiting_capacity", 1)]), "{pass:#?}");
@@ -39,7 +40,7 @@ async fn finished_groups_of_earlier_versions_go_after_their_logs_once_their_mess
     for fixture in Fixture::all() {
         let world = fixture.world().await;
         let groups = fixture.attempt(1);
-        plant(&world, groups.iter().map(|group| group.ended(0, Duration::minutes(1))));
+        plant(&world, groups.iter().map(|group| group.shown(State::Ended { exit_code: 0, ago: Duration::minutes(1) })));
         let pass = world.pass().await;
         assert_eq!(pass.groups(), counts([("deleted", groups.len() as u64)]), "{pass:#?}");
         let names = names(&groups);
@@ -53,7 +54,7 @@ async fn finished_groups_of_earlier_versions_go_after_their_logs_once_their_mess
 async fn failed_groups_of_earlier_versions_go_too_once_their_messages_are_gone() {
     for fixture in Fixture::all() {
         let world = fixture.world().await;
-        plant(&world, fixture.groups.iter().map(|group| group.ended(1, LONG_AGO)));
+        plant(&world, fixture.groups.iter().map(|group| group.shown(failed(LONG_AGO))));
         let pass = world.pass().await;
         assert_eq!(pass.groups(), counts([("deleted", fixture.groups.len() as u64)]), "{pass:#?}");
         assert_eq!(world.calls(PutGroup), [""; 0]);
@@ -67,13 +68,13 @@ async fn a_failed_group_of_an_earlier_version_has_its_message_back_off_and_then_
         let groups = fixture.attempt(1);
         let messages = groups.len() as u64;
         fixture.send_all(&world);
-        plant(&world, groups.iter().map(|group| group.ended(1, Duration::ZERO)));
+        plant(&world, groups.iter().map(|group| group.shown(failed(Duration::ZERO))));
         let waiting = world.pass().await;
         assert_eq!(waiting.messages(), counts([("backing_off", messages)]), "{waiting:#?}");
         assert_eq!(waiting.groups(), counts([("record", messages)]));
         assert_eq!(world.calls(PutGroup).len() + world.calls(DeleteGroup).len(), 0);
 
-        plant(&world, groups.iter().map(|group| group.ended(1, LONG_AGO)));
+        plant(&world, groups.iter().map(|group| group.shown(failed(LONG_AGO))));
         let due = world.pass().await;
         assert_eq!(due.messages(), counts([("created", messages)]), "{due:#?}");
         let seconds = world.calls(PutGroup);
@@ -93,7 +94,7 @@ async fn a_message_that_was_parked_after_ten_attempts_stays_so_and_its_record_go
     let [tenth] = fixture.attempt(10).try_into().ok().expect("there is one message with a tenth attempt");
     let message = &fixture.messages[0];
     world.send(&message.subscription, [message.outgoing()]);
-    plant(&world, [tenth.ended(1, LONG_AGO)]);
+    plant(&world, [tenth.shown(failed(LONG_AGO))]);
     let pass = world.pass().await;
     assert_eq!((pass.messages(), pass.groups()), (counts([("parked", 1)]), counts([("record", 1)])), "{pass:#?}");
     assert_eq!(world.calls(PutGroup).len() + world.calls(DeleteGroup).len(), 0);
@@ -110,7 +111,7 @@ async fn a_message_that_was_parked_after_ten_attempts_gets_the_eleventh_where_mo
     world.set("PROVISIONING_MAX_ATTEMPTS", "11");
     let tenth = fixture.attempt(10)[0];
     world.send(&fixture.messages[0].subscription, [fixture.messages[0].outgoing()]);
-    plant(&world, [tenth.ended(1, LONG_AGO)]);
+    plant(&world, [tenth.shown(failed(LONG_AGO))]);
     assert_eq!(world.pass().await.messages(), counts([("created", 1)]));
     assert_eq!(world.calls(PutGroup), [tenth.name.replace("-10", "-11")]);
 }
@@ -121,12 +122,9 @@ async fn only_the_last_of_several_records_of_an_earlier_version_counts() {
     let world = fixture.world().await;
     let message = &fixture.messages[0];
     world.send(&message.subscription, [message.outgoing()]);
-    let records: Vec<_> = fixture
-        .groups
-        .iter()
-        .filter(|group| group.message_id() == message.message_id && group.attempt() <= 3)
-        .collect();
-    plant(&world, records.iter().map(|group| group.ended(1, LONG_AGO)));
+    let records: Vec<_> =
+        fixture.groups.iter().filter(|group| group.message_id() == message.id && group.attempt() <= 3).collect();
+    plant(&world, records.iter().map(|group| group.shown(failed(LONG_AGO))));
     let pass = world.pass().await;
     assert_eq!(pass.messages(), counts([("created", 1)]), "{pass:#?}");
     assert_eq!(world.calls(PutGroup), [records[2].name.replace("-3", "-4")]);
@@ -137,7 +135,7 @@ async fn only_the_last_of_several_records_of_an_earlier_version_counts() {
 async fn since_when_an_earlier_version_has_seen_a_group_wait_counts() {
     let (mut world, group) = tagged("waiting").await;
     world.set("ACI_PROVISIONING_TIMEOUT_MINUTES", "1");
-    plant(&world, [group.waiting()]);
+    plant(&world, [group.shown(State::Waiting)]);
     let pass = world.pass().await;
     assert_eq!(pass.groups(), counts([("deleted", 1)]), "{pass:#?}");
     assert_eq!(because(&pass.report()), ["stuck"]);
@@ -148,7 +146,7 @@ async fn since_when_an_earlier_version_has_seen_a_group_ended_counts() {
     let (mut world, group) = tagged("ended").await;
     world.set("ACI_PROVISIONING_TIMEOUT_MINUTES", "1");
     world.set("PROVISIONING_MAX_ATTEMPTS", "1");
-    plant(&world, [group.not_provisioned()]);
+    plant(&world, [group.shown(State::NotProvisioned)]);
     let pass = world.pass().await;
     assert_eq!((pass.messages(), pass.groups()), (counts([("parked", 1)]), counts([("deleted", 1)])), "{pass:#?}");
     assert_eq!(world.calls(PatchGroup), [""; 0], "it has its date already");
@@ -160,7 +158,7 @@ async fn since_when_an_earlier_version_has_seen_a_group_without_its_message_coun
     world.set("PROVISIONING_DELETE_ORPHANS", "true");
     world.set("PROVISIONING_ORPHAN_GRACE_MINUTES", "1");
     world.azure.service_bus.remove(TOPIC, group.tag("subscription_name").unwrap(), 1).unwrap();
-    plant(&world, [group.running()]);
+    plant(&world, [group.shown(State::Running)]);
     let pass = world.pass().await;
     assert_eq!(pass.groups(), counts([("deleted", 1)]), "{pass:#?}");
     assert_eq!(because(&pass.report()), ["orphaned"]);
@@ -174,6 +172,11 @@ async fn tagged(patch: &str) -> (World, Group) {
     world.send(&message.subscription, [message.outgoing()]);
     let first = fixture.attempt(1)[0].clone();
     (world, first.patched(&format!("0.1/no-registry/patches/{patch}.json")))
+}
+
+/// The state of a group whose container failed so long ago.
+fn failed(ago: Duration) -> State {
+    State::Ended { exit_code: 1, ago }
 }
 
 fn plant(world: &World, groups: impl IntoIterator<Item = Value>) {

@@ -5,7 +5,6 @@
 //! `-- decide` makes passes without I/O, for callgrind.
 
 mod bound;
-mod ceiling;
 mod decide;
 mod document;
 mod footprint;

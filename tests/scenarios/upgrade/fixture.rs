@@ -1,8 +1,8 @@
 //! Groups as earlier versions have made them, read from `tests/data/upgrade`.
 //!
 //! There is a folder for each set of settings: `settings.json`, `messages.json` in the order in which they were sent, and in
-//! `requests` the body of each PUT, byte for byte, in a file that is named after the group. `patches` has the bodies of the
-//! PATCHes by which the first group got its further tags.
+//! `requests` the body of each PUT, byte for byte, in a file that is named after the group. Those in `patches`
+//! gave the first message's group its further tags.
 //!
 //! `0.1` was recorded on the local Azure; only the times in the tags were set back, so that they are past on every machine.
 //! `python` follows the sources of the scaler before this one, which was written in Python, at its beginning and at its end.
@@ -11,13 +11,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use local_azure::clock;
-use local_azure::local::{RESOURCE_GROUP, SUBSCRIPTION_ID};
 use local_azure::service_bus::OutgoingMessage;
 use serde::Deserialize;
-use serde_json::{Value, json};
-use time::format_description::well_known::Rfc3339;
-use time::{Duration, OffsetDateTime};
+use serde_json::Value;
+use test_support::group::{State, made_from};
 
 use crate::support::World;
 
@@ -33,7 +30,8 @@ pub struct Fixture {
 #[derive(Clone, Deserialize)]
 pub struct Message {
     pub subscription: String,
-    pub message_id: String,
+    #[serde(rename = "message_id")]
+    pub id: String,
     file_size_mb: Value,
 }
 
@@ -52,7 +50,7 @@ impl Fixture {
         let folder = root().join(folder);
         let messages: Vec<Message> = read_json(&folder.join("messages.json"));
         let mut groups: Vec<_> = files(&folder.join("requests")).iter().map(|file| Group::read(file)).collect();
-        let number = |group: &Group| messages.iter().position(|message| message.message_id == group.message_id());
+        let number = |group: &Group| messages.iter().position(|message| message.id == group.message_id());
         groups.sort_by_key(|group| (number(group).expect("each group is for one of the messages"), group.attempt()));
         Self { settings: read_json(&folder.join("settings.json")), messages, groups }
     }
@@ -93,7 +91,7 @@ impl Fixture {
 
 impl Message {
     pub fn outgoing(&self) -> OutgoingMessage {
-        let message = OutgoingMessage::new().message_id(self.message_id.clone());
+        let message = OutgoingMessage::new().message_id(self.id.clone());
         match (&self.file_size_mb, self.file_size_mb.as_i64(), self.file_size_mb.as_f64()) {
             (Value::String(text), ..) => message.property("file_size_mb", text.as_str()),
             (_, Some(whole), _) => message.property("file_size_mb", whole),
@@ -130,50 +128,9 @@ impl Group {
         self.tag("attempt").map_or(1, |attempt| attempt.parse().unwrap())
     }
 
-    /// As Azure shows it while its container has not been started.
-    pub fn waiting(&self) -> Value {
-        self.shown("Creating", "Pending", &json!({"state": "Waiting", "detailStatus": "ContainerCreating"}))
-    }
-
-    /// As Azure shows it while its container runs, since an hour ago.
-    pub fn running(&self) -> Value {
-        let started = text(clock::now() - Duration::hours(1));
-        self.shown("Succeeded", "Running", &json!({"state": "Running", "startTime": started, "detailStatus": ""}))
-    }
-
-    /// As Azure shows it when its container has run for a minute, until so long ago.
-    pub fn ended(&self, exit_code: i32, ago: Duration) -> Value {
-        let finished = clock::now() - ago;
-        let (state, detail) = if exit_code == 0 { ("Succeeded", "Completed") } else { ("Failed", "Error") };
-        let state_of_container = json!({
-            "state": "Terminated",
-            "startTime": text(finished - Duration::minutes(1)),
-            "exitCode": exit_code,
-            "finishTime": text(finished),
-            "detailStatus": detail,
-        });
-        self.shown("Succeeded", state, &state_of_container)
-    }
-
-    /// As Azure shows it when its container could not be started.
-    pub fn not_provisioned(&self) -> Value {
-        self.shown("Failed", "Failed", &json!({"state": "Waiting", "detailStatus": ""}))
-    }
-
-    fn shown(&self, provisioning_state: &str, state: &str, state_of_container: &Value) -> Value {
-        let mut group = self.request.clone();
-        let kind = "Microsoft.ContainerInstance/containerGroups";
-        let folder = format!("/subscriptions/{SUBSCRIPTION_ID}/resourceGroups/{RESOURCE_GROUP}");
-        group["id"] = json!(format!("{folder}/providers/{kind}/{}", self.name));
-        group["name"] = json!(self.name);
-        group["type"] = json!(kind);
-        group["properties"]["provisioningState"] = json!(provisioning_state);
-        group["properties"]["instanceView"] = json!({"events": [], "state": state});
-        for container in group["properties"]["containers"].as_array_mut().unwrap() {
-            container["properties"]["instanceView"] =
-                json!({"restartCount": 0, "currentState": state_of_container, "events": []});
-        }
-        group
+    /// As Azure shows it in a state.
+    pub fn shown(&self, state: State) -> Value {
+        made_from(&self.name, &self.request, state)
     }
 }
 
@@ -195,8 +152,4 @@ fn path(folder: &Path) -> &str {
 fn read_json<T: for<'de> Deserialize<'de>>(file: &Path) -> T {
     let text = fs::read(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
     serde_json::from_slice(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
-}
-
-fn text(at: OffsetDateTime) -> String {
-    at.replace_nanosecond(0).unwrap().format(&Rfc3339).unwrap()
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use local_azure::resource_manager::OperationKind::PutGroup;
 
-use super::fixture::Fixture;
-use super::{LONG_AGO, plant};
+use super::fixture::{Fixture, Group};
+use super::{LONG_AGO, failed, plant};
 use crate::support::World;
 
 #[tokio::test]
@@ -14,13 +14,13 @@ async fn the_requests_for_the_same_messages_are_byte_for_byte_those_of_the_versi
         let world = fixture.world().await;
         fixture.send_all(&world);
         world.pass().await;
-        let most_attempts = fixture.groups.iter().map(|group| group.attempt()).max().unwrap();
+        let most_attempts = fixture.groups.iter().map(Group::attempt).max().unwrap();
         for attempt in 2..=most_attempts {
             // Where there was a next attempt, this one has failed.
             let next = fixture.attempt(attempt);
             let has_next = |id: &str| next.iter().any(|group| group.message_id() == id);
-            let failed = fixture.attempt(attempt - 1).into_iter().filter(|group| has_next(group.message_id()));
-            plant(&world, failed.map(|group| group.ended(1, LONG_AGO)));
+            let followed = fixture.attempt(attempt - 1).into_iter().filter(|group| has_next(group.message_id()));
+            plant(&world, followed.map(|group| group.shown(failed(LONG_AGO))));
             world.pass().await;
         }
         let expected: BTreeMap<_, _> =

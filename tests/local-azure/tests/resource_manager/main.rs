@@ -1,10 +1,5 @@
 //! The local Azure's Resource Manager and managed identity, over real HTTP.
 
-#[path = "../common/contract.rs"]
-mod contract;
-#[path = "../common/tools.rs"]
-mod tools;
-
 mod contracts;
 mod faults;
 mod groups;

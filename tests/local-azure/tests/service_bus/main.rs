@@ -6,4 +6,3 @@ mod faults;
 mod peek;
 mod protocol;
 mod receive;
-mod support;
