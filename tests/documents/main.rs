@@ -1,0 +1,14 @@
+//! What the documents promise is so: the tests that they name are there, and the names that they explain are the code's.
+
+mod guarantees;
+mod outcomes;
+mod sources;
+mod table;
+
+use std::path::Path;
+
+/// A document of `docs`.
+fn document(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(name);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
