@@ -14,7 +14,6 @@ mod promises;
 mod random;
 mod scene;
 mod schedule;
-mod settings;
 mod world;
 
 use std::hash::{BuildHasher, Hasher, RandomState};
