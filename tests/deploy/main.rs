@@ -4,8 +4,6 @@
 #![allow(unreachable_pub, reason = "what the files of a test share is public among them, and there is nobody else")]
 
 mod azure_cli;
-#[path = "../performance/src/ceiling.rs"]
-mod ceiling;
 mod code;
 mod guide;
 mod login;

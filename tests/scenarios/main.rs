@@ -2,11 +2,6 @@
 
 #![allow(unreachable_pub, reason = "what the files of a test share is public among them, and there is nobody else")]
 
-#[path = "../local-azure/tests/common/contract.rs"]
-mod contract;
-#[path = "../local-azure/tests/common/tools.rs"]
-mod tools;
-
 mod attempts;
 mod backlog;
 mod calls;
@@ -24,3 +19,4 @@ mod service_bus_trouble;
 mod shutdown;
 mod soak;
 mod support;
+mod upgrade;

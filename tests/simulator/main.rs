@@ -16,7 +16,6 @@ mod promises;
 mod random;
 mod scene;
 mod schedule;
-mod settings;
 mod world;
 
 use std::hash::{BuildHasher, Hasher, RandomState};

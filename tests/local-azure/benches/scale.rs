@@ -7,9 +7,6 @@
 #![expect(clippy::print_stdout, reason = "the numbers are what it is for")]
 
 #[allow(dead_code, reason = "the tests of Service Bus use all of it")]
-#[path = "../tests/service_bus/support.rs"]
-mod support;
-
 use std::thread;
 use std::time::Duration;
 
@@ -22,7 +19,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use support::{PEEK, Peer, peek_body};
+use test_support::peer::{PEEK, Peer, peek_body};
 
 const TOPICS: usize = 100;
 const SUBSCRIPTIONS_OF_A_TOPIC: usize = 10;

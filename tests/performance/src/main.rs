@@ -7,7 +7,6 @@
 #![allow(unreachable_pub, reason = "what the files of a test share is public among them, and there is nobody else")]
 
 mod bound;
-mod ceiling;
 mod decide;
 mod document;
 mod footprint;

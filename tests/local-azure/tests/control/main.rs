@@ -8,5 +8,3 @@ mod page;
 mod programs;
 mod source;
 mod support;
-#[path = "../common/tools.rs"]
-mod tools;

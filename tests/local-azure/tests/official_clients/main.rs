@@ -2,11 +2,6 @@
 
 #![allow(unreachable_pub, reason = "what the files of a test share is public among them, and there is nobody else")]
 
-#[path = "../common/contract.rs"]
-mod contract;
-#[path = "../common/tools.rs"]
-mod tools;
-
 mod administration;
 mod judge;
 mod resource_manager;

@@ -8,4 +8,3 @@ mod faults;
 mod peek;
 mod protocol;
 mod receive;
-mod support;

@@ -5,15 +5,10 @@
 
 #![allow(unreachable_pub, reason = "what the files of a test share is public among them, and there is nobody else")]
 
-#[path = "e2e/azure.rs"]
 mod azure;
-#[path = "e2e/expected.rs"]
 mod expected;
-#[path = "e2e/group.rs"]
 mod group;
-#[path = "e2e/options.rs"]
 mod options;
-#[path = "e2e/template.rs"]
 mod template;
 
 use std::collections::BTreeMap;
