@@ -1,7 +1,7 @@
 //! Everything that can be set, read once from the environment.
 //!
 //! Each variable has one [`Setting`] in the file of its concern: its name, its default, what it accepts and what it means.
-//! The parser, the errors and the README's table all come from it. All that is wrong is told at once, and no secret is
+//! The parser, the errors and the README's table all come from it. All that is wrong is reported at once, and no secret is
 //! ever shown.
 
 mod aci;
@@ -34,22 +34,15 @@ pub use unknown::SettingWarning;
 
 use reader::{Reader, Reported};
 
-/// What the scaler is set to do.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Where in Azure it works.
     pub azure: AzureSettings,
-    /// What its container groups are like.
     pub aci: AciSettings,
     /// How the image is pulled, where that needs credentials.
     pub registry: Option<RegistrySettings>,
-    /// Which topic it looks at.
     pub service_bus: ServiceBusSettings,
-    /// How it goes about it.
     pub processing: ProcessingSettings,
-    /// What its containers get as their environment.
     pub container: ContainerEnvironment,
-    /// What it logs, and how.
     pub logs: LogSettings,
 }
 

@@ -10,13 +10,13 @@ use super::setting::{Accepts, Fallback, Setting};
 /// `SKIP_SUBSCRIPTIONS`, `PROVISIONING_*` and `PASS_DEADLINE_SECONDS`.
 #[derive(Clone, Debug)]
 pub struct ProcessingSettings {
-    /// Subscriptions that are not looked at, in lower case (their names have no case of their own).
+    /// Subscriptions that are not read, in lower case (their names have no case of their own).
     pub skip_subscriptions: BTreeSet<String>,
     /// Most creates, and after them most deletes, under way at once.
     pub max_workers: NonZeroUsize,
     /// Most messages in a page.
     pub peek_page: NonZeroU32,
-    /// Most messages that are looked at in one subscription and pass.
+    /// Most messages that are read in one subscription and pass.
     pub peek_depth: NonZeroU32,
     /// Wait before a message's second attempt; it doubles with each further one.
     pub retry_backoff: Duration,
