@@ -5,12 +5,11 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-/// A moment that everybody who works on a pass looks at. Clones share it.
+/// The moment, shared by all clones.
 #[derive(Clone, Debug)]
 pub struct Deadline(watch::Sender<Instant>);
 
 impl Deadline {
-    /// The moment that is this long from now.
     pub fn after(duration: Duration) -> Self {
         Self(watch::Sender::new(Instant::now() + duration))
     }
@@ -37,7 +36,6 @@ impl Deadline {
         self.remaining().is_zero()
     }
 
-    /// Waits for it to pass.
     pub async fn passed(&self) {
         let mut at = self.0.subscribe();
         while !self.has_passed() {

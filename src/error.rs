@@ -1,4 +1,4 @@
-//! Errors as the log tells them.
+//! Errors as the log has them.
 
 use std::error::Error;
 use std::fmt;

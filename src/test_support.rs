@@ -7,7 +7,6 @@ use time::{Duration, OffsetDateTime};
 use crate::container_group::{Container, ContainerGroup, ContainerState, GroupName};
 use crate::settings::Settings;
 
-/// The time in unit tests.
 pub(crate) const NOW: OffsetDateTime = datetime!(2026-01-05 10:00:00 UTC);
 
 /// Settings with no more than what is required, and a subscription that is skipped.

@@ -59,7 +59,6 @@ struct Page {
 }
 
 impl Arm {
-    /// The resource manager that the settings name.
     pub(super) fn new(settings: &AzureSettings, http: Http, credential: Arc<Credential>, clock: Clock) -> Self {
         Self {
             http,
@@ -71,12 +70,10 @@ impl Arm {
         }
     }
 
-    /// The scope of its tokens.
     pub(super) fn scope(&self) -> &str {
         &self.scope
     }
 
-    /// The identity it is asked with.
     pub(super) fn credential(&self) -> Arc<Credential> {
         self.credential.clone()
     }

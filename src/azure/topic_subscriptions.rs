@@ -14,7 +14,6 @@ const API_VERSION: &str = "2021-11-01";
 /// Subscriptions in a page: the most that Service Bus gives (`$top`, 1 to 1000), where it gives 100 if it is not asked.
 const PAGE: (&str, &str) = ("$top", "1000");
 
-/// Lists the subscriptions of one topic.
 #[derive(Debug)]
 pub(crate) struct TopicSubscriptions {
     arm: Arc<Arm>,
@@ -22,7 +21,6 @@ pub(crate) struct TopicSubscriptions {
 }
 
 impl TopicSubscriptions {
-    /// Those of the topic that the settings name.
     pub(super) fn new(arm: Arc<Arm>, settings: &Settings) -> Self {
         let bus = &settings.service_bus;
         // Resource Manager knows no escaped slash in a topic's name: it spells it so (azure-rest-api-specs#1082).

@@ -13,12 +13,7 @@ pub(crate) enum PortError {
     Missing,
     /// It is not a port.
     #[error("{variable} is `{value}`: it must be a port number from 1 to 65535")]
-    Invalid {
-        /// The variable.
-        variable: &'static str,
-        /// Its value.
-        value: String,
-    },
+    Invalid { variable: &'static str, value: String },
 }
 
 /// The port to listen on, on 127.0.0.1. An empty variable counts as one that is not set.

@@ -11,11 +11,9 @@ use super::setting::{Accepts, Fallback, Setting};
 pub struct AzureSettings {
     /// The subscription (of Azure, not of Service Bus) that holds the container groups.
     pub subscription_id: String,
-    /// The resource group of the container groups.
     pub resource_group: String,
     /// The client id of a user-assigned managed identity; without it the system-assigned one is used.
     pub client_id: Option<String>,
-    /// The cloud that all of it is in.
     pub cloud: Cloud,
     /// Azure Resource Manager: scheme, host and port.
     pub resource_manager: Url,

@@ -1,4 +1,4 @@
-//! Reads settings one after the other and remembers what is wrong, so that all of it can be told at once.
+//! Reads settings one after the other and remembers what is wrong, so that all of it can be reported at once.
 
 use std::str::FromStr;
 use std::time::Duration;

@@ -28,7 +28,7 @@ pub const INVOCATION_TARGET: &str = "aci_scaler::invocation";
 /// Logging could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TelemetryError {
-    /// Mend `LOG_LEVEL` or `RUST_LOG`.
+    /// Fix `LOG_LEVEL` or `RUST_LOG`.
     #[error(transparent)]
     Directive(#[from] DirectiveError),
     /// It is set up already.

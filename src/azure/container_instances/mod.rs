@@ -31,7 +31,6 @@ const REMAINING_HEADERS: [&str; 2] = [
     "x-ms-ratelimit-remaining-subscription-resource-requests-pt5m",
 ];
 
-/// The container groups of one resource group.
 pub(crate) struct ContainerInstances {
     arm: Arc<Arm>,
     client: Client,
@@ -41,7 +40,6 @@ pub(crate) struct ContainerInstances {
 }
 
 impl ContainerInstances {
-    /// Those that the settings name.
     pub(super) fn new(arm: Arc<Arm>, settings: &Settings) -> Self {
         let options = ClientOptions::new(TransportOptions::new(arm.clone()))
             .retry(RetryOptions::none())
