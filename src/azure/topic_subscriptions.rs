@@ -14,16 +14,14 @@ const API_VERSION: &str = "2021-11-01";
 /// Subscriptions in a page: the most that Service Bus gives (`$top`, 1 to 1000), where it gives 100 if it is not asked.
 const PAGE: (&str, &str) = ("$top", "1000");
 
-/// Lists the subscriptions of one topic.
 #[derive(Debug)]
-pub struct TopicSubscriptions {
+pub(crate) struct TopicSubscriptions {
     arm: Arc<Arm>,
     path: Vec<String>,
 }
 
 impl TopicSubscriptions {
-    /// Those of the topic that the settings name.
-    pub fn new(arm: Arc<Arm>, settings: &Settings) -> Self {
+    pub(super) fn new(arm: Arc<Arm>, settings: &Settings) -> Self {
         let bus = &settings.service_bus;
         // Resource Manager knows no escaped slash in a topic's name: it spells it so (azure-rest-api-specs#1082).
         let topic = bus.topic.replace('/', "~");

@@ -6,9 +6,6 @@ use std::sync::Arc;
 use serde::{Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
-use super::Recipe;
-use crate::message::{MessageId, SubscriptionName};
-
 /// The name of a container group, valid by Azure's rules: 1 to 63 lower-case letters, digits and single hyphens,
 /// with no hyphen at either end.
 ///
@@ -27,6 +24,19 @@ impl GroupName {
         Ok(Self(name.into()))
     }
 
+    /// What the names of a message's groups begin with, `{prefix}-{16 hex digits}`: the digits are taken from a SHA-256 of
+    /// what makes the message one of a kind, so that creating its group twice is creating it once.
+    pub(super) fn stem<'a>(prefix: &NamePrefix, parts: impl Iterator<Item = &'a str>) -> String {
+        let mut hash = Sha256::new();
+        for part in parts {
+            // No two lists of parts feed the same bytes.
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part.as_bytes());
+        }
+        let digits = hash.finalize().iter().take(8).fold(0_u64, |digits, byte| digits << 8 | u64::from(*byte));
+        format!("{prefix}-{digits:016x}")
+    }
+
     /// The name of a message's group at its nth attempt: `{prefix}-{16 hex digits}-{attempt}`.
     pub(super) fn of_attempt(stem: &str, attempt: u32) -> Self {
         Self(format!("{stem}-{attempt}").into())
@@ -36,27 +46,6 @@ impl GroupName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
-}
-
-/// What the names of all groups for a message begin with: `{prefix}-{16 hex digits}`.
-///
-/// The digits are taken from a SHA-256 of what makes the message one of a kind, so that creating its group twice is creating
-/// it once. The location is part of it because Azure takes one name in several regions at a time for fraud.
-pub(super) fn stem(recipe: &Recipe, subscription: &SubscriptionName, message_id: &MessageId) -> String {
-    let mut hash = Sha256::new();
-    // Service Bus compares the names of its entities without regard to case; message ids have case.
-    for part in [&recipe.namespace, &recipe.topic, subscription.as_str(), &recipe.location] {
-        hash_part(&mut hash, &part.to_lowercase());
-    }
-    hash_part(&mut hash, message_id.as_str());
-    let digits = hash.finalize().iter().take(8).fold(0_u64, |digits, byte| digits << 8 | u64::from(*byte));
-    format!("{}-{digits:016x}", recipe.name_prefix)
-}
-
-/// Feeds one part so that no two lists of parts feed the same bytes.
-fn hash_part(hash: &mut Sha256, part: &str) {
-    hash.update((part.len() as u64).to_be_bytes());
-    hash.update(part.as_bytes());
 }
 
 impl Serialize for GroupName {
@@ -118,6 +107,8 @@ fn check(name: &str, max_chars: usize) -> Result<(), InvalidName> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::container_group::Recipe;
+    use crate::message::MessageId;
 
     fn named(namespace: &str, subscription: &str, id: &str, location: &str, attempt: u32) -> String {
         let recipe = Recipe {

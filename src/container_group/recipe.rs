@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rust_decimal::Decimal;
 use secrecy::SecretString;
 
-use super::{GroupName, MemoryGb, NamePrefix, name, tag};
+use super::{GroupName, MemoryGb, NamePrefix, tag};
 use crate::message::{FileSizeMb, MessageAddress, MessageId, SubscriptionName};
 
 /// What all groups of a scaler have in common.
@@ -103,9 +103,13 @@ impl Recipe {
         }
     }
 
-    /// What the names of all groups for a message begin with.
+    /// What the names of all groups for a message begin with: `{prefix}-{16 hex digits}`.
     pub(crate) fn stem(&self, subscription: &SubscriptionName, message_id: &MessageId) -> String {
-        name::stem(self, subscription, message_id)
+        // Service Bus compares the names of its entities without regard to case; message ids have case. The location is part
+        // of it because Azure takes one name in several regions at a time for fraud.
+        let parts = [&self.namespace, &self.topic, subscription.as_str(), &self.location].map(str::to_lowercase);
+        let parts = parts.iter().map(String::as_str).chain([message_id.as_str()]);
+        GroupName::stem(&self.name_prefix, parts)
     }
 
     /// The memory that a file of this size needs.

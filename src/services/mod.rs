@@ -12,7 +12,6 @@ pub use self::peek_error::PeekError;
 use crate::container_group::{ContainerGroup, GroupName, GroupSpec, Ownership};
 use crate::message::{PeekedMessage, SubscriptionName};
 
-/// The services that a scaler works with.
 #[derive(Debug)]
 pub struct Services<G, S, M> {
     pub groups: G,
@@ -34,7 +33,7 @@ pub trait ContainerGroups: Send + Sync {
     /// Asks for a group to be deleted. One that is not there any more is a success.
     fn delete(&self, name: &GroupName) -> impl Future<Output = Result<Accepted, ArmError>> + Send;
 
-    /// Replaces all tags of a group, and nothing else of it: it goes on running.
+    /// Replaces all tags of a group, and nothing else of it: it keeps running.
     fn tag(
         &self,
         name: &GroupName,
@@ -59,21 +58,18 @@ pub struct Accepted {
     pub ownership: Option<Ownership>,
 }
 
-/// The subscriptions of the topic.
 pub trait Subscriptions: Send + Sync {
-    /// Their names.
     fn list(&self) -> impl Future<Output = Result<Vec<SubscriptionName>, ArmError>> + Send;
 }
 
 /// The messages of the topic's subscriptions.
 pub trait Messages: Send + Sync {
-    /// One connection's worth of looking.
     type Peeker: Peeker;
 
     /// Connects to the namespace.
     fn connect(&self) -> impl Future<Output = Result<Self::Peeker, PeekError>> + Send;
 
-    /// Ends, in an orderly way, what a peeker may have left for the next one.
+    /// Closes what a peeker may have left for the next one.
     fn close(&self) -> impl Future<Output = ()> + Send {
         async {}
     }
@@ -81,7 +77,7 @@ pub trait Messages: Send + Sync {
 
 /// A connection that peeks. Nothing is ever settled, locked or received.
 pub trait Peeker: Send + Sync {
-    /// The subscriptions that the last peeker was used for, if this one goes on from where it left off.
+    /// The subscriptions that the last peeker was used for, if this one uses its connection.
     fn familiar(&self) -> Vec<SubscriptionName> {
         Vec::new()
     }

@@ -9,6 +9,8 @@
 //! All `crate::`, `self::` and `super::` paths count, in code and in macros. Code under `cfg(test)` does not: tests may use
 //! everything.
 
+#![allow(unreachable_pub, reason = "what the files of a test share is public among them, and there is nobody else")]
+
 mod check;
 mod paths;
 mod planted;

@@ -69,7 +69,7 @@ impl Azure {
 
     /// Notes what an answer says of the budget.
     fn heed(&self, answer: Result<Accepted, ArmError>) -> Result<Accepted, ArmError> {
-        if let Ok(Accepted { remaining: Some(..=8) }) = &answer {
+        if let Ok(Accepted { remaining: Some(..=8), .. }) = &answer {
             let now = self.world().now();
             self.process.low_until.store(now + 300 * SECOND, Relaxed);
         }

@@ -62,7 +62,8 @@ impl Calm {
             | MessageOutcome::BackingOff { .. }
             | MessageOutcome::Parked { .. }
             | MessageOutcome::HeldByBreaker { .. }
-            | MessageOutcome::Refused { .. }
+            | MessageOutcome::CreateBackingOff { .. }
+            | MessageOutcome::HeldByFailedCreates { .. }
             | MessageOutcome::WaitingQuota { .. }
             | MessageOutcome::Duplicate
             | MessageOutcome::Deferred

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use aci_scaler::container_group::{Container, ContainerGroup, ContainerState, GroupName};
+use aci_scaler::container_group::{Container, ContainerGroup, ContainerState, GroupName, NamePrefix, Ownership};
 use time::OffsetDateTime;
 
 use crate::scene::Millis;
@@ -72,8 +72,14 @@ impl Group {
         self.subscription() == subscription && self.tag("message_id") == id
     }
 
+    /// Whose it is to the scaler.
+    pub fn ownership(&self) -> Ownership {
+        let prefix = NamePrefix::parse("worker").expect("it is a prefix");
+        Ownership::of(&prefix, self.name.as_str(), |key| self.tags.get(key).map(String::as_str))
+    }
+
     pub fn is_managed(&self) -> bool {
-        self.tag("managed_by") == "worker"
+        self.ownership() != Ownership::Foreign
     }
 
     pub fn is_live(&self) -> bool {
@@ -115,7 +121,8 @@ impl Group {
             name: self.name.clone(),
             tags: self.tags.clone(),
             provisioning_state: provisioning.into(),
-            containers: vec![Container { name: "worker".into(), state }],
+            containers: vec![Container { name: "worker".into(), state, events: Vec::new() }],
+            ownership: self.ownership(),
         }
     }
 }

@@ -43,7 +43,7 @@ impl World {
         let remaining = self.take(at)?;
         if let Some(there) = self.groups.get(&spec.name) {
             if there.is_live() {
-                return Ok(Accepted { remaining });
+                return Ok(Accepted { remaining, ownership: None });
             }
             // Only a request that was on its way while another process made the same group may come to this.
             if there.creator == write.process.number || there.created_at < write.sent_at - 30 * SECOND {
@@ -64,7 +64,7 @@ impl World {
         self.check_cap(&group, write);
         self.check_backoff(&group, write, at);
         self.groups.insert(spec.name.clone(), group);
-        Ok(Accepted { remaining })
+        Ok(Accepted { remaining, ownership: None })
     }
 
     fn new_group(&mut self, spec: &GroupSpec, write: &Write, at: Millis) -> Group {
@@ -131,7 +131,7 @@ impl World {
 
     fn delete(&mut self, name: &GroupName, write: &Write, at: Millis) -> Result<Accepted, ArmError> {
         let remaining = self.take(at)?;
-        let Some(group) = self.groups.get(name).cloned() else { return Ok(Accepted { remaining }) };
+        let Some(group) = self.groups.get(name).cloned() else { return Ok(Accepted { remaining, ownership: None }) };
         if at < group.created_at + MIN_START && group.is_live() {
             return Err(transitioning());
         }
@@ -154,7 +154,7 @@ impl World {
         self.groups.remove(name);
         self.deleted.retain(|(deleted_at, _)| *deleted_at > at - 60 * SECOND);
         self.deleted.push_back((at, group));
-        Ok(Accepted { remaining })
+        Ok(Accepted { remaining, ownership: None })
     }
 
     /// Something that is not finished goes only when it is stuck, overruns or is an orphan.

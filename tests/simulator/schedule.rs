@@ -229,7 +229,7 @@ fn check_report(world: &mut World, report: &Report) {
 fn check_waits(world: &mut World, report: &Report) {
     let longest = World::moment(world.now() + world.scene.backoff(u32::MAX) + MAX_SKEW);
     for report in &report.messages {
-        if let MessageOutcome::Refused { until } = &report.outcome
+        if let MessageOutcome::CreateBackingOff { until, .. } = &report.outcome
             && *until > longest
         {
             world.violated(format!("{} is not asked for until {until}", report.message));

@@ -26,8 +26,7 @@ use crate::settings::Settings;
 /// The newest stable version whose requests the crate's models can write.
 const API_VERSION: &str = "2023-05-01";
 
-/// The container groups of one resource group.
-pub struct ContainerInstances {
+pub(crate) struct ContainerInstances {
     arm: Arc<Arm>,
     client: Client,
     subscription_id: String,
@@ -36,8 +35,7 @@ pub struct ContainerInstances {
 }
 
 impl ContainerInstances {
-    /// Those that the settings name.
-    pub fn new(arm: Arc<Arm>, settings: &Settings) -> Self {
+    pub(super) fn new(arm: Arc<Arm>, settings: &Settings) -> Self {
         let options = ClientOptions::new(TransportOptions::new(arm.clone()))
             .retry(RetryOptions::none())
             .telemetry(TelemetryOptions::default().application_id(concat!("aci-scaler/", env!("CARGO_PKG_VERSION"))));

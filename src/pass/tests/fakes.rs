@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::container_group::{Container, ContainerGroup, ContainerState, GroupName, GroupSpec, MemoryGb};
+use crate::container_group::{Container, ContainerGroup, ContainerState, GroupName, GroupSpec, MemoryGb, Ownership};
 use crate::message::{FileSizeMb, MessageId, MessageState, PeekedMessage, SubscriptionName};
 use crate::services::{Accepted, ArmError, ContainerGroups, Messages, PeekError, Peeker, Refusal, Subscriptions};
 use crate::test_support::NOW;
@@ -69,7 +69,8 @@ impl FakeGroups {
             name: GroupName::parse(name).unwrap(),
             tags: tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
             provisioning_state: "Succeeded".to_owned(),
-            containers: vec![Container { name: "worker".to_owned(), state: Some(state) }],
+            containers: vec![Container { name: "worker".to_owned(), state: Some(state), events: Vec::new() }],
+            ownership: Ownership::Tagged,
         };
         self.groups.lock().unwrap().insert(group.name.clone(), group);
     }
@@ -142,7 +143,7 @@ impl ContainerGroups for FakeGroups {
         }
         let tags: Vec<_> = spec.tags.iter().map(|(key, value)| (*key, value.as_str())).collect();
         self.put(spec.name.as_str(), &tags, "Running");
-        Ok(Accepted { remaining: *self.remaining.lock().unwrap() })
+        Ok(Accepted { remaining: *self.remaining.lock().unwrap(), ownership: None })
     }
 
     async fn delete(&self, name: &GroupName) -> Result<Accepted, ArmError> {
@@ -152,7 +153,7 @@ impl ContainerGroups for FakeGroups {
             return Err(error);
         }
         self.groups.lock().unwrap().remove(name);
-        Ok(Accepted { remaining: *self.remaining.lock().unwrap() })
+        Ok(Accepted { remaining: *self.remaining.lock().unwrap(), ownership: None })
     }
 
     async fn tag(&self, name: &GroupName, tags: &BTreeMap<String, String>) -> Result<(), ArmError> {

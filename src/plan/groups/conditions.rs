@@ -64,7 +64,8 @@ impl Conditions<'_> {
             GroupState::Ended { .. } => {
                 let dated = matches!(known.group.phase(), Phase::Ended(ending)
                     if ending.at.is_some_and(|at| at <= self.facts.now));
-                (!dated).then_some(Condition::Ended)
+                // Since when Azure may have been billing a group that has ended is for the tag to say as well.
+                (!dated || known.group.may_be_billed_on()).then_some(Condition::Ended)
             }
         }
     }

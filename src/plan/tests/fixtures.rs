@@ -6,7 +6,7 @@ use std::sync::Arc;
 use time::Duration;
 
 use super::*;
-use crate::container_group::{Container, ContainerState};
+use crate::container_group::{Container, ContainerState, Ownership};
 use crate::message::{FileSizeMb, MessageState};
 use crate::settings::Settings;
 use crate::test_support::{NOW, settings};
@@ -49,7 +49,8 @@ pub(super) fn group(name: &str, tags: &[(&str, &str)], state: &str) -> ObservedG
         name: GroupName::parse(name).unwrap(),
         tags,
         provisioning_state: "Succeeded".to_owned(),
-        containers: vec![Container { name: "worker".to_owned(), state: Some(state) }],
+        containers: vec![Container { name: "worker".to_owned(), state: Some(state), events: Vec::new() }],
+        ownership: Ownership::Tagged,
     };
     ObservedGroup { group: Arc::new(group), unread: None }
 }

@@ -170,7 +170,7 @@ fn messages_are_looked_for_beyond_the_read_and_those_of_running_groups_if_orphan
     ];
     let to_look_up = |delete_orphans| {
         let policy = policy_with(|settings| settings.processing.delete_orphans = delete_orphans);
-        Reading::of(&groups, &Memory::default(), &policy.rules, NOW).to_look_up(&"A".into(), 5)
+        Reading::of(&groups, &Memory::default(), &policy, NOW).to_look_up(&"A".into(), 5)
     };
     assert_eq!(to_look_up(false), [6]);
     assert_eq!(to_look_up(true), [6, 7]);
@@ -214,29 +214,6 @@ fn an_undated_end_that_is_to_go_is_dated_and_counted_once() {
         [&MessageAddress { sequence_number: 10, message_id: MessageId::new("m10").ok(), ..message_5("a") }]
         .attempt;
     assert_eq!((last.number, last.ended_at), (1, NOW));
-}
-
-#[test]
-fn a_message_whose_group_was_refused_waits_longer_each_time_and_is_forgotten_when_it_is_gone() {
-    let refused = message_5("A");
-    let mut memory = Memory::default();
-    for (seconds, wait) in [(0, 60), (60, 120), (180, 240), (420, 480)] {
-        memory.refuse(&refused, at(seconds));
-        let held = pass(&memory, seconds + wait - 1, Vec::new());
-        assert_eq!(*outcome(&held), MessageOutcome::Refused { until: at(seconds + wait) });
-        assert_eq!(attempts_created(&pass(&held.memory, seconds + wait, Vec::new())), [1]);
-    }
-    let gone = planned_by(&policy(9), &memory, at(421), Vec::new(), vec![subscription("a", Vec::new())]);
-    assert_eq!(gone.memory.refusals.len(), 0);
-}
-
-#[test]
-fn without_a_backoff_a_message_whose_group_was_refused_is_tried_again_at_once() {
-    let mut memory = Memory::default();
-    memory.refuse(&message_5("a"), NOW);
-    let policy = policy_with(|settings| settings.processing.retry_backoff = std::time::Duration::ZERO);
-    let plan = planned_by(&policy, &memory, NOW, Vec::new(), vec![subscription("a", messages(5..=5))]);
-    assert_eq!(attempts_created(&plan), [1]);
 }
 
 #[test]

@@ -4,8 +4,11 @@ mod attempts;
 mod bill;
 mod breaker;
 mod ends;
+mod failed_creates;
 mod fixtures;
 mod memory;
+mod ownership;
+mod starts;
 
 use fixtures::*;
 use time::Duration;
@@ -188,7 +191,7 @@ fn a_group_whose_state_could_not_be_read_holds_its_slot_and_stays() {
 #[test]
 fn a_group_is_finished_only_when_all_its_containers_are() {
     let mut half = group_of("a", "x", "Terminated");
-    half.group_mut().containers.push(Container { name: "sidecar".into(), state: None });
+    half.group_mut().containers.push(Container { name: "sidecar".into(), state: None, events: Vec::new() });
     assert_eq!(deleted(&planned(1, vec![half], Vec::new())), Vec::<&str>::new());
     let mut empty = group_of("a", "x", "Terminated");
     empty.group_mut().containers.clear();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aci_scaler::clock::Clock;
-use aci_scaler::container_group::{Container, ContainerGroup, ContainerState, GroupName, GroupSpec};
+use aci_scaler::container_group::{Container, ContainerGroup, ContainerState, GroupName, GroupSpec, Ownership};
 use aci_scaler::deadline::Deadline;
 use aci_scaler::message::{FileSizeMb, MessageId, MessageState, PeekedMessage, SubscriptionName};
 use aci_scaler::pass::{Mode, Scaler};
@@ -91,7 +91,8 @@ fn group(number: usize) -> Result<ContainerGroup> {
         name: GroupName::parse(&format!("worker-{number}"))?,
         tags: tags.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
         provisioning_state: "Succeeded".to_owned(),
-        containers: vec![Container { name: "worker".to_owned(), state: Some(state) }],
+        containers: vec![Container { name: "worker".to_owned(), state: Some(state), events: Vec::new() }],
+        ownership: Ownership::Tagged,
     })
 }
 

@@ -122,7 +122,7 @@ pub(super) enum Content {
 }
 
 impl Group {
-    pub fn record(&mut self, kind: &str, name: &str, message: &str) -> Value {
+    pub(super) fn record(&mut self, kind: &str, name: &str, message: &str) -> Value {
         let now = timestamp(clock::now());
         let event = json!({
             "count": 1, "firstTimestamp": now, "lastTimestamp": now, "name": name, "message": message, "type": kind,
@@ -132,7 +132,7 @@ impl Group {
     }
 
     /// The group as the service shows it: without any secret, and in lists without any instance view.
-    pub fn to_json(&self, view: View) -> Value {
+    pub(super) fn to_json(&self, view: View) -> Value {
         let mut group = match &self.content {
             Content::Planted(json) => json.clone(),
             Content::Spec(spec) => self.spec_to_json(spec),
@@ -186,7 +186,7 @@ impl Group {
     }
 
     /// The names of its containers.
-    pub fn containers(&self) -> Vec<String> {
+    pub(super) fn containers(&self) -> Vec<String> {
         match &self.content {
             Content::Spec(spec) => spec.containers.iter().map(|container| container.name.clone()).collect(),
             Content::Planted(json) => {

@@ -34,12 +34,12 @@ pub(super) struct RateLimiter {
 }
 
 impl RateLimiter {
-    pub fn new(limit: RateLimit) -> Self {
+    pub(super) fn new(limit: RateLimit) -> Self {
         Self { limit, taken: VecDeque::new() }
     }
 
     /// How long there is nothing left, if there is nothing left.
-    pub fn exhausted(&self) -> Option<Duration> {
+    pub(super) fn exhausted(&self) -> Option<Duration> {
         let now = Instant::now();
         let wait = |window, limit| {
             let taken = self.taken_within(window, now);
@@ -50,7 +50,7 @@ impl RateLimiter {
     }
 
     /// Counts one create or delete.
-    pub fn take(&mut self) {
+    pub(super) fn take(&mut self) {
         let now = Instant::now();
         while self.taken.front().is_some_and(|taken| now - *taken >= HOUR) {
             self.taken.pop_front();
@@ -59,7 +59,7 @@ impl RateLimiter {
     }
 
     /// Says on an answer how much is left.
-    pub fn mark(&self, answer: Answer) -> Answer {
+    pub(super) fn mark(&self, answer: Answer) -> Answer {
         let now = Instant::now();
         let left = |window, limit: usize| limit.saturating_sub(self.taken_within(window, now)).to_string();
         answer

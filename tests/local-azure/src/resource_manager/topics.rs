@@ -98,7 +98,7 @@ pub(super) struct Paging {
 
 impl Paging {
     /// Reads the query; the parameter that makes no sense is the error.
-    pub fn parse(query: &HashMap<String, String>, default_top: usize) -> Result<Self, &'static str> {
+    pub(super) fn parse(query: &HashMap<String, String>, default_top: usize) -> Result<Self, &'static str> {
         let number =
             |parameter, default| query.get(parameter).map_or(Ok(default), |value| value.parse().map_err(|_| parameter));
         let (skip, top) = (number("$skip", 0)?, number("$top", default_top)?);

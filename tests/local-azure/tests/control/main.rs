@@ -1,10 +1,10 @@
 //! The local Azure as it is for people who develop on it: the control API, the page, and workers of their own.
 
+#![allow(unreachable_pub, reason = "what the files of a test share is public among them, and there is nobody else")]
+
 mod actions;
 mod faults;
 mod page;
 mod programs;
 mod source;
 mod support;
-#[path = "../common/tools.rs"]
-mod tools;

@@ -5,6 +5,9 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+/// Checks JSON against schemas.
+pub const SCHEMA_VALIDATOR: &str = "jsonschema==4.26.0";
+
 /// A Python that has these packages, or nothing if there is no Python here.
 pub fn python(packages: &[&str]) -> Option<PathBuf> {
     if missing("python3", &["-c", "import ensurepip, venv"]) {
@@ -22,7 +25,7 @@ pub fn python(packages: &[&str]) -> Option<PathBuf> {
 pub fn install(language: &str, packages: &[&str], installer: impl FnOnce(&Path)) -> PathBuf {
     let name = format!("{language} {}", packages.join(" "));
     let name = name.replace(|character: char| !character.is_ascii_alphanumeric(), "-");
-    let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let home = folder_of_the_build().join(name);
     let lock = File::create(home.with_extension("lock")).expect("the build's folder can be written");
     lock.lock().expect("a lock on a file of our own");
     let complete = home.join("complete");
@@ -57,4 +60,13 @@ pub fn check(command: &mut Command) -> String {
     let complaint = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{command:?}: {complaint}");
     String::from_utf8(output.stdout).expect("our own programs print UTF-8")
+}
+
+/// The folder that cargo has for the files of tests (`CARGO_TARGET_TMPDIR`, which only the tests themselves are told).
+fn folder_of_the_build() -> PathBuf {
+    let program = std::env::current_exe().expect("a program knows where it is");
+    let build = program.ancestors().find(|folder| folder.join("CACHEDIR.TAG").is_file());
+    let folder = build.expect("cargo has built this, and marks its folder").join("tmp");
+    std::fs::create_dir_all(&folder).expect("the build's folder can be written");
+    folder
 }
