@@ -7,7 +7,7 @@ fail() {
   exit 1
 }
 
-scripts=$(dirname "${BASH_SOURCE[0]}")
+scripts=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 wrong=$(python3 "$scripts/azure_names.py" 2>&1) || fail "$wrong"
 
 # shellcheck disable=SC2034  # for those that source this

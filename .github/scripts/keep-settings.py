@@ -2,7 +2,7 @@
 """Compares a settings push with what the app has, and keeps what is needed to undo it.
 
 In:  SETTINGS_FILE         the push, as read-settings.py wrote it
-     KEPT_FOLDER/all.json  the app's settings, as `az ... appsettings list` printed them; it is removed
+     KEPT_FOLDER/all.json  the app's settings, as `az ... appsettings list` printed them
 Out: KEPT_FOLDER/names     the names whose values change, one a line
      KEPT_FOLDER/old.json  the values that go, in the form that `az ... --settings @file` reads; where there are any
      KEPT_FOLDER/added     the names that are new, one a line; where there are any
@@ -20,8 +20,10 @@ DISABLED = ("azurewebjobs_scaletimer_disabled", "azurewebjobs.scaletimer.disable
 
 def main():
     folder = Path(os.environ["KEPT_FOLDER"])
-    listed = json.loads((folder / "all.json").read_text(encoding="utf-8"))
-    (folder / "all.json").unlink()
+    try:
+        listed = json.loads((folder / "all.json").read_text(encoding="utf-8"))
+    except ValueError:
+        sys.exit("::error title=Settings not pushed::The app's settings cannot be read: az's answer is not JSON")
     there = {setting["name"]: setting["value"] or "" for setting in listed}
     pushed = {s["name"]: s["value"] for s in json.loads(Path(os.environ["SETTINGS_FILE"]).read_text(encoding="utf-8"))}
     spelt = {name.lower(): name for name in there}

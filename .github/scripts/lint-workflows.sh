@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Lints the workflows, the example among them, and their scripts: actionlint for syntax and expressions, zizmor for security,
-# shellcheck for the scripts. All are installed under target/ at their pinned versions; none asks GitHub anything.
+# Lints the workflows, the example among them, and their scripts: with actionlint for syntax and expressions, with zizmor for
+# security, and with shellcheck. All are installed under target/ at their pinned versions; none asks GitHub anything.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 

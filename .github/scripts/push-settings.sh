@@ -11,7 +11,7 @@
 #      KEPT_FOLDER          keeps the old values while they may be needed
 #      GITHUB_STEP_SUMMARY  receives the names of the changed settings, never a value
 set -euo pipefail
-trap 'rm -f "$SETTINGS_FILE"' EXIT
+trap 'rm -f "$SETTINGS_FILE" "$KEPT_FOLDER/all.json"' EXIT
 # shellcheck source-path=SCRIPTDIR source=function-app.sh
 source "$(dirname "${BASH_SOURCE[0]}")/function-app.sh"
 
@@ -23,8 +23,8 @@ mkdir -p "$KEPT_FOLDER"
 az functionapp config appsettings list "${app[@]}" --only-show-errors --output json >"$KEPT_FOLDER/all.json"
 python3 "$scripts/keep-settings.py"
 
-restore=$(printf '%q ' FUNCTION_APP_NAME="$FUNCTION_APP_NAME" RESOURCE_GROUP="$RESOURCE_GROUP" KEPT_FOLDER="$KEPT_FOLDER")
-restore+=$scripts/restore-settings.sh
+restore=$(printf 'FUNCTION_APP_NAME=%q RESOURCE_GROUP=%q KEPT_FOLDER=%q %q' \
+  "$FUNCTION_APP_NAME" "$RESOURCE_GROUP" "$KEPT_FOLDER" "$scripts/restore-settings.sh")
 changed=false
 [[ ! -s $KEPT_FOLDER/names ]] || changed=true
 summary "### Settings of \`$FUNCTION_APP_NAME\`" ""

@@ -24,7 +24,7 @@ fn the_azure_cli_accepts_every_command_line_and_keeps_every_value() {
 
     let of_push = push.recorded().len();
     let calls = [push.recorded(), deployment.recorded(), status.recorded()].concat();
-    let read = read_by_azure_cli(&python, &calls);
+    let read = read_by_azure_cli(&python, &calls, repository());
 
     let commands: Vec<_> = read.iter().map(|call| call["parsed"]["command"].as_str().unwrap_or_default()).collect();
     let once: BTreeSet<_> = commands.into_iter().collect();
@@ -55,7 +55,7 @@ fn a_push_that_is_undone_leaves_the_app_as_it_was() {
     let request = json!({"app_settings_json": {"KEPT": "changed", "INSTANCE_NEW": "x"}});
     assert!(!settings::push_with(&stage, &request, &[("DEADLINE_SECONDS", "0")]).succeeded);
 
-    let read = read_by_azure_cli(&python, &stage.recorded());
+    let read = read_by_azure_cli(&python, &stage.recorded(), repository());
     let before = json!({"KEPT": "as it is", "ACI_IMAGE": "old"});
     let listed: Vec<Value> = serde_json::from_value(read[0]["answer"].clone()).expect("a list");
     let named: Value =
@@ -66,12 +66,12 @@ fn a_push_that_is_undone_leaves_the_app_as_it_was() {
     assert_eq!(read.last().map(|call| &call["settings_after"]), Some(&before));
 }
 
-/// What the Azure CLI makes of recorded calls, all of which it has to accept.
-pub fn read_by_azure_cli(python: &Path, calls: &[Value]) -> Vec<Value> {
+/// What the Azure CLI makes of recorded calls from a folder, all of which it has to accept.
+pub fn read_by_azure_cli(python: &Path, calls: &[Value], folder_of_calls: &Path) -> Vec<Value> {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("calls");
     write(&file, &Value::from(calls).to_string());
     let mut command = Command::new(python);
-    command.arg(repository().join("tests/deploy/azure_cli.py")).arg(file).current_dir(repository());
+    command.arg(repository().join("tests/deploy/azure_cli.py")).arg(file).current_dir(folder_of_calls);
     serde_json::from_str(&check(&mut command)).expect("the program prints JSON")
 }

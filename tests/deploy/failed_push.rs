@@ -45,7 +45,7 @@ fn a_push_that_is_not_to_be_undone_leaves_one_command_that_undoes_it() {
         return;
     }
     let stage = crashing(&[]);
-    let request = json!({"app_settings_json": BAD, "rollback_on_failure": "false"});
+    let request = json!({"app_settings_json": BAD, "rollback_on_failure": "false", "resource_group": "größe_(1)"});
     let ran = push_with(&stage, &request, &[("DEADLINE_SECONDS", "0")]);
     assert!(!ran.succeeded && count(&stage, "appsettings set") == 1, "{ran:?}");
     assert!(!ran.printed.contains("as it is") && !stage.text("summary").contains("as it is"), "{ran:?}");
@@ -58,7 +58,7 @@ fn a_push_that_is_not_to_be_undone_leaves_one_command_that_undoes_it() {
     assert!(undone.succeeded, "{command}: {undone:?}");
     let expected = json!([{"name": "ACI_IMAGE", "value": "old"}, {"name": "KEPT", "value": "as it is"}]);
     assert_eq!(written(&stage, "appsettings set")[1], expected);
-    assert_eq!(count(&stage, "appsettings delete"), 1);
+    assert_eq!(count(&stage, "appsettings delete --name=my-scaler --resource-group=größe_(1) "), 1);
     assert!(undone.printed.contains("ACI_IMAGE PROVISIONING_MAX_WORKERS KEPT") && !undone.printed.contains("as it is"));
     assert!(!stage.path("before-push").exists());
 }

@@ -38,6 +38,7 @@ fn every_command_of_the_guide_is_one_that_the_azure_cli_accepts() {
     }
     fs::copy(repository().join("docs/azuredeploy.parameters.example.json"), top.join("parameters.json"))
         .expect("a copy");
+    write(&top.join("api-key.txt"), "secret");
     write(&top.join("guide.sh"), &commands());
 
     let ran = stage.execute(Command::new("bash").args(["-euo", "pipefail", "guide.sh"]).current_dir(&top), &[]);
@@ -48,7 +49,7 @@ fn every_command_of_the_guide_is_one_that_the_azure_cli_accepts() {
     assert_eq!(github[2]["arguments"][8], "00000000-0000-0000-0000-00000000000b");
 
     let Some(python) = python(&[AZURE_CLI]) else { return };
-    let read = read_by_azure_cli(&python, &azure);
+    let read = read_by_azure_cli(&python, &azure, &top);
     let parsed = |command: &str, argument: &str| -> Vec<Value> {
         let calls = read.iter().map(|call| &call["parsed"]).filter(|call| call["command"] == command);
         calls.map(|call| call[argument].clone()).collect()
@@ -71,7 +72,7 @@ fn every_command_of_the_guide_is_one_that_the_azure_cli_accepts() {
     );
 }
 
-/// What `az` lists of the principal, in tests/deploy/azure_cli.py.
+/// What `az` lists of the principal, in `tests/deploy/azure_cli.py`.
 const ASSIGNMENTS: [&str; 2] = [
     "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/containers-rg/providers/\
      Microsoft.Authorization/roleAssignments/1",
