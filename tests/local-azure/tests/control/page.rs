@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use crate::support::Controlled;
 use crate::tools::{check, install, missing};
 
-/// As control/page/node has it, with its hash.
+/// As `control/page/node` has it, with its hash.
 const PLAYWRIGHT: &str = "playwright-core@1.65.1";
 
 /// How long the browser may take: it needs a few seconds, and a busy machine more.

@@ -13,7 +13,7 @@ use crate::tools::{check, install, missing, python};
 const PYTHON: [&str; 3] =
     ["azure-servicebus==7.15.0", "azure-mgmt-containerinstance==10.1.0", "azure-mgmt-servicebus==10.0.0"];
 
-/// The official JavaScript clients, as official_clients/node has them, with their hashes.
+/// The official JavaScript clients, as `official_clients/node` has them, with their hashes.
 const JAVASCRIPT: [&str; 2] = ["@azure/service-bus@7.9.5", "@azure/arm-containerinstance@9.1.0"];
 
 /// How long a program may take: each takes seconds, most of it in the Python clients' own waiting.
