@@ -2,6 +2,7 @@
 
 mod actions;
 mod faults;
+mod groups;
 mod page;
 mod programs;
 mod source;
