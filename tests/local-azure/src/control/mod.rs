@@ -4,8 +4,10 @@
 //! so is one that a page of another origin makes.
 
 mod actions;
+mod entities;
 mod groups;
 mod how_often;
+mod identity;
 mod overview;
 mod page;
 mod resource_manager_faults;
@@ -28,6 +30,8 @@ use crate::local::LocalAzure;
 /// What there is, for requests that ask for something else.
 const ROUTES: &str = "GET /control/state; POST /control/messages; POST /control/reports; \
                       GET, POST, DELETE /control/service-bus/faults; DELETE /control/service-bus/connections; \
+                      POST /control/service-bus/topics; POST /control/service-bus/subscriptions; \
+                      POST /control/identity; POST /control/identity/revocation; POST /control/identity/expiry; \
                       GET, POST, DELETE /control/resource-manager/faults; \
                       PUT /control/resource-manager/rate-limit; \
                       GET, POST, DELETE /control/container-groups/rules; \
@@ -53,6 +57,7 @@ pub(crate) fn routes(azure: LocalAzure) -> Router {
         .nest("/control/service-bus", service_bus_routes())
         .nest("/control/resource-manager", resource_manager_routes())
         .nest("/control/container-groups", container_group_routes())
+        .nest("/control/identity", identity_routes())
         .route("/control", get(unknown))
         .route("/control/{*rest}", get(unknown).fallback(unknown))
         .method_not_allowed_fallback(unknown)
@@ -65,6 +70,15 @@ fn service_bus_routes() -> Router<LocalAzure> {
     Router::new()
         .route("/faults", get(all).post(add).delete(clear))
         .route("/connections", delete(actions::drop_connections))
+        .route("/topics", post(entities::set_up_topic))
+        .route("/subscriptions", post(entities::set_up_subscription))
+}
+
+fn identity_routes() -> Router<LocalAzure> {
+    Router::new()
+        .route("/", post(identity::change))
+        .route("/revocation", post(identity::revoke))
+        .route("/expiry", post(identity::expire))
 }
 
 fn resource_manager_routes() -> Router<LocalAzure> {

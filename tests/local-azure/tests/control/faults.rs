@@ -34,6 +34,9 @@ async fn every_fault_of_service_bus_can_be_asked_for_is_listed_and_ends() {
             "status": 503, "condition": "com.microsoft:server-busy", "description": "busy",
         } } }),
         json!({ "operation": "peek", "effect": { "detach_link": { "condition": "amqp:x", "description": "" } } }),
+        json!({ "operation": "attach", "effect": { "detach_after_attach": {
+            "after_ms": 1, "condition": "amqp:unauthorized-access", "description": "",
+        } } }),
         json!({ "operation": "peek", "effect": "wrong_correlation_id" }),
         json!({ "operation": "peek", "effect": "truncated_messages" }),
         json!({ "operation": "peek", "effect": { "page_limit": 2 } }),

@@ -1,8 +1,10 @@
 //! The local Azure as it is for people who develop on it: the control API, the page, and workers of their own.
 
 mod actions;
+mod entities;
 mod faults;
 mod groups;
+mod identity;
 mod page;
 mod programs;
 mod source;
