@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, OnceLock};
 
+use crate::black_hole::BlackHoles;
 use crate::control;
 use crate::identity::{IdentityConfig, SERVICE_BUS_AUDIENCE};
 use crate::passes::Passes;
@@ -28,6 +29,8 @@ pub struct LocalAzure {
     pub service_bus: ServiceBus,
     /// Resource Manager.
     pub resource_manager: ResourceManager,
+    /// Addresses that swallow packets.
+    pub black_holes: BlackHoles,
     /// The scaler's last passes, as far as somebody has told of them.
     pub passes: Passes,
 }
@@ -74,16 +77,16 @@ impl LocalAzure {
         service_bus.create_topic(TOPIC).map_err(io::Error::other)?;
 
         let topics = Topics(service_bus.clone());
-        let passes = Passes::default();
+        let (passes, black_holes) = (Passes::default(), BlackHoles::default());
         let config = ResourceManagerConfig { topics: Arc::new(topics), ..config.resource_manager };
         let resource_manager = ResourceManager::start_with(config, |manager| {
-            let (service_bus, passes) = (service_bus.clone(), passes.clone());
-            control::routes(Self { service_bus, resource_manager: manager.clone(), passes })
+            let (service_bus, passes, black_holes) = (service_bus.clone(), passes.clone(), black_holes.clone());
+            control::routes(Self { service_bus, resource_manager: manager.clone(), black_holes, passes })
         })
         .await?;
         // It was empty until now.
         _ = identity.set(resource_manager.clone());
-        Ok(Self { service_bus, resource_manager, passes })
+        Ok(Self { service_bus, resource_manager, black_holes, passes })
     }
 
     /// The environment of a scaler that works on this local Azure, complete but for what a test wants otherwise.

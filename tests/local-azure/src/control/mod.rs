@@ -4,6 +4,7 @@
 //! so is one that a page of another origin makes.
 
 mod actions;
+mod black_holes;
 mod entities;
 mod groups;
 mod how_often;
@@ -31,7 +32,7 @@ use crate::local::LocalAzure;
 const ROUTES: &str = "GET /control/state; POST /control/messages; POST /control/reports; \
                       GET, POST, DELETE /control/service-bus/faults; DELETE /control/service-bus/connections; \
                       POST /control/service-bus/topics; POST /control/service-bus/subscriptions; \
-                      POST /control/identity; POST /control/identity/revocation; POST /control/identity/expiry; \
+                      GET, POST, DELETE /control/black-holes; POST /control/identity; POST /control/identity/revocation; POST /control/identity/expiry; \
                       GET, POST, DELETE /control/resource-manager/faults; \
                       PUT /control/resource-manager/rate-limit; \
                       GET, POST, DELETE /control/container-groups/rules; \
@@ -54,6 +55,7 @@ pub(crate) fn routes(azure: LocalAzure) -> Router {
         .route("/control/state", get(overview::get))
         .route("/control/messages", post(actions::send))
         .route("/control/reports", post(actions::report))
+        .route("/control/black-holes", get(black_holes::all).post(black_holes::open).delete(black_holes::close))
         .nest("/control/service-bus", service_bus_routes())
         .nest("/control/resource-manager", resource_manager_routes())
         .nest("/control/container-groups", container_group_routes())
@@ -127,7 +129,7 @@ impl IntoResponse for Refusal {
 }
 
 /// Reads a body as JSON whatever its type is said to be, which for curl's `-d` is a form.
-fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
+pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
     serde_json::from_slice(body).map_err(|error| Refusal::Invalid(format!("the body is not what is accepted: {error}")))
 }
 
@@ -135,7 +137,7 @@ async fn unknown() -> Refusal {
     Refusal::NotFound(format!("there is no such thing here; there are: {ROUTES}"))
 }
 
-async fn guard(request: Request, next: Next) -> Response {
+pub(crate) async fn guard(request: Request, next: Next) -> Response {
     match check_source(request.method(), request.headers()) {
         Ok(()) => next.run(request).await,
         Err(refusal) => refusal.into_response(),

@@ -1,6 +1,7 @@
 //! The local Azure as it is for people who develop on it: the control API, the page, and workers of their own.
 
 mod actions;
+mod black_holes;
 mod entities;
 mod faults;
 mod groups;
