@@ -46,7 +46,7 @@ pub enum OperationKind {
 }
 
 impl OperationKind {
-    /// How long recorded requests took: GETs under 1 s, PUTs about 4 s, PATCHes and DELETEs 3 to 4 s. That stopping and
+    /// How long recorded requests took: a GET under 1 s, a PUT about 4 s, a PATCH or DELETE 3 to 4 s. That stopping and
     /// starting take as long is inferred; of tokens nothing is on record.
     pub(super) fn recorded_latency(self) -> Duration {
         Duration::from_millis(match self {

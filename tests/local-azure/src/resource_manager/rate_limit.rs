@@ -42,13 +42,11 @@ impl RateLimiter {
 
     /// Takes one, or refuses when there is nothing left.
     pub fn admit(&mut self) -> Result<(), Answer> {
-        match self.exhausted() {
-            Some(wait) => Err(self.mark(Answer::too_many_requests(wait))),
-            None => {
-                self.take();
-                Ok(())
-            }
+        if let Some(wait) = self.exhausted() {
+            return Err(self.mark(Answer::too_many_requests(wait)));
         }
+        self.take();
+        Ok(())
     }
 
     /// How long there is nothing left, if there is nothing left.
