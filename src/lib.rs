@@ -4,16 +4,20 @@
 
 pub mod azure;
 pub mod clock;
+pub mod commands;
 pub mod container_group;
 pub mod deadline;
-pub mod error;
+mod error;
 pub mod handler;
+pub mod http;
 pub mod message;
 pub mod pass;
 pub mod plan;
 pub mod services;
 pub mod settings;
+pub mod sync;
 pub mod telemetry;
+mod tls;
 
 #[cfg(test)]
 mod test_support;

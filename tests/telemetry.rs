@@ -4,8 +4,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, take_hook};
 use std::sync::{Arc, Mutex};
 
-use aci_scaler::settings::LogFormat;
-use aci_scaler::telemetry::{self, INVOCATION_TARGET};
+use aci_scaler::telemetry::{self, INVOCATION_TARGET, LogFormat};
 use tracing::subscriber::with_default;
 use tracing::{Level, debug, error, error_span, event, info, trace, warn};
 use tracing_subscriber::fmt::MakeWriter;

@@ -16,11 +16,13 @@ use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
 
-use super::arm_error::{self, retry_after};
-use super::arm_gates::{Gate, Gates};
+use super::arm_gates::{Closed, Gate, Gates};
+use super::arm_refusal::{self, retry_after};
+use super::bad_answer::BadAnswer;
 use super::credential::Credential;
-use super::http::{Answer, Call, Http, header_map, text_headers};
 use crate::clock::Clock;
+use crate::error::Cause;
+use crate::http::{Answer, Call, Http, header_map, text_headers};
 use crate::services::ArmError;
 use crate::settings::AzureSettings;
 
@@ -40,7 +42,7 @@ const MAX_PAGES: usize = 1000;
 
 /// The resource manager of one cloud, seen with one identity.
 #[derive(Debug)]
-pub struct Arm {
+pub(super) struct Arm {
     http: Http,
     credential: Arc<Credential>,
     base: Url,
@@ -57,8 +59,7 @@ struct Page {
 }
 
 impl Arm {
-    /// The resource manager that the settings name.
-    pub fn new(settings: &AzureSettings, http: Http, credential: Arc<Credential>, clock: Clock) -> Self {
+    pub(super) fn new(settings: &AzureSettings, http: Http, credential: Arc<Credential>, clock: Clock) -> Self {
         Self {
             http,
             credential,
@@ -69,25 +70,23 @@ impl Arm {
         }
     }
 
-    /// The scope of its tokens.
-    pub(crate) fn scope(&self) -> &str {
+    pub(super) fn scope(&self) -> &str {
         &self.scope
     }
 
-    /// The identity it is asked with.
-    pub(crate) fn credential(&self) -> Arc<Credential> {
+    pub(super) fn credential(&self) -> Arc<Credential> {
         self.credential.clone()
     }
 
     /// Its address with an api-version, for `azure_mgmt_containerinstance`, which keeps the query of its endpoint.
-    pub(crate) fn endpoint(&self, api_version: &str) -> Url {
+    pub(super) fn endpoint(&self, api_version: &str) -> Url {
         let mut url = self.base.clone();
         url.query_pairs_mut().append_pair("api-version", api_version);
         url
     }
 
     /// All items of a list, page by page. The path's segments and the query are escaped.
-    pub(crate) async fn list(
+    pub(super) async fn list(
         &self,
         path: &[&str],
         api_version: &str,
@@ -99,22 +98,20 @@ impl Arm {
         let mut items = Vec::new();
         for _ in 0..MAX_PAGES {
             let body = self.get(url).await?;
-            let page: Page = serde_json::from_slice(&body).map_err(|error| ArmError::Unavailable {
-                reason: format!("a page of a list makes no sense: {error}"),
-            })?;
+            let page: Page = serde_json::from_slice(&body).map_err(BadAnswer::Page)?;
             items.extend(page.value);
             match page.next_link.filter(|link| !link.is_empty()) {
                 Some(link) => url = next_page(&link, api_version)?,
                 None => return Ok(items),
             }
         }
-        Err(ArmError::Unavailable { reason: format!("a list did not end after {MAX_PAGES} pages") })
+        Err(ArmError::unavailable(format!("a list did not end after {MAX_PAGES} pages")))
     }
 
     async fn get(&self, url: Url) -> Result<Vec<u8>, ArmError> {
         let token = self.credential.token(&self.scope).await?;
         let mut bearer = HeaderValue::from_str(&format!("Bearer {}", token.secret.expose_secret()))
-            .map_err(|_| ArmError::Unauthorized { code: "NoToken".into(), message: "the token is not text".into() })?;
+            .map_err(|_| ArmError::NoToken("the scaler's token is not text".into()))?;
         bearer.set_sensitive(true);
         let headers = HeaderMap::from_iter([(AUTHORIZATION, bearer)]);
         Ok(self.execute(Method::GET, url, headers, Vec::new()).await?.body)
@@ -124,21 +121,21 @@ impl Arm {
     async fn execute(&self, method: Method, url: Url, headers: HeaderMap, body: Vec<u8>) -> Result<Answer, ArmError> {
         if url.origin() != self.base.origin() {
             let origin = url.origin().ascii_serialization();
-            return Err(ArmError::Unavailable { reason: format!("a link leads to another origin ({origin})") });
+            return Err(ArmError::unavailable(format!("a link leads to another origin ({origin})")));
         }
         let gate = Gate::of(&method, &url);
         let attempts = if gate.is_read() { READ_ATTEMPTS } else { 1 };
         let mut attempt = 1;
         loop {
-            let (error, pause) = if let Some(wait) = self.gates.wait(&gate) {
-                (ArmError::Throttled { code: "RetryAfter".to_owned(), retry_after: wait }, Some(wait))
+            let (error, pause) = if let Some(Closed { wait, code }) = self.gates.closed(&gate) {
+                (ArmError::Throttled { code, retry_after: wait }, Some(wait))
             } else {
                 let call =
                     Call { method: method.clone(), url: url.clone(), headers: headers.clone(), body: body.clone() };
                 match self.http.send(call).await {
                     Ok(answer) if answer.status.is_success() => return Ok(answer),
                     Ok(answer) => self.refused(&gate, &answer),
-                    Err(error) => (ArmError::Unavailable { reason: error.to_string() }, Some(Duration::ZERO)),
+                    Err(error) => (ArmError::unavailable(Cause::new(error)), Some(Duration::ZERO)),
                 }
             };
             let Some(pause) = pause.filter(|pause| attempt < attempts && *pause <= MAX_RETRY_PAUSE) else {
@@ -153,11 +150,13 @@ impl Arm {
     /// What a refusal means, and the least wait after which the same request may succeed, if it may at all.
     fn refused(&self, gate: &Gate, answer: &Answer) -> (ArmError, Option<Duration>) {
         let wait = retry_after(&answer.headers, self.clock.now());
-        let error = arm_error::from_answer(answer, wait);
-        if let ArmError::Throttled { retry_after, .. } = error {
+        let error = arm_refusal::from_answer(answer, wait);
+        if let ArmError::Throttled { code, retry_after: wait } = &error {
             let by_gateway = answer.headers.get("x-ms-failure-cause").is_some_and(|cause| cause == "gateway");
-            self.gates.close(if by_gateway { gate.of_all_providers() } else { gate.clone() }, retry_after);
-            return (error, Some(retry_after));
+            let gate = if by_gateway { gate.of_all_providers() } else { gate.clone() };
+            let wait = *wait;
+            self.gates.close(gate, Closed { wait, code: code.clone() });
+            return (error, Some(wait));
         }
         let pause = match answer.status {
             StatusCode::UNAUTHORIZED => {
@@ -175,8 +174,7 @@ impl Arm {
 
 /// The address of a next page, with the api-version that it may lack.
 fn next_page(link: &str, api_version: &str) -> Result<Url, ArmError> {
-    let mut url = Url::parse(link)
-        .map_err(|error| ArmError::Unavailable { reason: format!("the link to a next page is no address: {error}") })?;
+    let mut url = Url::parse(link).map_err(BadAnswer::Link)?;
     if !url.query_pairs().any(|(name, _)| name.eq_ignore_ascii_case("api-version")) {
         url.query_pairs_mut().append_pair("api-version", api_version);
     }
@@ -191,15 +189,15 @@ impl azure_core_legacy::HttpClient for Arm {
         request: &azure_core_legacy::Request,
     ) -> azure_core_legacy::Result<azure_core_legacy::Response> {
         let azure_core_legacy::Body::Bytes(body) = request.body() else {
-            return Err(ArmError::Unavailable { reason: "a streaming body is not supported".into() }.into());
+            return Err(ArmError::unavailable("a streaming body is not supported").into());
         };
         let method = Method::from_bytes(request.method().as_ref().as_bytes())
-            .map_err(|error| ArmError::Unavailable { reason: error.to_string() })?;
+            .map_err(|error| ArmError::unavailable(Cause::new(error)))?;
         let headers = header_map(request.headers().iter().map(|(name, value)| (name.as_str(), value.as_str())));
         let answer = self.execute(method, request.url().clone(), headers, body.to_vec()).await?;
 
         let status = azure_core_legacy::StatusCode::try_from(answer.status.as_u16())
-            .map_err(|_| ArmError::Unavailable { reason: format!("status {} is unknown", answer.status) })?;
+            .map_err(|_| ArmError::unavailable(format!("status {} is unknown", answer.status)))?;
         let headers: std::collections::HashMap<_, _> = text_headers(&answer.headers)
             .into_iter()
             .map(|(name, value)| {

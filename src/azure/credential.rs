@@ -4,10 +4,8 @@
 mod tests;
 
 use std::collections::HashMap;
-use std::error::Error;
 use std::fmt;
-use std::iter;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -22,10 +20,12 @@ use azure_identity::{
 use secrecy::{ExposeSecret, SecretString};
 use time::OffsetDateTime;
 
-use super::http::Http;
 use crate::clock::Clock;
+use crate::error::Cause;
+use crate::http::Http;
 use crate::services::ArmError;
 use crate::settings::{AzureSettings, Cloud};
+use crate::sync::Mutex;
 
 /// A token is replaced this long before it expires, as `azure_identity` does it: longer than any request takes.
 const REFRESH_BEFORE_EXPIRY: Duration = Duration::from_mins(5);
@@ -45,7 +45,7 @@ const TOKEN_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How often a request for a token is sent again, within some two seconds, if the answer or the lack of one says that
 /// it may yet succeed. `azure_core`'s own choice is eight times within a minute: [`TOKEN_TIMEOUT`] would end that first,
-/// and what is wrong with the identity would never be told.
+/// and what is wrong with the identity would never be reported.
 const TOKEN_RETRIES: u32 = 2;
 
 /// Gets tokens of Microsoft Entra for the scaler's identity, and keeps them until shortly before they expire.
@@ -70,10 +70,8 @@ struct Held {
     refresh_at: OffsetDateTime,
 }
 
-/// A bearer token.
 #[derive(Clone, Debug)]
 pub struct AccessToken {
-    /// What goes into the request.
     pub secret: SecretString,
     /// When it stops being accepted.
     pub expires_at: OffsetDateTime,
@@ -83,12 +81,10 @@ pub struct AccessToken {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no token for {scope} from {kind}: {reason}")]
 pub struct CredentialError {
-    /// What the token was for.
     pub scope: String,
-    /// Where it was to come from.
     pub kind: &'static str,
-    /// What went wrong.
-    pub reason: String,
+    #[source]
+    pub reason: Cause,
 }
 
 impl Credential {
@@ -126,7 +122,7 @@ impl Credential {
         let failed = |error: azure_core::Error| CredentialError {
             scope: "any scope".to_owned(),
             kind,
-            reason: error.to_string(),
+            reason: Cause::new(error),
         };
         let kept = Kept { source: make_source().map_err(failed)?, tokens: HashMap::new() };
         Ok(Self { make_source, kind, clock, kept: Mutex::new(kept) })
@@ -135,7 +131,7 @@ impl Credential {
     /// A token for a scope such as `https://servicebus.azure.net/.default`.
     pub async fn token(&self, scope: &str) -> Result<AccessToken, CredentialError> {
         let (source, held) = {
-            let mut kept = self.kept();
+            let mut kept = self.kept.lock();
             (kept.source.clone(), kept.tokens.entry(scope.to_owned()).or_default().clone())
         };
         let mut held = held.lock().await;
@@ -164,11 +160,11 @@ impl Credential {
         scope: &str,
         timeout: Duration,
     ) -> Result<AccessToken, CredentialError> {
-        let failed = |reason: String| CredentialError { scope: scope.to_owned(), kind: self.kind, reason };
+        let failed = |reason: Cause| CredentialError { scope: scope.to_owned(), kind: self.kind, reason };
         let fetched = tokio::time::timeout(timeout, source.get_token(&[scope], None))
             .await
-            .map_err(|_| failed(format!("no answer within {} s", timeout.as_secs())))?
-            .map_err(|error| failed(reason(&error)))?;
+            .map_err(|_| failed(format!("no answer within {} s", timeout.as_secs()).into()))?
+            .map_err(|error| failed(Cause::new(error)))?;
         Ok(AccessToken { secret: fetched.token.secret().into(), expires_at: fetched.expires_on })
     }
 
@@ -176,16 +172,12 @@ impl Credential {
     /// too, so there has to be a new one.
     pub fn forget(&self) {
         let source = (self.make_source)();
-        let mut kept = self.kept();
+        let mut kept = self.kept.lock();
         kept.tokens.clear();
         match source {
             Ok(source) => kept.source = source,
-            Err(error) => tracing::warn!(%error, "{} could not be set up anew", self.kind),
+            Err(error) => tracing::warn!(%error, "{} could not be set up again", self.kind),
         }
-    }
-
-    fn kept(&self) -> MutexGuard<'_, Kept> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -193,13 +185,6 @@ impl fmt::Debug for Credential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Credential").field("kind", &self.kind).finish_non_exhaustive()
     }
-}
-
-/// An error and what caused it, each told once: some errors of `azure_identity` tell their cause themselves, and an error
-/// that has outlasted all retries tells only that.
-fn reason(error: &dyn Error) -> String {
-    let causes = iter::successors(error.source(), |cause| (*cause).source()).map(ToString::to_string);
-    causes.fold(error.to_string(), |told, cause| if told.contains(&cause) { told } else { format!("{told}: {cause}") })
 }
 
 fn options(http: &Http, cloud: Cloud) -> ClientOptions {
@@ -269,7 +254,7 @@ impl azure_core_legacy::auth::TokenCredential for Credential {
 
 impl From<CredentialError> for ArmError {
     fn from(error: CredentialError) -> Self {
-        Self::Unauthorized { code: "NoToken".to_owned(), message: error.to_string() }
+        Self::NoToken(Cause::new(error))
     }
 }
 

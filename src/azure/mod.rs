@@ -1,36 +1,33 @@
 //! The only code that talks to Azure.
 
-pub mod arm;
-mod arm_error;
+mod arm;
 mod arm_gates;
-pub mod container_instances;
+mod arm_refusal;
+mod bad_answer;
+pub(crate) mod container_instances;
 pub mod credential;
-pub mod http;
+mod identity_transport;
 pub mod service_bus;
-mod tls;
-pub mod topic_subscriptions;
+pub(crate) mod topic_subscriptions;
 
 use std::sync::Arc;
 
 use arm::Arm;
 use container_instances::ContainerInstances;
 use credential::{Credential, CredentialError};
-use http::Http;
-use service_bus::ServiceBus;
+use service_bus::{PEEK_TIMEOUT, ServiceBus};
 use topic_subscriptions::TopicSubscriptions;
 
 use crate::clock::Clock;
-use crate::pass::{Scaler, Services};
+use crate::http::Http;
+use crate::services::Services;
 use crate::settings::{Environment, Settings};
 
 /// Azure's services, as a scaler works with them.
-pub type AzureServices = Services<ContainerInstances, TopicSubscriptions, ServiceBus>;
-
-/// A scaler that works with Azure.
-pub type AzureScaler = Scaler<ContainerInstances, TopicSubscriptions, ServiceBus>;
+pub(crate) type AzureServices = Services<ContainerInstances, TopicSubscriptions, ServiceBus>;
 
 /// The services that the settings name, with the identity that the environment offers. Nothing is connected yet.
-pub fn services(
+pub(crate) fn services(
     settings: &Settings,
     environment: &impl Environment,
     clock: &Clock,
@@ -42,6 +39,6 @@ pub fn services(
     Ok(Services {
         groups: ContainerInstances::new(arm.clone(), settings),
         subscriptions: TopicSubscriptions::new(arm, settings),
-        messages: ServiceBus::new(&settings.service_bus, credential, clock.clone()),
+        messages: ServiceBus::new(&settings.service_bus, credential, clock.clone(), PEEK_TIMEOUT),
     })
 }

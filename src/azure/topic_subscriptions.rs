@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use super::arm::Arm;
+use super::bad_answer::BadAnswer;
+use crate::message::SubscriptionName;
 use crate::services::{ArmError, Subscriptions};
 use crate::settings::Settings;
 
@@ -12,16 +14,14 @@ const API_VERSION: &str = "2021-11-01";
 /// Subscriptions in a page: the most that Service Bus gives (`$top`, 1 to 1000), where it gives 100 if it is not asked.
 const PAGE: (&str, &str) = ("$top", "1000");
 
-/// Lists the subscriptions of one topic.
 #[derive(Debug)]
-pub struct TopicSubscriptions {
+pub(crate) struct TopicSubscriptions {
     arm: Arc<Arm>,
     path: Vec<String>,
 }
 
 impl TopicSubscriptions {
-    /// Those of the topic that the settings name.
-    pub fn new(arm: Arc<Arm>, settings: &Settings) -> Self {
+    pub(super) fn new(arm: Arc<Arm>, settings: &Settings) -> Self {
         let bus = &settings.service_bus;
         // Resource Manager knows no escaped slash in a topic's name: it spells it so (azure-rest-api-specs#1082).
         let topic = bus.topic.replace('/', "~");
@@ -43,11 +43,10 @@ impl TopicSubscriptions {
 }
 
 impl Subscriptions for TopicSubscriptions {
-    async fn list(&self) -> Result<Vec<String>, ArmError> {
+    async fn list(&self) -> Result<Vec<SubscriptionName>, ArmError> {
         let path: Vec<&str> = self.path.iter().map(String::as_str).collect();
         let items = self.arm.list(&path, API_VERSION, &[PAGE]).await?;
-        let name = |item: &serde_json::Value| item.get("name")?.as_str().map(str::to_owned);
-        let nameless = || ArmError::Unavailable { reason: "a subscription in the list has no name".to_owned() };
-        items.iter().map(|item| name(item).ok_or_else(nameless)).collect()
+        let name = |item: &serde_json::Value| item.get("name")?.as_str().map(SubscriptionName::new);
+        items.iter().map(|item| Ok(name(item).ok_or(BadAnswer::NamelessSubscription)?)).collect()
     }
 }

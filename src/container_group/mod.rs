@@ -4,10 +4,11 @@ mod memory;
 mod name;
 mod observed;
 mod phase;
-mod spec;
+mod recipe;
+pub mod tag;
 
 pub use memory::{InvalidMemory, MemoryGb};
 pub use name::{GroupName, InvalidName, NamePrefix};
 pub use observed::{Container, ContainerGroup, ContainerState, Liveness};
 pub use phase::{Ending, Phase};
-pub use spec::{GroupSpec, GroupTemplate, tag};
+pub use recipe::{EnvironmentValue, GroupSpec, Job, Recipe, Registry};

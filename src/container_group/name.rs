@@ -6,8 +6,6 @@ use std::sync::Arc;
 use serde::{Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
-use crate::message::MessageKey;
-
 /// The name of a container group, valid by Azure's rules: 1 to 63 lower-case letters, digits and single hyphens,
 /// with no hyphen at either end.
 ///
@@ -26,39 +24,28 @@ impl GroupName {
         Ok(Self(name.into()))
     }
 
-    /// The name of a message's group at its nth attempt: `{prefix}-{16 hex digits}-{attempt}`.
-    ///
-    /// The digits are taken from a SHA-256 of what makes the message one of a kind, so that creating its group twice
-    /// is creating it once. The location is part of it because Azure takes one name in several regions at a time for
-    /// fraud.
-    pub fn for_message(
-        prefix: &NamePrefix,
-        namespace: &str,
-        topic: &str,
-        location: &str,
-        message: &MessageKey,
-        attempt: u32,
-    ) -> Self {
+    /// What the names of a message's groups begin with, `{prefix}-{16 hex digits}`: the digits are taken from a SHA-256 of
+    /// what makes the message one of a kind, so that creating its group twice is creating it once.
+    pub(super) fn stem<'a>(prefix: &NamePrefix, parts: impl Iterator<Item = &'a str>) -> String {
         let mut hash = Sha256::new();
-        // Service Bus compares the names of its entities without regard to case; message ids have case.
-        for part in [namespace, topic, &message.subscription, location] {
-            hash_part(&mut hash, &part.to_lowercase());
+        for part in parts {
+            // No two lists of parts feed the same bytes.
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part.as_bytes());
         }
-        hash_part(&mut hash, message.message_id.as_str());
         let digits = hash.finalize().iter().take(8).fold(0_u64, |digits, byte| digits << 8 | u64::from(*byte));
-        Self(format!("{prefix}-{digits:016x}-{attempt}").into())
+        format!("{prefix}-{digits:016x}")
+    }
+
+    /// The name of a message's group at its nth attempt: `{prefix}-{16 hex digits}-{attempt}`.
+    pub(super) fn of_attempt(stem: &str, attempt: u32) -> Self {
+        Self(format!("{stem}-{attempt}").into())
     }
 
     /// The name.
     pub fn as_str(&self) -> &str {
         &self.0
     }
-}
-
-/// Feeds one part so that no two lists of parts feed the same bytes.
-fn hash_part(hash: &mut Sha256, part: &str) {
-    hash.update((part.len() as u64).to_be_bytes());
-    hash.update(part.as_bytes());
 }
 
 impl Serialize for GroupName {
@@ -120,12 +107,18 @@ fn check(name: &str, max_chars: usize) -> Result<(), InvalidName> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::container_group::Recipe;
     use crate::message::MessageId;
 
     fn named(namespace: &str, subscription: &str, id: &str, location: &str, attempt: u32) -> String {
-        let prefix = NamePrefix::parse("worker").unwrap();
-        let message = MessageKey { subscription: subscription.into(), message_id: MessageId::new(id).unwrap() };
-        GroupName::for_message(&prefix, namespace, "topic", location, &message, attempt).as_str().to_owned()
+        let recipe = Recipe {
+            namespace: namespace.into(),
+            topic: "topic".into(),
+            location: location.into(),
+            ..crate::test_support::settings().recipe()
+        };
+        let stem = recipe.stem(&subscription.into(), &MessageId::new(id).unwrap());
+        GroupName::of_attempt(&stem, attempt).as_str().to_owned()
     }
 
     #[test]
@@ -152,8 +145,8 @@ mod tests {
     #[test]
     fn the_longest_prefix_still_makes_a_valid_name() {
         let prefix = NamePrefix::parse(&"p".repeat(NamePrefix::MAX_CHARS)).unwrap();
-        let message = MessageKey { subscription: "s".into(), message_id: MessageId::new("m").unwrap() };
-        let name = GroupName::for_message(&prefix, "ns", "t", "l", &message, 999);
+        let recipe = Recipe { name_prefix: prefix, ..crate::test_support::settings().recipe() };
+        let name = GroupName::of_attempt(&recipe.stem(&"s".into(), &MessageId::new("m").unwrap()), 999);
         assert_eq!(GroupName::parse(name.as_str()), Ok(name));
     }
 

@@ -6,12 +6,12 @@
 //! * A success always has a JSON object as its body. An empty or `null` one would make the host wait for its whole
 //!   `functionTimeout` and then kill the process (azure-functions-host, `DefaultHttpWorkerService.cs`).
 //! * A failure is logged before it is answered with a 500, of whose body the host shows nothing.
-//! * A shutdown gives the pass in hand a few seconds to end in an orderly way.
+//! * A shutdown gives the running pass a few seconds to end by itself.
 
 mod invocation;
-mod pass;
 mod passes;
 mod port;
+mod runner;
 mod signal;
 
 use std::fmt;
@@ -36,24 +36,24 @@ use tokio::time::sleep;
 use tracing::{Instrument, debug, error, info, warn};
 
 pub use self::passes::{InvocationFailure, PassSummary, Passes};
-pub use self::port::{PortError, port};
+pub(crate) use self::port::{PortError, port};
 pub use self::signal::{Signal, Signals};
 
 use self::invocation::Invocation;
-use self::pass::{Conductor, Outcome};
+use self::runner::{Outcome, PassRunner};
 
 /// What the host calls the function: the name of the folder that holds its `function.json`.
-pub const FUNCTION_NAME: &str = "ScaleTimer";
+const FUNCTION_NAME: &str = "ScaleTimer";
 
 /// How long a shutdown takes at most, from the signal to the end of the process.
 ///
 /// Service managers and container runtimes wait 10 s or more before they kill; half of it leaves room for them to be slow.
 pub const SHUTDOWN_LIMIT: Duration = Duration::from_secs(5);
 
-/// Serves the host until `shutdown` is ready, then ends the pass in hand within [`SHUTDOWN_LIMIT`] and returns what
+/// Serves the host until `shutdown` is ready, then ends the running pass within [`SHUTDOWN_LIMIT`] and returns what
 /// `shutdown` gave.
 ///
-/// A pass is told to end after `pass_deadline`, which has to be 40 s or more before the host's `functionTimeout`: a pass that
+/// A pass is asked to end after `pass_deadline`, which has to be 40 s or more before the host's `functionTimeout`: a pass that
 /// ignores its deadline is cut off half a minute later.
 pub async fn serve<S: Passes, T>(
     listener: TcpListener,
@@ -61,14 +61,14 @@ pub async fn serve<S: Passes, T>(
     pass_deadline: Duration,
     shutdown: impl Future<Output = T>,
 ) -> io::Result<T> {
-    let conductor = Arc::new(Conductor::new(scaler, pass_deadline));
+    let runner = Arc::new(PassRunner::new(scaler, pass_deadline));
     let listener = listener.tap_io(|stream| {
         if let Err(error) = stream.set_nodelay(true) {
             warn!(%error, "a connection of the Functions host will be slower than it could be");
         }
     });
     let (close, closing) = oneshot::channel::<()>();
-    let server = axum::serve(listener, router(Arc::clone(&conductor))).with_graceful_shutdown(async {
+    let server = axum::serve(listener, router(Arc::clone(&runner))).with_graceful_shutdown(async {
         _ = closing.await;
     });
     let mut server = std::pin::pin!(server.into_future());
@@ -77,10 +77,10 @@ pub async fn serve<S: Passes, T>(
         reason = shutdown => reason,
         ended = &mut server => return Err(ended.err().unwrap_or_else(|| io::Error::other("the listener is closed"))),
     };
-    conductor.close();
+    runner.close();
     _ = close.send(());
     tokio::select! {
-        ended = async { server.await?; conductor.end().await; Ok(()) } => ended.map(|()| reason),
+        ended = async { server.await?; runner.end().await; Ok(()) } => ended.map(|()| reason),
         () = sleep(SHUTDOWN_LIMIT) => {
             warn!("a pass was cut off by the shutdown; the next one goes on from what it finds");
             Ok(reason)
@@ -88,15 +88,15 @@ pub async fn serve<S: Passes, T>(
     }
 }
 
-fn router<S: Passes>(conductor: Arc<Conductor<S>>) -> axum::Router {
+fn router<S: Passes>(runner: Arc<PassRunner<S>>) -> axum::Router {
     axum::Router::new()
         .route("/", get(|| async { "aci-scaler" }))
         .route(&format!("/{FUNCTION_NAME}"), post(invoke))
-        .with_state(conductor)
+        .with_state(runner)
 }
 
 async fn invoke<S: Passes>(
-    State(conductor): State<Arc<Conductor<S>>>,
+    State(runner): State<Arc<PassRunner<S>>>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
@@ -106,7 +106,7 @@ async fn invoke<S: Passes>(
     let pass = tokio::spawn(
         async move {
             invocation.log();
-            conductor.conduct().await
+            runner.run().await
         }
         .instrument(span.clone()),
     );

@@ -7,15 +7,13 @@
 //! * [`report`] says what became of every message and every group.
 
 mod apply;
-mod last_words;
+mod log_capture;
 mod observe;
-mod outcome;
 pub mod report;
 
 #[cfg(test)]
 mod tests;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -25,22 +23,12 @@ use tokio::time::Instant;
 use crate::clock::Clock;
 use crate::deadline::Deadline;
 use crate::plan::{Memory, Policy, plan};
-use crate::services::{ArmError, ContainerGroups, Messages, PeekError, Subscriptions};
+use crate::services::{ArmError, ContainerGroups, Messages, PeekError, Services, Subscriptions};
 use crate::settings::{ProcessingSettings, Settings};
+use crate::sync::Mutex;
 use apply::{Applier, Budget, Requests};
-use last_words::LastWords;
+use log_capture::LogCapture;
 use report::Report;
-
-/// The services that a scaler works with.
-#[derive(Debug)]
-pub struct Services<G, S, M> {
-    /// The container groups.
-    pub groups: G,
-    /// The topic's subscriptions.
-    pub subscriptions: S,
-    /// Their messages.
-    pub messages: M,
-}
 
 /// Makes passes, one at a time: its callers see to that.
 #[derive(Debug)]
@@ -49,7 +37,7 @@ pub struct Scaler<G, S, M> {
     policy: Policy,
     settings: ProcessingSettings,
     clock: Clock,
-    last_words: LastWords,
+    log_capture: LogCapture,
     budget: Budget,
     requests: Requests,
     memory: Mutex<Memory>,
@@ -89,7 +77,7 @@ impl<G: ContainerGroups, S: Subscriptions, M: Messages> Scaler<G, S, M> {
             policy: Policy::new(settings),
             settings: settings.processing.clone(),
             clock,
-            last_words: LastWords::default(),
+            log_capture: LogCapture::default(),
             budget: Budget::default(),
             requests: Requests::default(),
             memory: Mutex::default(),
@@ -103,7 +91,7 @@ impl<G: ContainerGroups, S: Subscriptions, M: Messages> Scaler<G, S, M> {
     pub async fn pass(&self, mode: Mode, deadline: &Deadline) -> Result<Report, PassFailure> {
         let started_at = self.clock.now();
         let start = Instant::now();
-        let (rules, memory, asked_for) = (&self.policy.rules, self.memory().clone(), self.requests.recent());
+        let (rules, memory, asked_for) = (&self.policy.rules, self.memory.lock().clone(), self.requests.recent());
         let observing = observe::observe(&self.services, &self.settings, rules, &memory, asked_for, &self.clock);
         let snapshot = deadline.limit(Box::pin(observing)).await.ok_or(PassFailure::OutOfTime)??;
         let mut plan = plan(&snapshot, &memory, &self.policy, self.clock.now());
@@ -114,11 +102,11 @@ impl<G: ContainerGroups, S: Subscriptions, M: Messages> Scaler<G, S, M> {
         if mode == Mode::PlanOnly || self.settings.dry_run {
             report.record_plan(plan);
         } else {
-            *self.memory() = std::mem::take(&mut plan.memory);
+            *self.memory.lock() = std::mem::take(&mut plan.memory);
             let applier = Applier {
                 groups: &self.services.groups,
                 workers: self.settings.max_workers.get(),
-                last_words: &self.last_words,
+                log_capture: &self.log_capture,
                 budget: &self.budget,
                 requests: &self.requests,
                 deadline,
@@ -126,9 +114,9 @@ impl<G: ContainerGroups, S: Subscriptions, M: Messages> Scaler<G, S, M> {
             };
             let done = applier.apply(plan).await;
             for message in &done.refused {
-                self.memory().refuse(message, self.clock.now());
+                self.memory.lock().refuse(message, self.clock.now());
             }
-            self.memory().leave_to_tags(&done.marked);
+            self.memory.lock().leave_to_tags(&done.tagged);
             report.record(done);
         }
         report.finish(start.elapsed());
@@ -136,10 +124,6 @@ impl<G: ContainerGroups, S: Subscriptions, M: Messages> Scaler<G, S, M> {
             tracing::warn!("{trouble}");
         }
         Ok(report)
-    }
-
-    fn memory(&self) -> MutexGuard<'_, Memory> {
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Ends, in an orderly way, what was left for another pass.

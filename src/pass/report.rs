@@ -9,11 +9,10 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-pub use super::outcome::{GroupOutcome, MessageOutcome};
-
-use super::apply::{Applied, kept, skipped};
+use super::apply::Applied;
 use crate::container_group::GroupName;
-use crate::plan::{Capacity, Delete, MessageRef, Plan, Read, Snapshot};
+use crate::message::{MessageAddress, SubscriptionName};
+use crate::plan::{Capacity, GroupOutcome, MessageOutcome, Plan, Read, Snapshot};
 
 /// What a pass did, or, of a plan, would do.
 #[derive(Debug, Serialize)]
@@ -31,10 +30,9 @@ pub struct Report {
     pub message_counts: BTreeMap<&'static str, usize>,
     /// How many groups have each outcome.
     pub group_counts: BTreeMap<&'static str, usize>,
-    /// The subscriptions.
     pub subscriptions: Vec<SubscriptionReport>,
-    /// The subscriptions that were not looked at.
-    pub skipped_subscriptions: Vec<String>,
+    /// Those that are not read.
+    pub skipped_subscriptions: Vec<SubscriptionName>,
     /// Every peeked message.
     pub messages: Vec<MessageReport>,
     /// Every managed group.
@@ -44,8 +42,7 @@ pub struct Report {
 /// A subscription's part of a pass.
 #[derive(Debug, Serialize)]
 pub struct SubscriptionReport {
-    /// Its name.
-    pub name: String,
+    pub name: SubscriptionName,
     /// How many messages were peeked.
     pub peeked: usize,
     /// Whether the messages go to the end of the subscription.
@@ -58,10 +55,8 @@ pub struct SubscriptionReport {
 /// A message and what became of it.
 #[derive(Debug, Serialize)]
 pub struct MessageReport {
-    /// The message.
     #[serde(flatten)]
-    pub message: MessageRef,
-    /// What became of it.
+    pub message: MessageAddress,
     #[serde(flatten)]
     pub outcome: MessageOutcome,
 }
@@ -69,9 +64,7 @@ pub struct MessageReport {
 /// A group and what became of it.
 #[derive(Debug, Serialize)]
 pub struct GroupReport {
-    /// The group.
     pub name: GroupName,
-    /// What became of it.
     #[serde(flatten)]
     pub outcome: GroupOutcome,
 }
@@ -104,31 +97,20 @@ impl Report {
     /// Records what a plan would do.
     pub(super) fn record_plan(&mut self, plan: Plan) {
         self.plan_only = true;
-        let creates = plan.creates.into_iter().map(|create| {
-            let outcome = MessageOutcome::ToBeCreated { group: create.spec.name, memory_gb: create.spec.memory };
-            (create.message, outcome)
-        });
-        let skips = plan.skips.into_iter().map(|(message, skip)| (message, skipped(skip)));
-        let deletes = plan
-            .deletes
-            .into_iter()
-            .map(|Delete { group, reason }| (group.name, GroupOutcome::ToBeDeleted { because: reason }));
-        let keeps = plan.keeps.into_iter().map(|(group, keep)| (group, kept(keep)));
-        self.record(Applied {
-            messages: creates.chain(skips).collect(),
-            groups: deletes.chain(keeps).collect(),
-            ..Applied::default()
-        });
+        let Plan { creates, mut messages, deletes, mut groups, .. } = plan;
+        messages.extend(creates.into_iter().map(|create| (create.message.clone(), create.planned())));
+        groups.extend(deletes.into_iter().map(|delete| (delete.group.name.clone(), delete.planned())));
+        self.record(Applied { messages, groups, ..Applied::default() });
     }
 
     /// Records what became of a plan.
     pub(super) fn record(&mut self, applied: Applied) {
         for (message, outcome) in applied.messages {
-            *self.message_counts.entry(outcome.kind()).or_default() += 1;
+            *self.message_counts.entry((&outcome).into()).or_default() += 1;
             self.messages.push(MessageReport { message, outcome });
         }
         for (name, outcome) in applied.groups {
-            *self.group_counts.entry(outcome.kind()).or_default() += 1;
+            *self.group_counts.entry((&outcome).into()).or_default() += 1;
             self.groups.push(GroupReport { name, outcome });
         }
     }
@@ -139,12 +121,13 @@ impl Report {
 
     /// Whether something that was to be done, was not, and not just because there was no room for it.
     pub fn partly_failed(&self) -> bool {
-        let failed = |counts: &BTreeMap<&'static str, usize>, kinds: &[&str]| {
-            kinds.iter().any(|kind| counts.contains_key(*kind))
+        use GroupOutcome::{DeleteFailed, DeletedWithoutLogs, Unread, WaitingLogs};
+        let is_failure = |outcome: &GroupOutcome| {
+            matches!(outcome, Unread { .. } | WaitingLogs { .. } | DeletedWithoutLogs { .. } | DeleteFailed { .. })
         };
         self.subscriptions.iter().any(|subscription| subscription.error.is_some())
-            || failed(&self.message_counts, &["failed"])
-            || failed(&self.group_counts, &["unread", "waiting_logs", "deleted_without_logs", "delete_failed"])
+            || self.messages.iter().any(|report| matches!(report.outcome, MessageOutcome::Failed { .. }))
+            || self.groups.iter().any(|report| is_failure(&report.outcome))
     }
 
     /// The report without the messages and groups that just wait or run, of which there may be many.
@@ -181,27 +164,7 @@ impl Report {
             let error = subscription.error.as_ref()?;
             Some(format!("Subscription {} could not be read to its end: {error}.", subscription.name))
         }));
-        lines.extend(self.examples("invalid", |message, outcome| match outcome {
-            MessageOutcome::Invalid { reason } => Some(format!("{message} gets no container group: {reason}.")),
-            _ => None,
-        }));
-        lines.extend(self.examples("failed", |message, outcome| match outcome {
-            MessageOutcome::Failed { reason, .. } => Some(format!("{message} got no container group: {reason}.")),
-            _ => None,
-        }));
-        lines.extend(self.examples("refused", |message, outcome| match outcome {
-            MessageOutcome::Refused { until } => Some(format!(
-                "{message} got no container group, as Azure refused it; it is asked for again at {}.",
-                rfc3339(*until)
-            )),
-            _ => None,
-        }));
-        lines.extend(self.examples("parked", |message, outcome| match outcome {
-            MessageOutcome::Parked { attempts, .. } => Some(format!(
-                "{message} gets no further container group: {attempts} attempts have not settled it. It is left alone until it leaves its subscription."
-            )),
-            _ => None,
-        }));
+        lines.extend(self.message_troubles());
         lines.extend(self.broken_subscriptions());
         lines.extend(self.messages.iter().find_map(|report| match &report.outcome {
             MessageOutcome::WaitingQuota { reason } => Some(format!("Messages wait for Azure: {reason}.")),
@@ -210,29 +173,34 @@ impl Report {
         lines
     }
 
-    /// A few sentences on messages of one kind of outcome, and how many others there are.
-    fn examples(
-        &self,
-        kind: &'static str,
-        sentence: impl Fn(&MessageRef, &MessageOutcome) -> Option<String>,
-    ) -> Vec<String> {
+    /// A few sentences on messages of each outcome that somebody should know of, and how many others there are.
+    fn message_troubles(&self) -> Vec<String> {
         /// Enough to see what is wrong.
         const MAX_EXAMPLES: usize = 5;
-        let sentences = self.messages.iter().filter_map(|report| sentence(&report.message, &report.outcome));
-        let mut lines: Vec<_> = sentences.take(MAX_EXAMPLES).collect();
-        let count = self.message_counts.get(kind).copied().unwrap_or_default();
-        if count > MAX_EXAMPLES {
-            // A plan does not know what Azure has refused.
-            let where_else =
-                if ["invalid", "parked"].contains(&kind) { "; `aci-scaler plan --json` lists them" } else { "" };
-            lines.push(format!("{} more messages are {kind}{where_else}.", count - MAX_EXAMPLES));
+        let mut lines_of: BTreeMap<&'static str, Vec<String>> = BTreeMap::new();
+        for MessageReport { message, outcome } in &self.messages {
+            if let Some(trouble) = trouble(outcome) {
+                let lines = lines_of.entry(outcome.into()).or_default();
+                if lines.len() < MAX_EXAMPLES {
+                    lines.push(format!("{message} {trouble}"));
+                }
+            }
         }
-        lines
+        for (outcome, lines) in &mut lines_of {
+            let more = self.message_counts.get(outcome).map_or(0, |count| count - lines.len());
+            if more > 0 {
+                // A plan does not know what Azure has refused.
+                let is_planned = ["invalid", "parked"].contains(outcome);
+                let where_else = if is_planned { "; `aci-scaler plan --json` lists them" } else { "" };
+                lines.push(format!("{more} more messages are {outcome}{where_else}."));
+            }
+        }
+        lines_of.into_values().flatten().collect()
     }
 
     /// A sentence for each subscription whose breaker holds messages.
     fn broken_subscriptions(&self) -> Vec<String> {
-        let mut held: BTreeMap<&str, (usize, Option<OffsetDateTime>)> = BTreeMap::new();
+        let mut held: BTreeMap<&SubscriptionName, (usize, Option<OffsetDateTime>)> = BTreeMap::new();
         for report in &self.messages {
             if let MessageOutcome::HeldByBreaker { until } = report.outcome {
                 held.entry(&report.message.subscription).or_insert((0, until)).0 += 1;
@@ -265,6 +233,21 @@ impl Report {
             list(&self.group_counts),
         )
     }
+}
+
+/// What somebody should know of a message's outcome, if anything.
+fn trouble(outcome: &MessageOutcome) -> Option<String> {
+    Some(match outcome {
+        MessageOutcome::Invalid { reason } => format!("gets no container group: {reason}."),
+        MessageOutcome::Failed { reason, .. } => format!("got no container group: {reason}."),
+        MessageOutcome::Refused { until } => {
+            format!("got no container group, as Azure refused it; it is asked for again at {}.", rfc3339(*until))
+        }
+        MessageOutcome::Parked { attempts, .. } => format!(
+            "gets no further container group: {attempts} attempts have not settled it. It is left alone until it leaves its subscription."
+        ),
+        _ => return None,
+    })
 }
 
 /// A moment as the JSON has it. No moment of ours is in a year that this cannot write.

@@ -11,11 +11,9 @@ use super::setting::{Accepts, Fallback, Setting};
 pub struct AzureSettings {
     /// The subscription (of Azure, not of Service Bus) that holds the container groups.
     pub subscription_id: String,
-    /// The resource group of the container groups.
     pub resource_group: String,
     /// The client id of a user-assigned managed identity; without it the system-assigned one is used.
     pub client_id: Option<String>,
-    /// The cloud that all of it is in.
     pub cloud: Cloud,
     /// Azure Resource Manager: scheme, host and port.
     pub resource_manager: Url,
@@ -99,7 +97,7 @@ impl Cloud {
     }
 
     /// What follows a namespace's name in its host's.
-    pub fn service_bus_suffix(self) -> &'static str {
+    pub(super) fn service_bus_suffix(self) -> &'static str {
         match self {
             Self::Public => "servicebus.windows.net",
             Self::UsGovernment => "servicebus.usgovcloudapi.net",

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use secrecy::SecretString;
-
 use super::reader::{Reader, Reported, is_utf8};
 use super::setting::{Accepts, Fallback, Setting};
+use crate::container_group::EnvironmentValue;
 
 /// The `INSTANCE_*` settings.
 #[derive(Clone, Debug, Default)]
@@ -14,15 +13,6 @@ pub struct ContainerEnvironment {
     pub variables: BTreeMap<String, EnvironmentValue>,
     /// The variable that receives the subscription's name.
     pub subscription_variable: Option<String>,
-}
-
-/// The value of a container's variable.
-#[derive(Clone, Debug)]
-pub enum EnvironmentValue {
-    /// Anybody who can read the group may read it.
-    Plain(String),
-    /// Azure never shows it again (`secureValue`).
-    Secure(SecretString),
 }
 
 pub(super) const VARIABLES: Setting = Setting {

@@ -4,24 +4,14 @@ use super::environment::Environment;
 use super::error::SettingsErrors;
 use super::reader::{Reader, Reported};
 use super::setting::{Accepts, Fallback, Setting};
-use crate::telemetry;
+use crate::telemetry::{self, LogFormat};
 
 /// The `LOG_*` settings. They are read before the others, whose errors are logged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogSettings {
     /// Directives that [`telemetry::install`] accepts, such as `info` or `info,aci_scaler=debug`.
     pub directives: String,
-    /// What a line looks like.
     pub format: LogFormat,
-}
-
-/// What a line of the log looks like.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogFormat {
-    /// A sentence and its fields, for people.
-    Text,
-    /// An object, for machines.
-    Json,
 }
 
 const LEVEL: Setting = Setting {
@@ -60,8 +50,8 @@ impl Default for LogSettings {
 }
 
 impl LogSettings {
-    /// Reads the settings of the log alone. [`Settings::from_environment`](super::Settings::from_environment) tells
-    /// their errors again, with all others.
+    /// Reads the settings of the log alone. [`Settings::from_environment`](super::Settings::from_environment)
+    /// reports their errors again, with all others.
     pub fn from_environment(environment: &impl Environment) -> Result<Self, SettingsErrors> {
         let mut reader = Reader::new(environment);
         let settings = Self::read(&mut reader);

@@ -1,52 +1,50 @@
 //! Everything that can be set, read once from the environment.
 //!
 //! Each variable has one [`Setting`] in the file of its concern: its name, its default, what it accepts and what it means.
-//! The parser, the errors and the README's table all come from it. All that is wrong is told at once, and no secret is
+//! The parser, the errors and the README's table all come from it. All that is wrong is reported at once, and no secret is
 //! ever shown.
 
 mod aci;
 mod azure;
+mod connection_string;
 mod container;
 mod environment;
 mod error;
 mod logs;
 mod processing;
 mod reader;
+mod recipe;
 mod registry;
 mod service_bus;
+mod service_bus_auth;
 mod setting;
 mod unknown;
 
 pub use aci::AciSettings;
 pub use azure::{AzureSettings, Cloud};
-pub use container::{ContainerEnvironment, EnvironmentValue};
+pub use container::ContainerEnvironment;
 pub use environment::{DotEnvError, Environment, ProcessEnvironment, load_dot_env};
 pub use error::{SettingError, SettingsErrors, ShownValue};
-pub use logs::{LogFormat, LogSettings};
+pub use logs::LogSettings;
 pub use processing::ProcessingSettings;
-pub use registry::RegistrySettings;
-pub use service_bus::{ServiceBusAuth, ServiceBusSettings};
+pub use service_bus::ServiceBusSettings;
+pub use service_bus_auth::ServiceBusAuth;
 pub use setting::{Accepts, Fallback, Setting};
 pub use unknown::SettingWarning;
 
 use reader::{Reader, Reported};
 
-/// What the scaler is set to do.
+use crate::container_group::Registry;
+
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Where in Azure it works.
     pub azure: AzureSettings,
-    /// What its container groups are like.
     pub aci: AciSettings,
     /// How the image is pulled, where that needs credentials.
-    pub registry: Option<RegistrySettings>,
-    /// Which topic it looks at.
+    pub registry: Option<Registry>,
     pub service_bus: ServiceBusSettings,
-    /// How it goes about it.
     pub processing: ProcessingSettings,
-    /// What its containers get as their environment.
     pub container: ContainerEnvironment,
-    /// What it logs, and how.
     pub logs: LogSettings,
 }
 
@@ -67,7 +65,7 @@ impl Settings {
         let azure = AzureSettings::read(reader, cloud);
         let resource_group = azure.as_ref().ok().map(|azure| azure.resource_group.as_str());
         let aci = AciSettings::read(reader);
-        let registry = RegistrySettings::read(reader);
+        let registry = registry::read(reader);
         let service_bus = ServiceBusSettings::read(reader, known_cloud, resource_group);
         let processing = ProcessingSettings::read(reader);
         let container = ContainerEnvironment::read(reader);

@@ -6,17 +6,18 @@ use std::time::Duration;
 
 use super::reader::{Reader, Reported};
 use super::setting::{Accepts, Fallback, Setting};
+use crate::message::SubscriptionName;
 
 /// `SKIP_SUBSCRIPTIONS`, `PROVISIONING_*` and `PASS_DEADLINE_SECONDS`.
 #[derive(Clone, Debug)]
 pub struct ProcessingSettings {
-    /// Subscriptions that are not looked at, in lower case (their names have no case of their own).
-    pub skip_subscriptions: BTreeSet<String>,
+    /// Subscriptions that are not read.
+    pub skip_subscriptions: BTreeSet<SubscriptionName>,
     /// Most creates, and after them most deletes, under way at once.
     pub max_workers: NonZeroUsize,
     /// Most messages in a page.
     pub peek_page: NonZeroU32,
-    /// Most messages that are looked at in one subscription and pass.
+    /// Most messages that are read in one subscription and pass.
     pub peek_depth: NonZeroU32,
     /// Wait before a message's second attempt; it doubles with each further one.
     pub retry_backoff: Duration,
@@ -176,8 +177,8 @@ impl ProcessingSettings {
 }
 
 /// Subscriptions by Azure's naming rules, so that a list with another separator is not one odd name that skips nothing.
-fn parse_subscriptions(text: &str) -> Option<BTreeSet<String>> {
+fn parse_subscriptions(text: &str) -> Option<BTreeSet<SubscriptionName>> {
     let valid = |name: &str| name.len() <= 50 && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
     let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
-    names.map(|name| valid(name).then(|| name.to_ascii_lowercase())).collect()
+    names.map(|name| valid(name).then(|| SubscriptionName::new(name))).collect()
 }

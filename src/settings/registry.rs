@@ -1,31 +1,9 @@
 //! How the image is pulled.
 
-use secrecy::SecretString;
-
 use super::azure;
 use super::reader::{Reader, Reported};
 use super::setting::{Accepts, Fallback, Setting};
-
-/// The `ACR_*` settings.
-#[derive(Clone, Debug)]
-pub enum RegistrySettings {
-    /// With a user name and a password.
-    Password {
-        /// The registry's host, such as `myregistry.azurecr.io`.
-        server: String,
-        /// The user's name.
-        username: String,
-        /// The user's password.
-        password: SecretString,
-    },
-    /// With a user-assigned managed identity, which the group is given too.
-    Identity {
-        /// The registry's host, such as `myregistry.azurecr.io`.
-        server: String,
-        /// The identity's resource id.
-        identity: String,
-    },
-}
+use crate::container_group::Registry;
 
 const SERVER: Setting = Setting {
     name: "ACR_SERVER",
@@ -65,33 +43,30 @@ const IDENTITY: Setting = Setting {
 
 pub(super) const ALL: [&Setting; 4] = [&SERVER, &USERNAME, &PASSWORD, &IDENTITY];
 
-impl RegistrySettings {
-    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Option<Self>, Reported> {
-        let server = reader.optional(&SERVER, parse_server);
-        let username = reader.optional(&USERNAME, parse_credential);
-        let password = reader.optional(&PASSWORD, parse_credential);
-        let identity = reader.optional(&IDENTITY, parse_identity);
-        match (server?, username?, password?, identity?) {
-            (None, None, None, None) => Ok(None),
-            (Some(server), Some(username), Some(password), None) => {
-                Ok(Some(Self::Password { server, username, password: password.into() }))
+/// Reads the `ACR_*` settings.
+pub(super) fn read(reader: &mut Reader<'_>) -> Result<Option<Registry>, Reported> {
+    let server = reader.optional(&SERVER, parse_server);
+    let username = reader.optional(&USERNAME, parse_credential);
+    let password = reader.optional(&PASSWORD, parse_credential);
+    let identity = reader.optional(&IDENTITY, parse_identity);
+    match (server?, username?, password?, identity?) {
+        (None, None, None, None) => Ok(None),
+        (Some(server), Some(username), Some(password), None) => {
+            Ok(Some(Registry::Password { server, username, password: password.into() }))
+        }
+        (Some(server), None, None, Some(identity)) => Ok(Some(Registry::Identity { server, identity })),
+        (_, None, None, Some(_)) => Err(reader.missing(&SERVER, "ACR_IDENTITY needs it".to_owned())),
+        (_, _, _, Some(_)) => {
+            let reason = "expected either it or ACR_USERNAME and ACR_PASSWORD";
+            Err(reader.refused(&IDENTITY, reason.to_owned()))
+        }
+        (server, username, password, None) => {
+            let unset = [(&SERVER, server.is_none()), (&USERNAME, username.is_none()), (&PASSWORD, password.is_none())];
+            for (setting, _) in unset.into_iter().filter(|(_, unset)| *unset) {
+                let reason = "ACR_SERVER, ACR_USERNAME and ACR_PASSWORD go together (or ACR_SERVER and ACR_IDENTITY)";
+                reader.missing(setting, reason.to_owned());
             }
-            (Some(server), None, None, Some(identity)) => Ok(Some(Self::Identity { server, identity })),
-            (_, None, None, Some(_)) => Err(reader.missing(&SERVER, "ACR_IDENTITY needs it".to_owned())),
-            (_, _, _, Some(_)) => {
-                let reason = "expected either it or ACR_USERNAME and ACR_PASSWORD";
-                Err(reader.refused(&IDENTITY, reason.to_owned()))
-            }
-            (server, username, password, None) => {
-                let unset =
-                    [(&SERVER, server.is_none()), (&USERNAME, username.is_none()), (&PASSWORD, password.is_none())];
-                for (setting, _) in unset.into_iter().filter(|(_, unset)| *unset) {
-                    let reason =
-                        "ACR_SERVER, ACR_USERNAME and ACR_PASSWORD go together (or ACR_SERVER and ACR_IDENTITY)";
-                    reader.missing(setting, reason.to_owned());
-                }
-                Err(Reported)
-            }
+            Err(Reported)
         }
     }
 }

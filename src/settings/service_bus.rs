@@ -1,18 +1,16 @@
-//! Which topic the scaler looks at, and how it is let in.
-
-use secrecy::SecretString;
+//! Which topic the scaler serves, and where it is.
 
 use super::azure::{Cloud, RESOURCE_GROUP_NAME, parse_resource_group};
+use super::connection_string::{AMQPS_PORT, ConnectionString};
 use super::reader::{Reader, Reported};
+use super::service_bus_auth::ServiceBusAuth;
 use super::setting::{Accepts, Fallback, Setting};
-use crate::azure::service_bus::connection_string::{AMQPS_PORT, ConnectionString};
 
 /// The `SB_*` settings.
 #[derive(Clone, Debug)]
 pub struct ServiceBusSettings {
     /// The host that is connected to, such as `myns.servicebus.windows.net`; an IPv6 address has no brackets.
     pub host: String,
-    /// The port that is connected to.
     pub port: u16,
     /// Whether the connection is under TLS. Only the emulator's is not.
     pub tls: bool,
@@ -20,26 +18,8 @@ pub struct ServiceBusSettings {
     pub auth: ServiceBusAuth,
     /// The namespace's name in Azure Resource Manager, such as `myns`.
     pub namespace: String,
-    /// The topic's name.
     pub topic: String,
-    /// The resource group of the namespace.
     pub resource_group: String,
-}
-
-/// How the scaler proves to Service Bus who it is.
-#[derive(Clone, Debug)]
-pub enum ServiceBusAuth {
-    /// It signs tokens itself, with the key of a shared access policy.
-    SharedAccessKey {
-        /// The policy's name.
-        name: String,
-        /// The policy's key.
-        key: SecretString,
-    },
-    /// It was given a signed token.
-    SharedAccessSignature(SecretString),
-    /// It gets tokens from Microsoft Entra, as for Azure Resource Manager.
-    Entra,
 }
 
 const CONNECTION_STRING: Setting = Setting {

@@ -6,7 +6,14 @@ use std::io::{self, Write};
 use tracing::{Level, Metadata};
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::settings::LogFormat;
+/// What a line of the log looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// A sentence and its fields, for people.
+    Text,
+    /// An object, for machines.
+    Json,
+}
 
 /// Where lines go.
 pub(super) struct Streams<Out, Err> {

@@ -4,9 +4,10 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
+use test_support::programs::{check, python};
 
 use crate::stage::{Stage, repository};
-use crate::tools::{AZURE_CLI, check, python, write};
+use crate::tools::{AZURE_CLI, write};
 use crate::{code, settings};
 
 #[test]

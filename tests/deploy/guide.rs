@@ -5,11 +5,12 @@ use std::os::unix::fs::symlink;
 use std::process::Command;
 
 use serde_json::{Value, json};
+use test_support::programs::python;
 
 use crate::azure_cli::read_by_azure_cli;
 use crate::code;
 use crate::stage::repository;
-use crate::tools::{AZURE_CLI, no_python, python, write};
+use crate::tools::{AZURE_CLI, no_python, write};
 
 #[test]
 fn every_command_of_the_guide_is_one_that_the_azure_cli_accepts() {

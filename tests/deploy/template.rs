@@ -7,9 +7,10 @@ use std::process::{Command, Stdio};
 
 use aci_scaler::settings::{Accepts, Environment, Fallback, Settings, all_settings, unknown_settings};
 use serde_json::{Value, json};
+use test_support::programs::{SCHEMA_VALIDATOR, python, variable};
 
 use crate::stage::repository;
-use crate::tools::{SCHEMA_VALIDATOR, no_python, python, variable, write};
+use crate::tools::{no_python, write};
 
 /// What the template finds out itself; and `RUST_LOG`, which is `LOG_LEVEL` for those who know Rust.
 const NOT_GIVEN: [&str; 5] =

@@ -3,9 +3,9 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
+use test_support::programs::{check, missing};
 
 use crate::stage::repository;
-use crate::tools::{check, missing};
 
 #[test]
 fn actionlint_and_zizmor_find_nothing() {

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use aci_scaler::azure::credential::Credential;
-use aci_scaler::azure::http::Http;
 use aci_scaler::clock::Clock;
+use aci_scaler::http::Http;
 use aci_scaler::settings::{Environment, Settings};
 use local_azure::container_groups::ContainerGroupsConfig;
 use local_azure::function_app::{FUNCTION, FunctionApp};

@@ -4,8 +4,7 @@ use std::io;
 use std::sync::{Arc, Mutex};
 
 use aci_scaler::handler::InvocationFailure;
-use aci_scaler::settings::LogFormat;
-use aci_scaler::telemetry;
+use aci_scaler::telemetry::{self, LogFormat};
 use local_azure::functions_host::variants::{tick, timer};
 use serde_json::{Value, json};
 use tracing::subscriber::{DefaultGuard, set_default};

@@ -2,9 +2,10 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use aci_scaler::sync::Mutex;
 use local_azure::container_groups::{Exit, Job};
 use local_azure::functions_host::Outcome;
 use local_azure::local::{LocalAzure, LocalAzureConfig, TOPIC};
@@ -66,7 +67,7 @@ async fn two_thousand_passes_leave_nothing_behind_in_memory_sockets_or_tasks() {
     assert_eq!(end.threads, 1, "{end:?}");
     assert!(end.memory_kib <= warm.memory_kib + MAX_GROWTH_KIB, "{end:?} after {warm:?}");
     assert!(failures <= PASSES / FAULT_INTERVAL, "a fault costs a pass at most: {failures} failed");
-    let at_work = workers.at_work();
+    let at_work = workers.at_work.lock();
     assert!(at_work.runs >= PASSES / MESSAGE_INTERVAL, "{} containers have run", at_work.runs);
     assert_eq!(at_work.doubled, [""; 0], "no two containers have run for one message at a time");
 }
@@ -192,7 +193,7 @@ impl Workers {
     async fn work(&self, job: &Job) -> Exit {
         let message = job.group.rsplit_once('-').unwrap().0.to_owned();
         let run = {
-            let mut at_work = self.at_work();
+            let mut at_work = self.at_work.lock();
             at_work.runs += 1;
             if !at_work.messages.insert(message.clone()) {
                 at_work.doubled.push(job.group.clone());
@@ -210,11 +211,7 @@ impl Workers {
                 }
             }
         }
-        self.at_work().messages.remove(&message);
+        self.at_work.lock().messages.remove(&message);
         Exit::Code(i32::from(fails))
-    }
-
-    fn at_work(&self) -> MutexGuard<'_, AtWork> {
-        self.at_work.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

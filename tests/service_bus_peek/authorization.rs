@@ -9,7 +9,7 @@ async fn each_subscription_gets_a_token_where_the_topics_is_not_enough() {
     let namespace = start(config, &names.iter().map(String::as_str).collect::<Vec<_>>()).await;
     namespace.publish(TOPIC, message(1)).unwrap();
     let peeker = connect(&namespace).await;
-    for page in join_all(names.iter().map(|name| peeker.peek(name, 1, 10))).await {
+    for page in join_all(names.iter().map(|name| peek(&peeker, name, 1, 10))).await {
         assert_eq!(page.unwrap().len(), 1);
     }
 }
@@ -38,9 +38,9 @@ async fn a_token_that_is_refused_once_is_put_again() {
     let peeker = connect(&namespace).await;
     let refusal = Effect::refuse(401, "amqp:unauthorized-access");
     namespace.inject(Fault::new(Operation::Peek, refusal.clone()).times(1));
-    assert_eq!(peeker.peek("small", 1, 10).await, Ok(vec![]));
+    assert_eq!(peek(&peeker, "small", 1, 10).await, Ok(vec![]));
     namespace.inject(Fault::new(Operation::Peek, refusal));
-    assert!(matches!(peeker.peek("small", 1, 10).await, Err(PeekError::Unauthorized { .. })));
+    assert!(matches!(peek(&peeker, "small", 1, 10).await, Err(PeekError::Unauthorized { .. })));
 }
 
 #[tokio::test]
@@ -51,7 +51,7 @@ async fn tokens_of_microsoft_entra_open_the_topic() {
     let namespace = start(config, &["small"]).await;
     let connect = |token| client(&namespace, ServiceBusAuth::Entra, token, Clock::system());
     let peeker = connect(Some("good.entra.token")).connect().await.unwrap();
-    assert_eq!(peeker.peek("small", 1, 10).await, Ok(vec![]));
+    assert_eq!(peek(&peeker, "small", 1, 10).await, Ok(vec![]));
     for token in [Some("bad.entra.token"), None] {
         let refused = connect(token).connect().await.unwrap_err();
         assert!(matches!(refused, PeekError::Unauthorized { .. }), "{refused:?}");
@@ -65,7 +65,7 @@ async fn a_signature_made_elsewhere_opens_what_it_is_for() {
         let signature = signed(&resource);
         let auth = ServiceBusAuth::SharedAccessSignature(signature.expose_secret().into());
         let peeker = client(&namespace, auth, None, Clock::system()).connect().await.unwrap();
-        assert_eq!(peeker.peek("small", 1, 10).await, Ok(vec![]), "{resource}");
+        assert_eq!(peek(&peeker, "small", 1, 10).await, Ok(vec![]), "{resource}");
     }
 }
 
@@ -75,7 +75,10 @@ async fn a_signature_that_has_expired_is_refused_before_the_service_sees_it() {
     let auth = ServiceBusAuth::SharedAccessSignature(signed(&format!("sb://127.0.0.1/{TOPIC}")));
     let tomorrow = Clock::from_fn(|| Clock::system().now() + Duration::from_hours(24));
     let refused = client(&namespace, auth, None, tomorrow).connect().await.unwrap_err();
-    assert!(matches!(&refused, PeekError::Unauthorized { reason } if reason.contains("clock")), "{refused:?}");
+    assert!(
+        matches!(&refused, PeekError::Unauthorized { reason } if reason.to_string().contains("clock")),
+        "{refused:?}"
+    );
     assert!(!namespace.call_log().iter().any(|call| matches!(call, Call::PutToken { .. })));
 }
 

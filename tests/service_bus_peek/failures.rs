@@ -11,7 +11,7 @@ async fn a_subscription_that_hangs_holds_up_no_other() {
         namespace.inject(fault_at("bad", operation, Effect::Hang));
         let peeker = connect_with_patience(&namespace, PATIENCE).await;
         for _ in 0..2 {
-            let (bad, good) = tokio::join!(peeker.peek("bad", 1, 10), peeker.peek("good", 1, 10));
+            let (bad, good) = tokio::join!(peek(&peeker, "bad", 1, 10), peek(&peeker, "good", 1, 10));
             assert_eq!(bad, Err(PeekError::TimedOut { after: PATIENCE }), "{operation:?}");
             assert_eq!(good.unwrap().len(), 1, "{operation:?}");
         }
@@ -27,9 +27,9 @@ async fn a_late_reply_is_not_taken_for_the_answer_to_another_request() {
     let peeker = connect_with_patience(&namespace, PATIENCE).await;
     // The first answer comes a second after the first peek was given up, the second one a little later still.
     namespace.inject(Fault::new(Operation::Peek, Effect::Delay(Duration::from_secs(3))).times(1));
-    assert!(matches!(peeker.peek("small", 1, 5).await, Err(PeekError::TimedOut { .. })));
+    assert!(matches!(peek(&peeker, "small", 1, 5).await, Err(PeekError::TimedOut { .. })));
     namespace.inject(Fault::new(Operation::Peek, Effect::Delay(Duration::from_millis(1250))).times(1));
-    assert_eq!(numbers(&peeker.peek("small", 11, 2).await.unwrap()), [11, 12]);
+    assert_eq!(numbers(&peek(&peeker, "small", 11, 2).await.unwrap()), [11, 12]);
 }
 
 #[tokio::test]
@@ -38,8 +38,8 @@ async fn a_reply_to_nobody_is_waited_past() {
     namespace.publish(TOPIC, message(1)).unwrap();
     let peeker = connect_with_patience(&namespace, Duration::from_secs(1)).await;
     namespace.inject(Fault::new(Operation::Peek, Effect::WrongCorrelationId).times(1));
-    assert!(matches!(peeker.peek("small", 1, 5).await, Err(PeekError::TimedOut { .. })));
-    assert_eq!(peeker.peek("small", 1, 5).await.unwrap().len(), 1);
+    assert!(matches!(peek(&peeker, "small", 1, 5).await, Err(PeekError::TimedOut { .. })));
+    assert_eq!(peek(&peeker, "small", 1, 5).await.unwrap().len(), 1);
 }
 
 #[tokio::test]
@@ -52,9 +52,9 @@ async fn a_link_that_was_idle_too_long_is_attached_again_unnoticed() {
         description: "IdleTimerExpired: Idle timeout: 00:10:00.".to_owned(),
     };
     namespace.inject(Fault::new(Operation::Peek, detach.clone()).times(1));
-    assert_eq!(peeker.peek("small", 1, 10).await.unwrap().len(), 1);
+    assert_eq!(peek(&peeker, "small", 1, 10).await.unwrap().len(), 1);
     namespace.inject(Fault::new(Operation::Peek, detach));
-    assert!(matches!(peeker.peek("small", 1, 10).await, Err(PeekError::Unavailable { .. })));
+    assert!(matches!(peek(&peeker, "small", 1, 10).await, Err(PeekError::Unavailable { .. })));
 }
 
 #[tokio::test]
@@ -63,7 +63,7 @@ async fn a_lost_connection_is_replaced_unnoticed() {
     namespace.publish(TOPIC, message(1)).unwrap();
     let peeker = connect(&namespace).await;
     namespace.inject(Fault::new(Operation::Peek, Effect::DropConnection).times(1));
-    assert_eq!(peeker.peek("small", 1, 10).await.unwrap().len(), 1);
+    assert_eq!(peek(&peeker, "small", 1, 10).await.unwrap().len(), 1);
     assert_eq!(namespace.call_log().iter().filter(|call| **call == Call::Connect).count(), 2);
 }
 
@@ -75,7 +75,7 @@ async fn a_subscription_that_costs_the_connection_every_time_costs_no_other_its_
     namespace.publish(TOPIC, message(1)).unwrap();
     namespace.inject(fault_at("bad", Operation::Peek, Effect::DropConnection));
     let peeker = connect(&namespace).await;
-    let pages = join_all(names.iter().map(|name| peeker.peek(name, 1, 10))).await;
+    let pages = join_all(names.iter().map(|name| peek(&peeker, name, 1, 10))).await;
     assert!(matches!(pages[0], Err(PeekError::Unavailable { .. })), "{:?}", pages[0]);
     assert!(pages[1..].iter().all(|page| page.as_ref().is_ok_and(|page| page.len() == 1)), "{pages:?}");
 }
@@ -86,7 +86,7 @@ async fn a_namespace_that_is_gone_is_unavailable() {
     let peeker = connect(&namespace).await;
     namespace.shutdown();
     for _ in 0..2 {
-        assert!(matches!(peeker.peek("small", 1, 10).await, Err(PeekError::Unavailable { .. })));
+        assert!(matches!(peek(&peeker, "small", 1, 10).await, Err(PeekError::Unavailable { .. })));
     }
     let again = client(&namespace, key(), None, Clock::system()).connect().await;
     assert!(matches!(again.map(|_| ()), Err(PeekError::Unavailable { .. })));
@@ -97,10 +97,10 @@ async fn a_busy_namespace_is_left_alone_for_all_subscriptions() {
     let namespace = start(local::ServiceBusConfig::new(), &["a", "b"]).await;
     let peeker = connect(&namespace).await;
     namespace.inject(fault_at("a", Operation::Peek, Effect::server_busy()));
-    let busy = peeker.peek("a", 1, 10).await;
+    let busy = peek(&peeker, "a", 1, 10).await;
     assert_eq!(busy, Err(PeekError::Busy { retry_after: Duration::from_secs(10) }));
     namespace.clear_call_log();
-    assert!(matches!(peeker.peek("b", 1, 10).await, Err(PeekError::Busy { .. })));
+    assert!(matches!(peek(&peeker, "b", 1, 10).await, Err(PeekError::Busy { .. })));
     assert_eq!(namespace.call_log(), []);
 }
 
@@ -109,7 +109,7 @@ async fn a_slow_subscription_is_asked_for_less_once() {
     let namespace = start(local::ServiceBusConfig::new(), &["small"]).await;
     let peeker = connect(&namespace).await;
     namespace.inject(Fault::new(Operation::Peek, Effect::refuse(408, "com.microsoft:timeout")));
-    assert!(matches!(peeker.peek("small", 1, 9).await, Err(PeekError::Unavailable { .. })));
+    assert!(matches!(peek(&peeker, "small", 1, 9).await, Err(PeekError::Unavailable { .. })));
     let counts: Vec<i64> = namespace
         .call_log()
         .into_iter()
@@ -132,10 +132,10 @@ async fn what_somebody_has_to_mend_is_told_from_what_may_pass() {
             let namespace = start(local::ServiceBusConfig::new(), &["bad", "good"]).await;
             namespace.inject(fault_at("bad", operation, Effect::refuse(status, condition)));
             let peeker = connect(&namespace).await;
-            let refused = peeker.peek("bad", 1, 10).await.unwrap_err();
+            let refused = peek(&peeker, "bad", 1, 10).await.unwrap_err();
             assert_eq!(matches!(refused, PeekError::Misconfigured { .. }), lasting, "{operation:?} {refused:?}");
             assert!(refused.to_string().contains(condition), "{refused}");
-            assert_eq!(peeker.peek("good", 1, 10).await, Ok(vec![]), "{operation:?} {condition}");
+            assert_eq!(peek(&peeker, "good", 1, 10).await, Ok(vec![]), "{operation:?} {condition}");
         }
     }
 }
@@ -144,9 +144,9 @@ async fn what_somebody_has_to_mend_is_told_from_what_may_pass() {
 async fn a_subscription_that_does_not_exist_is_misconfigured() {
     let namespace = start(local::ServiceBusConfig::new(), &["small"]).await;
     let peeker = connect(&namespace).await;
-    assert!(matches!(peeker.peek("none", 1, 10).await, Err(PeekError::Misconfigured { .. })));
+    assert!(matches!(peek(&peeker, "none", 1, 10).await, Err(PeekError::Misconfigured { .. })));
     namespace.set_status(TOPIC, "small", local::SubscriptionStatus::Disabled).unwrap();
-    assert!(matches!(peeker.peek("small", 1, 10).await, Err(PeekError::Misconfigured { .. })));
+    assert!(matches!(peek(&peeker, "small", 1, 10).await, Err(PeekError::Misconfigured { .. })));
 }
 
 #[tokio::test]
@@ -154,15 +154,16 @@ async fn garbage_instead_of_a_reply_is_unavailable_and_harms_no_other() {
     let namespace = start(local::ServiceBusConfig::new(), &["bad", "good"]).await;
     namespace.inject(fault_at("bad", Operation::Peek, Effect::UndecodableReply));
     let peeker = connect(&namespace).await;
-    assert!(matches!(peeker.peek("bad", 1, 10).await, Err(PeekError::Unavailable { .. })));
-    assert_eq!(peeker.peek("good", 1, 10).await, Ok(vec![]));
+    assert!(matches!(peek(&peeker, "bad", 1, 10).await, Err(PeekError::Unavailable { .. })));
+    assert_eq!(peek(&peeker, "good", 1, 10).await, Ok(vec![]));
 }
 
 #[tokio::test]
 async fn a_namespace_without_tls_is_not_talked_to_without_tls() {
     let namespace = start(local::ServiceBusConfig::new(), &["small"]).await;
     let settings = ServiceBusSettings { tls: true, ..settings(&namespace, key()) };
-    let refused = ServiceBus::new(&settings, Arc::new(Identity(None)), Clock::system()).connect().await.unwrap_err();
+    let client = ServiceBus::new(&settings, Arc::new(Identity(None)), Clock::system(), PEEK_TIMEOUT);
+    let refused = client.connect().await.unwrap_err();
     assert!(matches!(refused, PeekError::Unavailable { .. }), "{refused:?}");
     assert!(!namespace.call_log().iter().any(|call| matches!(call, Call::PutToken { .. })));
 }

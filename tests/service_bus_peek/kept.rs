@@ -21,7 +21,7 @@ async fn after_a_pass() -> (local::ServiceBus, ServiceBus) {
 async fn after_a_pass_in(config: local::ServiceBusConfig) -> (local::ServiceBus, ServiceBus) {
     let namespace = start(config, &NAMES).await;
     namespace.publish(TOPIC, message(1)).unwrap();
-    let client = client(&namespace, key(), None, Clock::system()).with_peek_timeout(Duration::from_secs(4));
+    let client = client_with_patience(&namespace, Duration::from_secs(4));
     pass(&client).await;
     namespace.clear_call_log();
     (namespace, client)
@@ -35,7 +35,7 @@ async fn pass(client: &ServiceBus) {
 
 async fn pages(client: &ServiceBus) -> Vec<Result<Vec<PeekedMessage>, PeekError>> {
     let peeker = client.connect().await.unwrap();
-    let pages = join_all(NAMES.map(|name| peeker.peek(name, 1, 10))).await;
+    let pages = join_all(NAMES.map(|name| peek(&peeker, name, 1, 10))).await;
     peeker.close().await;
     pages
 }
@@ -65,7 +65,7 @@ async fn the_next_pass_goes_on_with_the_links_of_the_last() {
     }
     namespace.create_subscription(TOPIC, SubscriptionConfig::new("new")).unwrap();
     let peeker = client.connect().await.unwrap();
-    join_all(NAMES.iter().chain(["new"].iter()).map(|name| async { peeker.peek(name, 1, 10).await.unwrap() })).await;
+    join_all(NAMES.iter().chain(["new"].iter()).map(|name| async { peek(&peeker, name, 1, 10).await.unwrap() })).await;
     peeker.close().await;
     assert_eq!(made(&namespace), [0, 1, 2]);
     assert_eq!(client.connect().await.unwrap().familiar().len(), 4);
@@ -112,7 +112,7 @@ async fn over_a_network() -> (local::ServiceBus, Network, ServiceBus) {
     namespace.publish(TOPIC, message(1)).unwrap();
     let network = Network::to(namespace.port()).await;
     let settings = ServiceBusSettings { port: network.port, ..settings(&namespace, key()) };
-    let client = ServiceBus::new(&settings, Arc::new(Identity(None)), Clock::system());
+    let client = ServiceBus::new(&settings, Arc::new(Identity(None)), Clock::system(), PEEK_TIMEOUT);
     (namespace, network, client)
 }
 
@@ -250,7 +250,7 @@ async fn passes_that_overlap_share_nothing_and_leave_one_connection() {
     let [connections, tokens, _] = made(&namespace);
     assert_eq!([connections, tokens], [1, 2]);
     for name in NAMES {
-        let (first, second) = tokio::join!(one.peek(name, 1, 10), other.peek(name, 1, 10));
+        let (first, second) = tokio::join!(peek(&one, name, 1, 10), peek(&other, name, 1, 10));
         assert_eq!(first.unwrap().len() + second.unwrap().len(), 2);
     }
     one.close().await;

@@ -1,5 +1,7 @@
 //! Peeking a Service Bus over real sockets.
 
+#![allow(unreachable_pub, reason = "what the files of a test share is public among them, and there is nobody else")]
+
 mod authorization;
 mod failures;
 mod kept;
@@ -10,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aci_scaler::azure::credential::{AccessToken, CredentialError};
-use aci_scaler::azure::service_bus::{EntraTokens, ServiceBus, ServiceBusPeeker};
+use aci_scaler::azure::service_bus::{EntraTokens, PEEK_TIMEOUT, ServiceBus, ServiceBusPeeker};
 use aci_scaler::clock::Clock;
 use aci_scaler::message::{InvalidMessage, PeekedMessage};
 use aci_scaler::services::{Messages as _, PeekError, Peeker as _};
@@ -31,7 +33,7 @@ impl EntraTokens for Identity {
         let secret = self.0.clone();
         let expires_at = Clock::system().now() + Duration::from_hours(1);
         let no_token =
-            || CredentialError { scope: scope.to_owned(), kind: "a test", reason: "there is no identity".to_owned() };
+            || CredentialError { scope: scope.to_owned(), kind: "a test", reason: "there is no identity".into() };
         secret.map(|secret| AccessToken { secret, expires_at }).ok_or_else(no_token)
     }
 }
@@ -64,7 +66,12 @@ fn settings(namespace: &local::ServiceBus, auth: ServiceBusAuth) -> ServiceBusSe
 
 fn client(namespace: &local::ServiceBus, auth: ServiceBusAuth, identity: Option<&str>, clock: Clock) -> ServiceBus {
     let settings = settings(namespace, auth);
-    ServiceBus::new(&settings, Arc::new(Identity(identity.map(Into::into))), clock)
+    let identity = Arc::new(Identity(identity.map(Into::into)));
+    ServiceBus::new(&settings, identity, clock, PEEK_TIMEOUT)
+}
+
+fn client_with_patience(namespace: &local::ServiceBus, patience: Duration) -> ServiceBus {
+    ServiceBus::new(&settings(namespace, key()), Arc::new(Identity(None)), Clock::system(), patience)
 }
 
 async fn connect(namespace: &local::ServiceBus) -> ServiceBusPeeker {
@@ -72,8 +79,7 @@ async fn connect(namespace: &local::ServiceBus) -> ServiceBusPeeker {
 }
 
 async fn connect_with_patience(namespace: &local::ServiceBus, patience: Duration) -> ServiceBusPeeker {
-    let client = client(namespace, key(), None, Clock::system()).with_peek_timeout(patience);
-    client.connect().await.unwrap()
+    client_with_patience(namespace, patience).connect().await.unwrap()
 }
 
 fn message(number: usize) -> OutgoingMessage {
@@ -85,11 +91,20 @@ fn numbers(page: &[PeekedMessage]) -> Vec<i64> {
     page.iter().map(|message| message.sequence_number).collect()
 }
 
+async fn peek(
+    peeker: &ServiceBusPeeker,
+    subscription: &str,
+    from: i64,
+    count: u32,
+) -> Result<Vec<PeekedMessage>, PeekError> {
+    peeker.peek(&subscription.into(), from, count).await
+}
+
 async fn drain(peeker: &ServiceBusPeeker, subscription: &str, page_size: u32) -> Vec<PeekedMessage> {
     let mut all = Vec::new();
     loop {
         let from = all.last().map_or(1, |last: &PeekedMessage| last.sequence_number + 1);
-        let page = peeker.peek(subscription, from, page_size).await.unwrap();
+        let page = peek(peeker, subscription, from, page_size).await.unwrap();
         if page.is_empty() {
             return all;
         }

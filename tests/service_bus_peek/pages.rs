@@ -34,7 +34,7 @@ async fn one_token_and_one_connection_do_for_all_subscriptions() {
     let namespace = start(local::ServiceBusConfig::new(), &["a", "b"]).await;
     let peeker = connect(&namespace).await;
     for subscription in ["a", "b", "a"] {
-        assert_eq!(peeker.peek(subscription, 1, 10).await, Ok(vec![]));
+        assert_eq!(peek(&peeker, subscription, 1, 10).await, Ok(vec![]));
     }
     peeker.close().await;
     let calls = namespace.call_log();
@@ -52,7 +52,7 @@ async fn many_subscriptions_are_peeked_side_by_side() {
     let namespace = start(local::ServiceBusConfig::new(), &names.iter().map(String::as_str).collect::<Vec<_>>()).await;
     namespace.publish_all(TOPIC, (0..3).map(message)).unwrap();
     let peeker = connect(&namespace).await;
-    for page in join_all(names.iter().map(|name| peeker.peek(name, 2, 10))).await {
+    for page in join_all(names.iter().map(|name| peek(&peeker, name, 2, 10))).await {
         assert_eq!(page.unwrap().len(), 2);
     }
 }
@@ -70,7 +70,7 @@ async fn an_odd_message_hides_no_other() {
         message(6),
     ];
     namespace.publish_all(TOPIC, odd).unwrap();
-    let page = connect(&namespace).await.peek("small", 1, 250).await.unwrap();
+    let page = peek(&connect(&namespace).await, "small", 1, 250).await.unwrap();
     assert_eq!(numbers(&page), [1, 2, 3, 4, 5, 6, 7]);
     for whole in [0, 1, 2, 6] {
         assert!(page[whole].message_id.is_ok() && page[whole].file_size_mb.is_ok(), "{:?}", page[whole]);
@@ -105,7 +105,7 @@ async fn a_service_that_repeats_itself_is_not_taken_for_the_end() {
     namespace.publish_all(TOPIC, (0..3).map(message)).unwrap();
     let peeker = connect(&namespace).await;
     namespace.inject(Fault::new(Operation::Peek, Effect::RepeatFirstPage));
-    assert!(matches!(peeker.peek("small", 4, 250).await, Err(PeekError::Unavailable { .. })));
+    assert!(matches!(peek(&peeker, "small", 4, 250).await, Err(PeekError::Unavailable { .. })));
 }
 
 #[tokio::test]
@@ -116,10 +116,10 @@ async fn a_peek_that_is_given_up_harms_no_other() {
     let peeker = connect(&namespace).await;
     for micros in (0..4000).step_by(200) {
         let peeks =
-            names.iter().map(|name| tokio::time::timeout(Duration::from_micros(micros), peeker.peek(name, 1, 100)));
+            names.iter().map(|name| tokio::time::timeout(Duration::from_micros(micros), peek(&peeker, name, 1, 100)));
         join_all(peeks).await;
     }
-    for page in join_all(names.iter().map(|name| peeker.peek(name, 51, 100))).await {
+    for page in join_all(names.iter().map(|name| peek(&peeker, name, 51, 100))).await {
         assert_eq!(numbers(&page.unwrap()), (51..=100).collect::<Vec<_>>());
     }
     let connections = namespace.call_log().iter().filter(|call| **call == Call::Connect).count();

@@ -1,7 +1,9 @@
 //! What holds for single settings, and between some of them.
 
-use aci_scaler::settings::{EnvironmentValue, LogFormat, LogSettings, RegistrySettings, ServiceBusAuth, Settings};
-use aci_scaler::telemetry;
+use aci_scaler::container_group::{EnvironmentValue, Registry};
+use aci_scaler::message::SubscriptionName;
+use aci_scaler::settings::{LogSettings, ServiceBusAuth, Settings};
+use aci_scaler::telemetry::{self, LogFormat};
 
 use crate::{IDENTITY, errors, load, minimal, variables};
 
@@ -20,8 +22,8 @@ fn the_image_is_pulled_with_a_password_or_with_an_identity() {
     let server = ("ACR_SERVER", "myregistry.azurecr.io");
     let (username, password, identity) = (("ACR_USERNAME", "u"), ("ACR_PASSWORD", "p"), ("ACR_IDENTITY", IDENTITY));
     let registry = |pairs: &[_]| load(pairs).map(|settings| settings.registry);
-    assert!(matches!(registry(&[server, username, password]), Ok(Some(RegistrySettings::Password { .. }))));
-    assert!(matches!(registry(&[server, identity]), Ok(Some(RegistrySettings::Identity { .. }))));
+    assert!(matches!(registry(&[server, username, password]), Ok(Some(Registry::Password { .. }))));
+    assert!(matches!(registry(&[server, identity]), Ok(Some(Registry::Identity { .. }))));
     insta::assert_snapshot!(errors(&[server, username]), @"ACR_PASSWORD is not set: ACR_SERVER, ACR_USERNAME and ACR_PASSWORD go together (or ACR_SERVER and ACR_IDENTITY)");
     insta::assert_snapshot!(errors(&[identity]), @"ACR_SERVER is not set: ACR_IDENTITY needs it");
     insta::assert_snapshot!(errors(&[server, username, password, identity]), @r#"ACR_IDENTITY="/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/puller": expected either it or ACR_USERNAME and ACR_PASSWORD"#);
@@ -77,7 +79,7 @@ fn a_connection_string_for_another_topic_is_refused() {
 #[test]
 fn lists_and_regions_are_written_in_one_way() {
     let settings = load(&[("SKIP_SUBSCRIPTIONS", " Small, ,601-1GB,"), ("ACI_LOCATION", "West Europe")]).unwrap();
-    assert_eq!(settings.processing.skip_subscriptions, ["601-1gb", "small"].map(str::to_owned).into());
+    assert_eq!(settings.processing.skip_subscriptions, ["601-1gb", "small"].map(SubscriptionName::from).into());
     assert_eq!(settings.aci.location, "westeurope");
 }
 

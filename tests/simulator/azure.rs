@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use aci_scaler::container_group::{ContainerGroup, GroupName, GroupSpec};
-use aci_scaler::message::{FileSizeMb, InvalidMessage, MessageId, MessageState, PeekedMessage};
-use aci_scaler::services::{Accepted, ArmError, ContainerGroups, Messages, PeekError, Peeker, Subscriptions};
+use aci_scaler::message::{FileSizeMb, InvalidMessage, MessageId, MessageState, PeekedMessage, SubscriptionName};
+use aci_scaler::services::{Accepted, ArmError, ContainerGroups, Messages, PeekError, Peeker, Refusal, Subscriptions};
 use aci_scaler::settings::Settings;
+use aci_scaler::sync::Mutex;
 
 use crate::scene::{Millis, SECOND};
 use crate::world::{Message, World};
@@ -55,7 +56,7 @@ pub enum What {
 
 impl Azure {
     pub fn world(&self) -> MutexGuard<'_, World> {
-        let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut world = self.world.lock();
         world.settle();
         world
     }
@@ -111,7 +112,7 @@ impl Azure {
         };
         self.pause(until_done + if lost { 30 * SECOND } else { then }).await;
         drop(self.world());
-        let answer = answer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let answer = answer.lock().take();
         if lost { Err(unavailable()) } else { answer.unwrap_or_else(|| Err(unavailable())) }
     }
 }
@@ -134,7 +135,7 @@ impl ContainerGroups for Azure {
     async fn get(&self, name: &GroupName) -> Result<Option<ContainerGroup>, ArmError> {
         self.read().await?;
         let world = self.world();
-        self.process.looks.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), world.now());
+        self.process.looks.lock().insert(name.clone(), world.now());
         Ok(world.groups.get(name).map(|group| group.seen(false, World::moment)))
     }
 
@@ -178,7 +179,7 @@ impl ContainerGroups for Azure {
         let read = self.read().await;
         let mut world = self.world();
         let Some(group) = world.groups.get_mut(name) else {
-            return Err(ArmError::NotFound { code: "ResourceNotFound".into(), message: String::new() });
+            return Err(ArmError::NotFound(Refusal::new("ResourceNotFound", "")));
         };
         match read {
             Ok(()) => group.log_read = true,
@@ -189,9 +190,9 @@ impl ContainerGroups for Azure {
 }
 
 impl Subscriptions for Azure {
-    async fn list(&self) -> Result<Vec<String>, ArmError> {
+    async fn list(&self) -> Result<Vec<SubscriptionName>, ArmError> {
         self.read().await?;
-        Ok(self.world().subscriptions.keys().map(|name| (*name).to_owned()).collect())
+        Ok(self.world().subscriptions.keys().map(|name| (*name).into()).collect())
     }
 }
 
@@ -205,11 +206,16 @@ impl Messages for Azure {
 }
 
 impl Peeker for Azure {
-    async fn peek(&self, subscription: &str, from: i64, count: u32) -> Result<Vec<PeekedMessage>, PeekError> {
+    async fn peek(
+        &self,
+        subscription: &SubscriptionName,
+        from: i64,
+        count: u32,
+    ) -> Result<Vec<PeekedMessage>, PeekError> {
         self.read().await.map_err(|_| dropped())?;
         let mut world = self.world();
         let most = if world.goes_wrong(1000) { world.random.within(1..4) } else { i64::from(count) };
-        let Some(subscription) = world.subscriptions.get(subscription) else { return Ok(Vec::new()) };
+        let Some(subscription) = world.subscriptions.get(subscription.as_str()) else { return Ok(Vec::new()) };
         let rest = subscription.messages.range(from..).take(usize::try_from(most.min(count.into())).unwrap_or(1));
         let peeked = rest.map(|(number, message)| PeekedMessage {
             sequence_number: *number,
@@ -236,7 +242,7 @@ pub fn is_large(spec: &GroupSpec) -> bool {
 
 /// Another operation on a group is under way.
 pub fn transitioning() -> ArmError {
-    ArmError::Busy { code: "ContainerGroupTransitioning".into(), message: String::new() }
+    ArmError::Busy(Refusal::new("ContainerGroupTransitioning", ""))
 }
 
 fn unavailable() -> ArmError {
@@ -246,7 +252,7 @@ fn unavailable() -> ArmError {
 impl World {
     /// Why Azure does not even take a request that changes something, if it does not.
     fn refusal(&mut self) -> Option<ArmError> {
-        let inaccessible = || ArmError::Rejected { code: "InaccessibleImage".into(), message: String::new() };
+        let inaccessible = || ArmError::Rejected(Refusal::new("InaccessibleImage", ""));
         let refusals: [fn() -> ArmError; 3] = [unavailable, transitioning, inaccessible];
         self.goes_wrong(500).then(|| self.random.pick(&refusals)())
     }

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use aci_scaler::container_group::GroupName;
-use aci_scaler::pass::report::{GroupOutcome, MessageOutcome, Report};
+use aci_scaler::message::MessageAddress;
+use aci_scaler::pass::report::Report;
+use aci_scaler::plan::{GroupOutcome, MessageOutcome};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -17,7 +19,7 @@ const PATIENCE: u32 = 3;
 /// For how many passes messages and groups have been waiting without a reason.
 #[derive(Default)]
 pub struct Calm {
-    messages: BTreeMap<(String, i64), u32>,
+    messages: BTreeMap<MessageAddress, u32>,
     groups: BTreeMap<GroupName, u32>,
 }
 
@@ -34,7 +36,7 @@ impl Calm {
             // The message before it may be parked or of no use.
             | MessageOutcome::Duplicate
             | MessageOutcome::Finished { .. } => true,
-            _ => world.waiting(&report.message.subscription, report.message.sequence_number).is_none(),
+            _ => world.waiting(report.message.subscription.as_str(), report.message.sequence_number).is_none(),
         });
         // What has no use for a group may fill all that is looked at.
         let depth = world.scene.settings.processing.peek_depth.get() as usize;
@@ -61,7 +63,6 @@ impl Calm {
             | MessageOutcome::Parked { .. }
             | MessageOutcome::HeldByBreaker { .. }
             | MessageOutcome::Refused { .. }
-            | MessageOutcome::WaitingSpare { .. }
             | MessageOutcome::WaitingQuota { .. }
             | MessageOutcome::Duplicate
             | MessageOutcome::Deferred
@@ -74,21 +75,18 @@ impl Calm {
             }
             _ => room,
         });
-        let late: Vec<_> = late
-            .map(|report| (report.message.subscription.clone(), report.message.sequence_number, report.outcome.clone()))
-            .collect();
+        let late: Vec<_> = late.map(|report| (report.message.clone(), report.outcome.clone())).collect();
         let before = std::mem::take(&mut self.messages);
-        for (subscription, number, outcome) in late {
-            let place = (subscription, number);
-            let passes = before.get(&place).copied().unwrap_or_default() + 1;
+        for (message, outcome) in late {
+            let passes = before.get(&message).copied().unwrap_or_default() + 1;
             if passes > PATIENCE {
-                world.violated(format!("{place:?} is not served: {outcome:?}"));
+                world.violated(format!("{message} is not served: {outcome:?}"));
             }
-            self.messages.insert(place, passes);
+            self.messages.insert(message, passes);
         }
     }
 
-    /// A group that is finished goes, unless it is a record or a witness.
+    /// A group that has ended is deleted, unless it is a record or a last success.
     fn check_groups(&mut self, world: &mut World, report: &Report) {
         let before = std::mem::take(&mut self.groups);
         let budgeted = world.scene.budget.is_some();
@@ -96,7 +94,7 @@ impl Calm {
             let Some(group) = world.groups.get(&report.name) else { continue };
             let stays = match report.outcome {
                 GroupOutcome::Record { .. } => !world.is_given_up(group),
-                GroupOutcome::Witness | GroupOutcome::Kept => true,
+                GroupOutcome::LastSuccess | GroupOutcome::Kept => true,
                 _ => false,
             };
             if group.is_live() || stays {

@@ -1,12 +1,11 @@
 //! Carries out what the scaler asks for, and checks that it may.
 
 use std::collections::BTreeMap;
-use std::sync::PoisonError;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use aci_scaler::container_group::{GroupName, GroupSpec};
-use aci_scaler::services::{Accepted, ArmError};
+use aci_scaler::services::{Accepted, ArmError, Refusal};
 
 use crate::azure::{What, Write, is_large, transitioning};
 use crate::groups::{Group, Life};
@@ -24,7 +23,7 @@ impl World {
             What::Delete(name) => self.delete(name, write, at),
             What::Tag(name, tags) => self.tag(name, tags, write),
         };
-        *write.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
+        *write.answer.lock() = Some(answer);
     }
 
     /// Takes a create or a delete, if there is budget for it, and says how much is left.
@@ -52,10 +51,10 @@ impl World {
             }
         }
         if self.scene.quota.is_some_and(|quota| self.groups.len() >= quota) {
-            return Err(ArmError::NoCapacity { code: "ContainerGroupQuotaReached".into(), message: String::new() });
+            return Err(ArmError::NoCapacity(Refusal::new("ContainerGroupQuotaReached", "")));
         }
         if self.scene.no_room && is_large(spec) {
-            return Err(ArmError::NoRoomForSize { code: "ServiceUnavailable".into(), message: String::new() });
+            return Err(ArmError::NoRoomForSize(Refusal::new("ServiceUnavailable", "")));
         }
         let group = self.new_group(spec, write, at);
         self.tell(|| {
@@ -136,7 +135,7 @@ impl World {
         if at < group.created_at + MIN_START && group.is_live() {
             return Err(transitioning());
         }
-        let looked_at = write.process.looks.lock().unwrap_or_else(PoisonError::into_inner).get(name).copied();
+        let looked_at = write.process.looks.lock().get(name).copied();
         self.tell(|| format!("process {} deletes {name} in {:?}", write.process.number, group.life));
         if !group.is_managed()
             || group.kept_since.is_some_and(|since| looked_at.is_none_or(|looked_at| since < looked_at))
@@ -213,9 +212,9 @@ impl World {
     }
 
     fn tag(&mut self, name: &GroupName, tags: &BTreeMap<String, String>, write: &Write) -> Result<Accepted, ArmError> {
-        let looked_at = write.process.looks.lock().unwrap_or_else(PoisonError::into_inner).get(name).copied();
+        let looked_at = write.process.looks.lock().get(name).copied();
         let Some(group) = self.groups.get_mut(name) else {
-            return Err(ArmError::NotFound { code: String::new(), message: String::new() });
+            return Err(ArmError::NotFound(Refusal::new("", "")));
         };
         let stays = |tags: &BTreeMap<String, String>| -> Vec<_> {
             tags.iter()

@@ -1,15 +1,18 @@
 //! One schedule: processes make passes, things go wrong, then they stop going wrong.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aci_scaler::clock::Clock;
 use aci_scaler::deadline::Deadline;
-use aci_scaler::pass::report::{MessageOutcome, Report};
-use aci_scaler::pass::{Mode, Scaler, Services};
+use aci_scaler::pass::report::Report;
+use aci_scaler::pass::{Mode, Scaler};
+use aci_scaler::plan::MessageOutcome;
+use aci_scaler::services::Services;
 use aci_scaler::settings::Settings;
+use aci_scaler::sync::Mutex;
 use tokio::task::JoinHandle;
 
 use crate::azure::{Azure, Process};
@@ -58,7 +61,7 @@ pub async fn run(seed: u64, told: bool) -> Result<(), String> {
 impl Schedule {
     fn begin(&mut self) {
         let (count, settings) = {
-            let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut world = self.world.lock();
             world.add_foreign_groups();
             (world.scene.processes, world.scene.settings.clone())
         };
@@ -70,7 +73,7 @@ impl Schedule {
 
     fn start_process(&mut self, settings: &Settings) -> Slot {
         self.processes += 1;
-        let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut world = self.world.lock();
         let skew = world.random.within(-SECOND..SECOND + 1);
         let now = world.now();
         world.tell(|| format!("process {} starts with a cap of {}", self.processes, settings.aci.max_instances));
@@ -90,7 +93,7 @@ impl Schedule {
         let services = Services { groups: azure.clone(), subscriptions: azure.clone(), messages: azure.clone() };
         let clock = Clock::from_fn({
             let world = self.world.clone();
-            move || World::moment(world.lock().unwrap_or_else(PoisonError::into_inner).now() + skew)
+            move || World::moment(world.lock().now() + skew)
         });
         let scaler = Arc::new(Scaler::new(services, settings, clock));
         Slot { azure, scaler, pass: None, next_pass_at: now + BETWEEN_PASSES }
@@ -222,28 +225,14 @@ fn check_report(world: &mut World, report: &Report) {
     }
 }
 
-/// No message waits for a spare group for longer than one back-off from when it is due, nor for longer than the longest
-/// one after its group was refused.
+/// No message waits for longer than the longest back-off after its group was refused.
 fn check_waits(world: &mut World, report: &Report) {
-    let began_at = report.started_at;
-    let longest = world.now() + world.scene.backoff(u32::MAX) + MAX_SKEW;
+    let longest = World::moment(world.now() + world.scene.backoff(u32::MAX) + MAX_SKEW);
     for report in &report.messages {
-        let until = match &report.outcome {
-            MessageOutcome::Refused { until } if *until > World::moment(longest) => {
-                world.violated(format!("{} is not asked for until {until}", report.message));
-                continue;
-            }
-            MessageOutcome::WaitingSpare { until, .. } => until,
-            _ => continue,
-        };
-        let place = (report.message.subscription.clone(), report.message.sequence_number);
-        let came_at = world.message(&place.0, place.1).map(|message| message.came_at);
-        let no_later = match (world.ended.get(&place), came_at) {
-            (None, Some(came_at)) => came_at + world.scene.backoff(1),
-            _ => world.now() + world.scene.backoff(u32::MAX),
-        };
-        if *until <= began_at || *until > World::moment(no_later + MAX_SKEW) {
-            world.violated(format!("{place:?} waits for a spare group until {until}"));
+        if let MessageOutcome::Refused { until } = &report.outcome
+            && *until > longest
+        {
+            world.violated(format!("{} is not asked for until {until}", report.message));
         }
     }
 }

@@ -18,6 +18,7 @@ use serde_json::json;
 
 use super::arm::Arm;
 use crate::container_group::{ContainerGroup, GroupName, GroupSpec, NamePrefix};
+use crate::error::Cause;
 use crate::services::{Accepted, ArmError, ContainerGroups};
 use crate::settings::Settings;
 
@@ -30,8 +31,7 @@ const REMAINING_HEADERS: [&str; 2] = [
     "x-ms-ratelimit-remaining-subscription-resource-requests-pt5m",
 ];
 
-/// The container groups of one resource group.
-pub struct ContainerInstances {
+pub(crate) struct ContainerInstances {
     arm: Arc<Arm>,
     client: Client,
     subscription_id: String,
@@ -40,8 +40,7 @@ pub struct ContainerInstances {
 }
 
 impl ContainerInstances {
-    /// Those that the settings name.
-    pub fn new(arm: Arc<Arm>, settings: &Settings) -> Self {
+    pub(super) fn new(arm: Arc<Arm>, settings: &Settings) -> Self {
         let options = ClientOptions::new(TransportOptions::new(arm.clone()))
             .retry(RetryOptions::none())
             .telemetry(TelemetryOptions::default().application_id(concat!("aci-scaler/", env!("CARGO_PKG_VERSION"))));
@@ -82,7 +81,7 @@ impl ContainerGroups for ContainerInstances {
         match answer {
             Ok(answer) => Ok(Some(response::group(&collect(answer.into_raw_response()).await?)?)),
             Err(error) => match arm_error(error) {
-                ArmError::NotFound { code, .. } if names_the_group(&code) => Ok(None),
+                ArmError::NotFound(refusal) if names_the_group(&refusal.code) => Ok(None),
                 error => Err(error),
             },
         }
@@ -100,7 +99,7 @@ impl ContainerGroups for ContainerInstances {
         let (subscription, resource_group, group) = self.place(name);
         let answer = self.client.container_groups_client().delete(subscription, resource_group, group).send().await;
         match answer.map_err(arm_error) {
-            Err(ArmError::NotFound { code, .. }) if names_the_group(&code) => Ok(Accepted::default()),
+            Err(ArmError::NotFound(refusal)) if names_the_group(&refusal.code) => Ok(Accepted::default()),
             answer => answer.map(|answer| accepted(answer.as_raw_response())),
         }
     }
@@ -142,6 +141,6 @@ async fn collect(answer: azure_core_legacy::Response) -> Result<Vec<u8>, ArmErro
 fn arm_error(error: azure_core_legacy::Error) -> ArmError {
     match error.into_downcast::<ArmError>() {
         Ok(error) => error,
-        Err(error) => ArmError::Unavailable { reason: error.to_string() },
+        Err(error) => ArmError::unavailable(Cause::new(error)),
     }
 }

@@ -7,6 +7,7 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use crate::azure::bad_answer::BadAnswer;
 use crate::container_group::{Container, ContainerGroup, ContainerState, GroupName, NamePrefix, tag};
 use crate::services::ArmError;
 
@@ -20,17 +21,17 @@ pub(super) fn managed_group(item: Value, managed_by: &NamePrefix) -> Result<Opti
     if manager.and_then(|(_, value)| value.as_str()) != Some(managed_by.as_str()) {
         return Ok(None);
     }
-    serde_json::from_value(item).map_err(senseless).and_then(GroupBody::into_group).map(Some)
+    serde_json::from_value::<GroupBody>(item).map_err(BadAnswer::Body)?.into_group().map(Some)
 }
 
 /// The group that a GET answers with.
 pub(super) fn group(body: &[u8]) -> Result<ContainerGroup, ArmError> {
-    serde_json::from_slice(body).map_err(senseless).and_then(GroupBody::into_group)
+    serde_json::from_slice::<GroupBody>(body).map_err(BadAnswer::Body)?.into_group()
 }
 
 /// The text of a container's log, which may be null.
 pub(super) fn logs(body: &[u8]) -> Result<String, ArmError> {
-    let logs: LogsBody = serde_json::from_slice(body).map_err(senseless)?;
+    let logs: LogsBody = serde_json::from_slice(body).map_err(BadAnswer::Body)?;
     Ok(logs.content.unwrap_or_default())
 }
 
@@ -83,9 +84,7 @@ struct StateBody {
 
 impl GroupBody {
     fn into_group(self) -> Result<ContainerGroup, ArmError> {
-        let name = GroupName::parse(&self.name).map_err(|error| ArmError::Unavailable {
-            reason: format!("a container group has the name {:?}: {error}", self.name),
-        })?;
+        let name = GroupName::parse(&self.name).map_err(|error| BadAnswer::GroupName { name: self.name, error })?;
         let text = |value: Value| match value {
             Value::String(text) => text,
             other => other.to_string(),
@@ -127,11 +126,6 @@ impl StateBody {
             detail_status: self.detail_status,
         }
     }
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "it is an argument of map_err")]
-fn senseless(error: serde_json::Error) -> ArmError {
-    ArmError::Unavailable { reason: format!("an answer makes no sense: {error}") }
 }
 
 #[cfg(test)]

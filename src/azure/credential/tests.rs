@@ -37,7 +37,7 @@ fn a_service_principal_is_the_one_of_the_settings_in_their_cloud() {
     ] {
         let credential = chosen_in(cloud, &variables).unwrap();
         assert_eq!(credential.kind, "the service principal");
-        let source = format!("{:?}", credential.kept().source);
+        let source = format!("{:?}", credential.kept.lock().source);
         assert!(source.contains(CLIENT) && source.contains(authority), "{cloud:?}: {source}");
     }
 }
@@ -52,11 +52,11 @@ fn a_workload_identity_sends_with_the_scalers_own_client() {
     // That it is built is what is tested: a client of azure_core's own panics.
     assert_eq!(with_token_file(file.path().to_str().unwrap()).unwrap().kind, "workload identity");
     let error = with_token_file("/not/there").unwrap_err();
-    assert!(error.reason.contains("/not/there"), "{error}");
+    assert!(error.reason.to_string().contains("/not/there"), "{error}");
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_an_identity_is_told_before_its_time_is_up() {
+async fn what_is_wrong_with_an_identity_is_reported_before_its_time_is_up() {
     // Nobody listens any more where somebody just did.
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let mut cloud = CustomConfiguration::default();
@@ -66,7 +66,7 @@ async fn what_is_wrong_with_an_identity_is_told_before_its_time_is_up() {
         move || service_principal(TENANT, CLIENT.to_owned(), &SecretString::from("secret"), client_options.clone());
     let credential = Credential::new("the service principal", Box::new(make), Clock::system()).unwrap();
     let error = credential.token("https://servicebus.azure.net/.default").await.unwrap_err();
-    assert!(error.reason.contains("refused"), "{error}");
+    assert!(error.reason.to_string().contains("refused"), "{error}");
 }
 
 /// A source that keeps its token, as those of `azure_identity` do, until it is told to hang.

@@ -18,13 +18,14 @@ use super::request_response::{LinkPair, Reply};
 use super::sas;
 use crate::azure::credential::{AccessToken, Credential, CredentialError};
 use crate::clock::Clock;
+use crate::error::Cause;
 use crate::settings::ServiceBusAuth;
 
 /// How long a token that the scaler signs is good for: the official SDKs' hour. A pass takes minutes, and much less
 /// than 20 minutes would turn a clock that is a little slow into refusals.
 const SAS_LIFETIME: Duration = Duration::HOUR;
 
-/// The part of its life after which a token is put anew, so that none expires under a request.
+/// The part of its life after which a token is put again, so that none expires under a request.
 const RENEW_AFTER: f64 = 0.75;
 
 /// What Microsoft Entra is asked for.
@@ -68,13 +69,13 @@ impl Tokens {
             }
             ServiceBusAuth::SharedAccessSignature(text) => match sas::expiry(text) {
                 Some(expiry) if expiry <= self.clock.now() => {
-                    Err(Failure::Unauthorized(format!("the shared access signature expired at {expiry}")))
+                    Err(Failure::Unauthorized(format!("the shared access signature expired at {expiry}").into()))
                 }
                 expires_at => Ok(Token { kind: SAS, text: text.clone(), expires_at }),
             },
             ServiceBusAuth::Entra => {
                 let token = self.credential.token(ENTRA_SCOPE).await;
-                let token = token.map_err(|error| Failure::Unauthorized(error.to_string()))?;
+                let token = token.map_err(|error| Failure::Unauthorized(Cause::new(error)))?;
                 // Not `amqp:jwt`, which the documentation names in places: the service does not know it.
                 Ok(Token { kind: "jwt", text: token.secret, expires_at: Some(token.expires_at) })
             }
@@ -92,7 +93,7 @@ impl Tokens {
         }
     }
 
-    /// When to put a token anew that is good until then.
+    /// When to replace a token that is good until then.
     fn renewal(&self, expires_at: OffsetDateTime) -> Instant {
         let life = std::time::Duration::try_from(expires_at - self.clock.now()).unwrap_or_default();
         Instant::now() + life.mul_f64(RENEW_AFTER)
@@ -106,7 +107,7 @@ pub(super) struct Cbs {
     tokens: Tokens,
 }
 
-/// When a token has to be put anew; never, if it does not say when it expires.
+/// When a token has to be replaced; never, if it does not say when it expires.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Renewal(Option<Instant>);
 
@@ -146,10 +147,20 @@ impl Cbs {
             }
             // A connection whose `$cbs` is gone cannot be used for long; what is on it keeps no state.
             Err(Failure::LinkLost(reason)) => Err(Failure::ConnectionLost(reason)),
-            Err(Failure::Misconfigured(reason)) => Err(Failure::Misconfigured(format!("{resource}: {reason}"))),
+            Err(Failure::Misconfigured(reason)) => {
+                Err(Failure::Misconfigured(Cause::new(NotOpened { resource: resource.to_owned(), reason })))
+            }
             Err(failure) => Err(failure),
         }
     }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("{resource}")]
+struct NotOpened {
+    resource: String,
+    #[source]
+    reason: Cause,
 }
 
 #[cfg(test)]
@@ -166,7 +177,7 @@ mod tests {
     #[async_trait]
     impl EntraTokens for NoIdentity {
         async fn token(&self, scope: &str) -> Result<AccessToken, CredentialError> {
-            Err(CredentialError { scope: scope.to_owned(), kind: "a test", reason: "there is no identity".to_owned() })
+            Err(CredentialError { scope: scope.to_owned(), kind: "a test", reason: "there is no identity".into() })
         }
     }
 
@@ -193,6 +204,7 @@ mod tests {
         let Err(Failure::Unauthorized(reason)) = tokens(text(NOW)).token("sb://ns/topic").await else {
             panic!("it is taken");
         };
+        let reason = reason.to_string();
         assert!(reason.contains("expired") && !reason.contains("secret"), "{reason}");
         let token = tokens(text(NOW + Duration::MINUTE)).token("sb://ns/topic").await.unwrap();
         assert_eq!(token.expires_at, Some(NOW + Duration::MINUTE));
@@ -202,11 +214,11 @@ mod tests {
     async fn without_an_identity_there_is_no_token() {
         let Err(failure) = tokens(ServiceBusAuth::Entra).token("sb://ns/topic").await else { panic!("there is") };
         let reason = "no token for https://servicebus.azure.net/.default from a test: there is no identity";
-        assert_eq!(failure, Failure::Unauthorized(reason.to_owned()));
+        assert_eq!(failure, Failure::Unauthorized(reason.into()));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_token_is_put_anew_after_three_quarters_of_its_life() {
+    async fn a_token_is_replaced_after_three_quarters_of_its_life() {
         let tokens = tokens(ServiceBusAuth::Entra);
         let renewal = Renewal(Some(tokens.renewal(NOW + Duration::HOUR)));
         tokio::time::advance(std::time::Duration::from_mins(44)).await;

@@ -1,14 +1,14 @@
 //! A connection to the namespace, and the sessions on it.
 
 use std::net::Shutdown;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use fe2o3_amqp::connection::ConnectionHandle;
 use fe2o3_amqp::sasl_profile::SaslProfile;
 use fe2o3_amqp::session::SessionHandle;
 use fe2o3_amqp::{Connection as AmqpConnection, Session};
-use rustls::pki_types::ServerName;
+use rustls::pki_types::{InvalidDnsNameError, ServerName};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -17,7 +17,9 @@ use uuid::Uuid;
 
 use super::failure::Failure;
 use super::request_response::LinkPair;
-use crate::azure::tls;
+use crate::error::Cause;
+use crate::sync::Mutex;
+use crate::tls;
 
 /// The largest frame that is taken, in bytes, as the official Python SDK has it. The service's own limit is 64 KiB.
 const MAX_FRAME_BYTES: u32 = 1 << 20;
@@ -33,11 +35,10 @@ const IDLE_TIMEOUT_MILLIS: u32 = 60_000;
 /// pair that was replaced may still be closing.
 const MAX_PAIRS_PER_SESSION: usize = 100;
 
-/// How long the service is given to say good-bye; nothing is lost by leaving without, and a process that is told to end
+/// How long the service is given to confirm the end; nothing is lost without it, and a process that is asked to end
 /// has a second left after its last pass.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Where the namespace is.
 #[derive(Clone, Debug)]
 pub(super) struct Endpoint {
     pub(super) host: String,
@@ -55,10 +56,11 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// Connects, under TLS if the endpoint wants it, and opens an AMQP connection. It may be cancelled.
+    /// Connects, under TLS if the endpoint wants it, and opens an AMQP connection. Cancel-safe.
     pub(super) async fn open(endpoint: &Endpoint) -> Result<Self, Failure> {
         let lost = |error: std::io::Error| {
-            Failure::ConnectionLost(format!("{}:{} cannot be reached: {error}", endpoint.host, endpoint.port))
+            let Endpoint { host, port, .. } = endpoint.clone();
+            Failure::ConnectionLost(Cause::new(NotConnected::Unreachable { host, port, error }))
         };
         let stream = TcpStream::connect((endpoint.host.as_str(), endpoint.port)).await.map_err(lost)?;
         // Small requests wait for one another otherwise: reading a backlog takes twenty times as long.
@@ -67,10 +69,10 @@ impl Connection {
         let socket = stream.try_clone().map_err(lost)?;
         let stream = TcpStream::from_std(stream).map_err(lost)?;
         let handle = if endpoint.tls {
-            let name = ServerName::try_from(endpoint.host.clone())
-                .map_err(|error| Failure::Misconfigured(format!("{} is no host name: {error}", endpoint.host)))?;
-            let config = tls::client_config()
-                .map_err(|error| Failure::ConnectionLost(format!("TLS cannot be set up: {error}")))?;
+            let host = endpoint.host.clone();
+            let name = ServerName::try_from(host.clone())
+                .map_err(|error| Failure::Misconfigured(Cause::new(NotConnected::NoHostName { host, error })))?;
+            let config = tls::client_config().map_err(|error| Failure::ConnectionLost(Cause::new(error)))?;
             let stream = TlsConnector::from(config).connect(name, stream).await.map_err(lost)?;
             open_amqp(&endpoint.host, stream).await?
         } else {
@@ -80,14 +82,14 @@ impl Connection {
         Ok(Self { sessions: Arc::new(sessions), socket })
     }
 
-    /// Attaches a pair of links to a node. It may be cancelled; the attaching is then brought to its end without
+    /// Attaches a pair of links to a node. Cancel-safe: the attaching is then brought to its end without
     /// anyone waiting for it.
     pub(super) async fn attach(&self, node: String) -> Result<LinkPair, Failure> {
         let attaching = tokio::spawn(Arc::clone(&self.sessions).attach(node));
-        attaching.await.unwrap_or_else(|error| Err(Failure::LinkLost(error.to_string())))
+        attaching.await.unwrap_or_else(|error| Err(Failure::LinkLost(Cause::new(error))))
     }
 
-    /// Ends the connection in an orderly way, if the service plays along.
+    /// Closes the connection, if the service answers in time.
     pub(super) async fn close(&self) {
         let closing = async { self.sessions.connection.lock().await.close().await };
         match timeout(CLOSE_TIMEOUT, closing).await {
@@ -121,11 +123,26 @@ where
     Ok(builder.open_with_stream(stream).await?)
 }
 
-/// The sessions of a connection.
-///
-/// fe2o3-amqp attaches one link at a time on a session. So whoever attaches has a session to himself for as long,
-/// and another is begun when all are taken: many are attached side by side, and one that the service never answers
-/// holds up no other.
+#[derive(Debug, thiserror::Error)]
+enum NotConnected {
+    #[error("{host}:{port} cannot be reached")]
+    Unreachable {
+        host: String,
+        port: u16,
+        #[source]
+        error: std::io::Error,
+    },
+    #[error("{host} is no host name")]
+    NoHostName {
+        host: String,
+        #[source]
+        error: InvalidDnsNameError,
+    },
+}
+
+/// fe2o3-amqp attaches one link at a time on a session. So whoever attaches has a session to himself for as long, and
+/// another is begun when all are taken: many are attached side by side, and one that the service never answers holds up
+/// no other.
 #[derive(Debug)]
 struct Sessions {
     connection: tokio::sync::Mutex<ConnectionHandle<()>>,
@@ -150,7 +167,7 @@ impl Sessions {
         // be given; that link would end the session.
         session.takes_more = pair.is_ok() && session.pairs < MAX_PAIRS_PER_SESSION;
         // One that takes no more is kept all the same: dropping it would end its links.
-        self.lock_idle().push(session);
+        self.idle.lock().push(session);
         pair
     }
 
@@ -168,14 +185,9 @@ impl Sessions {
     }
 
     fn take_idle(&self) -> Option<OpenSession> {
-        let mut idle = self.lock_idle();
+        let mut idle = self.idle.lock();
         idle.retain(|session| !session.handle.is_ended());
         let index = idle.iter().position(|session| session.takes_more)?;
         Some(idle.swap_remove(index))
-    }
-
-    /// Nothing panics while it holds the lock.
-    fn lock_idle(&self) -> std::sync::MutexGuard<'_, Vec<OpenSession>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

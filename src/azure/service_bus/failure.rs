@@ -13,6 +13,7 @@ use fe2o3_amqp::session::BeginError;
 use fe2o3_amqp_types::definitions;
 use serde_amqp::Value;
 
+use crate::error::Cause;
 use crate::services::PeekError;
 
 /// How long a namespace that says it is busy is left alone. The service asks for ten seconds ("wait 10 seconds and
@@ -25,25 +26,24 @@ pub(super) enum Failure {
     /// The namespace is throttled: leave it alone.
     Busy,
     /// The service was too slow for its own deadline: ask for less, once.
-    ServerTimeout(String),
+    ServerTimeout(Cause),
     /// The token does not open the entity: put one for the entity itself, once.
-    Unauthorized(String),
+    Unauthorized(Cause),
     /// It will be refused until somebody changes the subscription.
-    Misconfigured(String),
+    Misconfigured(Cause),
     /// The reply does not fit the link: ask for less.
     ReplyTooLarge,
     /// The link or its session is gone: open another, once.
-    LinkLost(String),
+    LinkLost(Cause),
     /// The connection is gone: open another, once.
-    ConnectionLost(String),
-    /// The answer made no sense.
-    Garbled(String),
+    ConnectionLost(Cause),
+    Garbled(Cause),
 }
 
 impl Failure {
     /// Makes sense of the condition and the status that a refusal comes with; either may be missing.
     pub(super) fn refused(condition: &str, status: Option<i64>, description: &str) -> Self {
-        let reason = reason(condition, status, description);
+        let reason = reason(condition, status, description).into();
         match condition {
             "com.microsoft:server-busy" => Self::Busy,
             "com.microsoft:timeout" => Self::ServerTimeout(reason),
@@ -58,7 +58,7 @@ impl Failure {
         }
     }
 
-    fn of_status(status: Option<i64>, reason: String) -> Self {
+    fn of_status(status: Option<i64>, reason: Cause) -> Self {
         match status {
             Some(503) => Self::Busy,
             Some(408) => Self::ServerTimeout(reason),
@@ -97,13 +97,14 @@ impl From<Failure> for PeekError {
 }
 
 /// A token's expiry is an absolute time, so a clock that is wrong looks like a token that is old.
-fn with_clock_hint(reason: String) -> String {
-    if reason.to_ascii_lowercase().contains("expired") {
-        format!("{reason}; is this machine's clock right?")
-    } else {
-        reason
-    }
+fn with_clock_hint(reason: Cause) -> Cause {
+    let is_expired = reason.to_string().to_ascii_lowercase().contains("expired");
+    if is_expired { Cause::new(Expired(reason)) } else { reason }
 }
+
+#[derive(Debug, thiserror::Error)]
+#[error("{0}; is this machine's clock right?")]
+struct Expired(#[source] Cause);
 
 impl From<definitions::Error> for Failure {
     fn from(error: definitions::Error) -> Self {
@@ -119,8 +120,8 @@ impl From<SessionStopReason> for Failure {
     fn from(reason: SessionStopReason) -> Self {
         match reason {
             SessionStopReason::ConnectionStopped(reason) => reason.into(),
-            SessionStopReason::RemoteEndedWithError(error) => Self::LinkLost(error.to_string()),
-            other => Self::LinkLost(format!("the session stopped: {other:?}")),
+            SessionStopReason::RemoteEndedWithError(error) => Self::LinkLost(Cause::new(error)),
+            other => Self::LinkLost(format!("the session stopped: {other:?}").into()),
         }
     }
 }
@@ -130,11 +131,11 @@ impl From<ConnectionStopReason> for Failure {
         match reason {
             ConnectionStopReason::RemoteClosedWithError(error) => match Self::from(error.clone()) {
                 refused @ (Self::Busy | Self::Unauthorized(_)) => refused,
-                _ => Self::ConnectionLost(error.to_string()),
+                _ => Self::ConnectionLost(Cause::new(error)),
             },
-            ConnectionStopReason::ClosedWithError(error) => Self::ConnectionLost(error.to_string()),
+            ConnectionStopReason::ClosedWithError(error) => Self::ConnectionLost(Cause::new(error)),
             ConnectionStopReason::RemoteClosed | ConnectionStopReason::Closed => {
-                Self::ConnectionLost("the connection was closed".to_owned())
+                Self::ConnectionLost("the connection was closed".into())
             }
         }
     }
@@ -144,7 +145,7 @@ impl From<OpenError> for Failure {
     fn from(error: OpenError) -> Self {
         match error {
             OpenError::RemoteClosedWithError(error) => ConnectionStopReason::RemoteClosedWithError(error).into(),
-            other => Self::ConnectionLost(other.to_string()),
+            other => Self::ConnectionLost(Cause::new(other)),
         }
     }
 }
@@ -154,7 +155,7 @@ impl From<BeginError> for Failure {
         match error {
             BeginError::ConnectionStopped(reason) => reason.into(),
             BeginError::RemoteEndedWithError(error) => error.into(),
-            other => Self::ConnectionLost(other.to_string()),
+            other => Self::ConnectionLost(Cause::new(other)),
         }
     }
 }
@@ -164,7 +165,7 @@ impl From<SenderAttachError> for Failure {
         match error {
             SenderAttachError::SessionStopped(reason) => reason.into(),
             SenderAttachError::RemoteClosedWithError(error) => error.into(),
-            other => Self::LinkLost(other.to_string()),
+            other => Self::LinkLost(Cause::new(other)),
         }
     }
 }
@@ -174,7 +175,7 @@ impl From<ReceiverAttachError> for Failure {
         match error {
             ReceiverAttachError::SessionStopped(reason) => reason.into(),
             ReceiverAttachError::RemoteClosedWithError(error) => error.into(),
-            other => Self::LinkLost(other.to_string()),
+            other => Self::LinkLost(Cause::new(other)),
         }
     }
 }
@@ -184,7 +185,7 @@ impl From<DetachError> for Failure {
         match error {
             DetachError::SessionStopped(reason) => reason.into(),
             DetachError::RemoteDetachedWithError(error) | DetachError::RemoteClosedWithError(error) => error.into(),
-            other => Self::LinkLost(other.to_string()),
+            other => Self::LinkLost(Cause::new(other)),
         }
     }
 }
@@ -196,7 +197,7 @@ impl From<LinkStateError> for Failure {
             LinkStateError::RemoteDetachedWithError(error) | LinkStateError::RemoteClosedWithError(error) => {
                 error.into()
             }
-            other => Self::LinkLost(other.to_string()),
+            other => Self::LinkLost(Cause::new(other)),
         }
     }
 }
@@ -206,7 +207,7 @@ impl From<SendError> for Failure {
         match error {
             SendError::LinkStateError(error) => error.into(),
             SendError::Detached(error) => error.into(),
-            other => Self::Garbled(other.to_string()),
+            other => Self::Garbled(Cause::new(other)),
         }
     }
 }
@@ -216,8 +217,10 @@ impl From<RecvError> for Failure {
         match error {
             RecvError::LinkStateError(error) => error.into(),
             RecvError::MessageSizeExceeded(_) => Self::ReplyTooLarge,
-            RecvError::MessageDecode(error) => Self::Garbled(format!("a reply could not be decoded: {}", error.source)),
-            other => Self::Garbled(other.to_string()),
+            RecvError::MessageDecode(error) => {
+                Self::Garbled(format!("a reply could not be decoded: {}", error.source).into())
+            }
+            other => Self::Garbled(Cause::new(other)),
         }
     }
 }

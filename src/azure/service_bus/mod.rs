@@ -6,7 +6,6 @@
 
 mod cbs;
 mod connection;
-pub mod connection_string;
 mod decode;
 mod encoded;
 mod failure;
@@ -15,7 +14,7 @@ mod request_response;
 mod sas;
 mod topic_links;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::timeout;
@@ -29,10 +28,11 @@ use topic_links::TopicLinks;
 use crate::clock::Clock;
 use crate::services::{Messages, PeekError};
 use crate::settings::ServiceBusSettings;
+use crate::sync::Mutex;
 
 /// How long connecting may take: TCP, TLS, AMQP and the first token, eight exchanges that take well under a second
 /// between Azure's regions.
-pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a kept connection may take to answer a token. That is one exchange; whatever needs longer is better replaced
 /// while there is time to connect.
@@ -60,7 +60,7 @@ struct Kept(Arc<Mutex<Option<TopicLinks>>>);
 
 impl Kept {
     fn replace(&self, links: Option<TopicLinks>) -> Option<TopicLinks> {
-        std::mem::replace(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner), links)
+        std::mem::replace(&mut *self.0.lock(), links)
     }
 }
 
@@ -74,19 +74,18 @@ struct Namespace {
 }
 
 impl ServiceBus {
-    /// The topic that the settings name. Nothing is connected yet. `credential` is used if the settings say so.
-    pub fn new(settings: &ServiceBusSettings, credential: Arc<dyn EntraTokens>, clock: Clock) -> Self {
+    /// The topic that the settings name. Nothing is connected yet. `credential` is used if the settings say so; a peek that
+    /// takes longer than `peek_timeout` has failed.
+    pub fn new(
+        settings: &ServiceBusSettings,
+        credential: Arc<dyn EntraTokens>,
+        clock: Clock,
+        peek_timeout: Duration,
+    ) -> Self {
         let endpoint = Endpoint { host: settings.host.clone(), port: settings.port, tls: settings.tls };
         let tokens = Tokens { auth: settings.auth.clone(), credential, clock };
-        let namespace = Namespace { endpoint, topic: settings.topic.clone(), tokens, peek_timeout: PEEK_TIMEOUT };
+        let namespace = Namespace { endpoint, topic: settings.topic.clone(), tokens, peek_timeout };
         Self { namespace, kept: Kept::default() }
-    }
-
-    /// Gives a peek as long instead of [`PEEK_TIMEOUT`].
-    #[must_use]
-    pub fn with_peek_timeout(mut self, timeout: Duration) -> Self {
-        self.namespace.peek_timeout = timeout;
-        self
     }
 }
 

@@ -4,17 +4,18 @@
 //! without harm to the others. What goes wrong with one subscription leaves the others alone, even if it costs the
 //! connection they share; only a namespace that is busy is left alone for all of them.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use tokio::time::{Instant, timeout};
 
 use super::failure::{BUSY_PAUSE, Failure};
 use super::topic_links::TopicLinks;
 use super::{Kept, Namespace, decode};
-use crate::message::PeekedMessage;
+use crate::message::{PeekedMessage, SubscriptionName};
 use crate::services::{PeekError, Peeker};
+use crate::sync::Mutex;
 
-/// How often the shared connection is opened anew. A blip takes one; a subscription that the service drops the
+/// How often the shared connection is opened again. A blip takes one; a subscription that the service drops the
 /// connection for takes two and is then given up until the next pass.
 const MAX_RECONNECTS: u32 = 6;
 
@@ -26,7 +27,7 @@ const KEPT_SHARE: u32 = 4;
 pub struct ServiceBusPeeker {
     namespace: Namespace,
     kept: Kept,
-    familiar: Vec<String>,
+    familiar: Vec<SubscriptionName>,
     shared: tokio::sync::Mutex<Shared>,
     busy_until: Mutex<Option<Instant>>,
 }
@@ -39,7 +40,7 @@ struct Shared {
 
 impl ServiceBusPeeker {
     pub(super) fn new(namespace: Namespace, links: TopicLinks, kept: Kept) -> Self {
-        let familiar = links.subscriptions();
+        let familiar = links.subscriptions().into_iter().map(SubscriptionName::new).collect();
         let shared = Shared { links: links.into(), reconnects_left: MAX_RECONNECTS };
         Self { namespace, kept, familiar, shared: shared.into(), busy_until: Mutex::default() }
     }
@@ -70,7 +71,7 @@ impl ServiceBusPeeker {
                     links = self.shared_links().await?;
                 }
                 Failure::Busy => {
-                    *self.busy_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + BUSY_PAUSE);
+                    *self.busy_until.lock() = Some(Instant::now() + BUSY_PAUSE);
                     return Err(failure.into());
                 }
                 Failure::ServerTimeout(_) if !asked_for_less => {
@@ -106,23 +107,23 @@ impl ServiceBusPeeker {
     ) -> Result<Vec<u8>, Failure> {
         let patience = self.namespace.peek_timeout / if links.were_kept() { KEPT_SHARE } else { 1 };
         let peeked = timeout(patience, links.peek(subscription, from, count, patience)).await;
-        peeked.unwrap_or_else(|_| Err(Failure::LinkLost("there was no answer".to_owned())))
+        peeked.unwrap_or_else(|_| Err(Failure::LinkLost("there was no answer".into())))
     }
 
     fn refuse_while_busy(&self) -> Result<(), PeekError> {
-        let busy_until = *self.busy_until.lock().unwrap_or_else(PoisonError::into_inner);
+        let busy_until = *self.busy_until.lock();
         match busy_until.map(|until| until.saturating_duration_since(Instant::now())) {
             Some(retry_after) if !retry_after.is_zero() => Err(PeekError::Busy { retry_after }),
             _ => Ok(()),
         }
     }
 
-    /// The connection that all share, opened anew if it is lost.
+    /// The connection that all share, opened again if it is lost.
     async fn shared_links(&self) -> Result<Arc<TopicLinks>, PeekError> {
         let mut shared = self.shared.lock().await;
         if shared.links.are_lost() {
             if shared.reconnects_left == 0 {
-                return Err(PeekError::Unavailable { reason: "the connection was lost too often".to_owned() });
+                return Err(PeekError::Unavailable { reason: "the connection was lost too often".into() });
             }
             shared.reconnects_left -= 1;
             match TopicLinks::open(&self.namespace).await {
@@ -139,20 +140,20 @@ impl ServiceBusPeeker {
 }
 
 impl Peeker for ServiceBusPeeker {
-    fn familiar(&self) -> Vec<String> {
+    fn familiar(&self) -> Vec<SubscriptionName> {
         self.familiar.clone()
     }
 
     async fn peek(
         &self,
-        subscription: &str,
+        subscription: &SubscriptionName,
         from_sequence_number: i64,
         count: u32,
     ) -> Result<Vec<PeekedMessage>, PeekError> {
-        let peeking = self.peek_with_retries(subscription, from_sequence_number, count);
+        let peeking = self.peek_with_retries(subscription.as_str(), from_sequence_number, count);
         let after = self.namespace.peek_timeout;
         let body = timeout(after, peeking).await.map_err(|_| PeekError::TimedOut { after })??;
-        page(&body, from_sequence_number).map_err(|reason| PeekError::Unavailable { reason })
+        page(&body, from_sequence_number).map_err(|reason| PeekError::Unavailable { reason: reason.into() })
     }
 
     async fn close(self) {

@@ -1,14 +1,13 @@
 //! Requests and replies over a pair of links to a node.
 //!
 //! A reply goes to the request whose id it carries and to no other: one that comes after its request was given up is
-//! dropped. A pair's links are closed in an orderly way, by the task that owns them, however its users go away:
+//! dropped. A pair's links are closed by the task that owns them, and never just dropped, however its users go away:
 //! fe2o3-amqp ends the session, and sometimes the connection, when a link disappears while frames for it are on
 //! their way.
 //!
 //! Source: azure-docs `service-bus-amqp-request-response.md`.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 
 use fe2o3_amqp::link::receiver::CreditMode;
 use fe2o3_amqp::session::SessionHandle;
@@ -25,6 +24,7 @@ use uuid::Uuid;
 
 use super::encoded::Encoded;
 use super::failure::Failure;
+use crate::sync::Mutex;
 
 /// Replies that the service may send ahead of their being read. A page asks for the next, so there is one reply on
 /// its way at a time, and a few late ones after timeouts.
@@ -46,11 +46,9 @@ pub(super) struct LinkPair {
 /// What the node answered.
 #[derive(Clone, Debug)]
 pub(super) struct Reply {
-    /// An HTTP status.
     pub(super) status: Option<i64>,
     /// The error's condition; empty if there is none.
     pub(super) condition: String,
-    /// What the node says about it.
     pub(super) description: String,
     /// The body, encoded; empty if there is none.
     pub(super) body: Vec<u8>,
@@ -66,7 +64,7 @@ struct Request {
 impl LinkPair {
     /// Attaches a pair to a node.
     ///
-    /// It must not be cancelled, or the late answer ends the session.
+    /// Not cancel-safe: the late answer would end the session.
     pub(super) async fn attach(session: &mut SessionHandle<()>, node: &str) -> Result<Self, Failure> {
         let name = format!("aci-scaler-{}", Uuid::new_v4());
         let sender = Sender::builder()
@@ -106,9 +104,9 @@ impl LinkPair {
         self.requests.is_closed()
     }
 
-    /// Sends a request and waits for its reply. It may be cancelled.
+    /// Sends a request and waits for its reply. Cancel-safe.
     pub(super) async fn request(&self, properties: ApplicationProperties, body: Value) -> Result<Reply, Failure> {
-        let lost = || Failure::LinkLost("the link was closed".to_owned());
+        let lost = || Failure::LinkLost("the link was closed".into());
         let (reply, replied) = oneshot::channel();
         self.requests.send(Request { properties, body, reply }).await.map_err(|_| lost())?;
         replied.await.map_err(|_| lost())?
@@ -127,9 +125,9 @@ async fn serve(mut sender: Sender, mut receiver: Receiver, reply_to: String, mut
     };
     // From here on nobody takes the pair for open.
     drop(queue);
-    let failure = failure.unwrap_or_else(|| Failure::LinkLost("the link was closed".to_owned()));
+    let failure = failure.unwrap_or_else(|| Failure::LinkLost("the link was closed".into()));
     tracing::debug!(link = reply_to, ?failure, "links are closed");
-    for (_, reply) in lock(&pending).drain() {
+    for (_, reply) in pending.lock().drain() {
         let _ = reply.send(Err(failure.clone()));
     }
     // Their errors say again what is known already.
@@ -156,7 +154,7 @@ async fn send_all(
                 last_id += 1;
                 let id = last_id.to_string();
                 {
-                    let mut pending = lock(pending);
+                    let mut pending = pending.lock();
                     pending.retain(|_, reply| !reply.is_closed());
                     pending.insert(id.clone(), reply);
                 }
@@ -169,9 +167,9 @@ async fn send_all(
             Some((id, outcome)) = outcomes.next() => {
                 // An accepted request is answered by its reply, and a link that failed says so by itself.
                 if let Ok(Outcome::Rejected(rejected)) = outcome
-                    && let Some(reply) = lock(pending).remove(&id)
+                    && let Some(reply) = pending.lock().remove(&id)
                 {
-                    let refused = || Failure::Garbled("the request was rejected".to_owned());
+                    let refused = || Failure::Garbled("the request was rejected".into());
                     let _ = reply.send(Err(rejected.error.map_or_else(refused, Failure::from)));
                 }
             }
@@ -207,7 +205,7 @@ async fn receive_all(receiver: &mut Receiver, pending: &Pending) -> Failure {
             tracing::debug!("a reply without a correlation id is dropped");
             continue;
         };
-        let Some(reply) = lock(pending).remove(&id) else {
+        let Some(reply) = pending.lock().remove(&id) else {
             tracing::debug!(id, "a late reply is dropped");
             continue;
         };
@@ -259,9 +257,4 @@ fn text(value: &SimpleValue) -> String {
         SimpleValue::Symbol(text) => text.to_string(),
         _ => String::new(),
     }
-}
-
-/// Nothing panics while it holds the lock.
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -8,8 +8,8 @@
 //! Microsoft's JavaScript SDK sends for its own use (azure-sdk-for-js#21002).
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use fe2o3_amqp_types::messaging::ApplicationProperties;
@@ -20,6 +20,7 @@ use super::cbs::{Cbs, Renewal};
 use super::connection::Connection;
 use super::failure::Failure;
 use super::request_response::LinkPair;
+use crate::sync::Mutex;
 
 /// How much earlier than the client the service gives a request up, so that an entity that stalls is reported and not
 /// just silent (azure-sdk-for-go#26421).
@@ -56,7 +57,7 @@ struct SubscriptionLinks {
 }
 
 impl TopicLinks {
-    /// Connects and puts a token. It may be cancelled.
+    /// Connects and puts a token. Cancel-safe.
     pub(super) async fn open(namespace: &Namespace) -> Result<Self, Failure> {
         let connection = Connection::open(&namespace.endpoint).await?;
         let cbs = Cbs::attach(&connection, namespace.tokens.clone()).await?;
@@ -75,12 +76,12 @@ impl TopicLinks {
         Ok(links)
     }
 
-    /// Makes it ready for another pass, or drops it if it is not as it was left. It may be cancelled.
+    /// Makes it ready for another pass, or drops it if it is not as it was left. Cancel-safe.
     ///
     /// The token is not only renewed: that it is answered shows that the connection is alive, which nothing else does
     /// where a network has forgotten it. The service's answer is waited for while the subscriptions are listed.
     pub(super) async fn revive(mut self) -> Option<Self> {
-        let subscriptions = self.subscriptions.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let subscriptions = self.subscriptions.get_mut();
         let closed = |of: &Arc<Subscription>| {
             of.answered.store(false, Ordering::Relaxed);
             !of.links.try_lock().is_ok_and(|links| links.open_pair().is_some())
@@ -105,14 +106,14 @@ impl TopicLinks {
     ///
     /// Nothing is ever detached from it: when a subscription is gone, it goes as a whole.
     pub(super) fn may_be_kept(&mut self) -> bool {
-        let subscriptions = self.subscriptions.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let subscriptions = self.subscriptions.get_mut();
         !self.lost.load(Ordering::Relaxed)
             && subscriptions.values().all(|subscription| subscription.answered.load(Ordering::Relaxed))
     }
 
     /// The subscriptions that it has had links to.
     pub(super) fn subscriptions(&self) -> Vec<String> {
-        self.subscriptions.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
+        self.subscriptions.lock().keys().cloned().collect()
     }
 
     /// Whether another pass has used it before.
@@ -125,9 +126,9 @@ impl TopicLinks {
         self.lost.store(true, Ordering::Relaxed);
     }
 
-    /// Asks for messages; the reply's body. It may be cancelled.
+    /// Asks for messages; the reply's body. Cancel-safe.
     ///
-    /// `patience` is how long the answer is waited for; the service is told to be done a little earlier.
+    /// `patience` is how long the answer is waited for; the service is asked to be done a little earlier.
     pub(super) async fn peek(
         &self,
         subscription: &str,
@@ -157,7 +158,7 @@ impl TopicLinks {
         self.subscription(subscription).links.lock().await.token = None;
     }
 
-    /// Ends the connection in an orderly way, if the service plays along.
+    /// Closes the connection, if the service answers in time.
     pub(super) async fn close(&self) {
         self.connection.close().await;
     }
@@ -233,7 +234,7 @@ impl TopicLinks {
     }
 
     fn subscription(&self, name: &str) -> Arc<Subscription> {
-        let mut subscriptions = self.subscriptions.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut subscriptions = self.subscriptions.lock();
         if let Some(subscription) = subscriptions.get(name) {
             return Arc::clone(subscription);
         }

@@ -1,9 +1,10 @@
 //! How many requests Azure still takes, as its answers say.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
+
+use crate::sync::Mutex;
 
 /// How long nothing is created once only a little was left: the shorter of the two windows over which Azure counts
 /// (five minutes and an hour) is full again then, and of the longer one a single answer is spent to see.
@@ -22,12 +23,12 @@ pub(in crate::pass) struct Budget {
 impl Budget {
     /// Azure has said that only this many requests are left.
     pub(super) fn is_low(&self, left: u32) {
-        *self.low.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now() + PAUSE, left));
+        *self.low.lock() = Some((Instant::now() + PAUSE, left));
     }
 
     /// How many requests were left, if creating is to rest.
     pub(super) fn resting(&self) -> Option<u32> {
-        let (until, left) = (*self.low.lock().unwrap_or_else(PoisonError::into_inner))?;
+        let (until, left) = (*self.low.lock())?;
         (Instant::now() < until).then_some(left)
     }
 }

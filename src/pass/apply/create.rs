@@ -1,6 +1,5 @@
 //! Creates groups, until there is a reason to stop.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -8,9 +7,10 @@ use tokio::time::Instant;
 use super::Applier;
 use super::budget::SPARE_REQUESTS;
 use crate::container_group::{GroupName, GroupSpec, Liveness, MemoryGb, tag};
-use crate::pass::report::MessageOutcome;
-use crate::plan::{Create, MessageRef};
+use crate::message::MessageAddress;
+use crate::plan::{Create, MessageOutcome};
 use crate::services::{ArmError, ContainerGroups};
+use crate::sync::Mutex;
 
 /// The part of a pass that is left to deletes when creates are slow: a quarter, so that neither starves the other.
 const DELETES_SHARE: u32 = 4;
@@ -24,7 +24,7 @@ pub(super) struct Creator<'a, G> {
     /// The least memory that Azure has no room for, and what it says.
     no_room: Mutex<Option<(MemoryGb, String)>>,
     /// Messages whose groups were refused.
-    refused: Mutex<Vec<MessageRef>>,
+    refused: Mutex<Vec<MessageAddress>>,
 }
 
 #[derive(Clone)]
@@ -49,11 +49,11 @@ impl<'a, G: ContainerGroups> Creator<'a, G> {
     }
 
     /// Creates a group, or says why not.
-    pub(super) async fn create(&self, Create { message, spec, after }: Create) -> (MessageRef, MessageOutcome) {
+    pub(super) async fn create(&self, Create { message, spec, record }: Create) -> (MessageAddress, MessageOutcome) {
         if let Some(outcome) = self.stopped(&spec) {
             return (message, outcome);
         }
-        let outcome = match self.applier.deadline.limit(self.look_up_and_create(&spec, after)).await {
+        let outcome = match self.applier.deadline.limit(self.look_up_and_create(&spec, record)).await {
             Some(Ok(outcome)) => outcome,
             Some(Err(error)) => self.failed(&message, spec, &error),
             None => {
@@ -65,16 +65,20 @@ impl<'a, G: ContainerGroups> Creator<'a, G> {
     }
 
     /// The messages whose groups were refused, for reasons that may be of their own.
-    pub(super) fn into_refused(self) -> Vec<MessageRef> {
-        self.refused.into_inner().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn into_refused(self) -> Vec<MessageAddress> {
+        self.refused.into_inner()
     }
 
     /// A PUT on a group that is already there would restart it, or run it again. So the last thing before it is a look.
-    async fn look_up_and_create(&self, spec: &GroupSpec, after: Option<GroupName>) -> Result<MessageOutcome, ArmError> {
-        if let Some(after) = after {
-            let record = self.applier.groups.get(&after).await?;
-            if !record.is_some_and(|record| record.liveness() == Liveness::Terminal) {
-                return Ok(MessageOutcome::Changed { group: after });
+    async fn look_up_and_create(
+        &self,
+        spec: &GroupSpec,
+        record: Option<GroupName>,
+    ) -> Result<MessageOutcome, ArmError> {
+        if let Some(record) = record {
+            let found = self.applier.groups.get(&record).await?;
+            if !found.is_some_and(|group| group.liveness() == Liveness::Terminal) {
+                return Ok(MessageOutcome::Changed { group: record });
             }
         }
         if self.applier.groups.get(&spec.name).await?.is_some() {
@@ -91,16 +95,16 @@ impl<'a, G: ContainerGroups> Creator<'a, G> {
             self.stop(Stop::low(left));
         }
         tracing::info!(
-            group = %spec.name, subscription = spec.subscription, message_id = spec.tags.get(tag::MESSAGE_ID),
+            group = %spec.name, subscription = %spec.subscription, message_id = spec.tags.get(tag::MESSAGE_ID),
             attempt = spec.tags.get(tag::ATTEMPT), memory_gb = spec.memory.to_f64(),
             "created a container group"
         );
         Ok(MessageOutcome::Created { group: spec.name.clone(), memory_gb: spec.memory })
     }
 
-    fn failed(&self, message: &MessageRef, spec: GroupSpec, error: &ArmError) -> MessageOutcome {
+    fn failed(&self, message: &MessageAddress, spec: GroupSpec, error: &ArmError) -> MessageOutcome {
         let reason = error.to_string();
-        let (subscription, message_id) = (&spec.subscription, spec.tags.get(tag::MESSAGE_ID));
+        let (subscription, message_id) = (spec.subscription.as_str(), spec.tags.get(tag::MESSAGE_ID));
         match error {
             ArmError::Throttled { .. } | ArmError::NoCapacity { .. } => {
                 tracing::warn!(group = %spec.name, %error, "no further container group is created in this pass");
@@ -112,13 +116,13 @@ impl<'a, G: ContainerGroups> Creator<'a, G> {
                     group = %spec.name, memory_gb = spec.memory.to_f64(), %error,
                     "no container group of this size is created in this pass"
                 );
-                let mut no_room = self.no_room.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut no_room = self.no_room.lock();
                 if no_room.as_ref().is_none_or(|(memory, _)| spec.memory < *memory) {
                     *no_room = Some((spec.memory, reason.clone()));
                 }
                 MessageOutcome::WaitingQuota { reason }
             }
-            ArmError::Unauthorized { .. } => {
+            ArmError::Unauthorized(_) | ArmError::NoToken(_) => {
                 tracing::error!(group = %spec.name, subscription, message_id, %error, "no container group can be created");
                 self.stop(Stop::Refused(reason.clone()));
                 MessageOutcome::Failed { group: spec.name, reason }
@@ -126,7 +130,7 @@ impl<'a, G: ContainerGroups> Creator<'a, G> {
             _ => {
                 tracing::error!(group = %spec.name, subscription, message_id, %error, "a container group was not created");
                 if matches!(error, ArmError::Rejected { .. }) {
-                    self.refused.lock().unwrap_or_else(PoisonError::into_inner).push(message.clone());
+                    self.refused.lock().push(message.clone());
                 }
                 MessageOutcome::Failed { group: spec.name, reason }
             }
@@ -135,12 +139,12 @@ impl<'a, G: ContainerGroups> Creator<'a, G> {
 
     /// Why a group is not created any more in this pass, if it is not.
     fn stopped(&self, spec: &GroupSpec) -> Option<MessageOutcome> {
-        match self.stop.lock().unwrap_or_else(PoisonError::into_inner).clone() {
+        match self.stop.lock().clone() {
             Some(Stop::Quota(reason)) => return Some(MessageOutcome::WaitingQuota { reason }),
             Some(Stop::Refused(reason)) => return Some(MessageOutcome::Failed { group: spec.name.clone(), reason }),
             None => {}
         }
-        match &*self.no_room.lock().unwrap_or_else(PoisonError::into_inner) {
+        match &*self.no_room.lock() {
             Some((memory, reason)) if spec.memory >= *memory => {
                 Some(MessageOutcome::WaitingQuota { reason: reason.clone() })
             }
@@ -154,7 +158,7 @@ impl<'a, G: ContainerGroups> Creator<'a, G> {
     }
 
     fn stop(&self, reason: Stop) {
-        self.stop.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(reason);
+        self.stop.lock().get_or_insert(reason);
     }
 }
 

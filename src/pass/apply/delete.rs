@@ -1,14 +1,12 @@
-//! Deletes groups, each after its last words, until Azure wants a break.
-
-use std::sync::{Mutex, PoisonError};
+//! Deletes groups, each after its last log lines were captured, until Azure wants a break.
 
 use super::Applier;
 use super::budget::SPARE_REQUESTS;
 use crate::container_group::{ContainerGroup, GroupName, Phase, tag};
-use crate::pass::last_words::Captured;
-use crate::pass::report::GroupOutcome;
-use crate::plan::{Delete, Reason};
+use crate::pass::log_capture::Captured;
+use crate::plan::{Delete, DeleteReason, GroupOutcome};
 use crate::services::{ArmError, ContainerGroups};
+use crate::sync::Mutex;
 
 pub(super) struct Deleter<'a, G> {
     applier: &'a Applier<'a, G>,
@@ -32,13 +30,13 @@ impl<'a, G: ContainerGroups> Deleter<'a, G> {
             let cut = GroupOutcome::DeleteFailed { reason: "the pass had to end before Azure answered".to_owned() };
             deadline.limit(self.capture_and_delete(&group, reason)).await.unwrap_or(cut)
         };
-        (group.name, outcome)
+        (group.name.clone(), outcome)
     }
 
     /// The group may have been replaced since it was observed, by one of the same name that is at work, and somebody
     /// may have asked for it to be kept. So the last thing before the delete is another look.
-    async fn capture_and_delete(&self, group: &ContainerGroup, because: Reason) -> GroupOutcome {
-        let deleted = match self.applier.last_words.capture(self.applier.groups, group).await {
+    async fn capture_and_delete(&self, group: &ContainerGroup, because: DeleteReason) -> GroupOutcome {
+        let deleted = match self.applier.log_capture.capture(self.applier.groups, group).await {
             Captured::Logged { lines } => GroupOutcome::Deleted { because, log_lines: lines },
             Captured::Lost(error) => GroupOutcome::DeletedWithoutLogs { because, reason: error.to_string() },
             Captured::NotYet(error @ ArmError::Throttled { .. }) => return self.throttled(group, &error),
@@ -48,7 +46,7 @@ impl<'a, G: ContainerGroups> Deleter<'a, G> {
             }
         };
         match self.applier.groups.get(&group.name).await {
-            Ok(Some(now)) if may_still_go(group, &now, because) => {}
+            Ok(Some(now)) if may_still_be_deleted(group, &now, because) => {}
             Ok(_) => return GroupOutcome::Changed,
             Err(error @ ArmError::Throttled { .. }) => return self.throttled(group, &error),
             Err(error) => return failed(group, &error),
@@ -61,7 +59,7 @@ impl<'a, G: ContainerGroups> Deleter<'a, G> {
                 if let Some(left) = accepted.remaining.filter(|left| *left <= SPARE_REQUESTS) {
                     self.applier.budget.is_low(left);
                 }
-                self.applier.last_words.forget(&group.name);
+                self.applier.log_capture.forget(&group.name);
                 tracing::info!(
                     group = %group.name, message_id = group.tag(tag::MESSAGE_ID), attempt = group.tag(tag::ATTEMPT),
                     ended = ended(group), ?because, "deleted a container group"
@@ -76,25 +74,25 @@ impl<'a, G: ContainerGroups> Deleter<'a, G> {
     fn throttled(&self, group: &ContainerGroup, error: &ArmError) -> GroupOutcome {
         tracing::warn!(group = %group.name, %error, "no further container group is deleted in this pass");
         let reason = error.to_string();
-        self.stopped.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(reason.clone());
+        self.stopped.lock().get_or_insert(reason.clone());
         GroupOutcome::WaitingQuota { reason }
     }
 
     fn stopped(&self) -> Option<String> {
-        self.stopped.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.stopped.lock().clone()
     }
 }
 
-/// Whether a group is what it was when its end was decided.
-fn may_still_go(observed: &ContainerGroup, now: &ContainerGroup, because: Reason) -> bool {
+/// Whether a group is what it was when deleting it was decided.
+fn may_still_be_deleted(observed: &ContainerGroup, now: &ContainerGroup, because: DeleteReason) -> bool {
     let same_phase = match (because, observed.phase(), now.phase()) {
-        (Reason::Stuck, Phase::Starting, phase) => !matches!(phase, Phase::Running { .. }),
+        (DeleteReason::Stuck, Phase::Starting, phase) => !matches!(phase, Phase::Running { .. }),
         (_, before, phase) => before == phase,
     };
     // A container that never started is not dated, but the tag that counts against it is.
     let tags =
         |group: &ContainerGroup| [tag::WAITING_SINCE, tag::ENDED_SINCE].map(|key| group.tag(key).map(str::to_owned));
-    let same_tags = because != Reason::Stuck || tags(observed) == tags(now);
+    let same_tags = because != DeleteReason::Stuck || tags(observed) == tags(now);
     let same_owner = now.tag(tag::MANAGED_BY) == observed.tag(tag::MANAGED_BY);
     same_phase && same_tags && same_owner && !now.is_kept() && now.sequence_number() == observed.sequence_number()
 }
@@ -141,12 +139,12 @@ mod tests {
         let mut failed = failed_group();
         failed.tags.insert(tag::ENDED_SINCE.to_owned(), "2026-01-05T10:00:00Z".to_owned());
         let observed = failed.clone();
-        assert!(may_still_go(&observed, &failed, Reason::Stuck));
+        assert!(may_still_be_deleted(&observed, &failed, DeleteReason::Stuck));
         failed.tags.clear();
-        assert!(!may_still_go(&observed, &failed, Reason::Stuck), "another one that has failed");
+        assert!(!may_still_be_deleted(&observed, &failed, DeleteReason::Stuck), "another one that has failed");
         failed.tags.clone_from(&observed.tags);
         failed.provisioning_state = "Creating".to_owned();
-        assert!(!may_still_go(&observed, &failed, Reason::Stuck), "a new one of its name");
+        assert!(!may_still_be_deleted(&observed, &failed, DeleteReason::Stuck), "a new one of its name");
     }
 
     #[test]

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::container_group::{Container, ContainerGroup, ContainerState, GroupName, GroupSpec, MemoryGb};
-use crate::message::{FileSizeMb, MessageId, MessageState, PeekedMessage};
-use crate::services::{Accepted, ArmError, ContainerGroups, Messages, PeekError, Peeker, Subscriptions};
+use crate::message::{FileSizeMb, MessageId, MessageState, PeekedMessage, SubscriptionName};
+use crate::services::{Accepted, ArmError, ContainerGroups, Messages, PeekError, Peeker, Refusal, Subscriptions};
 use crate::test_support::NOW;
 
 /// How long a fake takes for anything, of paused time.
@@ -138,7 +138,7 @@ impl ContainerGroups for FakeGroups {
             return Err(error);
         }
         if self.no_room_from.lock().unwrap().is_some_and(|memory| spec.memory >= memory) {
-            return Err(ArmError::NoRoomForSize { code: "ServiceUnavailable".into(), message: String::new() });
+            return Err(ArmError::NoRoomForSize(Refusal::new("ServiceUnavailable", "")));
         }
         let tags: Vec<_> = spec.tags.iter().map(|(key, value)| (*key, value.as_str())).collect();
         self.put(spec.name.as_str(), &tags, "Running");
@@ -184,11 +184,11 @@ pub struct FakeSubscriptions {
 }
 
 impl Subscriptions for FakeSubscriptions {
-    async fn list(&self) -> Result<Vec<String>, ArmError> {
+    async fn list(&self) -> Result<Vec<SubscriptionName>, ArmError> {
         tokio::time::sleep(self.latency).await;
         match &self.error {
             Some(error) => Err(error.clone()),
-            None => Ok(self.names.iter().map(|name| (*name).to_owned()).collect()),
+            None => Ok(self.names.iter().map(|name| (*name).into()).collect()),
         }
     }
 }
@@ -218,18 +218,24 @@ impl Messages for FakeMessages {
 }
 
 impl Peeker for FakeMessages {
-    fn familiar(&self) -> Vec<String> {
-        self.familiar.iter().map(|name| (*name).to_owned()).collect()
+    fn familiar(&self) -> Vec<SubscriptionName> {
+        self.familiar.iter().map(|name| (*name).into()).collect()
     }
 
-    async fn peek(&self, subscription: &str, from: i64, count: u32) -> Result<Vec<PeekedMessage>, PeekError> {
+    async fn peek(
+        &self,
+        subscription: &SubscriptionName,
+        from: i64,
+        count: u32,
+    ) -> Result<Vec<PeekedMessage>, PeekError> {
+        let subscription = subscription.as_str();
         self.calls.add(format!("peek {subscription} {from} {count}"));
         tokio::time::sleep(LATENCY).await;
         if self.hanging.contains(&subscription) {
             std::future::pending::<()>().await;
         }
         if self.failing.get(subscription).is_some_and(|at| from >= *at) {
-            return Err(PeekError::Unavailable { reason: "the connection was dropped".to_owned() });
+            return Err(PeekError::Unavailable { reason: "the connection was dropped".into() });
         }
         let from = if self.stuck.contains(&subscription) { 1 } else { from };
         let messages = self.messages.get(subscription).map(Vec::as_slice).unwrap_or_default();

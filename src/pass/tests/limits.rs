@@ -15,7 +15,7 @@ async fn no_more_workers_create_at_once_than_are_set() {
 #[tokio::test(start_paused = true)]
 async fn when_azure_has_no_room_creating_stops_and_cleaning_up_goes_on() {
     for error in [
-        ArmError::NoCapacity { code: "ContainerGroupQuotaReached".into(), message: String::new() },
+        ArmError::NoCapacity(Refusal::new("ContainerGroupQuotaReached", "")),
         ArmError::Throttled { code: "TooManyRequests".into(), retry_after: Duration::from_mins(1) },
     ] {
         let one_worker = |settings: &mut Settings| settings.processing.max_workers = NonZeroUsize::MIN;
@@ -70,7 +70,7 @@ async fn when_azure_wants_a_break_deleting_stops_and_no_log_is_read_twice() {
 
     *scaler.services.groups.delete_error.lock().unwrap() = None;
     let report = pass(&scaler).await;
-    let done = GroupOutcome::Deleted { because: Reason::Finished, log_lines: 2 };
+    let done = GroupOutcome::Deleted { because: DeleteReason::Finished, log_lines: 2 };
     assert!(report.groups.iter().all(|group| group.outcome == done), "{:?}", report.groups);
     assert_eq!(only(&calls, &["logs", "delete"]), ["delete done-1", "logs done-2 worker 20", "delete done-2"]);
 
@@ -104,19 +104,25 @@ async fn while_azure_wants_a_break_from_reads_no_log_is_lost_and_no_other_group_
     *scaler.services.groups.log_error.lock().unwrap() = None;
     *scaler.services.groups.get_error.lock().unwrap() = None;
     let outcome = &pass(&scaler).await.groups[0].outcome;
-    assert_eq!(*outcome, GroupOutcome::Deleted { because: Reason::Finished, log_lines: 2 }, "with its log after all");
+    assert_eq!(
+        *outcome,
+        GroupOutcome::Deleted { because: DeleteReason::Finished, log_lines: 2 },
+        "with its log after all"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_identity_that_is_refused_is_not_tried_again_and_again() {
     let one_worker = |settings: &mut Settings| settings.processing.max_workers = NonZeroUsize::MIN;
-    let (scaler, calls) = scaler([("a", messages(1..=9))], one_worker);
-    let refused = ArmError::Unauthorized { code: "AuthorizationFailed".into(), message: String::new() };
-    *scaler.services.groups.create_error.lock().unwrap() = Some(refused);
-    let report = pass(&scaler).await;
-    assert_eq!(report.message_counts, BTreeMap::from([("failed", 9)]));
-    assert!(report.partly_failed());
-    assert_eq!(only(&calls, &["create"]).len(), 1);
+    let refused = ArmError::Unauthorized(Refusal::new("AuthorizationFailed", ""));
+    for error in [refused, ArmError::NoToken("the identity is not there".into())] {
+        let (scaler, calls) = scaler([("a", messages(1..=9))], one_worker);
+        *scaler.services.groups.create_error.lock().unwrap() = Some(error);
+        let report = pass(&scaler).await;
+        assert_eq!(report.message_counts, BTreeMap::from([("failed", 9)]));
+        assert!(report.partly_failed());
+        assert_eq!(only(&calls, &["create"]).len(), 1);
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -205,6 +211,6 @@ async fn a_create_that_is_slow_holds_up_no_other() {
     *scaler.services.groups.slow.lock().unwrap() = Some(M1.to_owned());
     let report = pass(&scaler).await;
     let slow = report.messages.iter().find(|report| report.message.sequence_number == 1).unwrap();
-    assert_eq!(slow.outcome.kind(), "failed", "its answer does not come before the end of the pass");
+    assert_eq!(<&str>::from(&slow.outcome), "failed", "its answer does not come before the end of the pass");
     assert_eq!(report.message_counts["created"], 8);
 }

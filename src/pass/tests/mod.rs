@@ -1,5 +1,7 @@
 //! Scenarios of whole passes, over services in memory and paused time.
 
+#![allow(unreachable_pub, reason = "what the files of a test share is public among them, and there is nobody else")]
+
 mod fakes;
 mod limits;
 mod rules;
@@ -12,8 +14,8 @@ use std::sync::{Arc, Mutex};
 use fakes::{Calls, FakeGroups, FakeMessages, FakeSubscriptions, messages};
 
 use super::*;
-use crate::pass::report::{GroupOutcome, MessageOutcome};
-use crate::plan::Reason;
+use crate::plan::{DeleteReason, GroupOutcome, MessageOutcome};
+use crate::services::Refusal;
 use crate::test_support::{NOW, settings};
 
 type FakeScaler = Scaler<FakeGroups, FakeSubscriptions, FakeMessages>;
@@ -54,7 +56,7 @@ fn only(calls: &Calls, words: &[&str]) -> Vec<String> {
 }
 
 fn unavailable() -> ArmError {
-    ArmError::Unavailable { reason: "reset".to_owned() }
+    ArmError::Unavailable { reason: "reset".into() }
 }
 
 const M1: &str = "worker-86332ec9680f4d61-1";
@@ -90,7 +92,7 @@ async fn creates_come_first_and_each_delete_after_its_logs() {
     let (scaler, calls) = scaler([("a", messages(1..=1))], |_| {});
     scaler.services.groups.put("done", &[], "Terminated");
     let report = pass(&scaler).await;
-    assert_eq!(report.groups[0].outcome, GroupOutcome::Deleted { because: Reason::Finished, log_lines: 2 });
+    assert_eq!(report.groups[0].outcome, GroupOutcome::Deleted { because: DeleteReason::Finished, log_lines: 2 });
     let create = format!("create {M1}");
     assert_eq!(only(&calls, &["create", "logs", "delete"]), [&create, "logs done worker 20", "delete done"]);
 }
@@ -129,7 +131,7 @@ async fn passes_in_which_a_log_cannot_be_read_count_for_the_same_group_in_a_row(
 async fn a_log_that_azure_will_never_give_is_lost_at_once() {
     let (scaler, _) = scaler([("a", Vec::new())], |_| {});
     scaler.services.groups.put("done", &[], "Terminated");
-    let rejected = ArmError::Rejected { code: "InvalidTail".into(), message: String::new() };
+    let rejected = ArmError::Rejected(Refusal::new("InvalidTail", ""));
     *scaler.services.groups.log_error.lock().unwrap() = Some(rejected);
     assert!(matches!(pass(&scaler).await.groups[0].outcome, GroupOutcome::DeletedWithoutLogs { .. }));
 }
@@ -138,18 +140,18 @@ async fn a_log_that_azure_will_never_give_is_lost_at_once() {
 async fn a_group_that_never_had_a_log_goes_at_once() {
     let (scaler, _) = scaler([("a", Vec::new())], |_| {});
     scaler.services.groups.put("done", &[], "Terminated");
-    let none = ArmError::NotFound { code: "ContainerLogNotAvailable".into(), message: String::new() };
+    let none = ArmError::NotFound(Refusal::new("ContainerLogNotAvailable", ""));
     *scaler.services.groups.log_error.lock().unwrap() = Some(none);
     assert_eq!(
         pass(&scaler).await.groups[0].outcome,
-        GroupOutcome::Deleted { because: Reason::Finished, log_lines: 0 }
+        GroupOutcome::Deleted { because: DeleteReason::Finished, log_lines: 0 }
     );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_group_that_is_refused_does_not_stop_the_others() {
     let (scaler, calls) = scaler([("a", messages(1..=3))], |_| {});
-    let refused = ArmError::Rejected { code: "InaccessibleImage".into(), message: String::new() };
+    let refused = ArmError::Rejected(Refusal::new("InaccessibleImage", ""));
     *scaler.services.groups.create_error.lock().unwrap() = Some(refused);
     assert_eq!(pass(&scaler).await.message_counts, BTreeMap::from([("failed", 3)]));
     assert_eq!(only(&calls, &["create"]).len(), 3);
@@ -161,7 +163,7 @@ async fn a_message_whose_group_is_refused_leaves_its_slot_to_others() {
         settings.aci.max_instances = 1;
         settings.processing.peek_page = NonZeroU32::MIN;
     });
-    let refused = ArmError::Rejected { code: "InvalidMemory".into(), message: String::new() };
+    let refused = ArmError::Rejected(Refusal::new("InvalidMemory", ""));
     *scaler.services.groups.create_error.lock().unwrap() = Some(refused);
     assert_eq!(pass(&scaler).await.message_counts, BTreeMap::from([("failed", 1)]));
     *scaler.services.groups.create_error.lock().unwrap() = None;
@@ -188,7 +190,7 @@ async fn a_pass_says_what_holds_messages_up_and_gives_a_few_examples_of_each_kin
         scaler.services.groups.put(&id, &tags, "Terminated");
     }
     *scaler.services.groups.create_error.lock().unwrap() =
-        Some(ArmError::NoCapacity { code: "ContainerGroupQuotaReached".into(), message: "100 are there".into() });
+        Some(ArmError::NoCapacity(Refusal::new("ContainerGroupQuotaReached", "100 are there")));
     let report = pass(&scaler).await;
     let lines = report.troubles();
     let begins = |start: &str| lines.iter().filter(|line| line.starts_with(start)).count();
@@ -250,8 +252,12 @@ async fn a_subscription_that_hangs_fails_or_stands_still_leaves_the_others_worki
         scaler.services.groups.put("done-good", &[("subscription_name", "good")], "Terminated");
         let report = pass(&scaler).await;
         assert!(report.partly_failed(), "{trouble}");
-        let good = report.messages.iter().filter(|message| message.message.subscription == "good");
-        assert_eq!(good.filter(|message| message.outcome.kind() == "created").count(), 9, "{trouble}");
+        let good = report.messages.iter().filter(|message| message.message.subscription == "good".into());
+        assert_eq!(
+            good.filter(|message| matches!(message.outcome, MessageOutcome::Created { .. })).count(),
+            9,
+            "{trouble}"
+        );
         assert_eq!(only(&calls, &["delete"]), ["delete done-good"], "{trouble}");
     }
 }
@@ -283,7 +289,7 @@ async fn subscriptions_of_the_last_pass_are_read_while_they_are_listed_and_dropp
 async fn a_subscription_that_is_skipped_is_not_looked_at() {
     let (scaler, calls) = scaler([("Skipped", messages(1..=1)), ("a", Vec::new())], |_| {});
     let report = pass(&scaler).await;
-    assert_eq!(report.skipped_subscriptions, ["Skipped"]);
+    assert_eq!(report.skipped_subscriptions, ["Skipped".into()]);
     assert_eq!(only(&calls, &["peek"]), ["peek a 1 250"]);
 }
 

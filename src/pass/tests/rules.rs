@@ -72,7 +72,7 @@ async fn a_stuck_group_that_has_begun_to_run_or_been_replaced_since_stays() {
         scaler.services.groups.put("late", &STUCK, "Waiting");
         scaler.services.groups.change_after_get(change);
         let outcome = &pass(&scaler).await.groups[0].outcome;
-        assert_eq!(matches!(outcome, GroupOutcome::Deleted { because: Reason::Stuck, .. }), goes, "{outcome:?}");
+        assert_eq!(matches!(outcome, GroupOutcome::Deleted { because: DeleteReason::Stuck, .. }), goes, "{outcome:?}");
         assert_eq!(only(&calls, &["delete"]).len(), usize::from(goes));
     }
 }
@@ -167,7 +167,7 @@ async fn what_a_pass_has_seen_is_known_to_the_next_one_unless_it_only_planned() 
     });
     scaler.services.groups.put(M1, &[tags("1")[0], (tag::MESSAGE_ID, "m1"), tags("1")[2]], "Waiting");
     scaler.pass(Mode::PlanOnly, &Deadline::after(scaler.pass_deadline())).await.unwrap();
-    assert!(scaler.memory().marks.is_empty());
+    assert!(scaler.memory.lock().conditions.is_empty());
     for (minutes, call) in [(2, format!("tag {M1}")), (30, format!("delete {M1}"))] {
         pass(&scaler).await;
         *now.lock().unwrap() += time::Duration::minutes(minutes);

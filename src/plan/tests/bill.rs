@@ -43,7 +43,7 @@ impl Region {
                 of.messages.retain(|message| message.sequence_number != number);
             }
             let ended = exited(code, self.minute * 60 + 1);
-            self.groups.push(attempt(&of.name, number, spec.tags["attempt"].parse().unwrap(), ended));
+            self.groups.push(attempt(of.name.as_str(), number, spec.tags["attempt"].parse().unwrap(), ended));
         }
         self.minute += 1;
         created(&plan)
@@ -81,7 +81,7 @@ fn a_broken_image_costs_no_more_than_two_full_caps_in_an_hour_and_holds_nobody_e
         }
         assert!(cost <= 2 * cap as usize, "{cost} of {cap}, forgetful {forgetful}");
         let groups = region.groups.len();
-        assert!(groups <= records::limit(cap) + 2, "{groups} groups with a cap of {cap}");
+        assert!(groups <= groups::retention::limit(cap) + 2, "{groups} groups with a cap of {cap}");
     }
 }
 

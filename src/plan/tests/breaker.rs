@@ -20,10 +20,10 @@ fn created_in_a(plan: &Plan) -> Vec<String> {
 
 fn held_until(plan: &Plan) -> Vec<Option<OffsetDateTime>> {
     let mut until: Vec<_> = plan
-        .skips
+        .messages
         .iter()
-        .filter_map(|(_, skip)| match skip {
-            Skip::HeldByBreaker { until } => Some(*until),
+        .filter_map(|(_, outcome)| match outcome {
+            MessageOutcome::HeldByBreaker { until } => Some(*until),
             _ => None,
         })
         .collect();
@@ -96,24 +96,24 @@ fn a_group_that_has_run_for_twice_as_long_as_any_that_failed_lets_all_through() 
 }
 
 #[test]
-fn a_success_stays_as_a_witness_while_there_are_failures_and_its_message_has_gone() {
+fn the_last_success_stays_while_there_are_failures_and_its_message_is_gone() {
     let success = |number, end| attempt("a", number, 1, exited(0, end));
     let gone = [failures(&[0]), vec![success(20, 1), success(21, 2)]].concat();
     let plan = pass(gone, 10);
-    assert_eq!(reasons(&plan), [("a-m20-1", Reason::Finished)]);
-    assert_eq!(plan.keeps[1].1, Keep::Witness);
-    assert_eq!(reasons(&pass(vec![success(20, 1)], 10)), [("a-m20-1", Reason::Finished)]);
+    assert_eq!(reasons(&plan), [("a-m20-1", DeleteReason::Finished)]);
+    assert_eq!(plan.groups[1].1, GroupOutcome::LastSuccess);
+    assert_eq!(reasons(&pass(vec![success(20, 1)], 10)), [("a-m20-1", DeleteReason::Finished)]);
 }
 
 #[test]
-fn a_witness_gives_way_to_a_message_of_its_own_id() {
+fn the_last_success_gives_way_to_a_message_of_its_own_id() {
     let groups = vec![attempt("a", 1, 1, exited(1, 0)), attempt("a", 20, 1, exited(0, 1))];
     let resent = subscription("a", vec![message(1, "m1"), message(30, "m20")]);
-    assert_eq!(reasons(&planned(9, groups, vec![resent])), [("a-m20-1", Reason::Finished)]);
+    assert_eq!(reasons(&planned(9, groups, vec![resent])), [("a-m20-1", DeleteReason::Finished)]);
 }
 
 #[test]
-fn failures_of_long_ago_hold_nothing_up_and_need_no_witness() {
+fn failures_of_long_ago_hold_nothing_up_and_need_no_success_to_stay() {
     // Twice half an hour of back-off and half an hour of provisioning.
     let groups = [failures(&[0, 0, 0]), vec![attempt("a", 20, 1, exited(0, -1))]].concat();
     assert_eq!(created_in_a(&pass(groups.clone(), 7199)).len(), 1);
@@ -126,7 +126,7 @@ fn failures_of_long_ago_hold_nothing_up_and_need_no_witness() {
 fn failures_whose_groups_had_to_go_count_while_they_are_remembered() {
     let stuck = |number| {
         let mut observed = attempt("a", number, 1, waiting());
-        observed.group.tags.insert("waiting_since".into(), "2026-01-05T09:30:00Z".into());
+        observed.tags_mut().insert("waiting_since".into(), "2026-01-05T09:30:00Z".into());
         observed
     };
     let first = pass((1..=3).map(stuck).collect(), 0);

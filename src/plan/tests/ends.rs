@@ -25,7 +25,7 @@ fn a_finished_group_goes_when_its_message_is_set_aside_or_expired() {
         PeekedMessage { expires_at: Some(NOW), ..message(5, "m5") },
     ] {
         let plan = planned(9, finished(), vec![subscription("a", vec![message])]);
-        assert_eq!(reasons(&plan), [("a-m5-1", Reason::Finished)]);
+        assert_eq!(reasons(&plan), [("a-m5-1", DeleteReason::Finished)]);
     }
     let valid = PeekedMessage { expires_at: Some(at(1)), ..message(5, "m5") };
     assert_eq!(planned(9, finished(), vec![subscription("a", vec![valid])]).deletes.len(), 0);
@@ -34,9 +34,9 @@ fn a_finished_group_goes_when_its_message_is_set_aside_or_expired() {
 #[test]
 fn a_finished_group_whose_message_was_not_read_stays() {
     let plan = planned(9, finished(), vec![read_to("a", Vec::new(), 0, &[])]);
-    assert_eq!(plan.keeps[0].1, Keep::MessageUnknown);
+    assert_eq!(plan.groups[0].1, GroupOutcome::MessageUnknown);
     let skipped = vec![attempt("Skipped", 5, 1, exited(0, 0))];
-    assert_eq!(planned(9, skipped, Vec::new()).keeps[0].1, Keep::MessageUnknown);
+    assert_eq!(planned(9, skipped, Vec::new()).groups[0].1, GroupOutcome::MessageUnknown);
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn waited(seconds: i64, observed: ObservedGroup) -> Plan {
 /// A group that was tagged as waiting at [`NOW`].
 fn tagged(state: crate::container_group::ContainerState) -> ObservedGroup {
     let mut observed = attempt("a", 5, 1, state);
-    observed.group.tags.insert("waiting_since".into(), "2026-01-05T10:00:00Z".into());
+    observed.tags_mut().insert("waiting_since".into(), "2026-01-05T10:00:00Z".into());
     observed
 }
 
@@ -76,45 +76,45 @@ fn a_group_that_has_not_begun_to_run_in_half_an_hour_goes_and_counts_as_an_attem
     assert_eq!(waited(1799, tagged(waiting())).deletes.len(), 0);
     assert_eq!(waited(1800, attempt("a", 5, 1, waiting())).deletes.len(), 0, "it may be another of this name");
     let plan = waited(1800, tagged(waiting()));
-    assert_eq!(reasons(&plan), [("a-m5-1", Reason::Stuck)]);
-    assert!(matches!(skip(&plan), Skip::Running(_)), "it holds its slot until it is gone");
+    assert_eq!(reasons(&plan), [("a-m5-1", DeleteReason::Stuck)]);
+    assert!(matches!(outcome(&plan), MessageOutcome::Running { .. }), "it holds its slot until it is gone");
     let next = |seconds| {
         planned_by(&policy(9), &plan.memory, at(seconds), Vec::new(), vec![subscription("a", messages(5..=5))])
     };
-    assert!(matches!(skip(&next(1859)), Skip::BackingOff { attempt: 1, group: None, .. }));
+    assert!(matches!(outcome(&next(1859)), MessageOutcome::BackingOff { attempt: 1, group: None, .. }));
     assert_eq!(attempts_created(&next(1860)), [1], "named as any process would");
 }
 
 #[test]
 fn the_record_before_a_group_that_is_stuck_stays_for_the_next_attempt() {
     let mut stuck = attempt("a", 5, 2, waiting());
-    stuck.group.tags.insert("waiting_since".into(), "2026-01-05T09:00:00Z".into());
+    stuck.tags_mut().insert("waiting_since".into(), "2026-01-05T09:00:00Z".into());
     let record = || attempt("a", 5, 1, exited(1, -3700));
     let plan = planned(9, vec![record(), stuck], vec![subscription("a", messages(5..=5))]);
-    assert_eq!(reasons(&plan), [("a-m5-2", Reason::Stuck)]);
+    assert_eq!(reasons(&plan), [("a-m5-2", DeleteReason::Stuck)]);
     let next = |seconds| {
         let subscriptions = vec![subscription("a", messages(5..=5))];
         planned_by(&policy(9), &plan.memory, at(seconds), vec![record()], subscriptions)
     };
-    assert!(matches!(skip(&next(119)), Skip::BackingOff { attempt: 2, .. }));
+    assert!(matches!(outcome(&next(119)), MessageOutcome::BackingOff { attempt: 2, .. }));
     assert_eq!(attempts_created(&next(120)), [2]);
 }
 
 #[test]
 fn that_a_group_waits_is_tagged_when_it_has_for_two_minutes_and_untagged_when_it_runs() {
-    assert_eq!(waited(119, attempt("a", 5, 1, waiting())).markings, []);
+    assert_eq!(waited(119, attempt("a", 5, 1, waiting())).tag_changes, []);
     let plan = waited(120, attempt("a", 5, 1, waiting()));
-    assert_eq!(plan.markings[0].mark, Some((Mark::Waiting, at(120))));
-    assert_eq!(waited(300, tagged(waiting())).markings, []);
-    assert_eq!(waited(300, tagged(running(200))).markings[0].mark, None);
+    assert_eq!(plan.tag_changes[0].condition, Some((Condition::Waiting, at(120))));
+    assert_eq!(waited(300, tagged(waiting())).tag_changes, []);
+    assert_eq!(waited(300, tagged(running(200))).tag_changes[0].condition, None);
 }
 
 #[test]
 fn a_group_that_runs_is_never_stuck_and_a_kept_one_never_goes() {
     assert_eq!(waited(100_000, tagged(running(0))).deletes.len(), 0);
     let mut kept = tagged(waiting());
-    kept.group.tags.insert("keep".into(), "true".into());
-    assert_eq!(waited(100_000, kept).keeps[0].1, Keep::Kept);
+    kept.tags_mut().insert("keep".into(), "true".into());
+    assert_eq!(waited(100_000, kept).groups[0].1, GroupOutcome::Kept);
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn a_group_that_runs_for_too_long_goes_if_there_is_such_a_thing_as_too_long() {
     };
     let hour = Some(std::time::Duration::from_hours(1));
     assert_eq!(pass(hour, 3599).deletes.len(), 0);
-    assert_eq!(reasons(&pass(hour, 3600)), [("a-m5-1", Reason::Overran)]);
+    assert_eq!(reasons(&pass(hour, 3600)), [("a-m5-1", DeleteReason::Overran)]);
     assert_eq!(pass(None, 1_000_000).deletes.len(), 0);
 }
 
@@ -135,7 +135,7 @@ fn orphan(delete_orphans: bool, since: Option<&str>, observed: ObservedSubscript
     let policy = policy_with(|settings| settings.processing.delete_orphans = delete_orphans);
     let mut group = attempt("a", 5, 1, running(-9000));
     if let Some(since) = since {
-        group.group.tags.insert("orphaned_since".into(), since.into());
+        group.tags_mut().insert("orphaned_since".into(), since.into());
     }
     planned_by(&policy, &Memory::default(), NOW, vec![group], vec![observed])
 }
@@ -145,7 +145,7 @@ const TEN_MINUTES_AGO: Option<&str> = Some("2026-01-05T09:50:00Z");
 #[test]
 fn an_orphan_goes_when_a_look_up_says_so_and_it_has_been_one_for_long_enough() {
     let absent = || read_to("a", Vec::new(), 0, &[5]);
-    assert_eq!(reasons(&orphan(true, TEN_MINUTES_AGO, absent())), [("a-m5-1", Reason::Orphaned)]);
+    assert_eq!(reasons(&orphan(true, TEN_MINUTES_AGO, absent())), [("a-m5-1", DeleteReason::Orphaned)]);
     for (delete_orphans, since, observed) in [
         (false, TEN_MINUTES_AGO, absent()),
         (true, Some("2026-01-05T09:50:01Z"), absent()),
@@ -158,13 +158,16 @@ fn an_orphan_goes_when_a_look_up_says_so_and_it_has_been_one_for_long_enough() {
         (true, TEN_MINUTES_AGO, subscription("a", vec![PeekedMessage { expires_at: Some(NOW), ..message(5, "m5") }])),
     ] {
         let plan = orphan(delete_orphans, since, observed);
-        assert_eq!(plan.keeps[0].1, Keep::Active, "{delete_orphans} {since:?}");
+        assert_eq!(plan.groups[0].1, GroupOutcome::Active, "{delete_orphans} {since:?}");
     }
 }
 
 #[test]
 fn an_orphan_goes_when_its_subscription_does() {
-    assert_eq!(reasons(&orphan(true, TEN_MINUTES_AGO, subscription("b", Vec::new()))), [("a-m5-1", Reason::Orphaned)]);
+    assert_eq!(
+        reasons(&orphan(true, TEN_MINUTES_AGO, subscription("b", Vec::new()))),
+        [("a-m5-1", DeleteReason::Orphaned)]
+    );
 }
 
 #[test]
@@ -176,19 +179,22 @@ fn a_group_that_does_not_run_yet_is_no_orphan() {
     let pass = |state| {
         let subscriptions = vec![read_to("a", Vec::new(), 0, &[5])];
         let mut observed = attempt("a", 5, 1, state);
-        observed.group.tags.insert("orphaned_since".into(), "2026-01-05T10:00:00Z".into());
+        observed.tags_mut().insert("orphaned_since".into(), "2026-01-05T10:00:00Z".into());
         planned_by(&policy, &Memory::default(), NOW, vec![observed], subscriptions)
     };
-    assert_eq!(pass(waiting()).keeps[0].1, Keep::Active);
-    assert_eq!(reasons(&pass(running(0))), [("a-m5-1", Reason::Orphaned)]);
+    assert_eq!(pass(waiting()).groups[0].1, GroupOutcome::Active);
+    assert_eq!(reasons(&pass(running(0))), [("a-m5-1", DeleteReason::Orphaned)]);
 }
 
 #[test]
 fn an_orphan_is_marked_at_first_sight_and_unmarked_when_its_message_is_found_again() {
-    assert_eq!(orphan(true, None, subscription("a", Vec::new())).markings[0].mark, Some((Mark::Orphaned, NOW)));
-    assert_eq!(orphan(true, TEN_MINUTES_AGO, subscription("a", Vec::new())).markings, []);
-    assert_eq!(orphan(true, TEN_MINUTES_AGO, subscription("a", messages(5..=5))).markings[0].mark, None);
-    assert_eq!(orphan(false, None, subscription("a", Vec::new())).markings, []);
+    assert_eq!(
+        orphan(true, None, subscription("a", Vec::new())).tag_changes[0].condition,
+        Some((Condition::Orphaned, NOW))
+    );
+    assert_eq!(orphan(true, TEN_MINUTES_AGO, subscription("a", Vec::new())).tag_changes, []);
+    assert_eq!(orphan(true, TEN_MINUTES_AGO, subscription("a", messages(5..=5))).tag_changes[0].condition, None);
+    assert_eq!(orphan(false, None, subscription("a", Vec::new())).tag_changes, []);
 }
 
 #[test]
@@ -197,14 +203,17 @@ fn nothing_that_is_not_finished_goes_with_its_subscription_unread() {
         read: Read::Failed(PeekError::Unavailable { reason: "dropped".into() }),
         ..read_to("a", Vec::new(), 0, &[5])
     };
-    assert_eq!(orphan(true, TEN_MINUTES_AGO, failed()).keeps[0].1, Keep::Active);
+    assert_eq!(orphan(true, TEN_MINUTES_AGO, failed()).groups[0].1, GroupOutcome::Active);
     let mut stuck = attempt("a", 5, 1, waiting());
-    stuck.group.tags.insert("waiting_since".into(), "2026-01-05T09:00:00Z".into());
-    assert_eq!(planned(9, vec![stuck], vec![failed()]).keeps[0].1, Keep::SubscriptionUnread);
+    stuck.tags_mut().insert("waiting_since".into(), "2026-01-05T09:00:00Z".into());
+    assert_eq!(planned(9, vec![stuck], vec![failed()]).groups[0].1, GroupOutcome::SubscriptionUnread);
 }
 
 #[test]
 fn a_group_with_an_empty_name_of_a_subscription_matches_on_the_id_alone() {
     let groups = vec![group("old", &[("subscription_name", ""), ("message_id", "m1")], "Running")];
-    assert!(matches!(skip(&planned(9, groups, vec![subscription("a", messages(1..=1))])), Skip::Running(_)));
+    assert!(matches!(
+        outcome(&planned(9, groups, vec![subscription("a", messages(1..=1))])),
+        MessageOutcome::Running { .. }
+    ));
 }

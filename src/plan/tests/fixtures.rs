@@ -1,6 +1,7 @@
 //! What scenarios of the planner are made of.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use time::Duration;
 
@@ -33,7 +34,7 @@ pub(super) fn messages(ids: std::ops::RangeInclusive<i64>) -> Vec<PeekedMessage>
 
 pub(super) fn subscription(name: &str, messages: Vec<PeekedMessage>) -> ObservedSubscription {
     ObservedSubscription {
-        name: name.to_owned(),
+        name: name.into(),
         messages,
         read: Read::ToTheEnd,
         covered_to: i64::MAX,
@@ -50,7 +51,21 @@ pub(super) fn group(name: &str, tags: &[(&str, &str)], state: &str) -> ObservedG
         provisioning_state: "Succeeded".to_owned(),
         containers: vec![Container { name: "worker".to_owned(), state: Some(state) }],
     };
-    ObservedGroup { group, unread: None }
+    ObservedGroup { group: Arc::new(group), unread: None }
+}
+
+impl ObservedGroup {
+    pub(super) fn group_mut(&mut self) -> &mut ContainerGroup {
+        Arc::make_mut(&mut self.group)
+    }
+
+    pub(super) fn tags_mut(&mut self) -> &mut BTreeMap<String, String> {
+        &mut self.group_mut().tags
+    }
+}
+
+pub(super) fn invalid(reason: InvalidMessage) -> MessageOutcome {
+    MessageOutcome::Invalid { reason: reason.to_string() }
 }
 
 pub(super) fn group_of(subscription: &str, id: &str, state: &str) -> ObservedGroup {
@@ -73,7 +88,7 @@ pub(super) fn planned_by(
     groups: Vec<ObservedGroup>,
     subscriptions: Vec<ObservedSubscription>,
 ) -> Plan {
-    let snapshot = Snapshot { groups, subscriptions, skipped_subscriptions: vec!["skipped".to_owned()] };
+    let snapshot = Snapshot { groups, subscriptions, skipped_subscriptions: vec!["skipped".into()] };
     let plan = plan(&snapshot, memory, policy, now);
     assert_complete(&snapshot, &plan);
     plan
@@ -96,7 +111,7 @@ pub(super) fn attempt(subscription: &str, number: i64, attempt: u32, state: Cont
         ("attempt", &attempt),
     ];
     let mut observed = group(&format!("{subscription}-{id}-{attempt}"), &tags, "");
-    observed.group.containers[0].state = Some(state);
+    observed.group_mut().containers[0].state = Some(state);
     observed
 }
 
@@ -148,7 +163,7 @@ pub(super) fn attempts_created(plan: &Plan) -> Vec<u32> {
 }
 
 /// Why each group goes.
-pub(super) fn reasons(plan: &Plan) -> Vec<(&str, Reason)> {
+pub(super) fn reasons(plan: &Plan) -> Vec<(&str, DeleteReason)> {
     plan.deletes.iter().map(|delete| (delete.group.name.as_str(), delete.reason)).collect()
 }
 
@@ -158,19 +173,18 @@ pub(super) fn assert_complete(snapshot: &Snapshot, plan: &Plan) {
         .creates
         .iter()
         .map(|create| &create.message)
-        .chain(plan.skips.iter().map(|(message, _)| message))
+        .chain(plan.messages.iter().map(|(message, _)| message))
         .collect();
     let mut observed = Vec::new();
     for subscription in &snapshot.subscriptions {
-        observed.extend(subscription.messages.iter().map(|message| message_ref(&subscription.name, message)));
+        observed.extend(subscription.messages.iter().map(|message| subscription.address_of(message)));
     }
-    let key = |message: &&MessageRef| (message.subscription.clone(), message.sequence_number);
-    planned.sort_by_key(key);
-    observed.sort_by_key(|message| key(&message));
+    planned.sort();
+    observed.sort();
     assert_eq!(planned, observed.iter().collect::<Vec<_>>());
 
     let mut planned: Vec<_> =
-        plan.deletes.iter().map(|delete| &delete.group.name).chain(plan.keeps.iter().map(|(name, _)| name)).collect();
+        plan.deletes.iter().map(|delete| &delete.group.name).chain(plan.groups.iter().map(|(name, _)| name)).collect();
     let mut observed: Vec<_> = snapshot.groups.iter().map(|group| &group.group.name).collect();
     planned.sort();
     observed.sort();
@@ -185,10 +199,10 @@ pub(super) fn created(plan: &Plan) -> Vec<String> {
 }
 
 /// What became of the only message that gets no group.
-pub(super) fn skip(plan: &Plan) -> &Skip {
+pub(super) fn outcome(plan: &Plan) -> &MessageOutcome {
     assert_eq!(plan.creates.len(), 0);
-    assert_eq!(plan.skips.len(), 1);
-    &plan.skips[0].1
+    assert_eq!(plan.messages.len(), 1);
+    &plan.messages[0].1
 }
 
 pub(super) fn deleted(plan: &Plan) -> Vec<&str> {

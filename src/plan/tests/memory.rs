@@ -6,7 +6,7 @@ use crate::container_group::ContainerState;
 /// A group of message 5 that has been tagged as waiting for half an hour and more.
 fn stuck(since: &str) -> ObservedGroup {
     let mut observed = attempt("a", 5, 1, waiting());
-    observed.group.tags.insert("waiting_since".into(), since.into());
+    observed.tags_mut().insert("waiting_since".into(), since.into());
     observed
 }
 
@@ -16,9 +16,13 @@ fn pass(memory: &Memory, seconds: i64, groups: Vec<ObservedGroup>) -> Plan {
     planned_by(&policy(9), memory, at(seconds), groups, vec![subscription("a", messages(5..=5))])
 }
 
+fn message_5(subscription: &str) -> MessageAddress {
+    MessageAddress { subscription: subscription.into(), sequence_number: 5, message_id: MessageId::new("m5").ok() }
+}
+
 /// How many attempts at message 5 are remembered.
 fn remembered(plan: &Plan) -> Option<u32> {
-    plan.memory.attempts.get(&("a".to_owned(), 5)).map(|forgone| forgone.attempt.number)
+    plan.memory.deleted_records.get(&message_5("a")).map(|record| record.attempt.number)
 }
 
 #[test]
@@ -26,7 +30,7 @@ fn an_attempt_whose_group_had_to_go_counts_before_the_next_one() {
     let first = pass(&Memory::default(), 0, vec![stuck(AN_HOUR_AGO)]);
     let next = pass(&first.memory, 250, vec![attempt("a", 5, 1, exited(1, 200))]);
     let group = Some(GroupName::parse("a-m5-1").unwrap());
-    assert_eq!(*skip(&next), Skip::BackingOff { attempt: 2, until: at(320), group });
+    assert_eq!(*outcome(&next), MessageOutcome::BackingOff { attempt: 2, until: at(320), group });
 }
 
 #[test]
@@ -35,7 +39,7 @@ fn a_group_that_is_still_there_after_it_had_to_go_counts_once_and_another_of_its
     let again = pass(&first.memory, 60, vec![stuck(AN_HOUR_AGO)]);
     assert_eq!((remembered(&first), remembered(&again)), (Some(1), Some(1)));
     let another = pass(&again.memory, 7200, vec![stuck("2026-01-05T11:00:00Z")]);
-    assert_eq!(reasons(&another), [("a-m5-1", Reason::Stuck)]);
+    assert_eq!(reasons(&another), [("a-m5-1", DeleteReason::Stuck)]);
     assert_eq!(remembered(&another), Some(2));
 }
 
@@ -43,8 +47,8 @@ fn a_group_that_is_still_there_after_it_had_to_go_counts_once_and_another_of_its
 fn a_group_whose_provisioning_failed_records_its_attempt_no_longer_than_a_group_is_given_to_start() {
     let failing = |number, attempts, containers: ContainerState| {
         let mut observed = attempt("a", number, attempts, containers);
-        observed.group.provisioning_state = "Failed".into();
-        observed.group.tags.insert("ended_since".into(), "2026-01-05T10:00:00Z".into());
+        observed.group_mut().provisioning_state = "Failed".into();
+        observed.tags_mut().insert("ended_since".into(), "2026-01-05T10:00:00Z".into());
         observed
     };
     // The last attempt at message 5 keeps no other waiting; Azure may go on with its group.
@@ -52,9 +56,9 @@ fn a_group_whose_provisioning_failed_records_its_attempt_no_longer_than_a_group_
     assert_eq!(reasons(&parked(1799, waiting())), []);
     assert_eq!(reasons(&parked(1800, exited(1, 0))), [], "it has ended");
     let gone = parked(1800, waiting());
-    assert_eq!(reasons(&gone), [("a-m5-10", Reason::Stuck)]);
+    assert_eq!(reasons(&gone), [("a-m5-10", DeleteReason::Stuck)]);
     let next = pass(&gone.memory, 1860, Vec::new());
-    assert_eq!(*skip(&next), Skip::Parked { attempts: 10, group: None });
+    assert_eq!(*outcome(&next), MessageOutcome::Parked { attempts: 10, group: None });
 
     let replaced = pass(&Memory::default(), 1800, vec![failing(5, 1, waiting())]);
     assert_eq!(
@@ -71,11 +75,11 @@ fn a_record_stays_while_its_successor_may_have_to_go_before_the_pass_has_ended()
         let groups = vec![attempt("a", 5, 1, exited(1, -9000)), successor];
         let plan =
             planned_by(&policy, &Memory::default(), at(seconds), groups, vec![subscription("a", messages(5..=5))]);
-        reasons(&plan) == [("a-m5-1", Reason::Superseded)]
+        reasons(&plan) == [("a-m5-1", DeleteReason::Superseded)]
     };
     let starting = || {
         let mut observed = attempt("a", 5, 2, waiting());
-        observed.group.tags.insert("waiting_since".into(), "2026-01-05T10:00:00Z".into());
+        observed.tags_mut().insert("waiting_since".into(), "2026-01-05T10:00:00Z".into());
         observed
     };
     let five_minutes = 300;
@@ -89,20 +93,22 @@ fn a_record_stays_while_its_successor_may_have_to_go_before_the_pass_has_ended()
 fn what_was_seen_of_a_group_dates_no_other_of_its_name() {
     let undated = |tagged: bool| {
         let mut observed = attempt("a", 5, 1, waiting());
-        observed.group.provisioning_state = "Failed".into();
+        observed.group_mut().provisioning_state = "Failed".into();
         if tagged {
-            observed.group.tags.insert("ended_since".into(), "2026-01-05T10:00:00Z".into());
+            observed.tags_mut().insert("ended_since".into(), "2026-01-05T10:00:00Z".into());
         }
         observed
     };
     let began_again = |started: i64| {
         let mut observed = attempt("a", 5, 1, exited(1, started + 1));
-        observed.group.containers[0].state.as_mut().unwrap().finished_at = None;
+        observed.group_mut().containers[0].state.as_mut().unwrap().finished_at = None;
         observed
     };
     let until = |first: ObservedGroup, then: ObservedGroup| {
         let first = pass(&Memory::default(), 0, vec![first]);
-        let Skip::BackingOff { until, .. } = *skip(&pass(&first.memory, 50, vec![then])) else { panic!("it waits") };
+        let MessageOutcome::BackingOff { until, .. } = *outcome(&pass(&first.memory, 50, vec![then])) else {
+            panic!("it waits")
+        };
         until
     };
     assert_eq!(until(undated(false), undated(false)), at(60), "it is the same");
@@ -113,7 +119,7 @@ fn what_was_seen_of_a_group_dates_no_other_of_its_name() {
 
 #[test]
 fn a_quarter_of_the_cap_is_left_to_records_and_8_at_least() {
-    assert_eq!([1, 32, 36, 100].map(records::limit), [9, 40, 45, 125]);
+    assert_eq!([1, 32, 36, 100].map(groups::retention::limit), [9, 40, 45, 125]);
 }
 
 #[test]
@@ -124,7 +130,7 @@ fn a_record_that_is_evicted_counts_after_what_was_forgone_before() {
     records.push(attempt("a", 5, 1, exited(1, 200)));
     let all: Vec<_> = std::iter::once(5).chain(10..19).map(|number| message(number, &format!("m{number}"))).collect();
     let plan = planned_by(&policy(1), &first.memory, at(201), records, vec![subscription("a", all)]);
-    assert_eq!(reasons(&plan), [("a-m5-1", Reason::Evicted)]);
+    assert_eq!(reasons(&plan), [("a-m5-1", DeleteReason::Evicted)]);
     assert_eq!(remembered(&plan), Some(2));
 }
 
@@ -142,15 +148,15 @@ fn what_was_forgone_is_remembered_until_its_message_is_known_to_be_gone() {
 #[test]
 fn what_cannot_be_counted_is_not_remembered() {
     let mut nameless = stuck(AN_HOUR_AGO);
-    nameless.group.tags.remove("sequence_number");
+    nameless.tags_mut().remove("sequence_number");
     let plan = pass(&Memory::default(), 0, vec![nameless]);
-    assert_eq!(reasons(&plan), [("a-m5-1", Reason::Stuck)]);
-    assert_eq!(plan.memory.attempts.len(), 0);
+    assert_eq!(reasons(&plan), [("a-m5-1", DeleteReason::Stuck)]);
+    assert_eq!(plan.memory.deleted_records.len(), 0);
     let uncounted = policy_with(|settings| settings.processing.retry_backoff = std::time::Duration::ZERO);
     let subscriptions = vec![subscription("a", messages(5..=5))];
     let plan = planned_by(&uncounted, &Memory::default(), NOW, vec![stuck(AN_HOUR_AGO)], subscriptions);
-    assert_eq!(reasons(&plan), [("a-m5-1", Reason::Stuck)]);
-    assert_eq!(plan.memory.attempts.len(), 0);
+    assert_eq!(reasons(&plan), [("a-m5-1", DeleteReason::Stuck)]);
+    assert_eq!(plan.memory.deleted_records.len(), 0);
 }
 
 #[test]
@@ -162,9 +168,12 @@ fn messages_are_looked_for_beyond_the_read_and_those_of_running_groups_if_orphan
         attempt("a", 8, 1, waiting()),
         attempt("b", 9, 1, exited(0, 0)),
     ];
-    let census = Census::of(&groups, &Memory::default(), &policy(9).rules, NOW);
-    assert_eq!(census.in_doubt("A", 5, false), [6]);
-    assert_eq!(census.in_doubt("a", 5, true), [6, 7]);
+    let to_look_up = |delete_orphans| {
+        let policy = policy_with(|settings| settings.processing.delete_orphans = delete_orphans);
+        Reading::of(&groups, &Memory::default(), &policy.rules, NOW).to_look_up(&"A".into(), 5)
+    };
+    assert_eq!(to_look_up(false), [6]);
+    assert_eq!(to_look_up(true), [6, 7]);
 }
 
 #[test]
@@ -172,15 +181,15 @@ fn an_attempt_that_had_to_go_after_a_record_is_counted_once() {
     let record = || attempt("a", 5, 1, exited(1, -7200));
     let second = |since: &str| {
         let mut observed = attempt("a", 5, 2, waiting());
-        observed.group.tags.insert("waiting_since".into(), since.into());
+        observed.tags_mut().insert("waiting_since".into(), since.into());
         observed
     };
     let first = pass(&Memory::default(), 0, vec![record(), second(AN_HOUR_AGO)]);
-    assert_eq!((reasons(&first), remembered(&first)), (vec![("a-m5-2", Reason::Stuck)], Some(2)));
+    assert_eq!((reasons(&first), remembered(&first)), (vec![("a-m5-2", DeleteReason::Stuck)], Some(2)));
     let next = pass(&first.memory, 7200, vec![record(), second("2026-01-05T11:00:00Z")]);
-    assert_eq!((reasons(&next), remembered(&next)), (vec![("a-m5-2", Reason::Stuck)], Some(3)));
+    assert_eq!((reasons(&next), remembered(&next)), (vec![("a-m5-2", DeleteReason::Stuck)], Some(3)));
     let last = pass(&next.memory, 10_000, vec![record(), attempt("a", 5, 2, exited(1, 10_000))]);
-    assert!(matches!(skip(&last), Skip::BackingOff { attempt: 4, .. }), "{:?}", skip(&last));
+    assert!(matches!(outcome(&last), MessageOutcome::BackingOff { attempt: 4, .. }), "{:?}", outcome(&last));
 }
 
 #[test]
@@ -189,7 +198,7 @@ fn an_undated_end_that_is_to_go_is_dated_and_counted_once() {
     let records = || {
         let undated = |number| {
             let mut observed = attempt("a", number, 1, waiting());
-            observed.group.provisioning_state = "Failed".into();
+            observed.group_mut().provisioning_state = "Failed".into();
             observed
         };
         (5..15).map(undated).collect()
@@ -199,20 +208,22 @@ fn an_undated_end_that_is_to_go_is_dated_and_counted_once() {
     };
     let first = pass(&Memory::default(), 0);
     let again = pass(&first.memory, 30);
-    assert_eq!(reasons(&first), [("a-m10-1", Reason::Evicted)]);
+    assert_eq!(reasons(&first), [("a-m10-1", DeleteReason::Evicted)]);
     assert_eq!(reasons(&again), reasons(&first), "its delete has failed");
-    let last = again.memory.attempts[&("a".to_owned(), 10)].attempt;
+    let last = again.memory.deleted_records
+        [&MessageAddress { sequence_number: 10, message_id: MessageId::new("m10").ok(), ..message_5("a") }]
+        .attempt;
     assert_eq!((last.number, last.ended_at), (1, NOW));
 }
 
 #[test]
 fn a_message_whose_group_was_refused_waits_longer_each_time_and_is_forgotten_when_it_is_gone() {
-    let refused = MessageRef { subscription: "A".into(), sequence_number: 5, message_id: None };
+    let refused = message_5("A");
     let mut memory = Memory::default();
     for (seconds, wait) in [(0, 60), (60, 120), (180, 240), (420, 480)] {
         memory.refuse(&refused, at(seconds));
         let held = pass(&memory, seconds + wait - 1, Vec::new());
-        assert_eq!(*skip(&held), Skip::Refused { until: at(seconds + wait) });
+        assert_eq!(*outcome(&held), MessageOutcome::Refused { until: at(seconds + wait) });
         assert_eq!(attempts_created(&pass(&held.memory, seconds + wait, Vec::new())), [1]);
     }
     let gone = planned_by(&policy(9), &memory, at(421), Vec::new(), vec![subscription("a", Vec::new())]);
@@ -222,7 +233,7 @@ fn a_message_whose_group_was_refused_waits_longer_each_time_and_is_forgotten_whe
 #[test]
 fn without_a_backoff_a_message_whose_group_was_refused_is_tried_again_at_once() {
     let mut memory = Memory::default();
-    memory.refuse(&MessageRef { subscription: "a".into(), sequence_number: 5, message_id: None }, NOW);
+    memory.refuse(&message_5("a"), NOW);
     let policy = policy_with(|settings| settings.processing.retry_backoff = std::time::Duration::ZERO);
     let plan = planned_by(&policy, &memory, NOW, Vec::new(), vec![subscription("a", messages(5..=5))]);
     assert_eq!(attempts_created(&plan), [1]);
@@ -233,12 +244,16 @@ fn an_undated_end_that_went_does_not_date_that_of_another_message_of_its_id() {
     let undated = |number: &str| {
         let tags = [("subscription_name", "a"), ("message_id", "m5"), ("sequence_number", number)];
         let mut observed = group("a-m5-1", &tags, "Waiting");
-        observed.group.provisioning_state = "Failed".into();
+        observed.group_mut().provisioning_state = "Failed".into();
         observed
     };
     let first =
         planned_by(&policy(9), &Memory::default(), NOW, vec![undated("4")], vec![subscription("a", Vec::new())]);
-    assert_eq!(reasons(&first), [("a-m5-1", Reason::Finished)]);
+    assert_eq!(reasons(&first), [("a-m5-1", DeleteReason::Finished)]);
     let next = pass(&first.memory, 60, vec![undated("5")]);
-    assert!(matches!(skip(&next), Skip::BackingOff { until, .. } if *until == at(120)), "{:?}", skip(&next));
+    assert!(
+        matches!(outcome(&next), MessageOutcome::BackingOff { until, .. } if *until == at(120)),
+        "{:?}",
+        outcome(&next)
+    );
 }

@@ -6,14 +6,14 @@ mod breaker;
 mod ends;
 mod fixtures;
 mod memory;
-mod spares;
 
 use fixtures::*;
 use time::Duration;
 
 use super::*;
-use crate::container_group::Container;
-use crate::message::{InvalidMessage, MessageState};
+use crate::container_group::{Container, ContainerGroup, GroupName};
+use crate::message::{InvalidMessage, MessageAddress, MessageId, MessageState, PeekedMessage};
+use crate::services::{ArmError, PeekError};
 use crate::test_support::NOW;
 
 #[test]
@@ -21,7 +21,7 @@ fn every_new_message_gets_a_group_that_the_plan_holds_in_full() {
     let plan = planned(10, Vec::new(), vec![subscription("small", vec![message(7, "m7")])]);
     let spec = &plan.creates[0].spec;
     assert_eq!(spec.memory.to_string(), "1");
-    assert_eq!(spec.subscription, "small");
+    assert_eq!(spec.subscription.as_str(), "small");
     insta::assert_debug_snapshot!(spec.tags, @r#"
     {
         "attempt": "1",
@@ -40,7 +40,7 @@ fn a_plan_says_how_full_the_cap_was_and_names_its_messages() {
     let unusable = PeekedMessage { message_id: Err(InvalidMessage::NoMessageId), ..message(2, "") };
     let plan = planned(7, groups, vec![subscription("a", vec![message(1, "m1"), unusable])]);
     assert_eq!(plan.capacity, Capacity { max: 7, active: 1 });
-    let names: Vec<_> = plan.skips.iter().map(|(message, _)| message.to_string()).collect();
+    let names: Vec<_> = plan.messages.iter().map(|(message, _)| message.to_string()).collect();
     assert_eq!(names, ["Message m1 of a", "The message with sequence number 2 of a"]);
 }
 
@@ -59,15 +59,18 @@ fn the_same_snapshot_makes_the_same_plan() {
 #[test]
 fn a_message_that_has_a_running_or_a_just_finished_group_gets_no_other() {
     let running = planned(10, vec![group_of("a", "m1", "Running")], vec![subscription("a", messages(1..=1))]);
-    assert!(matches!(skip(&running), Skip::Running(_)));
+    assert!(matches!(outcome(&running), MessageOutcome::Running { .. }));
     let finished = planned(10, vec![group_of("a", "m1", "Terminated")], vec![subscription("a", messages(1..=1))]);
-    assert!(matches!(skip(&finished), Skip::BackingOff { attempt: 1, .. }));
+    assert!(matches!(outcome(&finished), MessageOutcome::BackingOff { attempt: 1, .. }));
 }
 
 #[test]
 fn a_message_with_a_finished_and_a_running_group_is_running() {
     let groups = vec![group("x", &[("message_id", "m1")], "Running"), group_of("a", "m1", "Terminated")];
-    assert!(matches!(skip(&planned(10, groups, vec![subscription("a", messages(1..=1))])), Skip::Running(_)));
+    assert!(matches!(
+        outcome(&planned(10, groups, vec![subscription("a", messages(1..=1))])),
+        MessageOutcome::Running { .. }
+    ));
 }
 
 #[test]
@@ -79,7 +82,10 @@ fn the_same_id_in_another_subscription_is_another_message() {
 #[test]
 fn names_of_subscriptions_and_keys_of_tags_have_no_case_of_their_own() {
     let groups = vec![group("x", &[("Subscription_Name", "SMALL"), ("Message_Id", "m1")], "Running")];
-    assert!(matches!(skip(&planned(10, groups, vec![subscription("small", messages(1..=1))])), Skip::Running(_)));
+    assert!(matches!(
+        outcome(&planned(10, groups, vec![subscription("small", messages(1..=1))])),
+        MessageOutcome::Running { .. }
+    ));
 }
 
 #[test]
@@ -91,7 +97,10 @@ fn ids_of_messages_have_case() {
 #[test]
 fn a_group_of_an_earlier_scaler_matches_on_the_id_alone() {
     let groups = vec![group("old", &[("message_id", "m1")], "Running")];
-    assert!(matches!(skip(&planned(10, groups, vec![subscription("a", messages(1..=1))])), Skip::Running(_)));
+    assert!(matches!(
+        outcome(&planned(10, groups, vec![subscription("a", messages(1..=1))])),
+        MessageOutcome::Running { .. }
+    ));
 }
 
 #[test]
@@ -99,7 +108,7 @@ fn a_second_message_of_the_same_id_gets_no_group() {
     let plan = planned(10, Vec::new(), vec![subscription("a", vec![message(1, "m"), message(2, "m")])]);
     assert_eq!(created(&plan), ["a/m"]);
     assert_eq!(plan.creates[0].message.sequence_number, 1);
-    assert_eq!(plan.skips[0].1, Skip::Duplicate);
+    assert_eq!(plan.messages[0].1, MessageOutcome::Duplicate);
 }
 
 #[test]
@@ -111,14 +120,14 @@ fn an_invalid_message_does_not_stand_in_the_way_of_a_valid_one_of_the_same_id() 
 
 #[test]
 fn deferred_scheduled_expired_and_invalid_messages_get_no_group() {
-    let of = |message| skip(&planned(10, Vec::new(), vec![subscription("a", vec![message])])).clone();
-    assert_eq!(of(PeekedMessage { state: MessageState::Deferred, ..message(1, "m") }), Skip::Deferred);
-    assert_eq!(of(PeekedMessage { state: MessageState::Scheduled, ..message(1, "m") }), Skip::Scheduled);
-    assert_eq!(of(PeekedMessage { expires_at: Some(NOW), ..message(1, "m") }), Skip::Expired);
+    let of = |message| outcome(&planned(10, Vec::new(), vec![subscription("a", vec![message])])).clone();
+    assert_eq!(of(PeekedMessage { state: MessageState::Deferred, ..message(1, "m") }), MessageOutcome::Deferred);
+    assert_eq!(of(PeekedMessage { state: MessageState::Scheduled, ..message(1, "m") }), MessageOutcome::Scheduled);
+    assert_eq!(of(PeekedMessage { expires_at: Some(NOW), ..message(1, "m") }), MessageOutcome::Expired);
     let no_size = PeekedMessage { file_size_mb: Err(InvalidMessage::NoFileSize), ..message(1, "m") };
-    assert_eq!(of(no_size), Skip::Invalid(InvalidMessage::NoFileSize));
+    assert_eq!(of(no_size), invalid(InvalidMessage::NoFileSize));
     let no_id = PeekedMessage { message_id: Err(InvalidMessage::NoMessageId), ..message(1, "m") };
-    assert_eq!(of(no_id), Skip::Invalid(InvalidMessage::NoMessageId));
+    assert_eq!(of(no_id), invalid(InvalidMessage::NoMessageId));
 }
 
 #[test]
@@ -132,13 +141,16 @@ fn the_cap_counts_what_is_active_and_what_is_planned() {
     let groups = vec![group_of("a", "x", "Running"), group_of("a", "y", "Waiting")];
     let plan = planned(5, groups, vec![subscription("a", messages(1..=9))]);
     assert_eq!(created(&plan), ["a/m1", "a/m2", "a/m3"]);
-    assert_eq!(plan.skips.iter().filter(|(_, skip)| *skip == Skip::WaitingForSlot).count(), 6);
+    assert_eq!(plan.messages.iter().filter(|(_, outcome)| *outcome == MessageOutcome::WaitingCapacity).count(), 6);
 }
 
 #[test]
 fn more_active_groups_than_the_cap_leave_no_slot() {
     let groups = (0..5).map(|n| group_of("a", &format!("x{n}"), "Running")).collect();
-    assert_eq!(*skip(&planned(3, groups, vec![subscription("a", messages(1..=1))])), Skip::WaitingForSlot);
+    assert_eq!(
+        *outcome(&planned(3, groups, vec![subscription("a", messages(1..=1))])),
+        MessageOutcome::WaitingCapacity
+    );
 }
 
 #[test]
@@ -160,7 +172,7 @@ fn a_group_with_an_unknown_state_holds_its_slot_and_stays() {
     for state in ["", "Paused", "Unknown"] {
         let plan = planned(1, vec![group_of("a", "x", state)], vec![subscription("a", messages(1..=1))]);
         assert_eq!(created(&plan), Vec::<String>::new(), "{state}");
-        assert_eq!(plan.keeps[0].1, Keep::Active, "{state}");
+        assert_eq!(plan.groups[0].1, GroupOutcome::Active, "{state}");
     }
 }
 
@@ -170,16 +182,16 @@ fn a_group_whose_state_could_not_be_read_holds_its_slot_and_stays() {
     let unread = ObservedGroup { unread: Some(error.clone()), ..group_of("a", "x", "Terminated") };
     let plan = planned(1, vec![unread], vec![subscription("a", messages(1..=1))]);
     assert_eq!(created(&plan), Vec::<String>::new());
-    assert_eq!(plan.keeps[0].1, Keep::Unread(error));
+    assert_eq!(plan.groups[0].1, GroupOutcome::Unread { reason: error.to_string() });
 }
 
 #[test]
 fn a_group_is_finished_only_when_all_its_containers_are() {
     let mut half = group_of("a", "x", "Terminated");
-    half.group.containers.push(Container { name: "sidecar".into(), state: None });
+    half.group_mut().containers.push(Container { name: "sidecar".into(), state: None });
     assert_eq!(deleted(&planned(1, vec![half], Vec::new())), Vec::<&str>::new());
     let mut empty = group_of("a", "x", "Terminated");
-    empty.group.containers.clear();
+    empty.group_mut().containers.clear();
     assert_eq!(deleted(&planned(1, vec![empty], Vec::new())), Vec::<&str>::new());
 }
 
@@ -187,7 +199,7 @@ fn a_group_is_finished_only_when_all_its_containers_are() {
 fn a_group_whose_provisioning_failed_is_finished_unless_its_container_runs_all_the_same() {
     for (state, goes) in [("", true), ("Waiting", true), ("Terminated", true), ("Paused", true), ("Running", false)] {
         let mut failed = group_of("a", "x", state);
-        failed.group.provisioning_state = "Failed".into();
+        failed.group_mut().provisioning_state = "Failed".into();
         assert_eq!(deleted(&planned(1, vec![failed], Vec::new())).len(), usize::from(goes), "{state}");
     }
 }
@@ -195,11 +207,11 @@ fn a_group_whose_provisioning_failed_is_finished_unless_its_container_runs_all_t
 #[test]
 fn a_group_that_is_to_be_kept_stays() {
     let mut kept = group_of("a", "x", "Terminated");
-    kept.group.tags.insert("Keep".into(), "True".into());
+    kept.tags_mut().insert("Keep".into(), "True".into());
     let plan = planned(1, vec![kept], Vec::new());
-    assert_eq!(plan.keeps[0].1, Keep::Kept);
+    assert_eq!(plan.groups[0].1, GroupOutcome::Kept);
     let mut not_kept = group_of("a", "x", "Terminated");
-    not_kept.group.tags.insert("keep".into(), "false".into());
+    not_kept.tags_mut().insert("keep".into(), "false".into());
     assert_eq!(deleted(&planned(1, vec![not_kept], Vec::new())), ["a-x"]);
 }
 
@@ -213,7 +225,7 @@ fn a_finished_group_of_a_subscription_that_could_not_be_read_stays() {
         vec![group_of("a", "x", "Terminated"), group_of("b", "x", "Terminated"), group("old", &[], "Terminated")];
     let plan = planned(1, groups, vec![failed("A"), subscription("b", Vec::new())]);
     assert_eq!(deleted(&plan), ["b-x"]);
-    assert!(plan.keeps.iter().all(|(_, keep)| *keep == Keep::SubscriptionUnread));
+    assert!(plan.groups.iter().all(|(_, keep)| *keep == GroupOutcome::SubscriptionUnread));
 }
 
 #[test]

@@ -6,9 +6,9 @@ use std::time::Duration;
 use aci_scaler::clock::Clock;
 use aci_scaler::container_group::{Container, ContainerGroup, ContainerState, GroupName, GroupSpec};
 use aci_scaler::deadline::Deadline;
-use aci_scaler::message::{FileSizeMb, MessageId, MessageState, PeekedMessage};
-use aci_scaler::pass::{Mode, Scaler, Services};
-use aci_scaler::services::{Accepted, ArmError, ContainerGroups, Messages, PeekError, Peeker, Subscriptions};
+use aci_scaler::message::{FileSizeMb, MessageId, MessageState, PeekedMessage, SubscriptionName};
+use aci_scaler::pass::{Mode, Scaler};
+use aci_scaler::services::{Accepted, ArmError, ContainerGroups, Messages, PeekError, Peeker, Services, Subscriptions};
 use aci_scaler::settings::Settings;
 use local_azure::local::LocalAzure;
 
@@ -140,8 +140,8 @@ impl ContainerGroups for Groups {
 }
 
 impl Subscriptions for Topic {
-    async fn list(&self) -> std::result::Result<Vec<String>, ArmError> {
-        Ok((0..self.subscriptions).map(|number| format!("subscription-{number:04}")).collect())
+    async fn list(&self) -> std::result::Result<Vec<SubscriptionName>, ArmError> {
+        Ok((0..self.subscriptions).map(|number| SubscriptionName::new(format!("subscription-{number:04}"))).collect())
     }
 }
 
@@ -156,7 +156,7 @@ impl Messages for Topic {
 impl Peeker for Topic {
     async fn peek(
         &self,
-        _: &str,
+        _: &SubscriptionName,
         from_sequence_number: i64,
         count: u32,
     ) -> std::result::Result<Vec<PeekedMessage>, PeekError> {

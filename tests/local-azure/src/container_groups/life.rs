@@ -33,7 +33,7 @@ pub(super) struct Life {
 struct Superseded;
 
 impl Life {
-    pub async fn live(self) {
+    pub(super) async fn live(self) {
         // An end by supersession is as good as any other.
         _ = self.run().await;
     }

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use local_azure::container_groups::{Exit, GroupSnapshot, Job, Phase};
 use serde_json::json;
+use test_support::programs::{check, install, missing};
 use tokio::time::timeout;
 
 use crate::support::Controlled;
-use crate::tools::{check, install, missing};
 
 const PLAYWRIGHT: &str = "playwright-core@1.65.1";
 

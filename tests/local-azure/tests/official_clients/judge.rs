@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use test_support::programs::{check, install, missing, python};
 use tokio::time::timeout;
-
-use crate::tools::{check, install, missing, python};
 
 /// The official Python clients, in one environment.
 const PYTHON: [&str; 3] =

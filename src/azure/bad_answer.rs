@@ -1,0 +1,29 @@
+//! Answers of Azure Resource Manager's that make no sense.
+
+use crate::container_group::InvalidName;
+use crate::error::Cause;
+use crate::services::ArmError;
+
+#[derive(Debug, thiserror::Error)]
+pub(super) enum BadAnswer {
+    #[error("an answer makes no sense")]
+    Body(#[source] serde_json::Error),
+    #[error("a page of a list makes no sense")]
+    Page(#[source] serde_json::Error),
+    #[error("the link to a next page is no address")]
+    Link(#[source] url::ParseError),
+    #[error("a container group has the name {name:?}")]
+    GroupName {
+        name: String,
+        #[source]
+        error: InvalidName,
+    },
+    #[error("a subscription in the list has no name")]
+    NamelessSubscription,
+}
+
+impl From<BadAnswer> for ArmError {
+    fn from(answer: BadAnswer) -> Self {
+        Self::unavailable(Cause::new(answer))
+    }
+}

@@ -1,0 +1,30 @@
+//! A pass whose report is the command's result.
+
+use std::process::ExitCode;
+
+use super::{FAILED, PARTLY_FAILED};
+use crate::azure::container_instances::ContainerInstances;
+use crate::azure::service_bus::ServiceBus;
+use crate::azure::topic_subscriptions::TopicSubscriptions;
+use crate::deadline::Deadline;
+use crate::error::chain;
+use crate::pass::{Mode, Scaler};
+
+pub(super) type AzureScaler = Scaler<ContainerInstances, TopicSubscriptions, ServiceBus>;
+
+/// Makes a pass and prints its report.
+#[expect(clippy::print_stdout, reason = "the report is the command's result")]
+pub(super) async fn print_pass(scaler: AzureScaler, mode: Mode, json: bool) -> ExitCode {
+    let passed = scaler.pass(mode, &Deadline::after(scaler.pass_deadline())).await;
+    scaler.close().await;
+    let report = match passed {
+        Ok(report) => report,
+        Err(failure) => {
+            tracing::error!("the pass failed: {}", chain(&failure));
+            return FAILED.into();
+        }
+    };
+    let text = if json { serde_json::to_string_pretty(&report) } else { Ok(report.summary().join("\n")) };
+    println!("{}", text.expect("a report has only what JSON can hold"));
+    if report.partly_failed() { PARTLY_FAILED.into() } else { ExitCode::SUCCESS }
+}

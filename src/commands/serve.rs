@@ -1,0 +1,37 @@
+//! Serves the Functions host until a signal ends it.
+
+use std::net::Ipv4Addr;
+use std::process::ExitCode;
+
+use tokio::net::TcpListener;
+
+use super::{FAILED, USAGE};
+use crate::azure;
+use crate::clock::Clock;
+use crate::error::chain;
+use crate::handler::{self, Signals};
+use crate::pass::Scaler;
+use crate::settings::{Environment as _, ProcessEnvironment, Settings};
+
+/// Listening comes first: the host waits for it.
+pub(super) async fn serve(settings: &Settings, environment: &ProcessEnvironment) -> ExitCode {
+    let served = async {
+        let port = handler::port(|name| environment.get(name))?;
+        let signals = Signals::listen()?;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
+        let clock = Clock::system();
+        let services = azure::services(settings, environment, &clock)?;
+        let scaler = Scaler::new(services, settings, clock);
+        tracing::info!(version = env!("CARGO_PKG_VERSION"), port, "the scaler serves the Functions host");
+        let deadline = scaler.pass_deadline();
+        Ok::<_, Box<dyn std::error::Error>>(handler::serve(listener, scaler, deadline, signals.received()).await?)
+    };
+    match served.await {
+        Ok(signal) => signal.exit_code().into(),
+        Err(error) => {
+            tracing::error!("the scaler cannot serve: {}", chain(error.as_ref()));
+            let is_setting = error.is::<handler::PortError>();
+            if is_setting { USAGE.into() } else { FAILED.into() }
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Runs passes: one at a time, each with a deadline.
+
+use std::convert::Infallible;
+use std::future::pending;
+use std::time::Duration;
+
+use tokio::sync::{Mutex, watch};
+use tokio::time::sleep;
+use tracing::error;
+
+use super::{PassSummary, Passes};
+use crate::deadline::Deadline;
+use crate::error::chain;
+
+/// How long the running pass still has once a shutdown begins; the second that [`super::SHUTDOWN_LIMIT`] leaves is for the answer.
+const CLOSING_DEADLINE: Duration = Duration::from_secs(4);
+
+/// How long a pass may go on after its deadline before it is cut off.
+///
+/// A pass drops what it waits for at its deadline, so one that goes on for this long hangs. With the longest deadline, 260 s,
+/// this makes 290 s, before the host's 300 s, at which it would kill the process.
+const OVERRUN: Duration = Duration::from_secs(30);
+
+/// Runs the [`Passes`] of a scaler.
+pub(super) struct PassRunner<S> {
+    scaler: S,
+    pass_deadline: Duration,
+    turn: Mutex<()>,
+    closing: watch::Sender<bool>,
+}
+
+pub(super) enum Outcome {
+    Ended(PassSummary),
+    /// A pass ran and failed, for this reason; it is logged already.
+    Failed(String),
+    /// Another invocation's pass is running.
+    AlreadyRunning,
+    /// No pass begins any more.
+    Closing,
+}
+
+impl<S: Passes> PassRunner<S> {
+    pub(super) fn new(scaler: S, pass_deadline: Duration) -> Self {
+        Self { scaler, pass_deadline, turn: Mutex::default(), closing: watch::Sender::new(false) }
+    }
+
+    /// Runs a pass, if this is the time for one.
+    pub(super) async fn run(&self) -> Outcome {
+        if *self.closing.borrow() {
+            return Outcome::Closing;
+        }
+        let Ok(_turn) = self.turn.try_lock() else { return Outcome::AlreadyRunning };
+        let deadline = Deadline::after(self.pass_deadline);
+        let ended = tokio::select! {
+            ended = self.scaler.pass(deadline.clone()) => Some(ended),
+            () = overrun(&deadline) => None,
+            never = self.shorten_when_closing(&deadline) => match never {},
+        };
+        match ended {
+            Some(Ok(summary)) => Outcome::Ended(summary),
+            Some(Err(failure)) => failed(chain(&failure)),
+            None => failed(format!("it went on for {} s after its deadline and was cut off", OVERRUN.as_secs())),
+        }
+    }
+
+    async fn shorten_when_closing(&self, deadline: &Deadline) -> Infallible {
+        _ = self.closing.subscribe().wait_for(|closing| *closing).await;
+        deadline.shorten_to(CLOSING_DEADLINE);
+        pending().await
+    }
+
+    /// Lets no pass begin any more and asks the running one to end.
+    pub(super) fn close(&self) {
+        self.closing.send_replace(true);
+    }
+
+    /// Waits until no pass is running, and ends what was left for another.
+    pub(super) async fn end(&self) {
+        _ = self.turn.lock().await;
+        self.scaler.close().await;
+    }
+}
+
+async fn overrun(deadline: &Deadline) {
+    deadline.passed().await;
+    sleep(OVERRUN).await;
+}
+
+/// The host throws away what a failed invocation answers, so the log is where its reason is found.
+fn failed(reason: String) -> Outcome {
+    error!("the pass failed: {reason}");
+    Outcome::Failed(reason)
+}

@@ -1,0 +1,79 @@
+//! A Service Bus message as the scaler knows it: which it is, and the size of its file. Bodies are never read.
+
+mod address;
+mod file_size;
+
+use time::OffsetDateTime;
+
+pub use address::{MessageAddress, MessageId, SubscriptionName};
+pub use file_size::FileSizeMb;
+
+/// Why a message cannot be given a container group.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidMessage {
+    /// The message has no id, so nothing could tell its container group from another's.
+    #[error("it has no message id; every message needs one, unique within its subscription")]
+    NoMessageId,
+    /// The id does not fit the tag that names the message on its group.
+    #[error("its message id has {chars} characters; at most {} are accepted", MessageId::MAX_CHARS)]
+    MessageIdTooLong {
+        /// Length of the id.
+        chars: usize,
+    },
+    /// The application property is missing.
+    #[error("it has no application property file_size_mb; a number of MiB is needed")]
+    NoFileSize,
+    /// The property is no number and no numeric string.
+    #[error("its file_size_mb is {found}; a number of MiB is needed, or a string that holds one")]
+    FileSizeNotANumber {
+        /// What it is instead.
+        found: String,
+    },
+    /// The number is infinite or not a number.
+    #[error("its file_size_mb is {value}; a finite number of MiB is needed")]
+    FileSizeNotFinite {
+        /// The number.
+        value: String,
+    },
+    /// The number is below zero.
+    #[error("its file_size_mb is {value}; it must not be negative")]
+    FileSizeNegative {
+        /// The number.
+        value: String,
+    },
+    /// The message is not valid AMQP; only its sequence number could be read.
+    #[error("it could not be decoded: {reason}")]
+    Undecodable {
+        /// What the decoder said.
+        reason: String,
+    },
+}
+
+/// The broker's state of a message (`x-opt-message-state`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MessageState {
+    /// Waiting, or locked by a receiver: peeking does not tell which.
+    #[default]
+    Active,
+    /// Set aside by a receiver, who alone can fetch it by its sequence number.
+    Deferred,
+    /// Not yet due.
+    Scheduled,
+}
+
+/// A message as a peek shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeekedMessage {
+    /// Its place in the subscription, unique and growing.
+    pub sequence_number: i64,
+    /// Its id, or why it has none that can be used.
+    pub message_id: Result<MessageId, InvalidMessage>,
+    /// Its file size, or why it has none that can be used.
+    pub file_size_mb: Result<FileSizeMb, InvalidMessage>,
+    /// Its state at the broker.
+    pub state: MessageState,
+    /// When it came, if the broker says so.
+    pub enqueued_at: Option<OffsetDateTime>,
+    /// When it expires, unless never.
+    pub expires_at: Option<OffsetDateTime>,
+}

@@ -1,0 +1,60 @@
+//! Reads what is there: groups, subscriptions and messages, side by side.
+//!
+//! What cannot be read is recorded as unknown, and unknown is never taken for empty.
+
+mod groups;
+mod subscription;
+mod subscriptions;
+
+use std::sync::Arc;
+
+use futures_util::future::join;
+use tokio::sync::watch;
+
+use super::PassFailure;
+use crate::clock::Clock;
+use crate::container_group::ContainerGroup;
+use crate::plan::{Memory, ObservedGroup, Reading, Rules, Snapshot};
+use crate::services::{ContainerGroups, Messages, Services, Subscriptions};
+use crate::settings::ProcessingSettings;
+use subscriptions::Reader;
+
+/// What the groups say of how far to read, once they are known.
+type Announced<'a> = watch::Receiver<Option<Arc<Reading<'a>>>>;
+
+/// Reads everything that a plan needs.
+pub(super) async fn observe<G: ContainerGroups, S: Subscriptions, M: Messages>(
+    services: &Services<G, S, M>,
+    settings: &ProcessingSettings,
+    rules: &Rules,
+    memory: &Memory,
+    asked_for: Vec<ContainerGroup>,
+    clock: &Clock,
+) -> Result<Snapshot, PassFailure> {
+    let (announce_listed, listed) = watch::channel(None);
+    let (announce_read, read) = watch::channel(None);
+    let groups = async move {
+        let announce = |announce: watch::Sender<_>, groups: &[ObservedGroup]| {
+            announce.send_replace(Some(Arc::new(Reading::of(groups, memory, rules, clock.now()))));
+        };
+        let listed = groups::list(&services.groups).await?;
+        announce(announce_listed, &listed);
+        let read = groups::read(&services.groups, listed, asked_for, clock).await;
+        announce(announce_read, &read);
+        Ok(read)
+        // If the list fails, the end of the channels says so to those who wait.
+    };
+    let reader = Reader { settings, clock, listed, read };
+    let (groups, messages) = join(groups, reader.read_all(&services.subscriptions, &services.messages)).await;
+    let groups = groups.map_err(PassFailure::GroupsNotListed)?;
+    let (subscriptions, skipped_subscriptions) = messages?;
+    Ok(Snapshot { groups, subscriptions, skipped_subscriptions })
+}
+
+/// Puts others to the front in each pass, a minute after the last, when there are more than one pass can do.
+fn begin_elsewhere<T>(items: &mut [T], per_pass: usize, clock: &Clock) {
+    if items.len() > per_pass {
+        let minutes = usize::try_from(clock.now().unix_timestamp() / 60).unwrap_or_default();
+        items.rotate_left(minutes.wrapping_mul(per_pass) % items.len());
+    }
+}

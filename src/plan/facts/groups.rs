@@ -1,0 +1,243 @@
+//! The container groups there are, how far each has come, and which messages they were created for.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use time::{Duration, OffsetDateTime};
+
+use crate::container_group::{ContainerGroup, GroupName, Phase, tag};
+use crate::message::{MessageAddress, MessageId, SubscriptionName};
+use crate::plan::decision::Capacity;
+use crate::plan::memory::{Attempt, Condition, Memory};
+use crate::plan::policy::Rules;
+use crate::plan::snapshot::ObservedGroup;
+use crate::services::ArmError;
+
+/// As long as the host lets a pass take, which is more than clocks are wrong by.
+const LONGEST_PASS: Duration = Duration::minutes(5);
+
+/// The groups there are, by message and by subscription.
+#[derive(Debug)]
+pub(in crate::plan) struct KnownGroups {
+    all: Vec<KnownGroup>,
+    by_message_id: HashMap<MessageId, Vec<usize>>,
+    active_by_subscription: HashMap<SubscriptionName, u32>,
+    capacity: Capacity,
+}
+
+#[derive(Debug)]
+pub(in crate::plan) struct KnownGroup {
+    pub(in crate::plan) group: Arc<ContainerGroup>,
+    /// Why it could not be read. Then it may not even be there: it may only have been asked for.
+    pub(in crate::plan) unread: Option<ArmError>,
+    /// Groups of the Python scaler do not name it.
+    pub(in crate::plan) subscription: Option<SubscriptionName>,
+    pub(in crate::plan) message_id: Option<MessageId>,
+    pub(in crate::plan) sequence_number: Option<i64>,
+    pub(in crate::plan) attempt: u32,
+    /// Since when its provisioning has failed with Azure perhaps going on with it, as its tag says.
+    pub(in crate::plan) failing_since: Option<OffsetDateTime>,
+    /// Whether it may get stuck or overrun before a pass that begins now has ended.
+    may_fail_soon: bool,
+    pub(in crate::plan) state: GroupState,
+}
+
+/// What a group is to the rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::plan) enum GroupState {
+    /// At work or about to be, or unknown.
+    Active {
+        /// Since when it runs, if it does and Azure says.
+        running_since: Option<OffsetDateTime>,
+        running: bool,
+    },
+    /// It has not begun to run in the time that it is given. It counts as a failed attempt.
+    Stuck {
+        since: OffsetDateTime,
+    },
+    /// It has run for longer than it may. It counts as a failed attempt.
+    Overran {
+        since: OffsetDateTime,
+    },
+    Ended {
+        success: bool,
+        at: OffsetDateTime,
+        ran: Duration,
+    },
+}
+
+impl KnownGroups {
+    /// One whose containers could not be read counts as active.
+    pub(super) fn of(observed: &[ObservedGroup], memory: &Memory, rules: &Rules, now: OffsetDateTime) -> Self {
+        let mut groups = Self {
+            all: Vec::with_capacity(observed.len()),
+            by_message_id: HashMap::new(),
+            active_by_subscription: HashMap::new(),
+            capacity: Capacity { max: rules.max_instances, active: 0 },
+        };
+        for observed in observed {
+            groups.add(KnownGroup::of(observed, memory, rules, now));
+        }
+        groups
+    }
+
+    fn add(&mut self, known: KnownGroup) {
+        if known.state.is_active() {
+            self.capacity.active += 1;
+            if let Some(subscription) = &known.subscription {
+                *self.active_by_subscription.entry(subscription.clone()).or_default() += 1;
+            }
+        }
+        if let Some(message_id) = &known.message_id {
+            self.by_message_id.entry(message_id.clone()).or_default().push(self.all.len());
+        }
+        self.all.push(known);
+    }
+
+    pub(in crate::plan) fn iter(&self) -> impl Iterator<Item = &KnownGroup> {
+        self.all.iter()
+    }
+
+    pub(in crate::plan) fn capacity(&self) -> Capacity {
+        self.capacity
+    }
+
+    pub(in crate::plan) fn active_in(&self, subscription: &SubscriptionName) -> u32 {
+        self.active_by_subscription.get(subscription).copied().unwrap_or_default()
+    }
+
+    pub(in crate::plan) fn in_subscription(
+        &self,
+        subscription: &SubscriptionName,
+    ) -> impl Iterator<Item = &KnownGroup> {
+        self.all.iter().filter(move |known| known.subscription.as_ref() == Some(subscription))
+    }
+
+    /// Those for messages of an id, in a subscription or, where a group or the caller names none, in any.
+    pub(in crate::plan) fn of_message(
+        &self,
+        subscription: Option<&SubscriptionName>,
+        id: &MessageId,
+    ) -> impl Iterator<Item = &KnownGroup> {
+        let indices = self.by_message_id.get(id).map(Vec::as_slice).unwrap_or_default();
+        indices.iter().map(|index| &self.all[*index]).filter(move |known| match (&known.subscription, subscription) {
+            (Some(of), Some(subscription)) => of == subscription,
+            _ => true,
+        })
+    }
+
+    /// Whether a later attempt at the same message is there.
+    pub(in crate::plan) fn is_superseded(&self, known: &KnownGroup) -> bool {
+        self.successors(known).next().is_some()
+    }
+
+    /// Whether one is that will still be there when this group is gone, whatever another process does meanwhile.
+    pub(in crate::plan) fn is_superseded_for_good(&self, known: &KnownGroup) -> bool {
+        self.successors(known).any(|successor| !successor.may_fail_soon)
+    }
+
+    fn successors(&self, known: &KnownGroup) -> impl Iterator<Item = &KnownGroup> {
+        let id = known.message_id.iter();
+        id.flat_map(|id| self.of_message(known.subscription.as_ref(), id)).filter(|other| {
+            let same = other.sequence_number == known.sequence_number || known.sequence_number.is_none();
+            // One that is about to be deleted will be followed by an attempt that needs this record.
+            let stays = !matches!(other.state, GroupState::Stuck { .. } | GroupState::Overran { .. });
+            same && other.unread.is_none() && stays && other.attempt > known.attempt
+        })
+    }
+
+    /// Which attempt the latest one before this was at the same message of which a group is still there, or may be.
+    pub(in crate::plan) fn attempt_before(&self, known: &KnownGroup) -> Option<u32> {
+        let id = known.message_id.as_ref()?;
+        let same = self
+            .of_message(known.subscription.as_ref(), id)
+            .filter(|other| other.sequence_number == known.sequence_number);
+        same.map(|other| other.attempt).filter(|attempt| *attempt < known.attempt).max()
+    }
+}
+
+impl KnownGroup {
+    fn of(observed: &ObservedGroup, memory: &Memory, rules: &Rules, now: OffsetDateTime) -> Self {
+        let group = &observed.group;
+        let subscription = group.tag(tag::SUBSCRIPTION_NAME).filter(|name| !name.is_empty());
+        Self {
+            group: group.clone(),
+            unread: observed.unread.clone(),
+            subscription: subscription.map(SubscriptionName::new),
+            message_id: group.tag(tag::MESSAGE_ID).and_then(|id| MessageId::new(id).ok()),
+            sequence_number: group.sequence_number(),
+            attempt: group.attempt(),
+            failing_since: Condition::Ended.tagged(group, now).filter(|_| group.may_go_on()),
+            may_fail_soon: fails_at(group, rules, now).is_some_and(|at| at - now < LONGEST_PASS),
+            state: if observed.unread.is_some() {
+                GroupState::Active { running_since: None, running: false }
+            } else {
+                GroupState::of(group, memory, rules, now)
+            },
+        }
+    }
+
+    pub(in crate::plan) fn name(&self) -> &GroupName {
+        &self.group.name
+    }
+
+    /// The message that it was created for, if its tags say so.
+    pub(in crate::plan) fn message(&self) -> Option<MessageAddress> {
+        Some(MessageAddress {
+            subscription: self.subscription.clone()?,
+            sequence_number: self.sequence_number?,
+            message_id: self.message_id.clone(),
+        })
+    }
+
+    /// The name, and the moment that tells this group from others of its name.
+    pub(in crate::plan) fn instance(&self) -> (GroupName, OffsetDateTime) {
+        let moment = match self.state {
+            GroupState::Stuck { since } | GroupState::Overran { since } => since,
+            GroupState::Ended { at, .. } => at,
+            GroupState::Active { running_since, .. } => running_since.unwrap_or(OffsetDateTime::UNIX_EPOCH),
+        };
+        (self.name().clone(), moment)
+    }
+
+    /// The attempt that it was, if it has ended.
+    pub(in crate::plan) fn as_attempt(&self) -> Option<Attempt> {
+        let GroupState::Ended { success, at, ran } = self.state else { return None };
+        Some(Attempt { number: self.attempt, ended_at: at, ran, failed: !success })
+    }
+}
+
+/// When a group that is active will have been so for too long, at the earliest.
+fn fails_at(group: &ContainerGroup, rules: &Rules, now: OffsetDateTime) -> Option<OffsetDateTime> {
+    match group.phase() {
+        Phase::Starting => Some(Condition::Waiting.tagged(group, now).unwrap_or(now) + rules.provisioning_timeout),
+        Phase::Running { since } => Some(since? + rules.max_runtime?),
+        Phase::Ended(_) => None,
+    }
+}
+
+impl GroupState {
+    fn of(group: &ContainerGroup, memory: &Memory, rules: &Rules, now: OffsetDateTime) -> Self {
+        match group.phase() {
+            Phase::Starting => match Condition::Waiting.tagged(group, now) {
+                Some(since) if now - since >= rules.provisioning_timeout => Self::Stuck { since },
+                _ => Self::Active { running_since: None, running: false },
+            },
+            Phase::Running { since } => match (since, rules.max_runtime) {
+                (Some(since), Some(limit)) if now - since >= limit => Self::Overran { since },
+                _ => Self::Active { running_since: since, running: true },
+            },
+            Phase::Ended(ending) => Self::Ended {
+                success: ending.success,
+                // An end in the future is a clock's error; taken as it is, it would put the next attempt off for as long.
+                at: ending.at.filter(|at| *at <= now).unwrap_or_else(|| memory.since(Condition::Ended, group, now)),
+                ran: ending.ran,
+            },
+        }
+    }
+
+    /// Whether it holds a slot of the cap.
+    pub(in crate::plan) fn is_active(self) -> bool {
+        !matches!(self, Self::Ended { .. })
+    }
+}

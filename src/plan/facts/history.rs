@@ -1,0 +1,56 @@
+//! What has been done for a message so far.
+
+use super::{Facts, KnownGroup};
+use crate::container_group::GroupName;
+use crate::message::{MessageAddress, MessageId};
+use crate::plan::memory::Attempt;
+
+#[derive(Debug)]
+pub(in crate::plan) enum History<'a> {
+    Nothing,
+    /// It has a group that is active.
+    Running(&'a GroupName),
+    /// A group of another message of its id is still there.
+    Leftover(&'a GroupName),
+    /// The last attempt at it is over; its group, the record of it, may be gone already.
+    Attempted {
+        last: Attempt,
+        record: Option<&'a KnownGroup>,
+    },
+}
+
+impl Facts<'_> {
+    /// A group that does not name its subscription is taken to be for any message of its id, and one that does not name
+    /// its sequence number for any in its subscription.
+    pub(in crate::plan) fn history(&self, message: &MessageAddress, id: &MessageId) -> History<'_> {
+        let of_id = || self.groups.of_message(Some(&message.subscription), id);
+        if let Some(active) = of_id().find(|known| known.state.is_active()) {
+            return History::Running(active.name());
+        }
+        let is_of_it =
+            |known: &&KnownGroup| known.sequence_number.is_none_or(|number| number == message.sequence_number);
+        let record = of_id().filter(is_of_it).max_by_key(|known| known.attempt);
+        if let Some(last) = self.last_attempt(record, Some(message)) {
+            return History::Attempted { last, record };
+        }
+        of_id().next().map_or(History::Nothing, |known| History::Leftover(known.name()))
+    }
+
+    /// The last attempt at a message, of which this is the record, if it is still there.
+    pub(in crate::plan) fn last_attempt(
+        &self,
+        record: Option<&KnownGroup>,
+        message: Option<&MessageAddress>,
+    ) -> Option<Attempt> {
+        let deleted = message.and_then(|message| self.memory.deleted_records.get(message));
+        let Some(last) = record.and_then(KnownGroup::as_attempt) else {
+            return deleted.map(|deleted| deleted.attempt);
+        };
+        Some(match deleted {
+            // It counts what came before it, this record too.
+            Some(deleted) if last.ended_at <= deleted.attempt.ended_at => deleted.attempt,
+            Some(deleted) => Attempt { number: last.number.saturating_add(deleted.uncounted), ..last },
+            None => last,
+        })
+    }
+}

@@ -1,0 +1,60 @@
+//! Since when groups have been in a condition that Azure does not date: remembered at first, then kept in tags.
+
+use crate::container_group::Phase;
+use crate::plan::decision::TagChange;
+use crate::plan::facts::{Facts, GroupState, KnownGroup, KnownMessages, MessageStatus};
+use crate::plan::memory::{Condition, Memory};
+
+pub(super) struct Conditions<'a> {
+    pub(super) facts: &'a Facts<'a>,
+    pub(super) messages: &'a KnownMessages<'a>,
+}
+
+impl Conditions<'_> {
+    /// An end that Azure does not date must not be dated again if the delete fails.
+    pub(super) fn remember_end(&self, memory: &mut Memory, known: &KnownGroup) {
+        if let (Some(Condition::Ended), GroupState::Ended { at, .. }) = (self.condition(known), known.state) {
+            memory.see(Condition::Ended, &known.group, at, self.facts.now);
+        }
+    }
+
+    /// The tags that a group should get or lose. What is not worth a tag yet is remembered.
+    pub(super) fn tag_change(&self, memory: &mut Memory, known: &KnownGroup) -> Option<TagChange> {
+        if known.unread.is_some() {
+            return None;
+        }
+        let (group, now) = (&known.group, self.facts.now);
+        let condition = self.condition(known);
+        let is_outdated = |other: &Condition| Some(*other) != condition && group.tag(other.tag()).is_some();
+        let outdated = Condition::ALL.iter().any(is_outdated);
+        let Some(condition) = condition else {
+            return outdated.then(|| TagChange { group: group.name.clone(), condition: None });
+        };
+        let seen_since = self.facts.memory.since(condition, group, now);
+        memory.see(condition, group, seen_since, now);
+        let tagged = condition.tagged(group, now);
+        let worth_it = tagged.is_none() && now - seen_since >= condition.tagged_after();
+        // An end may be dated by what is remembered; the others are about to count against the group.
+        let since = if condition == Condition::Ended { seen_since } else { now };
+        (worth_it || outdated).then(|| TagChange {
+            group: group.name.clone(),
+            condition: tagged.or(worth_it.then_some(since)).map(|at| (condition, at)),
+        })
+    }
+
+    fn condition(&self, known: &KnownGroup) -> Option<Condition> {
+        match known.state {
+            GroupState::Active { running: false, .. } | GroupState::Stuck { .. } => Some(Condition::Waiting),
+            GroupState::Active { running: true, .. } => {
+                let gone = matches!(self.messages.status_of(known), MessageStatus::Gone { .. });
+                (gone && self.facts.rules.orphan_grace.is_some()).then_some(Condition::Orphaned)
+            }
+            GroupState::Overran { .. } => None,
+            GroupState::Ended { .. } => {
+                let dated = matches!(known.group.phase(), Phase::Ended(ending)
+                    if ending.at.is_some_and(|at| at <= self.facts.now));
+                (!dated).then_some(Condition::Ended)
+            }
+        }
+    }
+}

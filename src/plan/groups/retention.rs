@@ -1,0 +1,115 @@
+//! Which groups that have ended stay as records, how many, and what is remembered of those that do not.
+//!
+//! A record counts against the service's own quota of groups, which is not ours to know. So all groups together never
+//! stay more than the cap and a quarter of it: a quota of that size is enough, however much fails. Records that are
+//! too many are deleted; what they recorded is remembered until the process ends.
+
+use std::cmp::Reverse;
+use std::collections::{HashMap, HashSet};
+
+use time::{Duration, OffsetDateTime};
+
+use super::verdict::Verdict;
+use crate::message::SubscriptionName;
+use crate::plan::decision::{Create, DeleteReason, GroupOutcome};
+use crate::plan::facts::{Facts, GroupState, KnownGroup, KnownMessages};
+use crate::plan::memory::{Attempt, DeletedRecord, Memory};
+
+/// Records that may stay besides a full cap, at the least: those that keep the breakers of two subscriptions open.
+const MIN_RECORDS: u32 = 8;
+
+/// Attempts that are remembered although their groups were deleted, and refusals: many more than there can be records of.
+const MAX_REMEMBERED: usize = 10_000;
+
+/// How many groups there may be of all kinds.
+pub(in crate::plan) fn limit(max_instances: u32) -> usize {
+    max_instances.saturating_add((max_instances / 4).max(MIN_RECORDS)) as usize
+}
+
+/// Has records deleted that Azure may bill, or that are too many.
+pub(super) fn limit_records(verdicts: &mut [(&KnownGroup, Verdict)], facts: &Facts<'_>, creates: &[Create]) {
+    let replaced: HashSet<_> = creates.iter().filter_map(|create| create.record.as_ref()).collect();
+    // Another process may delete the record before one of these, because this one follows it.
+    let has_to_stay =
+        |known: &KnownGroup| replaced.contains(known.name()) || facts.groups.attempt_before(known).is_some();
+    let is_stuck = |known: &KnownGroup| {
+        known.failing_since.is_some_and(|since| facts.now - since >= facts.rules.provisioning_timeout)
+    };
+    let mut records: Vec<_> = verdicts.iter_mut().filter(|(_, verdict)| is_record(verdict)).collect();
+    for (_, verdict) in records.extract_if(.., |(known, _)| is_stuck(known) && !has_to_stay(known)) {
+        *verdict = Verdict::Delete(DeleteReason::Stuck);
+    }
+    // What could not be read may not even be there, which is no reason to lose a record.
+    let active = facts.groups.iter().filter(|known| known.unread.is_none() && known.state.is_active()).count();
+    let groups = active + creates.len() + records.len();
+    let excess = groups.saturating_sub(limit(facts.rules.max_instances)).min(records.len());
+    least_needed_first(&mut records);
+    for (_, verdict) in records.into_iter().filter(|(known, _)| !has_to_stay(known)).take(excess) {
+        *verdict = Verdict::Delete(DeleteReason::Evicted);
+    }
+}
+
+fn is_record(verdict: &Verdict) -> bool {
+    matches!(verdict, Verdict::Stay(GroupOutcome::Record { .. } | GroupOutcome::MessageUnknown))
+}
+
+/// Puts records in the order in which they are deleted, those first whose loss matters least: not the first and the last
+/// failure of a subscription, which keep its breaker open; then those of the fewest attempts, which are soonest made
+/// up for, and of these the newest.
+fn least_needed_first(records: &mut [&mut (&KnownGroup, Verdict)]) {
+    let mut ends: HashMap<Option<&SubscriptionName>, (OffsetDateTime, OffsetDateTime)> = HashMap::new();
+    for (known, _) in records.iter() {
+        let at = ended_at(known);
+        let (first, last) = ends.entry(known.subscription.as_ref()).or_insert((at, at));
+        (*first, *last) = ((*first).min(at), (*last).max(at));
+    }
+    records.sort_by_cached_key(|(known, _)| {
+        let at = ended_at(known);
+        let (first, last) = ends[&known.subscription.as_ref()];
+        (at == first || at == last, known.attempt, Reverse(at), known.name().clone())
+    });
+}
+
+fn ended_at(known: &KnownGroup) -> OffsetDateTime {
+    match known.state {
+        GroupState::Ended { at, .. } => at,
+        _ => OffsetDateTime::UNIX_EPOCH,
+    }
+}
+
+/// What is still worth remembering of what earlier passes remembered.
+pub(super) fn carry_over(facts: &Facts<'_>, messages: &KnownMessages<'_>) -> Memory {
+    let Memory { deleted_records, refusals, conditions: _ } = facts.memory;
+    let deleted_records = deleted_records.iter().filter(|(message, _)| !messages.is_gone(message));
+    let refusals = refusals.iter().filter(|(message, _)| !messages.is_gone(message));
+    Memory {
+        conditions: HashMap::new(),
+        deleted_records: deleted_records
+            .take(MAX_REMEMBERED)
+            .map(|(of, record)| (of.clone(), record.clone()))
+            .collect(),
+        refusals: refusals.take(MAX_REMEMBERED).map(|(of, refusals)| (of.clone(), *refusals)).collect(),
+    }
+}
+
+/// The count of attempts at a message must not be lost with a group that is its only record.
+pub(super) fn remember_deleted(memory: &mut Memory, facts: &Facts<'_>, known: &KnownGroup, reason: DeleteReason) {
+    let is_lost = matches!(reason, DeleteReason::Evicted | DeleteReason::Stuck | DeleteReason::Overran);
+    let Some(message) = known.message().filter(|_| is_lost && facts.rules.count_attempts()) else { return };
+    let before = facts.memory.deleted_records.get(&message);
+    let record = match before {
+        // It was to be deleted in an earlier pass already.
+        Some(before) if before.group == known.instance() => before.clone(),
+        _ => {
+            // The next group is named after the record before this one, if there is one.
+            let counted = facts.groups.attempt_before(known).unwrap_or_default();
+            let uncounted =
+                before.map_or(0, |before| before.uncounted).saturating_add(known.attempt.saturating_sub(counted));
+            let number = counted.saturating_add(uncounted);
+            let ended = Attempt { number, ended_at: facts.now, ran: Duration::ZERO, failed: true };
+            let attempt = known.as_attempt().map_or(ended, |attempt| Attempt { number, ..attempt });
+            DeletedRecord { attempt, uncounted, group: known.instance() }
+        }
+    };
+    memory.deleted_records.insert(message, record);
+}

@@ -1,0 +1,70 @@
+//! Why Azure Resource Manager did not do what it was asked.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::error::Cause;
+
+/// Why Azure Resource Manager did not do what it was asked; each variant is a thing to do next.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ArmError {
+    /// Ask for less, and not before `retry_after`.
+    #[error("Azure is throttling requests ({code}), for {} s", retry_after.as_secs())]
+    Throttled { code: String, retry_after: Duration },
+    /// The region or the subscription has no room: create nothing more in this pass.
+    #[error("Azure has no room for another container group {0}")]
+    NoCapacity(Refusal),
+    /// The region has no room for a group of this size: create none as large in this pass.
+    #[error("Azure has no room for a container group of this size {0}")]
+    NoRoomForSize(Refusal),
+    /// Grant the scaler's identity a role, or fix its credentials.
+    #[error("Azure refuses the scaler's identity {0}")]
+    Unauthorized(Refusal),
+    /// Fix the scaler's identity: nothing was asked, since it has no token to ask with.
+    #[error("{0}")]
+    NoToken(#[source] Cause),
+    /// The resource (or the resource group, by its code) does not exist.
+    #[error("it was not found {0}")]
+    NotFound(Refusal),
+    /// It was there a moment ago: wait until a list shows what has followed it.
+    #[error("it has just gone")]
+    JustGone,
+    /// Another operation is under way: try again at the next pass.
+    #[error("Azure is busy with it {0}")]
+    Busy(Refusal),
+    /// The request will be refused again until a setting changes.
+    #[error("Azure refuses the request {0}")]
+    Rejected(Refusal),
+    /// No answer, or not one that could be used; whether anything happened is not known.
+    #[error("Azure did not answer: {reason}")]
+    Unavailable {
+        #[source]
+        reason: Cause,
+    },
+}
+
+/// What Azure says when it refuses something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    pub code: String,
+    pub message: String,
+}
+
+impl ArmError {
+    pub fn unavailable(reason: impl Into<Cause>) -> Self {
+        Self::Unavailable { reason: reason.into() }
+    }
+}
+
+impl Refusal {
+    pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { code: code.into(), message: message.into() }
+    }
+}
+
+impl fmt::Display for Refusal {
+    /// Reads on after what was refused.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "({}): {}", self.code, self.message)
+    }
+}

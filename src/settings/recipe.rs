@@ -1,0 +1,24 @@
+//! What the settings make container groups from.
+
+use super::Settings;
+use crate::container_group::Recipe;
+
+impl Settings {
+    pub fn recipe(&self) -> Recipe {
+        let Self { aci, container, service_bus, .. } = self;
+        Recipe {
+            name_prefix: aci.name_prefix.clone(),
+            namespace: service_bus.namespace.clone(),
+            topic: service_bus.topic.clone(),
+            location: aci.location.clone(),
+            image: aci.image.clone(),
+            cpu: aci.default_cpu,
+            memory_multiplier: aci.memory_multiplier,
+            min_memory: aci.min_memory,
+            max_memory: aci.max_memory,
+            registry: self.registry.clone(),
+            environment: container.variables.clone(),
+            subscription_variable: container.subscription_variable.clone(),
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! How the scaler proves to Service Bus who it is.
+
+use secrecy::SecretString;
+
+#[derive(Clone, Debug)]
+pub enum ServiceBusAuth {
+    /// It signs tokens itself, with the key of a shared access policy.
+    SharedAccessKey { name: String, key: SecretString },
+    /// It was given a signed token.
+    SharedAccessSignature(SecretString),
+    /// It gets tokens from Microsoft Entra, as for Azure Resource Manager.
+    Entra,
+}

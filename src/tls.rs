@@ -1,0 +1,30 @@
+//! How all connections are encrypted: by ring, trusting what the system trusts.
+
+use std::sync::{Arc, OnceLock};
+
+use rustls::ClientConfig;
+use rustls::crypto::ring;
+use rustls_platform_verifier::BuilderVerifierExt;
+
+/// The configuration, made when it is first needed and then shared: it reads the system's certificates, some three
+/// hundred files, which would make the process late for the Functions host and each pass dearer. Sharing it also lets
+/// connections resume the TLS sessions of earlier ones.
+///
+/// # Errors
+/// When the system's certificates cannot be read; the next call tries again.
+pub(crate) fn client_config() -> Result<Arc<ClientConfig>, TlsError> {
+    static CONFIG: OnceLock<Arc<ClientConfig>> = OnceLock::new();
+    if let Some(config) = CONFIG.get() {
+        return Ok(Arc::clone(config));
+    }
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .and_then(BuilderVerifierExt::with_platform_verifier)
+        .map_err(TlsError)?
+        .with_no_client_auth();
+    Ok(Arc::clone(CONFIG.get_or_init(|| Arc::new(config))))
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("TLS cannot be set up")]
+pub(crate) struct TlsError(#[source] rustls::Error);

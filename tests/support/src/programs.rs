@@ -1,0 +1,72 @@
+//! Programs that only tests need. They are installed once, under the build's own folder; where their language is missing
+//! the tests say so and pass, except under CI, where they fail.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// Checks JSON against schemas.
+pub const SCHEMA_VALIDATOR: &str = "jsonschema==4.26.0";
+
+/// A Python that has these packages, or nothing if there is no Python here.
+pub fn python(packages: &[&str]) -> Option<PathBuf> {
+    if missing("python3", &["-c", "import ensurepip, venv"]) {
+        return None;
+    }
+    let home = install("python", packages, |home| {
+        check(Command::new("python3").args(["-m", "venv", "--clear"]).arg(home));
+        let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
+        check(Command::new(home.join("bin/python")).args(pip).args(packages));
+    });
+    Some(home.join("bin/python"))
+}
+
+/// A folder in which programs are installed by `installer`, unless that was done before.
+pub fn install(language: &str, packages: &[&str], installer: impl FnOnce(&Path)) -> PathBuf {
+    let name = format!("{language} {}", packages.join(" "));
+    let name = name.replace(|character: char| !character.is_ascii_alphanumeric(), "-");
+    let home = folder_of_the_build().join(name);
+    let lock = File::create(home.with_extension("lock")).expect("the build's folder can be written");
+    lock.lock().expect("a lock on a file of our own");
+    let complete = home.join("complete");
+    if !complete.exists() {
+        installer(&home);
+        File::create(complete).expect("the installer made the folder");
+    }
+    home
+}
+
+/// Whether a program cannot be run here. Says so; under CI it fails instead.
+#[expect(clippy::print_stderr, reason = "a test that checks nothing must say so")]
+pub fn missing(program: &str, arguments: &[&str]) -> bool {
+    let found = Command::new(program).args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    if found.is_ok_and(|status| status.success()) {
+        return false;
+    }
+    assert!(variable("CI").is_none(), "{program} is needed");
+    eprintln!("skipped: {program} cannot be run here");
+    true
+}
+
+/// A variable of the environment that steers which tests can run.
+#[expect(clippy::disallowed_methods, reason = "what a machine has is told to tests by the environment")]
+pub fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// Runs a program that has to succeed, and gives what it printed.
+pub fn check(command: &mut Command) -> String {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {complaint}");
+    String::from_utf8(output.stdout).expect("our own programs print UTF-8")
+}
+
+/// The folder that cargo has for the files of tests (`CARGO_TARGET_TMPDIR`, which only the tests themselves are told).
+fn folder_of_the_build() -> PathBuf {
+    let program = std::env::current_exe().expect("a program knows where it is");
+    let build = program.ancestors().find(|folder| folder.join("CACHEDIR.TAG").is_file());
+    let folder = build.expect("cargo has built this, and marks its folder").join("tmp");
+    std::fs::create_dir_all(&folder).expect("the build's folder can be written");
+    folder
+}
