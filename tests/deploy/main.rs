@@ -5,6 +5,7 @@
 
 mod azure_cli;
 mod code;
+mod failed_push;
 mod guide;
 mod login;
 mod masks;

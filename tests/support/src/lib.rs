@@ -3,7 +3,7 @@
 //! It knows the scaler only by what goes in and out of it: variables of its environment, and JSON. So its unit tests can use
 //! this as well as those that run its binary.
 
-#![allow(missing_docs, clippy::missing_panics_doc, reason = "it is for tests, which panic when something is wrong")]
+#![allow(clippy::missing_panics_doc, reason = "it is for tests, which panic when something is wrong")]
 
 pub mod ceiling;
 pub mod contract;

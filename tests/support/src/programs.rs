@@ -1,22 +1,28 @@
 //! Programs that only tests need. They are installed once, under the build's own folder; where their language is missing
 //! the tests say so and pass, except under CI, where they fail.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// Checks JSON against schemas.
 pub const SCHEMA_VALIDATOR: &str = "jsonschema==4.26.0";
 
-/// A Python that has these packages, or nothing if there is no Python here.
+/// A Python that has these packages, or nothing if there is no Python here. They and all that they need are listed with their
+/// hashes in tests/support/requirements, in a file of their names; none of them runs code when it is installed.
 pub fn python(packages: &[&str]) -> Option<PathBuf> {
     if missing("python3", &["-c", "import ensurepip, venv"]) {
         return None;
     }
     let home = install("python", packages, |home| {
         check(Command::new("python3").args(["-m", "venv", "--clear"]).arg(home));
-        let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
-        check(Command::new(home.join("bin/python")).args(pip).args(packages));
+        let names: Vec<_> = packages.iter().filter_map(|package| package.split("==").next()).collect();
+        let list = format!("{}/requirements/{}.txt", env!("CARGO_MANIFEST_DIR"), names.join("+"));
+        let listed = fs::read_to_string(&list).unwrap_or_else(|error| panic!("{list}: {error}"));
+        assert!(packages.iter().all(|package| listed.contains(package)), "{list} has another version of {packages:?}");
+        let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"];
+        let safely = ["--require-hashes", "--only-binary=:all:", "--requirement", &list];
+        check(Command::new(home.join("bin/python")).args(pip).args(safely));
     });
     Some(home.join("bin/python"))
 }

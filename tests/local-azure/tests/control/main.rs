@@ -3,7 +3,11 @@
 #![allow(unreachable_pub, reason = "what the files of a test share is public among them, and there is nobody else")]
 
 mod actions;
+mod black_holes;
+mod entities;
 mod faults;
+mod groups;
+mod identity;
 mod page;
 mod programs;
 mod source;

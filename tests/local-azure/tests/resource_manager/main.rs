@@ -2,6 +2,7 @@
 
 #![allow(unreachable_pub, reason = "what the files of a test share is public among them, and there is nobody else")]
 
+mod allowance;
 mod contracts;
 mod faults;
 mod groups;
@@ -11,4 +12,5 @@ mod lives;
 mod refusals;
 mod shapes;
 mod support;
+mod tags;
 mod topics;

@@ -5,6 +5,8 @@
 mod access;
 mod administration;
 mod faults;
+mod partitions;
 mod peek;
 mod protocol;
 mod receive;
+mod unserved;
