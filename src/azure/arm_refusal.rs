@@ -137,7 +137,7 @@ mod tests {
         assert!(matches!(answer(403, &[], "RequestDisallowedByPolicy"), Rejected { .. }));
         assert!(matches!(answer(404, &[], "ResourceNotFound"), NotFound { .. }));
         assert!(matches!(answer(409, &[], "ContainerGroupTransitioning"), Busy { .. }));
-        assert!(matches!(answer(409, &[], "RegistryErrorResponse"), Busy { .. }));
+        assert!(matches!(answer(409, &[], "RegistryErrorResponse"), Rejected { .. }));
         assert!(matches!(answer(409, &[], "MissingSubscriptionRegistration"), Rejected { .. }));
         assert!(matches!(answer(409, &[], "ServiceUnavailable"), NoRoomForSize { .. }));
         assert!(matches!(answer(400, &[], "ContainerGroupQuotaReached"), NoCapacity { .. }));

@@ -282,7 +282,7 @@ fn trouble(outcome: &MessageOutcome) -> Option<String> {
         MessageOutcome::Invalid { reason } => format!("gets no container group: {reason}."),
         MessageOutcome::Failed { reason, .. } => format!("got no container group: {reason}."),
         MessageOutcome::CreateBackingOff { until, failures, reason } => format!(
-            "got no container group {failures} times and is asked for again at {}; the last reason: {reason}.",
+            "waits until {} for its container group, which could not be created (tries so far: {failures}): {reason}.",
             rfc3339(*until)
         ),
         MessageOutcome::Parked { attempts, .. } => format!(

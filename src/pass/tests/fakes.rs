@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::container_group::{Container, ContainerGroup, ContainerState, GroupName, GroupSpec, MemoryGb, Ownership};
+use crate::container_group::{
+    Container, ContainerGroup, ContainerState, GroupName, GroupSpec, MemoryGb, Ownership, tag,
+};
 use crate::message::{FileSizeMb, MessageId, MessageState, PeekedMessage, SubscriptionName};
 use crate::services::{Accepted, ArmError, ContainerGroups, Messages, PeekError, Peeker, Refusal, Subscriptions};
 use crate::test_support::NOW;
@@ -41,6 +43,12 @@ pub struct FakeGroups {
     pub lists_nothing: bool,
     pub get_error: Mutex<Option<ArmError>>,
     pub create_error: Mutex<Option<ArmError>>,
+    /// Why single messages' groups are not created, by the messages' ids.
+    pub create_errors: Mutex<BTreeMap<&'static str, ArmError>>,
+    /// Whose created groups are by the tags that answers show.
+    pub shown_ownership: Mutex<Option<Ownership>>,
+    /// Whether lists name each group twice.
+    pub lists_twice: bool,
     pub delete_error: Mutex<Option<ArmError>>,
     pub log_error: Mutex<Option<ArmError>>,
     pub remaining: Mutex<Option<u32>>,
@@ -70,7 +78,10 @@ impl FakeGroups {
             tags: tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
             provisioning_state: "Succeeded".to_owned(),
             containers: vec![Container { name: "worker".to_owned(), state: Some(state), events: Vec::new() }],
-            ownership: Ownership::Tagged,
+            ownership: match tags.iter().find(|(key, _)| *key == tag::ACI_SCALER) {
+                Some((_, "worker")) | None => Ownership::Tagged,
+                Some(_) => Ownership::Foreign,
+            },
         };
         self.groups.lock().unwrap().insert(group.name.clone(), group);
     }
@@ -107,6 +118,9 @@ impl ContainerGroups for FakeGroups {
         for container in groups.iter_mut().flat_map(|group| &mut group.containers) {
             container.state = None;
         }
+        if self.lists_twice {
+            groups.extend(groups.clone());
+        }
         Ok(groups)
     }
 
@@ -138,12 +152,15 @@ impl ContainerGroups for FakeGroups {
         if let Some(error) = self.create_error.lock().unwrap().clone() {
             return Err(error);
         }
+        if let Some(error) = self.create_errors.lock().unwrap().get(spec.tags[tag::MESSAGE_ID].as_str()).cloned() {
+            return Err(error);
+        }
         if self.no_room_from.lock().unwrap().is_some_and(|memory| spec.memory >= memory) {
             return Err(ArmError::NoRoomForSize(Refusal::new("ServiceUnavailable", "")));
         }
         let tags: Vec<_> = spec.tags.iter().map(|(key, value)| (*key, value.as_str())).collect();
         self.put(spec.name.as_str(), &tags, "Running");
-        Ok(Accepted { remaining: *self.remaining.lock().unwrap(), ownership: None })
+        Ok(Accepted { remaining: *self.remaining.lock().unwrap(), ownership: *self.shown_ownership.lock().unwrap() })
     }
 
     async fn delete(&self, name: &GroupName) -> Result<Accepted, ArmError> {

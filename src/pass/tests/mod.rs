@@ -2,6 +2,7 @@
 
 #![allow(unreachable_pub, reason = "what the files of a test share is public among them, and there is nobody else")]
 
+mod creates;
 mod fakes;
 mod limits;
 mod rules;
@@ -168,9 +169,9 @@ async fn a_message_whose_group_is_refused_leaves_its_slot_to_others() {
     assert_eq!(pass(&scaler).await.message_counts, BTreeMap::from([("failed", 1)]));
     *scaler.services.groups.create_error.lock().unwrap() = None;
     let report = pass(&scaler).await;
-    assert_eq!(report.message_counts, BTreeMap::from([("created", 1), ("refused", 1)]));
-    let line =
-        "Message m1 of a got no container group, as Azure refused it; it is asked for again at 2026-01-05T10:01:00Z.";
+    assert_eq!(report.message_counts, BTreeMap::from([("created", 1), ("create_backing_off", 1)]));
+    let line = "Message m1 of a waits until 2026-01-05T10:01:00Z for its container group, which could not be created (tries \
+                so far: 1): Azure refuses the request (InvalidMemory): .";
     assert_eq!(report.troubles(), [line]);
     assert_eq!(only(&calls, &["create"]).len(), 2);
 }

@@ -59,7 +59,7 @@ async fn a_group_that_has_changed_since_it_was_observed_stays() {
 async fn a_stuck_group_that_has_begun_to_run_or_been_replaced_since_stays() {
     const STUCK: [(&str, &str); 2] = [(tag::SUBSCRIPTION_NAME, "a"), (tag::WAITING_SINCE, "2026-01-05T09:00:00Z")];
     const ANOTHER: [(&str, &str); 2] = [(tag::SUBSCRIPTION_NAME, "a"), (tag::WAITING_SINCE, "2026-01-05T09:59:00Z")];
-    const TAKEN: [(&str, &str); 3] = [STUCK[0], STUCK[1], (tag::MANAGED_BY, "another")];
+    const TAKEN: [(&str, &str); 3] = [STUCK[0], STUCK[1], (tag::ACI_SCALER, "another")];
     let changes: [(fakes::Change, bool); 5] = [
         (|groups| groups.put("late", &TAKEN, "Waiting"), false),
         (|groups| groups.put("late", &STUCK, "Waiting"), true),
@@ -114,11 +114,11 @@ async fn a_group_that_was_asked_for_lately_is_there_although_no_list_shows_it() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_group_that_was_asked_for_and_has_another_manager_since_is_none_of_ours() {
+async fn a_group_that_was_asked_for_and_has_another_owner_since_is_none_of_ours() {
     let (mut scaler, _) = scaler([("a", messages(1..=1))], |_| {});
     pass(&scaler).await;
     scaler.services.groups.lists_nothing = true;
-    scaler.services.groups.put(M1, &[(tag::MANAGED_BY, "another")], "Terminated");
+    scaler.services.groups.put(M1, &[(tag::ACI_SCALER, "another")], "Terminated");
     assert_eq!(pass(&scaler).await.groups.len(), 0);
 }
 

@@ -173,6 +173,7 @@ pub(super) fn assert_complete(snapshot: &Snapshot, plan: &Plan) {
     let mut planned: Vec<_> = plan
         .creates
         .iter()
+        .chain(&plan.reserves)
         .map(|create| &create.message)
         .chain(plan.messages.iter().map(|(message, _)| message))
         .collect();

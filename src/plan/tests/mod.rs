@@ -27,6 +27,7 @@ fn every_new_message_gets_a_group_that_the_plan_holds_in_full() {
     assert_eq!(spec.subscription.as_str(), "small");
     insta::assert_debug_snapshot!(spec.tags, @r#"
     {
+        "aci_scaler": "worker",
         "attempt": "1",
         "file_size_mb": "128",
         "managed_by": "worker",
@@ -144,7 +145,7 @@ fn the_cap_counts_what_is_active_and_what_is_planned() {
     let groups = vec![group_of("a", "x", "Running"), group_of("a", "y", "Waiting")];
     let plan = planned(5, groups, vec![subscription("a", messages(1..=9))]);
     assert_eq!(created(&plan), ["a/m1", "a/m2", "a/m3"]);
-    assert_eq!(plan.messages.iter().filter(|(_, outcome)| *outcome == MessageOutcome::WaitingCapacity).count(), 6);
+    assert_eq!(plan.reserves.len(), 6, "they wait for a slot");
 }
 
 #[test]
@@ -189,10 +190,14 @@ fn a_group_whose_state_could_not_be_read_holds_its_slot_and_stays() {
 }
 
 #[test]
-fn a_group_is_finished_only_when_all_its_containers_are() {
-    let mut half = group_of("a", "x", "Terminated");
-    half.group_mut().containers.push(Container { name: "sidecar".into(), state: None, events: Vec::new() });
-    assert_eq!(deleted(&planned(1, vec![half], Vec::new())), Vec::<&str>::new());
+fn a_group_is_finished_only_when_its_worker_is_or_all_are_where_none_is_named_so() {
+    let with = |name: &str, state: &str| {
+        let mut half = group_of("a", "x", state);
+        half.group_mut().containers[0].name = name.into();
+        half.group_mut().containers.push(Container { name: "sidecar".into(), state: None, events: Vec::new() });
+        deleted(&planned(1, vec![half], Vec::new())).len()
+    };
+    assert_eq!((with("worker", "Terminated"), with("worker", "Running"), with("job", "Terminated")), (1, 0, 0));
     let mut empty = group_of("a", "x", "Terminated");
     empty.group_mut().containers.clear();
     assert_eq!(deleted(&planned(1, vec![empty], Vec::new())), Vec::<&str>::new());
