@@ -69,7 +69,11 @@ impl Azure {
 
     /// Notes what an answer says of the budget.
     fn heed(&self, answer: Result<Accepted, ArmError>) -> Result<Accepted, ArmError> {
-        if let Ok(Accepted { remaining: Some(..=8), .. }) = &answer {
+        let remaining = match &answer {
+            Ok(accepted) => accepted.remaining,
+            Err(error) => error.remaining(),
+        };
+        if remaining.is_some_and(|left| left <= 8) {
             let now = self.world().now();
             self.process.low_until.store(now + 300 * SECOND, Relaxed);
         }
@@ -126,17 +130,28 @@ impl ContainerGroups for Azure {
         let there = world.groups.values().filter(|group| group.created_at <= as_of);
         let still = world.deleted.iter().filter(|(at, group)| *at > as_of && group.created_at <= as_of);
         let seen = there.chain(still.map(|(_, group)| group)).filter(|group| group.is_managed());
-        let mut list: Vec<_> = seen.map(|group| group.seen(true, World::moment)).collect();
+        let mut list: Vec<_> = seen.map(|group| group.seen(true, None, World::moment)).collect();
         list.sort_by(|one, other| one.name.cmp(&other.name));
         list.dedup_by(|one, other| one.name == other.name);
+        if world.scene.lists_twice && !list.is_empty() {
+            world.fires("groups listed twice");
+            list.extend(list.clone());
+        }
         Ok(list)
     }
 
     async fn get(&self, name: &GroupName) -> Result<Option<ContainerGroup>, ArmError> {
         self.read().await?;
-        let world = self.world();
+        let mut world = self.world();
         self.process.looks.lock().insert(name.clone(), world.now());
-        Ok(world.groups.get(name).map(|group| group.seen(false, World::moment)))
+        let odd_states = world.scene.odd_states;
+        let odd_state = if world.random.chance(odd_states) {
+            world.fires("odd provisioning state");
+            Some(world.random.pick(&["Repairing", "Unhealthy", "Updating", "Stopping"]))
+        } else {
+            None
+        };
+        Ok(world.groups.get(name).map(|group| group.seen(false, odd_state, World::moment)))
     }
 
     async fn create(&self, spec: &GroupSpec) -> Result<Accepted, ArmError> {

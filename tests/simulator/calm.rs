@@ -11,6 +11,7 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::groups::{Group, Life};
 use crate::promises::MAX_SKEW;
+use crate::scene::TagPolicy;
 use crate::world::World;
 
 /// Passes in which something may be late.
@@ -69,6 +70,8 @@ impl Calm {
             | MessageOutcome::Deferred
             | MessageOutcome::Expired
             | MessageOutcome::Invalid { .. } => false,
+            // One group is created in a pass while its tags are rewritten.
+            MessageOutcome::WaitingCapacity if world.scene.tag_policy == Some(TagPolicy::Both) => false,
             // An operator's group may be in its way.
             MessageOutcome::Finished { .. } if world.scene.budget.is_some() => false,
             MessageOutcome::Finished { group } => {
@@ -95,7 +98,7 @@ impl Calm {
             let Some(group) = world.groups.get(&report.name) else { continue };
             let stays = match report.outcome {
                 GroupOutcome::Record { .. } => !world.is_given_up(group),
-                GroupOutcome::LastSuccess | GroupOutcome::Kept => true,
+                GroupOutcome::LastSuccess | GroupOutcome::Kept | GroupOutcome::Untagged => true,
                 _ => false,
             };
             if group.is_live() || stays {
@@ -118,9 +121,10 @@ impl World {
         let since = OffsetDateTime::parse(group.tag("ended_since"), &Rfc3339).ok();
         let latest = Self::moment(self.now() - MAX_SKEW) - self.scene.settings.aci.provisioning_timeout;
         // An operator may keep the group of an attempt before it.
-        let is_needed = self.groups.values().any(|other| {
-            other.is_for(group.subscription(), group.tag("message_id")) && other.attempt() < group.attempt()
-        });
+        let is_needed = self
+            .groups
+            .values()
+            .any(|other| other.is_for(group.subscription(), group.message_id()) && other.attempt() < group.attempt());
         !is_needed && since.is_none_or(|since| since <= latest)
     }
 }

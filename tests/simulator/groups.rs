@@ -2,16 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use aci_scaler::container_group::{Container, ContainerGroup, ContainerState, GroupName, NamePrefix, Ownership};
+use aci_scaler::container_group::{
+    Container, ContainerEvent, ContainerGroup, ContainerState, GroupName, NamePrefix, Ownership,
+};
 use time::OffsetDateTime;
 
-use crate::scene::Millis;
+use crate::scene::{Millis, SECOND};
 
 /// A container group.
 #[derive(Clone, Debug)]
 pub struct Group {
     pub name: GroupName,
+    /// As Azure shows them.
     pub tags: BTreeMap<String, String>,
+    /// As they were asked for: what the world goes by, whatever a policy has made of them.
+    pub asked: BTreeMap<String, String>,
     pub life: Life,
     pub created_at: Millis,
     /// The process that asked for it.
@@ -24,6 +29,10 @@ pub struct Group {
     pub kept_since: Option<Millis>,
     /// Whether Azure forgets to say when it ended.
     pub undated: bool,
+    /// Whether its image cannot be pulled, so that it never starts.
+    pub bad_image: bool,
+    /// Whether Azure dates the events of its start.
+    pub has_events: bool,
 }
 
 /// How far a group has come.
@@ -55,21 +64,29 @@ impl Group {
         self.tags.get(key).map_or("", String::as_str)
     }
 
+    fn asked(&self, key: &str) -> &str {
+        self.asked.get(key).map_or("", String::as_str)
+    }
+
+    pub fn message_id(&self) -> &str {
+        self.asked("message_id")
+    }
+
     pub fn subscription(&self) -> &str {
-        self.tag("subscription_name")
+        self.asked("subscription_name")
     }
 
     pub fn number(&self) -> i64 {
-        self.tag("sequence_number").parse().unwrap_or_default()
+        self.asked("sequence_number").parse().unwrap_or_default()
     }
 
     pub fn attempt(&self) -> u32 {
-        self.tag("attempt").parse().unwrap_or_default()
+        self.asked("attempt").parse().unwrap_or_default()
     }
 
     /// Whether it is for the same message as another.
     pub fn is_for(&self, subscription: &str, id: &str) -> bool {
-        self.subscription() == subscription && self.tag("message_id") == id
+        self.subscription() == subscription && self.message_id() == id
     }
 
     /// Whose it is to the scaler.
@@ -95,14 +112,21 @@ impl Group {
     }
 
     /// As a list shows it, without the state of its container, or as a GET does.
-    pub fn seen(&self, in_list: bool, moment: impl Fn(Millis) -> OffsetDateTime) -> ContainerGroup {
+    pub fn seen(
+        &self,
+        in_list: bool,
+        odd_state: Option<&'static str>,
+        moment: impl Fn(Millis) -> OffsetDateTime,
+    ) -> ContainerGroup {
         let (provisioning, state) = match self.life {
             Life::Pending { .. } => {
-                ("Pending", ContainerState { state: "Waiting".into(), ..ContainerState::default() })
+                let detail_status = self.bad_image.then(|| "ImagePullBackOff".to_owned());
+                ("Pending", ContainerState { state: "Waiting".into(), detail_status, ..ContainerState::default() })
             }
             Life::Running { since, .. } => {
                 let started_at = Some(moment(since));
-                ("Succeeded", ContainerState { state: "Running".into(), started_at, ..ContainerState::default() })
+                let state = ContainerState { state: "Running".into(), started_at, ..ContainerState::default() };
+                (odd_state.unwrap_or("Succeeded"), state)
             }
             Life::Exited { since, at, code } => {
                 let state = ContainerState {
@@ -117,12 +141,30 @@ impl Group {
             Life::Failed { .. } => ("Failed", ContainerState::default()),
         };
         let state = (!in_list && provisioning != "Failed").then_some(state);
+        let events = if in_list { Vec::new() } else { self.events(moment) };
         ContainerGroup {
             name: self.name.clone(),
             tags: self.tags.clone(),
             provisioning_state: provisioning.into(),
-            containers: vec![Container { name: "worker".into(), state, events: Vec::new() }],
+            containers: vec![Container { name: "worker".into(), state, events }],
             ownership: self.ownership(),
+        }
+    }
+
+    /// The events of its start.
+    fn events(&self, moment: impl Fn(Millis) -> OffsetDateTime) -> Vec<ContainerEvent> {
+        let event = |name: &str, is_warning, at| ContainerEvent {
+            name: name.into(),
+            message: "the image".into(),
+            is_warning,
+            first_at: Some(moment(at)),
+        };
+        match self.life {
+            Life::Pending { .. } if self.has_events && self.bad_image => {
+                vec![event("Pulling", false, self.created_at), event("Failed", true, self.created_at + 5 * SECOND)]
+            }
+            Life::Pending { .. } if self.has_events => vec![event("Pulling", false, self.created_at)],
+            _ => Vec::new(),
         }
     }
 }

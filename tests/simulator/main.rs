@@ -18,8 +18,11 @@ mod scene;
 mod schedule;
 mod world;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use aci_scaler::sync::Mutex;
 
 /// Schedules whose seeds are always the same: 0, 1, 2, …
 const FIXED: u64 = 5000;
@@ -37,13 +40,16 @@ fn no_promise_is_broken_in_any_schedule() {
     let (fixed, fresh) = number("SIMULATOR_SCHEDULES").map_or((FIXED, FRESH), |fresh| (0, fresh));
     let seeds = |index| if index < fixed { index } else { first.wrapping_add(index) };
     let next = AtomicU64::new(0);
+    let fired = Mutex::new(BTreeMap::<_, u64>::new());
     let worker = || {
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
             if index >= fixed + fresh {
                 break;
             }
-            run(seeds(index), false);
+            for kind in run(seeds(index), false) {
+                *fired.lock().entry(kind).or_default() += 1;
+            }
         }
     };
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
@@ -52,14 +58,21 @@ fn no_promise_is_broken_in_any_schedule() {
             scope.spawn(worker);
         }
     });
+    print_fired(&fired.into_inner(), fixed + fresh);
 }
 
-fn run(seed: u64, told: bool) {
+/// Says in how many schedules each kind of fault has come about.
+#[expect(clippy::print_stdout, reason = "whoever runs many schedules wants to know what they were")]
+fn print_fired(fired: &BTreeMap<&str, u64>, schedules: u64) {
+    for (kind, count) in fired {
+        println!("{kind}: in {count} of {schedules} schedules");
+    }
+}
+
+fn run(seed: u64, told: bool) -> BTreeSet<&'static str> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     let outcome = runtime.expect("a runtime can be built").block_on(schedule::run(seed, told));
-    if let Err(failure) = outcome {
-        panic!("{failure}\nTo see why: SIMULATOR_SEED={seed} cargo test --test simulator");
-    }
+    outcome.unwrap_or_else(|failure| panic!("{failure}\nTo see why: SIMULATOR_SEED={seed} cargo test --test simulator"))
 }
 
 #[expect(clippy::disallowed_methods, reason = "how much is simulated is chosen outside")]

@@ -4,13 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use aci_scaler::container_group::{GroupName, GroupSpec};
+use aci_scaler::container_group::{GroupName, GroupSpec, Ownership};
 use aci_scaler::services::{Accepted, ArmError, Refusal};
 
 use crate::azure::{What, Write, is_large, transitioning};
 use crate::groups::{Group, Life};
 use crate::scene::{MIN_START, Millis, SECOND};
 use crate::world::World;
+
+/// How long the start of a group may fail, with Azure saying so.
+const FAILING_START: Duration = Duration::from_mins(5);
 
 /// How wrong two clocks together may be.
 pub const MAX_SKEW: Millis = 2 * SECOND;
@@ -56,7 +59,13 @@ impl World {
         if self.scene.no_room && is_large(spec) {
             return Err(ArmError::NoRoomForSize(Refusal::new("ServiceUnavailable", "")));
         }
+        if self.refuses(spec) {
+            self.fires("create refused for good");
+            let refusal = Refusal { remaining, ..Refusal::new("RequestDisallowedByPolicy", "") };
+            return Err(ArmError::Rejected(refusal));
+        }
         let group = self.new_group(spec, write, at);
+        let ownership = Some(group.ownership());
         self.tell(|| {
             format!("process {} creates {} for {:?}: {:?}", group.creator, group.name, group.tags, group.life)
         });
@@ -64,17 +73,34 @@ impl World {
         self.check_cap(&group, write);
         self.check_backoff(&group, write, at);
         self.groups.insert(spec.name.clone(), group);
-        Ok(Accepted { remaining, ownership: None })
+        Ok(Accepted { remaining, ownership })
+    }
+
+    /// Whether Azure always refuses this message's group.
+    fn refuses(&self, spec: &GroupSpec) -> bool {
+        let digits: u64 = spec.name.as_str().bytes().map(u64::from).sum();
+        i64::try_from(digits * 7919 % 1000).is_ok_and(|share| share < self.scene.bad_creates)
     }
 
     fn new_group(&mut self, spec: &GroupSpec, write: &Write, at: Millis) -> Group {
         let unlucky = |world: &mut Self| world.faulty && world.random.chance(world.scene.bad_luck);
         let (never, fails) = (unlucky(self), unlucky(self));
         let start = at + self.random.within(MIN_START..90 * SECOND);
+        let bad_image = self.faulty && self.random.chance(self.scene.bad_images);
+        if bad_image {
+            self.fires("image that cannot be pulled");
+        }
+        if self.scene.tag_policy.is_some() {
+            self.fires("tags rewritten");
+        }
+        let asked: BTreeMap<_, _> = spec.tags.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
         Group {
             name: spec.name.clone(),
-            tags: spec.tags.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect(),
-            life: Life::Pending { until: if never { Millis::MAX } else { start }, fails },
+            tags: self.scene.after_policy(asked.clone()),
+            asked,
+            bad_image,
+            has_events: self.scene.has_events,
+            life: Life::Pending { until: if never || bad_image { Millis::MAX } else { start }, fails },
             created_at: at,
             creator: write.process.number,
             log_read: false,
@@ -86,7 +112,7 @@ impl World {
 
     fn check_only_one(&mut self, group: &Group) {
         let twin = |other: &&Group| {
-            other.is_live() && other.name != group.name && other.is_for(group.subscription(), group.tag("message_id"))
+            other.is_live() && other.name != group.name && other.is_for(group.subscription(), group.message_id())
         };
         if let Some(twin) = self.groups.values().find(twin) {
             self.violated(format!("{} and {} are for the same message", twin.name, group.name));
@@ -137,7 +163,7 @@ impl World {
         }
         let looked_at = write.process.looks.lock().get(name).copied();
         self.tell(|| format!("process {} deletes {name} in {:?}", write.process.number, group.life));
-        if !group.is_managed()
+        if !matches!(group.ownership(), Ownership::Tagged | Ownership::TaggedByEarlierVersion)
             || group.kept_since.is_some_and(|since| looked_at.is_none_or(|looked_at| since < looked_at))
         {
             self.violated(format!("{name} is not to be touched"));
@@ -168,7 +194,11 @@ impl World {
                 let gone_for = self.gone.get(&place).map(|gone| at - gone);
                 overran || grace.zip(gone_for).is_some_and(|(grace, gone_for)| gone_for >= at_least(grace))
             }
-            _ => at - group.created_at >= at_least(settings.aci.provisioning_timeout),
+            _ => {
+                let starting_for = at - group.created_at;
+                starting_for >= at_least(settings.aci.provisioning_timeout)
+                    || group.bad_image && starting_for >= at_least(FAILING_START)
+            }
         };
         if !may_go {
             self.violated(format!("{} is deleted while it is at work", group.name));
@@ -188,7 +218,7 @@ impl World {
         }
         let succeeds = |other: &Group| {
             other.number() == group.number()
-                && other.is_for(group.subscription(), group.tag("message_id"))
+                && other.is_for(group.subscription(), group.message_id())
                 && other.attempt() > group.attempt()
         };
         if self.groups.values().any(succeeds) {
@@ -212,6 +242,10 @@ impl World {
     }
 
     fn tag(&mut self, name: &GroupName, tags: &BTreeMap<String, String>, write: &Write) -> Result<Accepted, ArmError> {
+        if self.faulty && self.scene.refuses_tags {
+            self.fires("tags refused");
+            return Err(ArmError::Rejected(Refusal::new("RequestDisallowedByPolicy", "")));
+        }
         let looked_at = write.process.looks.lock().get(name).copied();
         let Some(group) = self.groups.get_mut(name) else {
             return Err(ArmError::NotFound(Refusal::new("", "")));

@@ -1,5 +1,6 @@
 //! What a schedule is like: drawn from its seed before it begins.
 
+use std::collections::BTreeMap;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
@@ -20,6 +21,18 @@ const MAX_LATE: Millis = 10 * SECOND;
 /// How long a group takes to start at the least. Until then Azure takes no other request for it.
 pub const MIN_START: Millis = MAX_LATE + SECOND;
 
+/// Most schedules have no policy.
+const TAG_POLICIES: [Option<TagPolicy>; 8] = [
+    None,
+    None,
+    None,
+    None,
+    None,
+    Some(TagPolicy::RewritesManagedBy),
+    Some(TagPolicy::DropsAciScaler),
+    Some(TagPolicy::Both),
+];
+
 /// What a schedule is like.
 pub struct Scene {
     /// Names of the subscriptions.
@@ -38,6 +51,20 @@ pub struct Scene {
     pub no_room: bool,
     /// Workers in a thousand that hang, are never started, or fail to be provisioned.
     pub bad_luck: i64,
+    /// What a policy does to the tags of new groups.
+    pub tag_policy: Option<TagPolicy>,
+    /// Messages in a thousand whose create Azure always refuses.
+    pub bad_creates: i64,
+    /// Whether Azure refuses all changes of tags.
+    pub refuses_tags: bool,
+    /// Starting groups in a thousand whose image cannot be pulled.
+    pub bad_images: i64,
+    /// Whether the containers of starting groups have dated events.
+    pub has_events: bool,
+    /// Running groups in a thousand that Azure calls repairing, unhealthy and so on, at any look.
+    pub odd_states: i64,
+    /// Whether lists name groups twice.
+    pub lists_twice: bool,
     /// How long a list may lag behind.
     pub lag: Millis,
     /// How long after it was sent a request may still be carried out.
@@ -50,6 +77,17 @@ pub struct Scene {
     pub job: i64,
     /// How the scaler is set.
     pub settings: Settings,
+}
+
+/// What a policy does to the tags of new groups.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TagPolicy {
+    /// It sets a `managed_by` of its own.
+    RewritesManagedBy,
+    /// It removes the tag that is ours alone.
+    DropsAciScaler,
+    /// It does both, so that only the names of the groups tell whose they are.
+    Both,
 }
 
 impl Scene {
@@ -80,6 +118,13 @@ impl Scene {
             large: random.pick(&[0, 0, 100, 500]),
             no_room: random.chance(200),
             bad_luck: random.pick(&[0, 20, 100]),
+            tag_policy: random.pick(&TAG_POLICIES),
+            bad_creates: random.pick(&[0, 0, 0, 100, 1000]),
+            refuses_tags: random.chance(150),
+            bad_images: random.pick(&[0, 0, 0, 100]),
+            has_events: random.chance(500),
+            odd_states: random.pick(&[0, 0, 300]),
+            lists_twice: random.chance(150),
             lag: random.pick(&[0, margin / 3]),
             late: random.pick(&[SECOND, (margin / 2).min(MAX_LATE)]),
             budget: random.chance(200).then(|| random.pick(&[12, 30, 100])),
@@ -87,6 +132,17 @@ impl Scene {
             job: random.pick(&[5, 60, 600]),
             settings,
         }
+    }
+
+    /// The tags that a group gets which asks for these.
+    pub fn after_policy(&self, mut tags: BTreeMap<String, String>) -> BTreeMap<String, String> {
+        if matches!(self.tag_policy, Some(TagPolicy::RewritesManagedBy | TagPolicy::Both)) {
+            tags.insert("managed_by".into(), "the-policy".into());
+        }
+        if matches!(self.tag_policy, Some(TagPolicy::DropsAciScaler | TagPolicy::Both)) {
+            tags.remove("aci_scaler");
+        }
+        tags
     }
 
     /// The longest wait that any rule imposes.

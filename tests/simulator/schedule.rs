@@ -47,15 +47,17 @@ struct Slot {
     next_pass_at: Millis,
 }
 
-/// Runs the schedule of a seed. If a promise is broken, that is the error, with the story if it is to be told.
-pub async fn run(seed: u64, told: bool) -> Result<(), String> {
+/// Runs the schedule of a seed, and returns which kinds of faults have come about in it. If a promise is broken, that is the error, with the story if it is to be told.
+pub async fn run(seed: u64, told: bool) -> Result<BTreeSet<&'static str>, String> {
     let world = Arc::new(Mutex::new(World::new(seed, told)));
     let mut schedule = Schedule { world: world.clone(), slots: Vec::new(), processes: 0 };
     schedule.begin();
     for _ in 0..STEPS {
         schedule.step().await?;
     }
-    schedule.calm_down().await
+    schedule.calm_down().await?;
+    let fired = std::mem::take(&mut world.lock().fired);
+    Ok(fired)
 }
 
 impl Schedule {
@@ -225,9 +227,9 @@ fn check_report(world: &mut World, report: &Report) {
     }
 }
 
-/// No message waits for longer than the longest back-off after its group was refused.
+/// No message waits for longer than half an hour after its group could not be created.
 fn check_waits(world: &mut World, report: &Report) {
-    let longest = World::moment(world.now() + world.scene.backoff(u32::MAX) + MAX_SKEW);
+    let longest = World::moment(world.now() + 1800 * SECOND + MAX_SKEW);
     for report in &report.messages {
         if let MessageOutcome::CreateBackingOff { until, .. } = &report.outcome
             && *until > longest
@@ -246,6 +248,7 @@ impl World {
             let life = Life::Exited { since: 0, at: 0, code: 0 };
             let group = crate::groups::Group {
                 name: name.clone(),
+                asked: BTreeMap::new(),
                 tags,
                 life,
                 created_at: 0,
@@ -254,6 +257,8 @@ impl World {
                 log_failures: 0,
                 kept_since: None,
                 undated: false,
+                bad_image: false,
+                has_events: false,
             };
             self.groups.insert(name, group);
         }

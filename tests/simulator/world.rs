@@ -1,6 +1,6 @@
 //! The simulated world: a region's container groups, a topic's subscriptions, workers and time.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use aci_scaler::container_group::GroupName;
 use time::OffsetDateTime;
@@ -36,6 +36,8 @@ pub struct World {
     pub gone: HashMap<(String, i64), Millis>,
     /// Promises that were broken.
     pub violations: Vec<String>,
+    /// The kinds of faults that have come about.
+    pub fired: BTreeSet<&'static str>,
     /// What happened, if somebody wants to read it.
     pub story: Option<Vec<String>>,
     start: Instant,
@@ -82,6 +84,7 @@ impl World {
             ended: HashMap::new(),
             gone: HashMap::new(),
             violations: Vec::new(),
+            fired: BTreeSet::new(),
             story: told.then(Vec::new),
             start: Instant::now(),
         }
@@ -101,6 +104,11 @@ impl World {
         if let Some(story) = &mut self.story {
             story.push(format!("{:>8}.{:03} {}", now / SECOND, now % SECOND, line()));
         }
+    }
+
+    /// A kind of fault has come about.
+    pub fn fires(&mut self, kind: &'static str) {
+        self.fired.insert(kind);
     }
 
     pub fn violated(&mut self, promise: String) {
@@ -254,6 +262,8 @@ impl World {
         self.faulty = false;
         self.scene.quota = None;
         self.scene.no_room = false;
+        self.scene.bad_creates = 0;
+        self.scene.odd_states = 0;
         self.scene.budget = self.scene.budget.map(|budget| budget.max(40));
         self.scene.job = self.scene.job.min(30);
         let now = self.now();
@@ -264,6 +274,7 @@ impl World {
             }
         }
         for group in self.groups.values_mut() {
+            group.bad_image = false;
             match &mut group.life {
                 Life::Running { until, exit, .. } => (*until, *exit) = ((*until).min(now + 60 * SECOND), Exit::Settles),
                 Life::Pending { until, fails } => (*until, *fails) = ((*until).min(now + 60 * SECOND), false),

@@ -22,7 +22,7 @@ impl Conditions<'_> {
 
     /// The tags that a group should get or lose. What is not worth a tag yet is remembered.
     pub(super) fn tag_change(&self, memory: &mut Memory, known: &KnownGroup) -> Option<TagChange> {
-        if known.unread.is_some() || known.ownership == Ownership::Untagged {
+        if known.unread.is_some() {
             return None;
         }
         let (group, now) = (&known.group, self.facts.now);
@@ -30,10 +30,14 @@ impl Conditions<'_> {
         let is_outdated = |other: &Condition| Some(*other) != condition && group.tag(other.tag()).is_some();
         let outdated = Condition::ALL.iter().any(is_outdated);
         let Some(condition) = condition else {
-            return outdated.then(|| TagChange { group: group.name.clone(), condition: None });
+            return (outdated && known.ownership != Ownership::Untagged)
+                .then(|| TagChange { group: group.name.clone(), condition: None });
         };
         let seen_since = self.facts.memory.since(condition, group, now);
         memory.see(condition, group, self.facts.memory, now);
+        if known.ownership == Ownership::Untagged {
+            return None;
+        }
         let tagged = condition.tagged(group, now);
         let worth_it = tagged.is_none() && now - seen_since >= self.tagged_after(condition);
         // An end may be dated by what is remembered; the others are about to count against the group.

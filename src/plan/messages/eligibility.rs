@@ -6,7 +6,7 @@ use time::Duration;
 
 use super::failed_creates;
 use super::retry::{self, Next};
-use crate::container_group::{GroupName, Job};
+use crate::container_group::{GroupName, Job, Ownership};
 use crate::message::{MessageAddress, MessageId, MessageState, PeekedMessage, SubscriptionName};
 use crate::plan::decision::MessageOutcome;
 use crate::plan::facts::{Facts, History};
@@ -87,10 +87,20 @@ impl<'a> Eligibility<'a> {
             History::Attempted { last, record } => (last, record),
         };
         let group = record.map(|record| record.name().clone());
-        if !self.facts.rules.count_attempts() {
-            return group.map_or(Ok(FIRST), |group| Err(MessageOutcome::Finished { group }));
-        }
         let attempt = record.map_or(1, |record| record.attempt.saturating_add(1));
+        if !self.facts.rules.count_attempts() {
+            return match record {
+                None => Ok(FIRST),
+                // It is never deleted, so that the next group needs another name.
+                Some(record) if record.ownership == Ownership::Untagged => {
+                    let attempts = record.attempt;
+                    let due = Due { attempt, attempts_made: attempts, record: group.clone() };
+                    let is_last = attempts >= self.facts.rules.max_attempts;
+                    if is_last { Err(MessageOutcome::Parked { attempts, group }) } else { Ok(due) }
+                }
+                Some(record) => Err(MessageOutcome::Finished { group: record.name().clone() }),
+            };
+        }
         match retry::next(&last, self.facts.rules, self.facts.now) {
             Next::Due => Ok(Due { attempt, attempts_made: last.number, record: group }),
             Next::BackingOff { until } => Err(MessageOutcome::BackingOff { attempt: last.number, until, group }),

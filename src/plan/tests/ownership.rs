@@ -58,3 +58,23 @@ fn that_a_subscription_is_not_listed_means_nothing_for_tags_that_may_be_anybodys
     assert_eq!(of(Ownership::TaggedByEarlierVersion, "x"), 0);
     assert_eq!(of(Ownership::TaggedByEarlierVersion, &format!("{ours}-1")), 1, "its name is the hash of its tags");
 }
+
+#[test]
+fn an_untagged_group_whose_end_azure_does_not_date_is_dated_by_the_first_pass_that_sees_it() {
+    let undated = || vec![untagged(1, ContainerState { finished_at: None, ..exited(1, 0) })];
+    let first = pass(undated(), 0);
+    let subscriptions = vec![subscription("a", messages(5..=5))];
+    let next = planned_by(&policy(1), &first.memory, at(60), undated(), subscriptions);
+    assert_eq!(attempts_created(&next), [2]);
+}
+
+#[test]
+fn without_a_backoff_the_group_after_an_untagged_one_has_another_name() {
+    let policy = policy_with(|settings| settings.processing.retry_backoff = std::time::Duration::ZERO);
+    let pass = |attempt| {
+        let subscriptions = vec![subscription("a", messages(5..=5))];
+        planned_by(&policy, &Memory::default(), NOW, vec![untagged(attempt, exited(1, 0))], subscriptions)
+    };
+    assert_eq!(attempts_created(&pass(1)), [2]);
+    assert!(matches!(outcome(&pass(10)), MessageOutcome::Parked { attempts: 10, .. }));
+}
