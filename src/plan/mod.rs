@@ -33,12 +33,19 @@ use messages::MessagePlan;
 /// Decides what a pass does.
 pub fn plan(snapshot: &Snapshot, memory: &Memory, policy: &Policy, now: OffsetDateTime) -> Plan {
     let facts = Facts::of(&snapshot.groups, memory, policy, now);
-    let MessagePlan { creates, reserves, outcomes } = messages::plan_messages(&facts, &snapshot.subscriptions, policy);
+    let MessagePlan { creates, reserves, outcomes: mut messages } =
+        messages::plan_messages(&facts, &snapshot.subscriptions, policy);
 
     let known_messages = KnownMessages::of(snapshot, now);
-    let GroupPlan { deletes, stay, tag_changes, memory } =
-        groups::plan_groups(&facts, &known_messages, &creates, &reserves);
+    let GroupPlan { deletes, stay, tag_changes, memory } = groups::plan_groups(&facts, &known_messages, &creates);
+
+    // The record of the attempt before must be there when a reserve is created.
+    let loses_record = |create: &Create| {
+        deletes.iter().any(|delete| create.record.as_ref().is_some_and(|record| *record == delete.group.name))
+    };
+    let (waiting, reserves): (Vec<_>, Vec<_>) = reserves.into_iter().partition(loses_record);
+    messages.extend(waiting.into_iter().map(|create| (create.message, MessageOutcome::WaitingCapacity)));
 
     let capacity = facts.groups.capacity();
-    Plan { creates, reserves, messages: outcomes, deletes, groups: stay, tag_changes, memory, capacity }
+    Plan { creates, reserves, messages, deletes, groups: stay, tag_changes, memory, capacity }
 }

@@ -12,7 +12,7 @@ use crate::container_group::{MemoryGb, NamePrefix};
 #[derive(Clone, Debug)]
 pub struct AciSettings {
     pub image: String,
-    /// Start of every group's name, and the value of its `managed_by` tag.
+    /// Start of every group's name, and the value of its `aci_scaler` and `managed_by` tags.
     pub name_prefix: NamePrefix,
     /// The Azure region, such as `westeurope`.
     pub location: String,
@@ -57,7 +57,7 @@ const IMAGE: Setting = Setting {
 
 const NAME_PREFIX: Setting = Setting {
     name: "ACI_NAME_PREFIX",
-    doc: "The start of every container group's name and the value of its `managed_by` tag. Each scaler in a resource \
+    doc: "The start of every container group's name and the value of its `aci_scaler` and `managed_by` tags. Each scaler in a resource \
           group needs its own.",
     accepts: Accepts::Text(
         "a text of 1 to 42 lower-case letters, digits and single hyphens, with a letter or digit at both ends",

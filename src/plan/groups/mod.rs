@@ -35,15 +35,10 @@ pub(super) struct GroupPlan {
 }
 
 /// Decides about the groups; which are created in this pass is known.
-pub(super) fn plan_groups(
-    facts: &Facts<'_>,
-    messages: &KnownMessages<'_>,
-    creates: &[Create],
-    reserves: &[Create],
-) -> GroupPlan {
+pub(super) fn plan_groups(facts: &Facts<'_>, messages: &KnownMessages<'_>, creates: &[Create]) -> GroupPlan {
     let judge = Judge::new(facts, messages);
     let mut verdicts: Vec<_> = facts.groups.iter().map(|known| (known, judge.verdict(known))).collect();
-    retention::limit_records(&mut verdicts, facts, creates, reserves);
+    retention::limit_records(&mut verdicts, facts, creates);
 
     let conditions = Conditions { facts, messages };
     let mut memory = retention::carry_over(facts, messages);

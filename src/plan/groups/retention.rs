@@ -27,13 +27,8 @@ pub(in crate::plan) fn limit(max_instances: u32) -> usize {
 }
 
 /// Has records deleted that Azure may bill, or that are too many.
-pub(super) fn limit_records(
-    verdicts: &mut [(&KnownGroup, Verdict)],
-    facts: &Facts<'_>,
-    creates: &[Create],
-    reserves: &[Create],
-) {
-    let replaced: HashSet<_> = creates.iter().chain(reserves).filter_map(|create| create.record.as_ref()).collect();
+pub(super) fn limit_records(verdicts: &mut [(&KnownGroup, Verdict)], facts: &Facts<'_>, creates: &[Create]) {
+    let replaced: HashSet<_> = creates.iter().filter_map(|create| create.record.as_ref()).collect();
     // Another process may delete the record before one of these, because this one follows it.
     let has_to_stay =
         |known: &KnownGroup| replaced.contains(known.name()) || facts.groups.attempt_before(known).is_some();
