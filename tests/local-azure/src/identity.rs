@@ -54,6 +54,16 @@ struct Inner {
     header: String,
     config: IdentityConfig,
     tokens: Mutex<HashMap<String, Token>>,
+    settings: Mutex<Settings>,
+}
+
+/// What can change while it runs.
+#[derive(Debug)]
+struct Settings {
+    token_lifetime: Duration,
+    reuses_tokens: bool,
+    /// The last token, and when it expires, by audience and client id.
+    last: HashMap<(String, String), (String, OffsetDateTime)>,
 }
 
 #[derive(Clone, Debug)]
@@ -118,7 +128,9 @@ impl Identity {
     /// No tokens yet.
     pub fn new(config: IdentityConfig) -> Self {
         let header = config.header.clone().unwrap_or_else(|| Uuid::new_v4().simple().to_string());
-        Self(Arc::new(Inner { header, config, tokens: Mutex::default() }))
+        let token_lifetime = config.token_lifetime;
+        let settings = Mutex::new(Settings { token_lifetime, reuses_tokens: false, last: HashMap::new() });
+        Self(Arc::new(Inner { header, config, tokens: Mutex::default(), settings }))
     }
 
     /// What clients must send as `X-IDENTITY-HEADER`: the value of their variable `IDENTITY_HEADER`.
@@ -145,6 +157,24 @@ impl Identity {
         self.tokens().values_mut().for_each(|token| token.expires = token.expires.min(now));
     }
 
+    /// Makes every token issued so far one that nobody knows, long before it says that it expires; or only those for one
+    /// audience. Connections on which they were put already go on.
+    pub fn revoke(&self, audience: Option<&str>) {
+        let audience = audience.map(normalize);
+        self.tokens().retain(|_, token| audience.as_ref().is_some_and(|audience| token.audience != *audience));
+    }
+
+    /// How long tokens are good for that are asked for from now on.
+    pub fn set_token_lifetime(&self, lifetime: Duration) {
+        self.settings().token_lifetime = lifetime;
+    }
+
+    /// Whether the endpoint answers with the token that it has issued last, as long as that has not expired by its own
+    /// account, though it may have been revoked.
+    pub fn set_token_reuse(&self, is_reused: bool) {
+        self.settings().reuses_tokens = is_reused;
+    }
+
     /// Whether a token is good for an audience now. A slash at the audience's end makes no difference.
     pub fn is_valid(&self, token: &str, audience: &str) -> bool {
         self.check(token, audience).is_ok()
@@ -152,6 +182,11 @@ impl Identity {
 
     /// The same, with the reason.
     pub fn check(&self, token: &str, audience: &str) -> Result<(), TokenRejected> {
+        self.expiry(token, audience).map(|_| ())
+    }
+
+    /// Until when a token is good for an audience, or why it is not.
+    pub fn expiry(&self, token: &str, audience: &str) -> Result<OffsetDateTime, TokenRejected> {
         let token = self.tokens().get(token).cloned().ok_or(TokenRejected::Unknown)?;
         if token.audience != normalize(audience) {
             return Err(TokenRejected::OtherAudience { audience: token.audience });
@@ -159,7 +194,7 @@ impl Identity {
         if token.expires <= clock::now() {
             return Err(TokenRejected::Expired { at: token.expires });
         }
-        Ok(())
+        Ok(token.expires)
     }
 
     /// Answers a request for a token, given its header and its query.
@@ -173,17 +208,29 @@ impl Identity {
         let resource = query.get("resource").filter(|resource| !resource.is_empty());
         let resource = resource.ok_or(TokenRefused::Query { parameter: "resource" })?;
         let client_id = self.client_id(query)?;
-        let lifetime = self.0.config.token_lifetime;
-        let token = self.issue(resource, lifetime);
         let now = clock::now();
+        let (token, expires) = self.token_for(resource, &client_id, now);
         Ok(json!({
             "access_token": token,
             "client_id": client_id,
-            "expires_on": (now + lifetime).unix_timestamp().to_string(),
+            "expires_on": expires.unix_timestamp().to_string(),
             "not_before": now.unix_timestamp().to_string(),
             "resource": resource,
             "token_type": "Bearer",
         }))
+    }
+
+    /// A new token, or the last one again.
+    fn token_for(&self, audience: &str, client_id: &str, now: OffsetDateTime) -> (String, OffsetDateTime) {
+        let mut settings = self.settings();
+        let asked = (normalize(audience), client_id.to_owned());
+        let last = settings.last.get(&asked).filter(|(_, expires)| settings.reuses_tokens && *expires > now);
+        if let Some(last) = last {
+            return last.clone();
+        }
+        let issued = (self.issue(audience, settings.token_lifetime), now + settings.token_lifetime);
+        settings.last.insert(asked, issued.clone());
+        issued
     }
 
     fn client_id(&self, query: &HashMap<String, String>) -> Result<String, TokenRefused> {
@@ -197,6 +244,10 @@ impl Identity {
             None => system_assigned.clone(),
         }
         .ok_or(TokenRefused::NoIdentity)
+    }
+
+    fn settings(&self) -> MutexGuard<'_, Settings> {
+        self.0.settings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn tokens(&self) -> MutexGuard<'_, HashMap<String, Token>> {

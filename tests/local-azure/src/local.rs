@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
-use crate::clock;
+use crate::black_hole::BlackHoles;
 use crate::control;
 use crate::identity::{IdentityConfig, SERVICE_BUS_AUDIENCE};
 use crate::passes::Passes;
-use crate::resource_manager::{ResourceManager, ResourceManagerConfig, TopicSubscription};
+use crate::resource_manager::{ResourceManager, ResourceManagerConfig, Topic, TopicSubscription, TopicSubscriptions};
 use crate::service_bus::{ServiceBus, ServiceBusConfig, SubscriptionSummary};
 
 /// The topic that the scaler of [`LocalAzure::scaler_environment`] looks at.
@@ -30,6 +29,8 @@ pub struct LocalAzure {
     pub service_bus: ServiceBus,
     /// Resource Manager.
     pub resource_manager: ResourceManager,
+    /// Addresses that swallow packets.
+    pub black_holes: BlackHoles,
     /// The scaler's last passes, as far as somebody has told of them.
     pub passes: Passes,
 }
@@ -67,8 +68,7 @@ impl LocalAzure {
             let identity = Arc::clone(&identity);
             move |token: &str| {
                 let manager: &ResourceManager = identity.get()?;
-                let valid = manager.identity().is_valid(token, SERVICE_BUS_AUDIENCE);
-                valid.then(|| clock::now() + Duration::from_hours(1))
+                manager.identity().expiry(token, SERVICE_BUS_AUDIENCE).ok()
             }
         };
         let service_bus =
@@ -76,24 +76,17 @@ impl LocalAzure {
                 .await?;
         service_bus.create_topic(TOPIC).map_err(io::Error::other)?;
 
-        let topics = {
-            let service_bus = service_bus.clone();
-            move |namespace: &str, topic: &str| {
-                let is_ours = namespace.eq_ignore_ascii_case(service_bus.namespace());
-                let subscriptions = is_ours.then(|| service_bus.subscriptions(topic).ok()).flatten()?;
-                Some(subscriptions.into_iter().map(listed).collect())
-            }
-        };
-        let passes = Passes::default();
+        let topics = Topics(service_bus.clone());
+        let (passes, black_holes) = (Passes::default(), BlackHoles::default());
         let config = ResourceManagerConfig { topics: Arc::new(topics), ..config.resource_manager };
         let resource_manager = ResourceManager::start_with(config, |manager| {
-            let (service_bus, passes) = (service_bus.clone(), passes.clone());
-            control::routes(Self { service_bus, resource_manager: manager.clone(), passes })
+            let (service_bus, passes, black_holes) = (service_bus.clone(), passes.clone(), black_holes.clone());
+            control::routes(Self { service_bus, resource_manager: manager.clone(), black_holes, passes })
         })
         .await?;
         // It was empty until now.
         _ = identity.set(resource_manager.clone());
-        Ok(Self { service_bus, resource_manager, passes })
+        Ok(Self { service_bus, resource_manager, black_holes, passes })
     }
 
     /// The environment of a scaler that works on this local Azure, complete but for what a test wants otherwise.
@@ -121,9 +114,36 @@ impl LocalAzure {
     }
 }
 
+/// What Resource Manager shows of the namespace.
+struct Topics(ServiceBus);
+
+impl Topics {
+    fn is_ours(&self, namespace: &str) -> bool {
+        namespace.eq_ignore_ascii_case(self.0.namespace())
+    }
+}
+
+impl TopicSubscriptions for Topics {
+    fn list(&self, namespace: &str, topic: &str) -> Option<Vec<TopicSubscription>> {
+        let subscriptions = self.is_ours(namespace).then(|| self.0.subscriptions(topic).ok()).flatten()?;
+        Some(subscriptions.into_iter().map(listed).collect())
+    }
+
+    fn topic(&self, namespace: &str, topic: &str) -> Option<Topic> {
+        let found = self.is_ours(namespace).then(|| self.0.topic(topic).ok()).flatten()?;
+        Some(Topic {
+            enable_partitioning: found.partitioning.is_some(),
+            subscription_count: found.subscriptions,
+            scheduled_message_count: found.scheduled_messages,
+        })
+    }
+}
+
 fn listed(subscription: SubscriptionSummary) -> TopicSubscription {
     TopicSubscription {
         status: subscription.status.as_str().to_owned(),
+        requires_session: subscription.requires_session,
+        forward_to: subscription.forward_to,
         dead_letter_message_count: subscription.dead_letter_messages as u64,
         ..TopicSubscription::active(subscription.name, subscription.active_messages as u64)
     }

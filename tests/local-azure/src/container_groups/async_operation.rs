@@ -25,7 +25,7 @@ impl AsyncStatus {
     pub fn after(phase: Phase) -> Self {
         match phase {
             Phase::NoCapacity => Self::Failed,
-            Phase::Pending | Phase::Pulling | Phase::ImagePullBackOff => Self::Pending,
+            Phase::Pending | Phase::Pulling | Phase::ImagePullBackOff | Phase::StartFails(_) => Self::Pending,
             Phase::Running { .. } | Phase::Terminated { .. } | Phase::Planted => Self::Succeeded,
         }
     }

@@ -1,5 +1,6 @@
 //! Container groups that do not live as they should.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use crate::millis;
 use crate::occurrence::Occurrence;
 
 /// What is out of the ordinary with a container group.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Behaviour {
     /// Nothing happens after the PUT was accepted.
@@ -20,8 +21,13 @@ pub enum Behaviour {
     /// It stays pending for so long, and then goes the usual way.
     #[serde(rename = "starts_after_ms", with = "millis")]
     StartsAfter(Duration),
+    /// Its image is pulled for so long, and then it goes the usual way.
+    #[serde(rename = "pulls_for_ms", with = "millis")]
+    PullsFor(Duration),
     /// The image cannot be pulled; the group waits for ever.
     ImagePullFails,
+    /// The container cannot be made or started for this reason; the group waits for ever.
+    StartFails(StartFailure),
     /// The region has no room after all: the PUT was accepted, then provisioning fails.
     CapacityFails,
     /// The container exits like this as soon as it runs; the worker is not run.
@@ -36,7 +42,57 @@ pub enum Behaviour {
     },
     /// The container runs for ever; the worker is not run.
     Hangs,
+    /// While the worker runs, the group shows this provisioning state: `Repairing`, `Unhealthy`, `Updating`, `Stopping`, or
+    /// any other.
+    Shows(String),
+    /// Somebody else deletes the group so long after its PUT, whatever it does then.
+    #[serde(rename = "vanishes_after_ms", with = "millis")]
+    VanishesAfter(Duration),
 }
+
+/// Why a container does not start, in the words of Kubernetes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StartFailure {
+    /// The image could not be pulled just now.
+    ErrImagePull,
+    /// The image's name is none.
+    InvalidImageName,
+    /// What the container is to be made with is wrong.
+    CreateContainerConfigError,
+    /// The container could not be made.
+    CreateContainerError,
+    /// The container was made and could not be started.
+    RunContainerError,
+}
+
+impl StartFailure {
+    /// The `detailStatus` of the waiting container.
+    pub fn detail_status(self) -> &'static str {
+        match self {
+            Self::ErrImagePull => "ErrImagePull",
+            Self::InvalidImageName => "InvalidImageName",
+            Self::CreateContainerConfigError => "CreateContainerConfigError",
+            Self::CreateContainerError => "CreateContainerError",
+            Self::RunContainerError => "RunContainerError",
+        }
+    }
+
+    /// The text of the event, which is inferred but for the first.
+    pub(super) fn message(self) -> &'static str {
+        match self {
+            Self::ErrImagePull => IMAGE_NOT_FOUND,
+            Self::InvalidImageName => "Failed to apply default image tag \"{image}\": couldn't parse image name",
+            Self::CreateContainerConfigError => "Error: couldn't prepare the configuration of the container",
+            Self::CreateContainerError => "Error: failed to create containerd container",
+            Self::RunContainerError => "Error: failed to start container: exec: no such file or directory",
+        }
+    }
+}
+
+/// The text of the event of an image that cannot be pulled, with places for the image with and without its registry.
+pub(super) const IMAGE_NOT_FOUND: &str =
+    "Failed to pull image \"{image}\": rpc error: code 2 desc Error: image {repository} not found";
 
 /// Which container groups a [`Behaviour`] is for, and how often.
 #[derive(Clone, Serialize)]
@@ -58,22 +114,24 @@ pub struct GroupSelector {
     /// The group's name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Its tag `subscription_name`.
+    /// The tag `subscription_name` that it was asked for with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subscription: Option<String>,
-    /// Its tag `message_id`.
+    /// The tag `message_id` that it was asked for with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message_id: Option<String>,
 }
 
 impl GroupSelector {
-    fn selects(&self, group: &GroupSnapshot) -> bool {
+    /// Whether it selects a group of this name that was asked for with these tags.
+    pub(super) fn selects(&self, name: &str, asked_tags: &BTreeMap<String, String>) -> bool {
+        let name = name.to_owned();
         let is = |wanted: &Option<String>, found: Option<&String>| {
             wanted.as_ref().is_none_or(|wanted| found.is_some_and(|found| found.eq_ignore_ascii_case(wanted)))
         };
-        is(&self.name, Some(&group.name))
-            && is(&self.subscription, group.tags.get("subscription_name"))
-            && is(&self.message_id, group.tags.get("message_id"))
+        is(&self.name, Some(&name))
+            && is(&self.subscription, asked_tags.get("subscription_name"))
+            && is(&self.message_id, asked_tags.get("message_id"))
     }
 }
 
@@ -95,7 +153,10 @@ impl Rule {
     /// For every run of the groups that are selected.
     pub fn of(groups: GroupSelector, behaviour: Behaviour) -> Self {
         let selector = groups.clone();
-        Self { groups: Some(groups), ..Self::always(behaviour, move |group| selector.selects(group)) }
+        Self {
+            groups: Some(groups),
+            ..Self::always(behaviour, move |group| selector.selects(&group.name, &group.asked_tags))
+        }
     }
 
     /// Only so many times.
@@ -118,7 +179,7 @@ impl Rule {
 
     /// What happens to this run, if it is affected; it is counted if so.
     pub(super) fn behaviour_of(&mut self, group: &GroupSnapshot) -> Option<Behaviour> {
-        ((self.matches)(group) && self.occurrence.happens()).then_some(self.behaviour)
+        ((self.matches)(group) && self.occurrence.happens()).then(|| self.behaviour.clone())
     }
 }
 

@@ -5,8 +5,11 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tokio::task::AbortHandle;
 
+use super::behaviour::StartFailure;
+use super::hidden::{hide_instance_views, hide_secrets};
 use super::log::LogSink;
 use super::spec::GroupSpec;
+use super::tag_policy::Tags;
 use super::worker::Exit;
 use crate::clock;
 
@@ -19,6 +22,8 @@ pub enum Phase {
     Pulling,
     /// The image cannot be pulled; the service keeps trying.
     ImagePullBackOff,
+    /// The container cannot be made or started for another reason; the service keeps trying.
+    StartFails(StartFailure),
     /// The containers run.
     Running {
         /// Since when.
@@ -53,7 +58,7 @@ impl Phase {
     fn provisioning_state(self) -> &'static str {
         match self {
             Self::Pending => "Pending",
-            Self::Pulling | Self::ImagePullBackOff => "Creating",
+            Self::Pulling | Self::ImagePullBackOff | Self::StartFails(_) => "Creating",
             Self::NoCapacity => "Failed",
             Self::Running { .. } | Self::Terminated { .. } | Self::Planted => "Succeeded",
         }
@@ -63,7 +68,7 @@ impl Phase {
         match self {
             Self::Running { .. } => "Running",
             Self::Terminated { exit: Exit::Stopped, .. } => "Stopped",
-            Self::Terminated { exit, .. } if exit.code() == 0 => "Succeeded",
+            Self::Terminated { exit, .. } if exit.code() == Some(0) => "Succeeded",
             Self::Terminated { .. } => "Failed",
             _ => "Pending",
         }
@@ -73,16 +78,22 @@ impl Phase {
         match self {
             Self::Pulling => Some(json!({ "state": "Waiting", "detailStatus": "CreateContainerConfig" })),
             Self::ImagePullBackOff => Some(json!({ "state": "Waiting", "detailStatus": "ImagePullBackOff" })),
+            Self::StartFails(failure) => Some(json!({ "state": "Waiting", "detailStatus": failure.detail_status() })),
             Self::Running { started } => {
                 Some(json!({ "state": "Running", "startTime": timestamp(started), "detailStatus": "" }))
             }
-            Self::Terminated { started, finished, exit } => Some(json!({
-                "state": "Terminated",
-                "startTime": timestamp(started),
-                "exitCode": exit.code(),
-                "finishTime": timestamp(finished),
-                "detailStatus": exit.detail_status(),
-            })),
+            Self::Terminated { started, finished, exit } => {
+                let mut state = json!({
+                    "state": "Terminated",
+                    "startTime": timestamp(started),
+                    "finishTime": timestamp(finished),
+                    "detailStatus": exit.detail_status(),
+                });
+                if let Some(code) = exit.code() {
+                    state["exitCode"] = json!(code);
+                }
+                Some(state)
+            }
             Self::Pending | Self::NoCapacity | Self::Planted => None,
         }
     }
@@ -103,7 +114,11 @@ pub(super) struct Group {
     pub id: String,
     pub name: String,
     pub content: Content,
+    /// The tags of the last PUT, before any policy changed them.
+    pub asked_tags: Tags,
     pub phase: Phase,
+    /// What is shown in the place of the phase's own.
+    pub provisioning_state: Option<String>,
     pub events: Vec<Value>,
     pub log: LogSink,
     /// When this life of it began.
@@ -122,13 +137,60 @@ pub(super) enum Content {
 }
 
 impl Group {
+    /// Begins a life.
+    pub fn new(id: String, name: &str, spec: GroupSpec, asked_tags: Tags, life: u64, operation: String) -> Self {
+        Self {
+            id,
+            name: name.to_owned(),
+            content: Content::Spec(spec),
+            asked_tags,
+            phase: Phase::Pending,
+            provisioning_state: None,
+            events: Vec::new(),
+            log: LogSink::default(),
+            created: clock::now(),
+            life,
+            task: None,
+            operation,
+        }
+    }
+
+    pub fn tags(&self) -> Tags {
+        match &self.content {
+            Content::Planted(json) => planted_tags(json),
+            Content::Spec(spec) => spec.tags.clone(),
+        }
+    }
+
+    pub fn set_tags(&mut self, tags: Tags) {
+        match &mut self.content {
+            Content::Planted(json) => json["tags"] = json!(tags),
+            Content::Spec(spec) => spec.tags = tags,
+        }
+    }
+
+    pub fn location(&self) -> String {
+        normalize_location(match &self.content {
+            Content::Planted(json) => json["location"].as_str().unwrap_or_default(),
+            Content::Spec(spec) => &spec.location,
+        })
+    }
+
     pub fn record(&mut self, kind: &str, name: &str, message: &str) -> Value {
-        let now = timestamp(clock::now());
+        let now = event_time(clock::now());
         let event = json!({
             "count": 1, "firstTimestamp": now, "lastTimestamp": now, "name": name, "message": message, "type": kind,
         });
         self.events.push(event.clone());
         event
+    }
+
+    /// All that has happened happens once more.
+    pub fn repeat_events(&mut self) {
+        for event in &mut self.events {
+            event["count"] = json!(event["count"].as_u64().unwrap_or(0) + 1);
+            event["lastTimestamp"] = json!(event_time(clock::now()));
+        }
     }
 
     /// The group as the service shows it: without any secret, and in lists without any instance view.
@@ -156,7 +218,8 @@ impl Group {
         ] {
             set_default(&mut properties, key, value);
         }
-        properties["provisioningState"] = json!(self.phase.provisioning_state());
+        let provisioning_state = self.provisioning_state.as_deref();
+        properties["provisioningState"] = json!(provisioning_state.unwrap_or(self.phase.provisioning_state()));
         // Events before a container is made are the group's; later ones are the container's.
         let state = self.phase.container_state();
         let group_events = if state.is_none() { self.events.as_slice() } else { &[] };
@@ -202,6 +265,17 @@ pub(super) fn normalize_location(location: &str) -> String {
     location.replace(' ', "").to_lowercase()
 }
 
+/// The tags in a group's JSON.
+pub(super) fn planted_tags(json: &Value) -> Tags {
+    let tags = json["tags"].as_object().into_iter().flatten();
+    tags.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect()
+}
+
+/// The time of an event, which recorded ones have to the second.
+pub(super) fn event_time(at: OffsetDateTime) -> String {
+    timestamp(at.replace_nanosecond(0).unwrap_or(at))
+}
+
 /// A time stamp as the service writes it, to the millisecond.
 pub(super) fn timestamp(at: OffsetDateTime) -> String {
     let at = at.replace_millisecond(at.millisecond()).unwrap_or(at);
@@ -223,48 +297,4 @@ fn show_identity(mut identity: Value) -> Value {
         });
     }
     identity
-}
-
-/// Secure values, registry passwords, storage keys and workspace keys are never shown; secret volumes come back empty.
-fn hide_secrets(properties: &mut Value) {
-    for list in ["containers", "initContainers"] {
-        for properties in elements(properties, list).filter_map(|container| container.get_mut("properties")) {
-            for variable in elements(properties, "environmentVariables") {
-                remove(variable, "secureValue");
-            }
-        }
-    }
-    for credential in elements(properties, "imageRegistryCredentials") {
-        remove(credential, "password");
-    }
-    for volume in elements(properties, "volumes") {
-        if volume.get("secret").is_some() {
-            volume["secret"] = json!({});
-        }
-        if let Some(share) = volume.get_mut("azureFile") {
-            remove(share, "storageAccountKey");
-        }
-    }
-    if let Some(analytics) = properties.pointer_mut("/diagnostics/logAnalytics") {
-        remove(analytics, "workspaceKey");
-    }
-}
-
-fn hide_instance_views(properties: &mut Value) {
-    remove(properties, "instanceView");
-    for list in ["containers", "initContainers"] {
-        for properties in elements(properties, list).filter_map(|container| container.get_mut("properties")) {
-            remove(properties, "instanceView");
-        }
-    }
-}
-
-fn elements<'a>(object: &'a mut Value, key: &str) -> impl Iterator<Item = &'a mut Value> {
-    object.get_mut(key).and_then(Value::as_array_mut).into_iter().flatten()
-}
-
-fn remove(object: &mut Value, key: &str) {
-    if let Some(object) = object.as_object_mut() {
-        object.remove(key);
-    }
 }

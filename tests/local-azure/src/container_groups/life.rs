@@ -1,12 +1,14 @@
 //! The life of a container group, from the PUT that was accepted to the exit of its container.
 
+use std::time::Duration;
+
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tracing::info;
 
 use super::ContainerGroups;
 use super::async_operation::AsyncStatus;
-use super::behaviour::Behaviour;
+use super::behaviour::{Behaviour, IMAGE_NOT_FOUND};
 use super::group::{Content, Phase};
 use super::state::Key;
 use super::worker::{Exit, Job};
@@ -14,6 +16,10 @@ use crate::clock;
 
 /// What a program written in Rust exits with when it panics.
 const EXIT_OF_A_PANIC: Exit = Exit::Code(101);
+
+/// How long the service waits before it tries again to start a container, as Kubernetes does.
+const FIRST_BACK_OFF: Duration = Duration::from_secs(10);
+const LONGEST_BACK_OFF: Duration = Duration::from_mins(5);
 
 /// One life of one group.
 pub(super) struct Life {
@@ -28,8 +34,23 @@ struct Superseded;
 
 impl Life {
     pub async fn live(self) {
-        // An end by supersession is as good as any other.
-        _ = self.run().await;
+        let vanishes = async {
+            match self.behaviour {
+                Some(Behaviour::VanishesAfter(after)) => sleep(after).await,
+                _ => std::future::pending().await,
+            }
+        };
+        let lived = async {
+            // An end by supersession is as good as any other, and a group that has ended may still vanish.
+            _ = self.run().await;
+            if matches!(self.behaviour, Some(Behaviour::VanishesAfter(_))) {
+                std::future::pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            () = lived => {}
+            () = vanishes => self.vanish(),
+        }
     }
 
     async fn run(&self) -> Result<(), Superseded> {
@@ -44,17 +65,22 @@ impl Life {
             Some(Behaviour::CapacityFails) => return self.fail_for_capacity(),
             _ => self.enter(Phase::Pulling, &[("Normal", "Pulling", "pulling image \"{image}\"")])?,
         }
-        sleep(config.pulling).await;
-        if self.behaviour == Some(Behaviour::ImagePullFails) {
-            let failed = (
-                "Warning",
-                "Failed",
-                "Failed to pull image \"{image}\": rpc error: code 2 desc Error: image not found",
-            );
-            return self.enter(
-                Phase::ImagePullBackOff,
-                &[failed, ("Normal", "BackOff", "Back-off pulling image \"{image}\"")],
-            );
+        sleep(match self.behaviour {
+            Some(Behaviour::PullsFor(pulling)) => pulling,
+            _ => config.pulling,
+        })
+        .await;
+        match self.behaviour {
+            Some(Behaviour::ImagePullFails) => {
+                let failed = ("Warning", "Failed", IMAGE_NOT_FOUND);
+                let backs_off = ("Normal", "BackOff", "Back-off pulling image \"{image}\"");
+                return self.fail_to_start(Phase::ImagePullBackOff, &[failed, backs_off]).await;
+            }
+            Some(Behaviour::StartFails(failure)) => {
+                let failed = ("Warning", "Failed", failure.message());
+                return self.fail_to_start(Phase::StartFails(failure), &[failed]).await;
+            }
+            _ => {}
         }
         let job = self.start()?;
         let exit = match self.behaviour {
@@ -67,6 +93,30 @@ impl Life {
             _ => self.work(job).await,
         };
         self.exit(exit)
+    }
+
+    /// Fails, and tries again and again, which shows in the counts of the events.
+    async fn fail_to_start(&self, phase: Phase, events: &[(&str, &str, &str)]) -> Result<(), Superseded> {
+        self.enter(phase, events)?;
+        let mut wait = FIRST_BACK_OFF;
+        loop {
+            sleep(wait).await;
+            wait = (wait * 2).min(LONGEST_BACK_OFF);
+            self.groups.state().living(&self.key, self.number).ok_or(Superseded)?.repeat_events();
+            self.groups.changed();
+        }
+    }
+
+    fn vanish(&self) {
+        let mut state = self.groups.state();
+        // This task is the group's own, and must not end itself before it has told of the change.
+        let is_mine = state.living(&self.key, self.number).is_some();
+        if let Some(group) = is_mine.then(|| state.groups.remove(&self.key)).flatten() {
+            info!(group = group.name, "somebody else deletes a container group");
+            state.remember(&group);
+        }
+        drop(state);
+        self.groups.changed();
     }
 
     /// Runs the worker in a task of its own, so that its panic ends the container and nothing else.
@@ -93,6 +143,9 @@ impl Life {
         self.enter(Phase::Running { started: clock::now() }, &[pulled, ("Normal", "Started", "Started container")])?;
         let mut state = self.groups.state();
         let group = state.living(&self.key, self.number).ok_or(Superseded)?;
+        if let Some(Behaviour::Shows(provisioning_state)) = &self.behaviour {
+            group.provisioning_state = Some(provisioning_state.clone());
+        }
         let Content::Spec(spec) = &group.content else { return Err(Superseded) };
         let container = spec.containers.first().ok_or(Superseded)?;
         let job = Job {
@@ -114,6 +167,9 @@ impl Life {
         let group = state.living(&self.key, self.number).ok_or(Superseded)?;
         let Phase::Running { started } = group.phase else { return Err(Superseded) };
         group.phase = Phase::Terminated { started, finished, exit };
+        if matches!(self.behaviour, Some(Behaviour::Shows(_))) {
+            group.provisioning_state = None;
+        }
         info!(group = group.name, exit_code = exit.code(), "the container has exited");
         drop(state);
         self.groups.changed();
@@ -131,6 +187,7 @@ impl Life {
         let mut recorded = Vec::new();
         for (kind, name, message) in events {
             let message = message.replace("{image}", &image).replace("{location}", &location);
+            let message = message.replace("{repository}", image.rsplit('/').next().unwrap_or_default());
             let message = message.replace("{cpu}", &cpu).replace("{memory}", &memory);
             recorded.push(group.record(kind, name, &message));
         }

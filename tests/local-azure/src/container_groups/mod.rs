@@ -9,9 +9,11 @@
 mod async_operation;
 mod behaviour;
 mod group;
+mod hidden;
 mod invalid;
 mod life;
 mod log;
+mod meddling;
 mod operation;
 mod refused;
 mod request;
@@ -19,6 +21,7 @@ mod snapshot;
 mod spec;
 mod state;
 mod stop_and_start;
+mod tag_policy;
 mod worker;
 
 use std::fmt;
@@ -29,7 +32,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-pub use behaviour::{Behaviour, GroupSelector, Rule};
+pub use behaviour::{Behaviour, GroupSelector, Rule, StartFailure};
 pub use group::{Phase, View};
 pub use invalid::InvalidGroup;
 pub use log::{LogQuery, LogSink, RUNNING_MAX_BYTES, STOPPED_MAX_BYTES, STOPPED_MAX_LINES};
@@ -39,6 +42,7 @@ pub use snapshot::{GoneGroup, GroupSnapshot};
 pub(crate) use spec::parse_patch;
 pub use spec::{ContainerSpec, EnvironmentVariable, GroupSpec};
 pub use stop_and_start::Started;
+pub use tag_policy::{TagChange, TagPolicy};
 pub use worker::{Exit, ExitsAtOnce, ExitsWhenTold, Job, Run, Worker};
 
 use group::normalize_location;

@@ -1,7 +1,5 @@
 //! What Azure Resource Manager asks of the engine.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Value, json};
 use tokio::spawn;
 use tracing::info;
@@ -10,12 +8,12 @@ use uuid::Uuid;
 use super::async_operation::{AsyncOperation, AsyncStatus};
 use super::group::{Content, Group, Phase, View, normalize_location};
 use super::life::Life;
-use super::log::{LogQuery, LogSink};
+use super::log::LogQuery;
 use super::refused::{LogRefused, PutRefused, Transitioning};
 use super::spec::GroupSpec;
 use super::state::{Key, State, key};
+use super::tag_policy::Tags;
 use super::{AcceptedPut, ContainerGroups, ContainerGroupsConfig};
-use crate::clock;
 
 /// A PUT that was accepted.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,7 +45,7 @@ impl ContainerGroups {
         &self,
         resource_group: &str,
         name: &str,
-        spec: GroupSpec,
+        mut spec: GroupSpec,
         body: &[u8],
     ) -> Result<Put, PutRefused> {
         let key = key(resource_group, name);
@@ -63,9 +61,12 @@ impl ContainerGroups {
         info!(group = name, memory_gb = spec.memory_gb(), created, deploys, "a container group is asked for");
         state.accepted.push(AcceptedPut { name: name.to_owned(), body: body.to_vec(), created });
         let operation = Uuid::new_v4().to_string();
+        let asked_tags = spec.tags.clone();
+        self.govern(&mut state, &key, &asked_tags, &mut spec.tags);
         if deploys {
-            self.deploy(&mut state, key.clone(), (resource_group, name), spec, operation.clone());
+            self.deploy(&mut state, key.clone(), (resource_group, name), (spec, asked_tags), operation.clone());
         } else if let Some(group) = state.groups.get_mut(&key) {
+            group.asked_tags = asked_tags;
             group.content = Content::Spec(spec);
             let (resource_id, status) = (group.id.clone(), AsyncStatus::after(group.phase));
             state.operations.insert(operation.clone(), AsyncOperation::new(resource_id, status));
@@ -77,38 +78,45 @@ impl ContainerGroups {
     }
 
     fn check_quotas(&self, state: &State, spec: &GroupSpec) -> Result<(), PutRefused> {
-        for (usage, requested) in self.usages_of(state).into_iter().zip([1.0, spec.cpu()]) {
+        let location = normalize_location(&spec.location);
+        for (usage, requested) in self.usages_of(state, &location).into_iter().zip([1.0, spec.cpu()]) {
             let Usage { quota, used: usage, limit, .. } = usage;
             if usage + requested > limit.into() {
-                let location = normalize_location(&spec.location);
                 return Err(PutRefused::Quota { quota, location, limit, usage, requested });
             }
         }
         Ok(())
     }
 
-    /// Begins a life of a group, in the place of the one that has its name.
-    pub(super) fn deploy(&self, state: &mut State, key: Key, names: (&str, &str), spec: GroupSpec, operation: String) {
-        let (resource_group, name) = names;
-        let id = format!(
+    /// What a PUT would be answered with, and no more.
+    pub(crate) fn pretend_to_put(&self, resource_group: &str, name: &str, spec: GroupSpec) -> Put {
+        let created = !self.state().groups.contains_key(&key(resource_group, name));
+        let (asked_tags, operation) = (spec.tags.clone(), Uuid::new_v4().to_string());
+        let group = Group::new(self.id(resource_group, name), name, spec, asked_tags, 0, operation.clone());
+        Put { created, group: group.to_json(View::Single), operation }
+    }
+
+    fn id(&self, resource_group: &str, name: &str) -> String {
+        format!(
             "/subscriptions/{}/resourceGroups/{resource_group}/providers/Microsoft.ContainerInstance/\
              containerGroups/{name}",
             self.0.subscription_id
-        );
+        )
+    }
+
+    /// Begins a life of a group, in the place of the one that has its name.
+    pub(super) fn deploy(
+        &self,
+        state: &mut State,
+        key: Key,
+        (resource_group, name): (&str, &str),
+        (spec, asked_tags): (GroupSpec, Tags),
+        operation: String,
+    ) {
+        let id = self.id(resource_group, name);
         state.operations.insert(operation.clone(), AsyncOperation::new(id.clone(), AsyncStatus::Pending));
         let life = state.next_life();
-        let mut group = Group {
-            id,
-            name: name.to_owned(),
-            content: Content::Spec(spec),
-            phase: Phase::Pending,
-            events: Vec::new(),
-            log: LogSink::default(),
-            created: clock::now(),
-            life,
-            task: None,
-            operation,
-        };
+        let mut group = Group::new(id, name, spec, asked_tags, life, operation);
         let snapshot = state.snapshot(&group);
         let behaviour = state.rules.iter_mut().find_map(|rule| rule.behaviour_of(&snapshot));
         let life = Life { groups: self.clone(), key: key.clone(), number: life, behaviour };
@@ -119,17 +127,29 @@ impl ContainerGroups {
     }
 
     /// Replaces a group's tags; nothing when there is no such group.
-    pub(crate) fn patch(&self, resource_group: &str, name: &str, tags: BTreeMap<String, String>) -> Option<Value> {
+    pub(crate) fn patch(&self, resource_group: &str, name: &str, mut tags: Tags) -> Option<Value> {
+        let key = key(resource_group, name);
         let mut state = self.state();
-        let group = state.groups.get_mut(&key(resource_group, name))?;
-        match &mut group.content {
-            Content::Planted(json) => json["tags"] = json!(tags),
-            Content::Spec(spec) => spec.tags = tags,
-        }
+        let asked_tags = state.groups.get(&key)?.asked_tags.clone();
+        self.govern(&mut state, &key, &asked_tags, &mut tags);
+        let group = state.groups.get_mut(&key)?;
+        group.set_tags(tags);
         let json = group.to_json(View::Single);
         drop(state);
         self.changed();
         Some(json)
+    }
+
+    /// What a PATCH would be answered with, and no more.
+    pub(crate) fn pretend_to_patch(&self, resource_group: &str, name: &str, tags: &Tags) -> Option<Value> {
+        let mut group = self.show(resource_group, name)?;
+        group["tags"] = json!(tags);
+        Some(group)
+    }
+
+    /// The message that a group was asked for with.
+    pub(crate) fn message_of(&self, resource_group: &str, name: &str) -> Option<String> {
+        self.state().groups.get(&key(resource_group, name))?.asked_tags.get("message_id").cloned()
     }
 
     /// Deletes a group and returns it as it was; nothing when there is no such group.
@@ -195,18 +215,19 @@ impl ContainerGroups {
         }
     }
 
-    /// How much of each quota is used.
-    pub(crate) fn usages(&self) -> [Usage; 2] {
-        self.usages_of(&self.state())
+    /// How much of each quota of a location is used.
+    pub(crate) fn usages(&self, location: &str) -> [Usage; 2] {
+        self.usages_of(&self.state(), &normalize_location(location))
     }
 
-    fn usages_of(&self, state: &State) -> [Usage; 2] {
+    fn usages_of(&self, state: &State, location: &str) -> [Usage; 2] {
         let ContainerGroupsConfig { max_groups, max_cores, .. } = self.0.config;
-        let cores = state.groups.values().filter(|group| !group.phase.is_over()).map(|group| match &group.content {
+        let here = || state.groups.values().filter(|group| group.location() == location);
+        let cores = here().filter(|group| !group.phase.is_over()).map(|group| match &group.content {
             Content::Spec(spec) => spec.cpu(),
             Content::Planted(_) => 0.0,
         });
-        let groups = u32::try_from(state.groups.len()).unwrap_or(u32::MAX).into();
+        let groups = u32::try_from(here().count()).unwrap_or(u32::MAX).into();
         [
             Usage { quota: "ContainerGroups", display_name: "Container Groups", used: groups, limit: max_groups },
             Usage { quota: "StandardCores", display_name: "Standard Cores", used: cores.sum(), limit: max_cores },

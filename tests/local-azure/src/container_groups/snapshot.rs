@@ -15,6 +15,8 @@ pub struct GroupSnapshot {
     pub name: String,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
+    /// The tags of the last PUT, before any policy changed them.
+    pub asked_tags: BTreeMap<String, String>,
     /// Its memory, in GB.
     pub memory_gb: f64,
     /// Its CPU, in cores.
@@ -48,7 +50,8 @@ impl GroupSnapshot {
     pub(super) fn of(group: &Group, runs: u32) -> Self {
         let mut snapshot = Self {
             name: group.name.clone(),
-            tags: BTreeMap::new(),
+            tags: group.tags(),
+            asked_tags: group.asked_tags.clone(),
             memory_gb: 0.0,
             cpu: 0.0,
             image: String::new(),
@@ -60,13 +63,8 @@ impl GroupSnapshot {
             json: group.to_json(View::Single),
         };
         match &group.content {
-            Content::Planted(json) => {
-                let tags = json["tags"].as_object().into_iter().flatten();
-                snapshot.tags =
-                    tags.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect();
-            }
+            Content::Planted(_) => {}
             Content::Spec(spec) => {
-                snapshot.tags.clone_from(&spec.tags);
                 snapshot.memory_gb = spec.memory_gb();
                 snapshot.cpu = spec.cpu();
                 if let Some(first) = spec.containers.first() {

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use serde_json::Value;
 
 use super::async_operation::{AsyncOperation, AsyncStatus};
-use super::group::{Content, Group, Phase};
+use super::group::{Content, Group, Phase, planted_tags};
 use super::refused::Transitioning;
 use super::snapshot::{GoneGroup, GroupSnapshot};
 use super::worker::Exit;
-use super::{AcceptedPut, LogSink, Rule};
+use super::{AcceptedPut, LogSink, Rule, TagPolicy};
 use crate::clock;
 
 /// How many of the groups that are gone are remembered: as many as people look back at on a page. Each may hold a log
@@ -27,6 +27,7 @@ pub(super) fn key(resource_group: &str, name: &str) -> Key {
 pub(super) struct State {
     pub groups: BTreeMap<Key, Group>,
     pub rules: Vec<Rule>,
+    pub tag_policies: Vec<TagPolicy>,
     pub accepted: Vec<AcceptedPut>,
     /// The groups that were deleted last, oldest first.
     pub gone: VecDeque<GoneGroup>,
@@ -80,8 +81,10 @@ impl State {
         let group = Group {
             id,
             name,
+            asked_tags: planted_tags(&json),
             content: Content::Planted(json),
             phase: Phase::Planted,
+            provisioning_state: None,
             events: Vec::new(),
             log: LogSink::default(),
             created: clock::now(),

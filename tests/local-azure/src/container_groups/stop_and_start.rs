@@ -58,7 +58,7 @@ impl ContainerGroups {
         let mut state = self.state();
         let Some(phase) = state.phase_at_rest(&key)? else { return Ok(Started::NoGroup) };
         let spec = state.groups.get(&key).and_then(|group| match &group.content {
-            Content::Spec(spec) => Some(spec.clone()),
+            Content::Spec(spec) => Some((spec.clone(), group.asked_tags.clone())),
             Content::Planted(_) => None,
         });
         let Some(spec) = spec.filter(|_| is_wanted(phase)) else { return Ok(Started::Already) };

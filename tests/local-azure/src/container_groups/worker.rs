@@ -62,27 +62,28 @@ pub enum Exit {
     Code(i32),
     /// It was killed for using more memory than it has.
     OutOfMemory,
-    /// It was killed because the group was to be stopped.
+    /// The group was to be stopped.
     Stopped,
 }
 
 impl Exit {
-    /// The exit code that the container's state shows: 137 when it was killed.
-    pub fn code(self) -> i32 {
+    /// The exit code that the container's state shows: 137 when it ran out of memory, and none when it was stopped.
+    pub fn code(self) -> Option<i32> {
         match self {
-            Self::Code(code) => code,
-            Self::OutOfMemory | Self::Stopped => 137,
+            Self::Code(code) => Some(code),
+            Self::OutOfMemory => Some(137),
+            Self::Stopped => None,
         }
     }
 
-    /// The `detailStatus` that the container's state shows. `Completed` and `Error` were seen in recorded answers;
-    /// `OOMKilled` is what Kubernetes says; what a
-    /// stopped container shows is inferred.
+    /// The `detailStatus` that the container's state shows. `Completed`, `Error` and what a stopped container shows were
+    /// seen in recorded answers; `OOMKilled` is what Kubernetes says.
     pub fn detail_status(self) -> &'static str {
         match self {
             Self::Code(0) => "Completed",
-            Self::Code(_) | Self::Stopped => "Error",
+            Self::Code(_) => "Error",
             Self::OutOfMemory => "OOMKilled",
+            Self::Stopped => "Container stopped per client request",
         }
     }
 }
@@ -104,7 +105,10 @@ impl Worker for ExitsAtOnce {
     fn run(&self, job: Job) -> Run {
         let exit = self.0;
         Box::pin(async move {
-            job.log.line(format!("exiting with {}", exit.code()));
+            job.log.line(match exit.code() {
+                Some(code) => format!("exiting with {code}"),
+                None => "stopping".to_owned(),
+            });
             exit
         })
     }

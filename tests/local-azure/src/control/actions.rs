@@ -82,6 +82,6 @@ pub(super) async fn log(State(azure): State<LocalAzure>, Path(name): Path<String
     Ok(lines.collect())
 }
 
-fn no_group(name: &str) -> Refusal {
+pub(super) fn no_group(name: &str) -> Refusal {
     Refusal::NotFound(format!("there is no container group {name}"))
 }

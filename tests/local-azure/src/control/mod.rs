@@ -4,28 +4,47 @@
 //! so is one that a page of another origin makes.
 
 mod actions;
-mod faults;
+mod black_holes;
+mod entities;
+mod groups;
+mod how_often;
+mod identity;
 mod overview;
 mod page;
+mod resource_manager_faults;
+mod rules;
+mod service_bus_faults;
+mod tag_policies;
 
-use axum::Router;
 use axum::extract::Request;
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post};
+use axum::routing::{delete, get, post, put};
+use axum::{Json, Router};
 use serde::de::DeserializeOwned;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::local::LocalAzure;
 
 /// What there is, for requests that ask for something else.
 const ROUTES: &str = "GET /control/state; POST /control/messages; POST /control/reports; \
                       GET, POST, DELETE /control/service-bus/faults; DELETE /control/service-bus/connections; \
+                      POST /control/service-bus/topics; POST /control/service-bus/subscriptions; \
+                      GET, POST, DELETE /control/black-holes; POST /control/identity; POST /control/identity/revocation; POST /control/identity/expiry; \
                       GET, POST, DELETE /control/resource-manager/faults; \
+                      PUT /control/resource-manager/rate-limit; \
                       GET, POST, DELETE /control/container-groups/rules; \
-                      GET /control/container-groups/{name}/log; POST /control/container-groups/{name}/exit";
+                      GET, POST, DELETE /control/container-groups/tag-policies; \
+                      POST /control/container-groups/remediation; POST /control/container-groups/planted; \
+                      POST /control/container-groups/foreign; DELETE /control/container-groups/{name}; \
+                      GET /control/container-groups/{name}/log; POST /control/container-groups/{name}/exit; \
+                      PUT /control/container-groups/{name}/provisioning-state; \
+                      POST /control/container-groups/{name}/age";
+
+/// What the answer to a POST of a fault, a rule or a policy holds: it as it is in force.
+type Created = Result<(StatusCode, Json<Value>), Refusal>;
 
 /// The page and everything under `/control`.
 pub(crate) fn routes(azure: LocalAzure) -> Router {
@@ -36,23 +55,52 @@ pub(crate) fn routes(azure: LocalAzure) -> Router {
         .route("/control/state", get(overview::get))
         .route("/control/messages", post(actions::send))
         .route("/control/reports", post(actions::report))
-        .route("/control/service-bus/connections", delete(actions::drop_connections))
-        .route(
-            "/control/service-bus/faults",
-            get(faults::service_bus).post(faults::fail_service_bus).delete(faults::clear_service_bus),
-        )
-        .route(
-            "/control/resource-manager/faults",
-            get(faults::resource_manager).post(faults::fail_resource_manager).delete(faults::clear_resource_manager),
-        )
-        .route("/control/container-groups/rules", get(faults::rules).post(faults::add_rule).delete(faults::clear_rules))
-        .route("/control/container-groups/{name}/log", get(actions::log))
-        .route("/control/container-groups/{name}/exit", post(actions::exit))
+        .route("/control/black-holes", get(black_holes::all).post(black_holes::open).delete(black_holes::close))
+        .nest("/control/service-bus", service_bus_routes())
+        .nest("/control/resource-manager", resource_manager_routes())
+        .nest("/control/container-groups", container_group_routes())
+        .nest("/control/identity", identity_routes())
         .route("/control", get(unknown))
         .route("/control/{*rest}", get(unknown).fallback(unknown))
         .method_not_allowed_fallback(unknown)
         .layer(middleware::from_fn(guard))
         .with_state(azure)
+}
+
+fn service_bus_routes() -> Router<LocalAzure> {
+    use service_bus_faults::{add, all, clear};
+    Router::new()
+        .route("/faults", get(all).post(add).delete(clear))
+        .route("/connections", delete(actions::drop_connections))
+        .route("/topics", post(entities::set_up_topic))
+        .route("/subscriptions", post(entities::set_up_subscription))
+}
+
+fn identity_routes() -> Router<LocalAzure> {
+    Router::new()
+        .route("/", post(identity::change))
+        .route("/revocation", post(identity::revoke))
+        .route("/expiry", post(identity::expire))
+}
+
+fn resource_manager_routes() -> Router<LocalAzure> {
+    use resource_manager_faults::{add, all, clear, set_rate_limit};
+    Router::new().route("/faults", get(all).post(add).delete(clear)).route("/rate-limit", put(set_rate_limit))
+}
+
+fn container_group_routes() -> Router<LocalAzure> {
+    use tag_policies::remediate;
+    Router::new()
+        .route("/rules", get(rules::all).post(rules::add).delete(rules::clear))
+        .route("/tag-policies", get(tag_policies::all).post(tag_policies::add).delete(tag_policies::clear))
+        .route("/remediation", post(remediate))
+        .route("/planted", post(groups::plant))
+        .route("/foreign", post(groups::plant_foreign))
+        .route("/{name}", delete(groups::remove))
+        .route("/{name}/log", get(actions::log))
+        .route("/{name}/exit", post(actions::exit))
+        .route("/{name}/provisioning-state", put(groups::show_provisioning_state))
+        .route("/{name}/age", post(groups::age))
 }
 
 /// A request that cannot be served.
@@ -81,7 +129,7 @@ impl IntoResponse for Refusal {
 }
 
 /// Reads a body as JSON whatever its type is said to be, which for curl's `-d` is a form.
-fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
+pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
     serde_json::from_slice(body).map_err(|error| Refusal::Invalid(format!("the body is not what is accepted: {error}")))
 }
 
@@ -89,7 +137,7 @@ async fn unknown() -> Refusal {
     Refusal::NotFound(format!("there is no such thing here; there are: {ROUTES}"))
 }
 
-async fn guard(request: Request, next: Next) -> Response {
+pub(crate) async fn guard(request: Request, next: Next) -> Response {
     match check_source(request.method(), request.headers()) {
         Ok(()) => next.run(request).await,
         Err(refusal) => refusal.into_response(),

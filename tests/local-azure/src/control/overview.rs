@@ -28,6 +28,7 @@ pub(super) async fn get(State(azure): State<LocalAzure>) -> Json<Value> {
     let gone = gone.iter().map(|gone| group(&gone.group, Some(gone.deleted)));
     let groups: Vec<_> = gone.chain(manager.groups().iter().map(|living| group(living, None))).collect();
     let faults = azure.service_bus.faults().len() + azure.resource_manager.faults().len() + manager.rules().len();
+    let faults = faults + manager.tag_policies().len();
     Json(json!({
         "now": timestamp(clock::now()),
         "topic": TOPIC,
@@ -52,7 +53,7 @@ fn group(group: &GroupSnapshot, deleted: Option<OffsetDateTime>) -> Value {
         "memory_gb": group.memory_gb,
         "cpu": group.cpu,
         "state": state(group.phase),
-        "exit_code": exit.map(Exit::code),
+        "exit_code": exit.and_then(Exit::code),
         "created": timestamp(group.created),
         "started": started.map(timestamp),
         "finished": finished.map(timestamp),
@@ -66,6 +67,7 @@ fn state(phase: Phase) -> &'static str {
         Phase::Pending => "pending",
         Phase::Pulling => "pulling",
         Phase::ImagePullBackOff => "pull fails",
+        Phase::StartFails(_) => "start fails",
         Phase::Running { .. } => "running",
         Phase::Terminated { exit: Exit::OutOfMemory, .. } => "out of memory",
         Phase::Terminated { exit: Exit::Code(0), .. } => "succeeded",

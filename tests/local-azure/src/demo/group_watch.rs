@@ -69,8 +69,10 @@ fn state(phase: Phase) -> String {
         Phase::Pulling => "pulls its image".to_owned(),
         Phase::ImagePullBackOff => "cannot pull its image".to_owned(),
         Phase::Running { .. } => "is running".to_owned(),
+        Phase::StartFails(failure) => format!("cannot start: {}", failure.detail_status()),
         Phase::Terminated { started, finished, exit } => {
-            format!("has exited with {} after {:.1} s", exit.code(), (finished - started).as_seconds_f64())
+            let how = exit.code().map_or_else(|| "was stopped".to_owned(), |code| format!("has exited with {code}"));
+            format!("{how} after {:.1} s", (finished - started).as_seconds_f64())
         }
         Phase::NoCapacity => "has failed: the region has no room".to_owned(),
         Phase::Planted => "was planted".to_owned(),

@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use super::Shared;
 use super::worker::State as WorkerState;
+use super::{Shared, control};
 
 /// Starts to serve at an address and returns it with its port; as under `func start`, no key is asked for.
 pub(super) async fn serve(shared: Arc<Shared>, at: SocketAddr, tasks: &mut JoinSet<()>) -> io::Result<SocketAddr> {
@@ -24,6 +24,7 @@ pub(super) async fn serve(shared: Arc<Shared>, at: SocketAddr, tasks: &mut JoinS
     let router = Router::new()
         .route("/admin/functions/{name}", post(run))
         .route("/admin/host/status", get(status))
+        .merge(control::routes())
         .with_state(shared);
     let listener = listener.tap_io(|stream| _ = stream.set_nodelay(true));
     tasks.spawn(async move { _ = axum::serve(listener, router).await });

@@ -96,6 +96,11 @@ impl HandlerClient {
         Ok(Reply { status, content_type, is_sized, body })
     }
 
+    /// Where the handler listens.
+    pub(super) fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Asks whether the handler is ready: any answer means yes, even one that is no HTTP; only a refused connection means no.
     pub(super) async fn is_ready(&self) -> bool {
         match self.http.get(format!("http://127.0.0.1:{}/", self.port)).send().await {

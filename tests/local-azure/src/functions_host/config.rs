@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use super::app::AppError;
 use super::client::Outcome;
 use super::request::Framing;
+use super::streams::Streams;
 use super::timer::TimerClock;
 
 /// How long the host waits for a handler to be ready before it gives the invocation up, and itself.
@@ -32,6 +33,8 @@ pub struct HostConfig {
     pub clock: TimerClock,
     /// How requests are sent.
     pub framing: Framing,
+    /// What is at the other end of the handler's streams.
+    pub streams: Streams,
     /// How the handler ends.
     pub shutdown: ShutdownMode,
     /// How long an invocation waits for the handler to be ready.
@@ -66,6 +69,7 @@ impl HostConfig {
             timers: false,
             clock: TimerClock::system(),
             framing: Framing::default(),
+            streams: Streams::default(),
             shutdown: ShutdownMode::default(),
             dispatch_limit: DISPATCH_LIMIT,
             outcomes: None,

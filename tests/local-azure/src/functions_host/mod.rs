@@ -7,14 +7,18 @@ mod admin;
 mod app;
 mod client;
 mod config;
+mod control;
 mod exit_policy;
+mod half_request;
 mod keys;
+mod meddling;
 mod output;
 mod records;
 mod request;
 mod response;
 mod schedule;
 mod status;
+mod streams;
 mod timer;
 pub mod variants;
 mod worker;
@@ -22,7 +26,7 @@ mod worker;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::net::TcpSocket;
@@ -33,8 +37,10 @@ use tokio::time::{Instant, sleep, timeout};
 pub use self::app::AppError;
 pub use self::client::{HandlerClient, Outcome};
 pub use self::config::{HostConfig, ShutdownMode, StartError};
+pub use self::half_request::{Half, HalfRequest};
 pub use self::records::{Level, LogRecord, Records};
 pub use self::request::{Framing, Invocation};
+pub use self::streams::{Reading, Streams};
 pub use self::timer::TimerClock;
 
 use self::app::App;
@@ -73,6 +79,11 @@ struct Shared {
     dispatch_limit: Duration,
     outcomes: Option<mpsc::UnboundedSender<Outcome>>,
     state: watch::Receiver<State>,
+    /// The handler's process, while there is one.
+    process: watch::Receiver<Option<u32>>,
+    streams: watch::Sender<Streams>,
+    /// Those that the control API has sent.
+    half_requests: Mutex<Vec<HalfRequest>>,
     orders: mpsc::Sender<Order>,
 }
 
@@ -89,12 +100,16 @@ impl FunctionsHost {
             records.add(Level::Error, "Host.Startup", problem);
         }
         let (state_sender, state) = watch::channel(State::Initializing);
+        let (process_sender, process) = watch::channel(None);
+        let streams = watch::Sender::new(config.streams);
         let (orders, order_receiver) = mpsc::channel(1);
         let supervisor = Supervisor {
             launch: Launch::new(&app, &root, &config.settings, port, config.shutdown),
             client: client.clone(),
             records: records.clone(),
             state: state_sender,
+            process: process_sender,
+            streams: streams.subscribe(),
             orders: order_receiver,
             policy: ExitPolicy::default(),
         };
@@ -108,6 +123,9 @@ impl FunctionsHost {
             dispatch_limit: config.dispatch_limit,
             outcomes: config.outcomes,
             state,
+            process,
+            streams,
+            half_requests: Mutex::default(),
             orders,
         });
         let mut tasks = JoinSet::new();

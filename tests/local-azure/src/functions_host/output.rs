@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::Child;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::records::{Level, Records};
+use super::streams::{Reading, Streams};
 
 /// The category of a handler's lines.
 const CONSOLE: &str = "Host.Function.Console";
@@ -30,16 +32,24 @@ pub(super) struct Output {
 
 impl Output {
     /// Takes the pipes of a process.
-    pub(super) fn of(child: &mut Child, worker_id: &str, stderr_is_for_errors: bool, records: &Records) -> Self {
+    pub(super) fn of(
+        child: &mut Child,
+        worker_id: &str,
+        stderr_is_for_errors: bool,
+        records: &Records,
+        streams: &watch::Receiver<Streams>,
+    ) -> Self {
         let last_errors = Arc::default();
         let lines =
             Lines { records: records.clone(), worker_id: worker_id.to_owned(), last_errors: Arc::clone(&last_errors) };
         let mut readers = JoinSet::new();
         if let Some(out) = child.stdout.take() {
-            readers.spawn(lines.clone().read(out, |_| Level::Information));
+            let end = End { streams: streams.clone(), of: |streams| streams.stdout };
+            readers.spawn(lines.clone().read(out, |_| Level::Information, end));
         }
         if let Some(err) = child.stderr.take() {
-            readers.spawn(lines.read(err, if stderr_is_for_errors { level_on_stderr } else { level_by_words }));
+            let end = End { streams: streams.clone(), of: |streams| streams.stderr };
+            readers.spawn(lines.read(err, if stderr_is_for_errors { level_on_stderr } else { level_by_words }, end));
         }
         Self { readers, last_errors }
     }
@@ -52,6 +62,25 @@ impl Output {
     }
 }
 
+/// The reader's end of a stream.
+struct End {
+    streams: watch::Receiver<Streams>,
+    of: fn(&Streams) -> Reading,
+}
+
+impl End {
+    fn reading(&mut self) -> Reading {
+        (self.of)(&self.streams.borrow_and_update())
+    }
+
+    async fn change(&mut self) {
+        if self.streams.changed().await.is_err() {
+            // Nobody is left who could change it.
+            std::future::pending().await
+        }
+    }
+}
+
 #[derive(Clone)]
 struct Lines {
     records: Records,
@@ -60,10 +89,23 @@ struct Lines {
 }
 
 impl Lines {
-    async fn read(self, pipe: impl AsyncRead + Unpin, level: fn(&str) -> Level) {
+    async fn read(self, pipe: impl AsyncRead + Unpin, level: fn(&str) -> Level, mut end: End) {
         let mut pipe = BufReader::new(pipe);
         let mut line = Vec::new();
-        while pipe.read_until(b'\n', &mut line).await.is_ok_and(|read| read > 0) {
+        loop {
+            match end.reading() {
+                Reading::Closes => return,
+                Reading::Stalls => {
+                    end.change().await;
+                    continue;
+                }
+                Reading::Reads | Reading::DiskFull => {}
+            }
+            tokio::select! {
+                // What has been read of a line stays in it.
+                () = end.change() => continue,
+                read = pipe.read_until(b'\n', &mut line) => if read.is_err() || line.is_empty() { return },
+            }
             let text = String::from_utf8_lossy(&line);
             let text = text.trim_end_matches(['\r', '\n']);
             self.add(level(text), text);

@@ -1,6 +1,7 @@
 //! The handler's process: started, watched, started again.
 
 use std::collections::BTreeMap;
+use std::fs::OpenOptions;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -18,6 +19,7 @@ use super::config::ShutdownMode;
 use super::exit_policy::{ExitPolicy, Next};
 use super::output::Output;
 use super::records::{Level, Records};
+use super::streams::{Reading, Streams};
 
 /// The category of what the host says about the process.
 const WORKER: &str = "Worker";
@@ -84,7 +86,7 @@ impl Launch {
         }
     }
 
-    fn spawn(&self, worker_id: &str) -> io::Result<Child> {
+    fn spawn(&self, worker_id: &str, streams: Streams) -> io::Result<Child> {
         Command::new(&self.executable)
             .args(&self.arguments)
             .current_dir(&self.working_directory)
@@ -92,8 +94,8 @@ impl Launch {
             .envs(&self.environment)
             .envs(["FUNCTIONS_HTTPWORKER_ID", "FUNCTIONS_CUSTOMHANDLER_WORKER_ID"].map(|name| (name, worker_id)))
             .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            .stdout(end_of(streams.stdout)?)
+            .stderr(end_of(streams.stderr)?)
             // A group of its own, so that it can be sent what a terminal sends.
             .process_group(0)
             .kill_on_drop(true)
@@ -107,6 +109,8 @@ pub(super) struct Supervisor {
     pub(super) client: HandlerClient,
     pub(super) records: Records,
     pub(super) state: watch::Sender<State>,
+    pub(super) process: watch::Sender<Option<u32>>,
+    pub(super) streams: watch::Receiver<Streams>,
     pub(super) orders: mpsc::Receiver<Order>,
     pub(super) policy: ExitPolicy,
 }
@@ -121,8 +125,8 @@ impl Supervisor {
                 _ = restarted.send(());
             }
             let worker_id = Uuid::new_v4().to_string();
-            let (reason, done) = match self.launch.spawn(&worker_id) {
-                Ok(child) => match self.tend(child, &worker_id).await {
+            let (reason, done) = match self.start(&worker_id) {
+                Ok(child) => match self.watch(child, &worker_id).await {
                     End::Restart => continue,
                     End::Ordered(Order::Restart(done)) => {
                         restarted = Some(done);
@@ -157,10 +161,23 @@ impl Supervisor {
         }
     }
 
+    fn start(&self, worker_id: &str) -> io::Result<Child> {
+        let streams = *self.streams.borrow();
+        self.launch.spawn(worker_id, streams)
+    }
+
+    /// Tends one process, which others can send signals meanwhile.
+    async fn watch(&mut self, child: Child, worker_id: &str) -> End {
+        self.process.send_replace(child.id());
+        let end = self.tend(child, worker_id).await;
+        self.process.send_replace(None);
+        end
+    }
+
     /// Watches one process until it has to be replaced.
     async fn tend(&mut self, mut child: Child, worker_id: &str) -> End {
         let pid = child.id();
-        let output = Output::of(&mut child, worker_id, self.launch.stderr_is_for_errors, &self.records);
+        let output = Output::of(&mut child, worker_id, self.launch.stderr_is_for_errors, &self.records, &self.streams);
         let client = self.client.clone();
         let mut readiness = Box::pin(timeout(self.launch.initialization_timeout, ready(&client)));
         let (mut is_asked, mut is_dead) = (true, false);
@@ -238,6 +255,14 @@ enum End {
     Restart,
     ShutDown(String),
     Ordered(Order),
+}
+
+/// The handler's end of a stream. Only a full disk is no pipe.
+fn end_of(reading: Reading) -> io::Result<Stdio> {
+    Ok(match reading {
+        Reading::DiskFull => OpenOptions::new().write(true).open("/dev/full")?.into(),
+        Reading::Reads | Reading::Stalls | Reading::Closes => Stdio::piped(),
+    })
 }
 
 async fn ready(client: &HandlerClient) {

@@ -1,5 +1,6 @@
 //! What the service answers, errors included.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io;
 use std::pin::Pin;
@@ -22,14 +23,14 @@ use crate::container_groups::InvalidGroup;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     status: u16,
-    headers: Vec<(&'static str, String)>,
+    headers: Vec<(Cow<'static, str>, String)>,
     body: Bytes,
 }
 
 impl Answer {
     /// An answer with a JSON body.
     pub fn json(status: u16, body: &Value) -> Self {
-        let headers = vec![("content-type", "application/json; charset=utf-8".to_owned())];
+        let headers = vec![("content-type".into(), "application/json; charset=utf-8".to_owned())];
         Self { status, headers, body: body.to_string().into() }
     }
 
@@ -119,9 +120,19 @@ impl Answer {
 
     /// Adds a header.
     #[must_use]
-    pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.headers.push((name, value.into()));
+    pub fn header(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
         self
+    }
+
+    /// Adds a header unless there is one of its name.
+    #[must_use]
+    pub(super) fn default_header(self, name: &'static str, value: impl Into<String>) -> Self {
+        if self.has_header(name) { self } else { self.header(name, value) }
+    }
+
+    fn has_header(&self, name: &str) -> bool {
+        self.headers.iter().any(|(have, _)| have.eq_ignore_ascii_case(name))
     }
 
     /// Adds `Retry-After`, in seconds.
@@ -134,6 +145,21 @@ impl Answer {
     #[must_use]
     pub(super) fn by_gateway(self) -> Self {
         self.header("x-ms-failure-cause", "gateway")
+    }
+
+    /// Whether it comes from the gateway, which asks no service, or says that there is no allowance left to take from.
+    pub(super) fn takes_nothing(&self) -> bool {
+        matches!(self.status, 401 | 403 | 429) || self.has_header("x-ms-failure-cause")
+    }
+
+    /// The same answer, whose JSON begins with a byte order mark.
+    #[must_use]
+    pub(super) fn with_byte_order_mark(mut self) -> Self {
+        let is_json = self.headers.iter().any(|(name, value)| name == "content-type" && value.contains("json"));
+        if is_json && !self.body.is_empty() {
+            self.body = [b"\xef\xbb\xbf", &*self.body].concat().into();
+        }
+        self
     }
 
     /// The HTTP status.
@@ -174,8 +200,10 @@ impl IntoResponse for Answer {
         let headers = response.headers_mut();
         headers.remove(header::CONTENT_TYPE);
         for (name, value) in self.headers {
-            let Ok(value) = HeaderValue::from_str(&value) else { return mistake() };
-            headers.insert(HeaderName::from_static(name), value);
+            let (Ok(name), Ok(value)) = (HeaderName::try_from(&*name), HeaderValue::from_str(&value)) else {
+                return mistake();
+            };
+            headers.insert(name, value);
         }
         response
     }

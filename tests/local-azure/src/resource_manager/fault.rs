@@ -5,16 +5,23 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::answer::Answer;
-use super::operation::OperationKind;
-use crate::millis;
+use super::effect::{Effect, NextLink};
+use super::operation::{OperationKind, Operations};
 use crate::occurrence::Occurrence;
 
 /// What goes wrong with some requests. Made by a [`Trigger`]:
 ///
 /// ```
-/// # use local_azure::resource_manager::{Answer, Fault, OperationKind};
+/// # use std::time::Duration;
+/// # use local_azure::resource_manager::{Answer, Fault, OperationKind, Operations};
 /// let fault = Fault::times(2, OperationKind::PutGroup).named("worker-1").answers(Answer::quota_reached());
 /// let lost_answer = Fault::once(OperationKind::PutGroup).after_effect().resets();
+/// let of_message = Fault::always(OperationKind::PutGroup)
+///     .of_message("m1")
+///     .answers(Answer::error(409, "ScopeLocked", "The scope cannot perform write operation because it is locked."));
+/// let busy = Answer::error(503, "ServiceUnavailable", "Try again.").retry_after(Duration::from_secs(3600));
+/// let slow_for_one = Fault::always(OperationKind::GetGroup).named("worker-1").answers(busy);
+/// let clock_is_off = Fault::always(Operations::Any).shifts_date(time::Duration::hours(-1));
 /// ```
 #[derive(Clone, Debug, Serialize)]
 pub struct Fault {
@@ -27,53 +34,61 @@ pub struct Fault {
 #[derive(Clone, Debug, Serialize)]
 pub struct Trigger {
     #[serde(rename = "operation")]
-    kind: OperationKind,
+    operations: Operations,
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message_id: Option<String>,
     #[serde(flatten)]
     occurrence: Occurrence,
     after_effect: bool,
 }
 
-/// What happens.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Effect {
-    Answer(Answer),
-    #[serde(rename = "delay_ms", with = "millis")]
-    Delay(Duration),
-    Hang,
-    Reset,
-    Truncate,
-    PageLimit(usize),
+/// What a request is about, as far as it decides which faults it meets.
+pub(super) struct Subject<'a> {
+    pub kind: OperationKind,
+    pub name: Option<&'a str>,
+    /// That of the container group.
+    pub message_id: Option<String>,
 }
 
 impl Fault {
     /// For the next request of a kind.
-    pub fn once(kind: OperationKind) -> Trigger {
-        Self::times(1, kind)
+    pub fn once(operations: impl Into<Operations>) -> Trigger {
+        Self::times(1, operations)
     }
 
     /// For the next `times` requests of a kind.
-    pub fn times(times: u32, kind: OperationKind) -> Trigger {
-        let always = Self::always(kind);
+    pub fn times(times: u32, operations: impl Into<Operations>) -> Trigger {
+        let always = Self::always(operations);
         Trigger { occurrence: always.occurrence.times(times), ..always }
     }
 
-    /// For every request of a kind.
-    pub fn always(kind: OperationKind) -> Trigger {
-        Trigger { kind, name: None, occurrence: Occurrence::default(), after_effect: false }
+    /// For every request of a kind, or of [`Operations::Any`].
+    pub fn always(operations: impl Into<Operations>) -> Trigger {
+        Trigger {
+            operations: operations.into(),
+            name: None,
+            message_id: None,
+            occurrence: Occurrence::default(),
+            after_effect: false,
+        }
     }
 
     /// Whether it is for this request; the request is counted if so.
-    fn applies(&mut self, kind: OperationKind, name: Option<&str>) -> bool {
-        let Trigger { kind: of_kind, name: of_name, occurrence, .. } = &mut self.trigger;
-        let named = of_name.as_ref().is_none_or(|of| name.is_some_and(|name| name.eq_ignore_ascii_case(of)));
-        *of_kind == kind && named && occurrence.happens()
+    fn applies(&mut self, subject: &Subject<'_>) -> bool {
+        let Trigger { operations, name, message_id, occurrence, .. } = &mut self.trigger;
+        let named = name.as_ref().is_none_or(|of| subject.name.is_some_and(|name| name.eq_ignore_ascii_case(of)));
+        let of_message = message_id.is_none() || *message_id == subject.message_id;
+        operations.include(subject.kind) && named && of_message && occurrence.happens()
     }
 
     pub(super) fn is_after_effect(&self) -> bool {
         self.trigger.after_effect
+    }
+
+    pub(super) fn is_of_a_message(&self) -> bool {
+        self.trigger.message_id.is_some()
     }
 }
 
@@ -82,6 +97,13 @@ impl Trigger {
     #[must_use]
     pub fn named(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
+        self
+    }
+
+    /// Only for the container groups that were asked for with this `message_id` tag, whatever became of the tag.
+    #[must_use]
+    pub fn of_message(mut self, message_id: impl Into<String>) -> Self {
+        self.message_id = Some(message_id.into());
         self
     }
 
@@ -110,9 +132,16 @@ impl Trigger {
         self
     }
 
-    /// This is answered instead.
+    /// This is answered instead. The answer to a PUT or DELETE of a group takes from the allowance of creates and
+    /// deletes and says what is left of it, unless it is one of the gateway's own (401, 403, 429).
     pub fn answers(self, answer: Answer) -> Fault {
         self.meets(Effect::Answer(answer))
+    }
+
+    /// A PUT, PATCH or DELETE of a group is answered with this status as if the service had begun what it is asked to, and
+    /// nothing comes of it.
+    pub fn pretends(self, status: u16) -> Fault {
+        self.meets(Effect::Pretend(status))
     }
 
     /// It takes so long. Other faults may come on top.
@@ -120,9 +149,35 @@ impl Trigger {
         self.meets(Effect::Delay(delay))
     }
 
+    /// It takes as long as recorded requests of its kind: a GET 0.3 s, a list 0.5 s, a PUT, PATCH or DELETE 4 s. Other
+    /// faults may come on top.
+    pub fn takes_as_long_as_recorded(self) -> Fault {
+        self.meets(Effect::RecordedLatency)
+    }
+
     /// At most so many of what a list lists are on a page of it, and one at least. Other faults may come on top.
     pub fn limits_pages(self, limit: usize) -> Fault {
         self.meets(Effect::PageLimit(limit.max(1)))
+    }
+
+    /// Each item of a list is on its page twice. Other faults may come on top.
+    pub fn repeats_items(self) -> Fault {
+        self.meets(Effect::RepeatItems)
+    }
+
+    /// The pages of a list never end. Other faults may come on top.
+    pub fn leads_on(self, link: NextLink) -> Fault {
+        self.meets(Effect::NextLink(link))
+    }
+
+    /// A JSON body begins with a byte order mark of UTF-8. Other faults may come on top.
+    pub fn marks_byte_order(self) -> Fault {
+        self.meets(Effect::ByteOrderMark)
+    }
+
+    /// The answer's `Date` is off by so much. Other faults may come on top.
+    pub fn shifts_date(self, by: time::Duration) -> Fault {
+        self.meets(Effect::DateOffsetSeconds(by.whole_seconds()))
     }
 
     /// There is never an answer.
@@ -145,25 +200,17 @@ impl Trigger {
     }
 }
 
-/// The faults of one request, in order: any that leave the answer be, then at most one that decides it.
-pub(super) fn take(faults: &mut [Fault], kind: OperationKind, name: Option<&str>) -> Vec<Fault> {
+/// The faults of one request: all that leave the answer be, then the first of those that decide it.
+pub(super) fn take(faults: &mut [Fault], subject: &Subject<'_>) -> Vec<Fault> {
     let mut taken = Vec::new();
+    let mut deciding = None;
     for fault in faults {
-        if fault.applies(kind, name) {
-            taken.push(fault.clone());
-            if !matches!(fault.effect, Effect::Delay(_) | Effect::PageLimit(_)) {
-                break;
-            }
+        let decides = fault.effect.decides();
+        if (decides && deciding.is_some()) || !fault.applies(subject) {
+            continue;
         }
+        if decides { deciding = Some(fault.clone()) } else { taken.push(fault.clone()) }
     }
+    taken.extend(deciding);
     taken
-}
-
-/// How many of what a list lists may be on a page of it.
-pub(super) fn page_limit(faults: &[Fault]) -> usize {
-    let limits = faults.iter().filter_map(|fault| match fault.effect {
-        Effect::PageLimit(limit) => Some(limit),
-        _ => None,
-    });
-    limits.min().unwrap_or(usize::MAX)
 }

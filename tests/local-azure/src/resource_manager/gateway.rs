@@ -78,6 +78,7 @@ impl Service {
 
     fn check_version(&self, resource: &Resource, version: &str) -> Result<(), Answer> {
         let (known, of): (&[&str], _) = match resource {
+            Resource::Topic { .. } => (&SERVICE_BUS_API_VERSIONS, "namespaces/topics"),
             Resource::TopicSubscriptions { .. } | Resource::TopicSubscription { .. } => {
                 (&SERVICE_BUS_API_VERSIONS, "namespaces/topics/subscriptions")
             }

@@ -4,15 +4,20 @@ use std::sync::PoisonError;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::json;
+use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::answer::Answer;
+use super::effect::NextLink;
 use super::gateway::OPERATION_API_VERSION;
-use super::operation::Verb;
+use super::operation::{Operation, OperationKind, Resource, Verb};
 use super::service::{Query, Request, Service};
 use crate::container_groups::{
     GroupSpec, LogQuery, LogRefused, PutRefused, Started, Transitioning, is_same_location, parse_patch,
 };
+
+/// How many deletes Resource Manager itself still lets through, by its own count.
+const DELETES_LEFT: &str = "x-ms-ratelimit-remaining-subscription-deletes";
 
 impl Service {
     pub(super) fn list(&self, resource_group: &str, request: &Request<'_>) -> Answer {
@@ -21,15 +26,32 @@ impl Service {
         if after == Some(None) {
             return Answer::error(400, "InvalidSkipToken", "The skip token is invalid.");
         }
-        let limit = self.config.page_size.min(request.page_limit);
+        let limit = self.config.page_size.min(request.changes.page_limit);
         let (groups, more) = self.groups.list(resource_group, after.flatten().as_deref(), limit);
         let last = groups.last().and_then(|group| group["name"].as_str()).map(str::to_lowercase);
-        let mut page = json!({ "value": groups });
-        if let (true, Some(last)) = (more, last) {
-            let token = URL_SAFE_NO_PAD.encode(last);
-            let version = request.query.get("api-version").map_or("", String::as_str);
-            let link = format!("{}{}?api-version={version}&%24skiptoken={token}", self.endpoint, request.path);
-            page["nextLink"] = json!(link);
+        let token = last.filter(|_| more).map(|last| format!("%24skiptoken={}", URL_SAFE_NO_PAD.encode(last)));
+        self.page(groups, token.as_deref(), request)
+    }
+
+    /// A page of a list, whose next one is at `next`.
+    pub(super) fn page(&self, items: Vec<Value>, next: Option<&str>, request: &Request<'_>) -> Answer {
+        let version = request.query.get("api-version").map_or("", String::as_str);
+        let link = |query: &str| format!("{}{}?api-version={version}{query}", self.endpoint, request.path);
+        let next = next.map(|next| link(&format!("&{next}")));
+        let next = match (request.changes.next_link, next) {
+            (Some(NextLink::ToItself), _) => Some(format!("{}{}", self.endpoint, request.path_and_query)),
+            (Some(NextLink::ToFirstPage), None) => Some(link("")),
+            // Nothing has a name that comes before a control character: the list begins again.
+            (Some(NextLink::Endless), None) => {
+                let token = URL_SAFE_NO_PAD.encode(format!("\0{}", Uuid::new_v4()));
+                Some(link(&format!("&%24skiptoken={token}")))
+            }
+            (_, next) => next,
+        };
+        let items = if request.changes.repeats_items { [items.clone(), items].concat() } else { items };
+        let mut page = json!({ "value": items });
+        if let Some(next) = next {
+            page["nextLink"] = json!(next);
         }
         Answer::json(200, &page)
     }
@@ -40,10 +62,12 @@ impl Service {
             .map_or_else(|| group_not_found(resource_group, name), |group| Answer::json(200, &group))
     }
 
-    pub(super) fn put(&self, resource_group: &str, name: &str, body: &[u8]) -> Answer {
+    pub(super) fn put(&self, resource_group: &str, name: &str, request: &Request<'_>) -> Answer {
+        let Request { body, changes, .. } = request;
+        let pretends = changes.pretends;
         let spec = match GroupSpec::parse(name, body) {
             Ok(spec) => spec,
-            Err(invalid) => return Answer::from(&invalid),
+            Err(invalid) => return self.take_and_mark(Answer::from(&invalid)),
         };
         let Some(location) = self.config.locations.iter().find(|have| is_same_location(have, &spec.location)) else {
             let message = format!(
@@ -56,46 +80,80 @@ impl Service {
             return Answer::error(400, "LocationNotAvailableForResourceType", &message).by_gateway();
         };
         let mut rate = self.rate.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(wait) = rate.exhausted() {
-            return rate.mark(Answer::too_many_requests(wait));
+        if let Err(exhausted) = rate.admit() {
+            return exhausted;
         }
-        match self.groups.put(resource_group, name, spec, body) {
+        let put = match pretends {
+            Some(_) => Ok(self.groups.pretend_to_put(resource_group, name, spec)),
+            None => self.groups.put(resource_group, name, spec, body),
+        };
+        let answer = match put {
             Err(refused) => put_refused(&refused),
-            Ok(put) => {
-                rate.take();
-                let answer = Answer::json(if put.created { 201 } else { 200 }, &put.group)
-                    .header("azure-asyncoperation", self.operation_link(location, &put.operation))
-                    .header("x-ms-ratelimit-remaining-subscription-writes", "199");
-                rate.mark(answer)
-            }
-        }
+            Ok(put) => Answer::json(pretends.unwrap_or(if put.created { 201 } else { 200 }), &put.group)
+                .header("azure-asyncoperation", self.operation_link(location, &put.operation))
+                .header("x-ms-ratelimit-remaining-subscription-writes", "199"),
+        };
+        rate.mark(answer)
     }
 
-    pub(super) fn patch(&self, resource_group: &str, name: &str, body: &[u8]) -> Answer {
-        let tags = match parse_patch(body) {
+    /// The answer to a create or delete that the service refuses, which takes from the allowance all the same.
+    pub(super) fn take_and_mark(&self, answer: Answer) -> Answer {
+        let mut rate = self.rate.lock().unwrap_or_else(PoisonError::into_inner);
+        rate.admit().map_or_else(|exhausted| exhausted, |()| rate.mark(answer))
+    }
+
+    /// Says on an answer how much of the allowance is left.
+    pub(super) fn mark(&self, answer: Answer) -> Answer {
+        self.rate.lock().unwrap_or_else(PoisonError::into_inner).mark(answer)
+    }
+
+    /// The message that a container group was or is asked for with.
+    pub(super) fn message_of(&self, operation: &Operation, body: &[u8]) -> Option<String> {
+        let Operation::Arm { resource, .. } = operation else { return None };
+        let (Resource::Group { resource_group, name, .. } | Resource::Logs { resource_group, name, .. }) = resource
+        else {
+            return None;
+        };
+        if operation.kind() == OperationKind::PutGroup {
+            let body: Value = serde_json::from_slice(body).ok()?;
+            return body["tags"]["message_id"].as_str().map(str::to_owned);
+        }
+        self.groups.message_of(resource_group, name)
+    }
+
+    pub(super) fn patch(&self, resource_group: &str, name: &str, request: &Request<'_>) -> Answer {
+        let tags = match parse_patch(request.body) {
             Ok(tags) => tags,
             Err(invalid) => return Answer::from(&invalid),
         };
-        self.groups
-            .patch(resource_group, name, tags)
-            .map_or_else(|| group_not_found(resource_group, name), |group| Answer::json(200, &group))
+        let patched = match request.changes.pretends {
+            Some(_) => self.groups.pretend_to_patch(resource_group, name, &tags),
+            None => self.groups.patch(resource_group, name, tags),
+        };
+        let status = request.changes.pretends.unwrap_or(200);
+        patched
+            .map_or_else(|| group_not_found(resource_group, name), |group| Answer::json(status, &group))
             .header("x-ms-ratelimit-remaining-subscription-writes", "199")
     }
 
-    pub(super) fn delete(&self, resource_group: &str, name: &str) -> Answer {
+    pub(super) fn delete(&self, resource_group: &str, name: &str, request: &Request<'_>) -> Answer {
         let mut rate = self.rate.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(wait) = rate.exhausted() {
             return rate.mark(Answer::too_many_requests(wait));
         }
-        let answer = match self.groups.delete(resource_group, name) {
-            Err(transitioning) => return transition(&transitioning),
-            Ok(None) => Answer::empty(204),
-            Ok(Some(group)) => {
-                rate.take();
-                Answer::json(200, &group)
-            }
+        let pretends = request.changes.pretends;
+        let deleted = match pretends {
+            Some(_) => Ok(self.groups.show(resource_group, name)),
+            None => self.groups.delete(resource_group, name),
         };
-        rate.mark(answer.header("x-ms-ratelimit-remaining-subscription-deletes", "199"))
+        let answer = match (deleted, pretends) {
+            (Ok(None), _) => return rate.mark(Answer::empty(204).header(DELETES_LEFT, "199")),
+            (Err(transitioning), _) => transition(&transitioning),
+            (Ok(Some(group)), None | Some(200)) => Answer::json(200, &group).header(DELETES_LEFT, "199"),
+            (Ok(Some(_)), Some(status)) => Answer::empty(status).header(DELETES_LEFT, "199"),
+        };
+        rate.take();
+        rate.mark(answer)
     }
 
     pub(super) fn stop(&self, resource_group: &str, name: &str) -> Answer {

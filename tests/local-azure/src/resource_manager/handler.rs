@@ -4,17 +4,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::body::Bytes;
 use axum::extract::{ConnectInfo, Query, State};
-use axum::http::{HeaderMap, HeaderValue, Method, Uri};
+use axum::http::{HeaderMap, HeaderValue, Method, Uri, header};
 use axum::response::{IntoResponse as _, Response};
+use time::macros::format_description;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
+use super::Answer;
 use super::calls::{Call, CallLog, OpenCall};
 use super::connection::Breaker;
-use super::fault::{self, Effect, Fault};
-use super::operation::Operation;
+use super::effect::{Changes, Effect};
+use super::fault::{self, Fault, Subject};
+use super::operation::{Operation, OperationKind};
 use super::service::{self, Request, Service};
+use crate::clock;
 
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -31,6 +35,15 @@ impl Shared {
 
     pub fn stop(&self) {
         self.stop.send_replace(true);
+    }
+
+    /// The faults that a request meets, which are counted.
+    fn take_faults(&self, kind: OperationKind, operation: &Operation, body: &[u8]) -> Vec<Fault> {
+        let mut faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
+        // Finding the message takes a look at the group, which most requests can do without.
+        let is_wanted = faults.iter().any(Fault::is_of_a_message);
+        let message_id = is_wanted.then(|| self.service.message_of(operation, body)).flatten();
+        fault::take(&mut faults, &Subject { kind, name: operation.name(), message_id })
     }
 
     pub async fn stopped(&self) {
@@ -50,26 +63,28 @@ pub(super) async fn handle(
 ) -> Response {
     let operation = Operation::parse(&method, uri.path());
     let (kind, name) = (operation.kind(), operation.name().map(str::to_owned));
-    let faults = fault::take(&mut shared.faults.lock().unwrap_or_else(PoisonError::into_inner), kind, name.as_deref());
-    let page_limit = fault::page_limit(&faults);
+    let faults = shared.take_faults(kind, &operation, &body);
+    let changes = Changes::of(&faults);
     let (after, before): (Vec<_>, Vec<_>) = faults.into_iter().partition(Fault::is_after_effect);
     let uri_text = uri.to_string();
     let call =
         Call { kind, name, method, uri: uri_text, body: body.to_vec(), at: Instant::now(), status: None, answer: None };
-    let exchange = Exchange { call: shared.calls.begin(call), shared: &shared, breaker };
-    if let Some(response) = exchange.meet(before).await {
+    let exchange = Exchange { call: shared.calls.begin(call), shared: &shared, breaker, kind, changes };
+    if let Some(response) = exchange.meet(before, Moment::BeforeEffect).await {
         return response;
     }
-    let request = Request { path: uri.path(), query: &query, headers: &headers, body: &body, page_limit };
+    let path_and_query = uri.path_and_query().map_or(uri.path(), |both| both.as_str());
+    let request = Request { path: uri.path(), query: &query, headers: &headers, path_and_query, body: &body, changes };
     let answer = shared.service.answer(&operation, &request);
     if after.iter().any(|fault| matches!(fault.effect, Effect::Truncate)) {
         exchange.call.answered(answer.status(), None);
-        return dress(answer.into_truncated_response(), shared.service.location());
+        return dress(answer.into_truncated_response(), shared.service.location(), changes);
     }
-    if let Some(response) = exchange.meet(after).await {
+    if let Some(response) = exchange.meet(after, Moment::AfterEffect).await {
         return response;
     }
-    let body = shared.service.config.keep_answers.then(|| answer.body());
+    let is_kept = shared.service.config.keep_answers && changes.keep_the_contract();
+    let body = is_kept.then(|| answer.body());
     exchange.answer(answer, body)
 }
 
@@ -77,34 +92,57 @@ struct Exchange<'a> {
     shared: &'a Shared,
     call: OpenCall,
     breaker: Breaker,
+    kind: OperationKind,
+    changes: Changes,
+}
+
+/// Whether the service has done what it is asked to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Moment {
+    BeforeEffect,
+    AfterEffect,
 }
 
 impl Exchange<'_> {
     /// Lets faults happen; one that decides the answer ends it.
-    async fn meet(&self, faults: Vec<Fault>) -> Option<Response> {
+    async fn meet(&self, faults: Vec<Fault>, moment: Moment) -> Option<Response> {
         for fault in faults {
-            match fault.effect {
-                Effect::Delay(delay) => tokio::select! {
+            if let Some(delay) = fault.effect.delay(self.kind) {
+                tokio::select! {
                     () = sleep(delay) => {}
                     () = self.shared.stopped() => return Some(self.reset()),
-                },
+                }
+            }
+            match fault.effect {
                 Effect::Hang => {
                     self.shared.stopped().await;
                     return Some(self.reset());
                 }
                 Effect::Reset => return Some(self.reset()),
-                Effect::Answer(answer) => return Some(self.answer(answer, None)),
-                // The handler has seen to it, for it is about the service's answer.
-                Effect::Truncate | Effect::PageLimit(_) => {}
+                Effect::Answer(answer) => return Some(self.answer(self.counted(answer, moment), None)),
+                // All else is about the service's answer, or was seen to.
+                _ => {}
             }
         }
         None
     }
 
+    /// An answer in the place of the service's to a create or delete, which takes from the allowance as that would.
+    fn counted(&self, answer: Answer, moment: Moment) -> Answer {
+        if !matches!(self.kind, OperationKind::PutGroup | OperationKind::DeleteGroup) || answer.takes_nothing() {
+            return answer;
+        }
+        match moment {
+            Moment::BeforeEffect => self.shared.service.take_and_mark(answer),
+            Moment::AfterEffect => self.shared.service.mark(answer),
+        }
+    }
+
     /// Answers, and notes a body as the service's own.
-    fn answer(&self, answer: super::Answer, body: Option<Bytes>) -> Response {
+    fn answer(&self, answer: Answer, body: Option<Bytes>) -> Response {
         self.call.answered(answer.status(), body);
-        dress(answer.into_response(), self.shared.service.location())
+        let answer = if self.changes.byte_order_mark { answer.with_byte_order_mark() } else { answer };
+        dress(answer.into_response(), self.shared.service.location(), self.changes)
     }
 
     /// None of this response arrives.
@@ -115,9 +153,15 @@ impl Exchange<'_> {
 }
 
 /// Adds the headers that are on every answer.
-fn dress(mut response: Response, location: &str) -> Response {
+fn dress(mut response: Response, location: &str, changes: Changes) -> Response {
     let id = Uuid::new_v4();
     let headers = response.headers_mut();
+    // The server itself adds a date that is right, unless there is one.
+    if let Some(date) = changes.date_offset_seconds.and_then(date)
+        && let Ok(date) = HeaderValue::try_from(date)
+    {
+        headers.insert(header::DATE, date);
+    }
     for (name, value) in [
         ("cache-control", "no-cache"),
         ("pragma", "no-cache"),
@@ -138,4 +182,11 @@ fn dress(mut response: Response, location: &str) -> Response {
         }
     }
     response
+}
+
+/// The time as HTTP has it, so many seconds off.
+fn date(offset_seconds: i64) -> Option<String> {
+    let format =
+        format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT");
+    clock::now().checked_add(time::Duration::seconds(offset_seconds))?.format(format).ok()
 }

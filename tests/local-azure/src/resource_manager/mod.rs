@@ -12,13 +12,16 @@
 mod answer;
 mod calls;
 mod connection;
+mod effect;
 mod fault;
 mod gateway;
 mod group_requests;
 mod handler;
 mod operation;
 mod rate_limit;
+mod regions;
 mod service;
+mod topic_requests;
 mod topics;
 
 use std::fmt;
@@ -33,10 +36,11 @@ use tokio::sync::watch;
 
 pub use answer::Answer;
 pub use calls::Call;
+pub use effect::NextLink;
 pub use fault::{Fault, Trigger};
-pub use operation::OperationKind;
+pub use operation::{OperationKind, Operations};
 pub use rate_limit::RateLimit;
-pub use topics::{TopicSubscription, TopicSubscriptions};
+pub use topics::{Topic, TopicSubscription, TopicSubscriptions};
 
 use crate::container_groups::{ContainerGroups, ContainerGroupsConfig};
 use crate::identity::{Identity, IdentityConfig, RESOURCE_MANAGER_AUDIENCE};
@@ -77,13 +81,13 @@ pub struct ResourceManagerConfig {
 }
 
 impl Default for ResourceManagerConfig {
-    /// A resource group `rg-workers` in `westeurope`, in a namespace without topics, on any free port.
+    /// A resource group `rg-workers`, every region of the public cloud, a namespace without topics, on any free port.
     fn default() -> Self {
         Self {
             listen: (Ipv4Addr::LOCALHOST, 0).into(),
             subscription_id: "11111111-1111-1111-1111-111111111111".to_owned(),
             resource_groups: vec!["rg-workers".to_owned()],
-            locations: vec!["westeurope".to_owned()],
+            locations: regions::REGIONS.map(str::to_owned).to_vec(),
             audience: RESOURCE_MANAGER_AUDIENCE.to_owned(),
             page_size: 50,
             topic_page_size: 100,
@@ -188,6 +192,11 @@ impl ResourceManager {
     /// Makes nothing go wrong any more.
     pub fn clear_faults(&self) {
         self.shared.faults.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// Changes how many container groups may be created and deleted; what was taken stays taken.
+    pub fn set_rate_limit(&self, limit: RateLimit) {
+        self.shared.service.rate.lock().unwrap_or_else(PoisonError::into_inner).limit(limit);
     }
 
     /// Everything that was asked, in the order in which it came.

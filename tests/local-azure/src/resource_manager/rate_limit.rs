@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::answer::Answer;
@@ -11,7 +12,8 @@ const FIVE_MINUTES: Duration = Duration::from_mins(5);
 const HOUR: Duration = Duration::from_hours(1);
 
 /// How many container groups may be created and deleted in a subscription and region.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct RateLimit {
     /// In any 5 minutes.
     pub per_5_minutes: usize,
@@ -26,7 +28,7 @@ impl Default for RateLimit {
     }
 }
 
-/// Creates and deletes of the last hour. Both draw from the same counters, as recorded answers show.
+/// Creates and deletes of the last hour, refused ones too. All draw from the same counters, as recorded answers show.
 #[derive(Debug)]
 pub(super) struct RateLimiter {
     limit: RateLimit,
@@ -36,6 +38,17 @@ pub(super) struct RateLimiter {
 impl RateLimiter {
     pub fn new(limit: RateLimit) -> Self {
         Self { limit, taken: VecDeque::new() }
+    }
+
+    /// Takes one, or refuses when there is nothing left.
+    pub fn admit(&mut self) -> Result<(), Answer> {
+        match self.exhausted() {
+            Some(wait) => Err(self.mark(Answer::too_many_requests(wait))),
+            None => {
+                self.take();
+                Ok(())
+            }
+        }
     }
 
     /// How long there is nothing left, if there is nothing left.
@@ -49,6 +62,11 @@ impl RateLimiter {
         wait(FIVE_MINUTES, self.limit.per_5_minutes).max(wait(HOUR, self.limit.per_hour))
     }
 
+    /// Changes how much there is; what was taken stays taken.
+    pub fn limit(&mut self, limit: RateLimit) {
+        self.limit = limit;
+    }
+
     /// Counts one create or delete.
     pub fn take(&mut self) {
         let now = Instant::now();
@@ -58,13 +76,16 @@ impl RateLimiter {
         self.taken.push_back(now);
     }
 
-    /// Says on an answer how much is left.
+    /// Says on an answer how much is left, unless it says so itself.
     pub fn mark(&self, answer: Answer) -> Answer {
         let now = Instant::now();
         let left = |window, limit: usize| limit.saturating_sub(self.taken_within(window, now)).to_string();
         answer
-            .header("x-ms-ratelimit-remaining-subscription-resource-requests-pt1h", left(HOUR, self.limit.per_hour))
-            .header(
+            .default_header(
+                "x-ms-ratelimit-remaining-subscription-resource-requests-pt1h",
+                left(HOUR, self.limit.per_hour),
+            )
+            .default_header(
                 "x-ms-ratelimit-remaining-subscription-resource-requests-pt5m",
                 left(FIVE_MINUTES, self.limit.per_5_minutes),
             )

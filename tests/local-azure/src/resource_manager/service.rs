@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 
 use super::ResourceManagerConfig;
 use super::answer::Answer;
+use super::effect::Changes;
 use super::operation::{Operation, Resource, Verb};
 use super::rate_limit::RateLimiter;
-use super::topics::Paging;
 use crate::container_groups::ContainerGroups;
 use crate::identity::Identity;
 
@@ -32,9 +32,10 @@ pub(super) struct Request<'a> {
     pub path: &'a str,
     pub query: &'a Query,
     pub headers: &'a HeaderMap,
+    pub path_and_query: &'a str,
     pub body: &'a [u8],
-    /// How many of what a list lists may be on a page of it.
-    pub page_limit: usize,
+    /// What faults change about the answer.
+    pub changes: Changes,
 }
 
 impl Service {
@@ -72,9 +73,9 @@ impl Service {
             Resource::Groups { resource_group } => read(self.list(resource_group, request)),
             Resource::Group { resource_group, name, verb } => match verb {
                 Verb::Get => read(self.show(resource_group, name)),
-                Verb::Put => self.put(resource_group, name, request.body),
-                Verb::Patch => self.patch(resource_group, name, request.body),
-                Verb::Delete => self.delete(resource_group, name),
+                Verb::Put => self.put(resource_group, name, request),
+                Verb::Patch => self.patch(resource_group, name, request),
+                Verb::Delete => self.delete(resource_group, name, request),
                 Verb::Stop => self.stop(resource_group, name),
                 Verb::Start | Verb::Restart => self.start(resource_group, name, *verb),
             },
@@ -83,7 +84,10 @@ impl Service {
             }
             Resource::Usages { location } => read(self.usages(location)),
             Resource::AsyncOperation { id } => read(self.async_operation(id)),
-            Resource::TopicSubscriptions { namespace, topic, .. } => read(self.topics(namespace, topic, request)),
+            Resource::Topic { namespace, topic, .. } => read(self.topic(namespace, topic, request.path)),
+            Resource::TopicSubscriptions { namespace, topic, .. } => {
+                read(self.topic_subscriptions(namespace, topic, request))
+            }
             Resource::TopicSubscription { namespace, topic, name, .. } => {
                 read(self.topic_subscription(namespace, topic, name, request.path))
             }
@@ -97,7 +101,7 @@ impl Service {
         );
         let usages: Vec<Value> = self
             .groups
-            .usages()
+            .usages(location)
             .iter()
             .map(|usage| {
                 json!({
@@ -117,45 +121,6 @@ impl Service {
         self.groups.async_operation(id).map_or_else(
             || Answer::error(404, "OperationNotFound", &message),
             |operation| Answer::json(200, &operation),
-        )
-    }
-
-    fn topics(&self, namespace: &str, topic: &str, request: &Request<'_>) -> Answer {
-        let Some(subscriptions) = self.config.topics.list(namespace, topic) else {
-            let message = format!(
-                "Failed to perform 'read' on resource(s) of type 'namespaces/topics/subscriptions', because the parent \
-                 resource '{}' could not be found.",
-                request.path.trim_end_matches("/subscriptions")
-            );
-            return Answer::error(404, "ParentResourceNotFound", &message);
-        };
-        let Paging { skip, top } = match Paging::parse(request.query, self.config.topic_page_size) {
-            Ok(Paging { skip, top }) => Paging { skip, top: top.min(request.page_limit) },
-            Err(parameter) => {
-                let message = format!("The value of the query parameter '{parameter}' is out of range.");
-                return Answer::error(400, "BadRequest", &message);
-            }
-        };
-        let topic_id = request.path.trim_end_matches("/subscriptions");
-        let page = subscriptions.iter().skip(skip).take(top);
-        let page: Vec<Value> = page.map(|subscription| subscription.to_json(topic_id, self.location())).collect();
-        let mut json = json!({ "value": page });
-        let next = skip + top;
-        if next < subscriptions.len() {
-            let version = request.query.get("api-version").map_or("", String::as_str);
-            let link = format!("{}{}?api-version={version}&$skip={next}&$top={top}", self.endpoint, request.path);
-            json["nextLink"] = json!(link);
-        }
-        Answer::json(200, &json)
-    }
-
-    fn topic_subscription(&self, namespace: &str, topic: &str, name: &str, path: &str) -> Answer {
-        let listed = self.config.topics.list(namespace, topic).unwrap_or_default();
-        let found = listed.into_iter().find(|subscription| subscription.name.eq_ignore_ascii_case(name));
-        let topic_id = path.rsplitn(3, '/').last().unwrap_or_default();
-        found.map_or_else(
-            || Answer::error(404, "NotFound", &format!("The requested resource {name} does not exist.")),
-            |subscription| Answer::json(200, &subscription.to_json(topic_id, self.location())),
         )
     }
 

@@ -8,6 +8,12 @@ use serde_json::{Value, json};
 pub trait TopicSubscriptions: Send + Sync {
     /// The subscriptions of a topic, or nothing when the namespace or the topic does not exist.
     fn list(&self, namespace: &str, topic: &str) -> Option<Vec<TopicSubscription>>;
+
+    /// The topic itself, or nothing when it does not exist; an ordinary one unless this is implemented.
+    fn topic(&self, namespace: &str, topic: &str) -> Option<Topic> {
+        let subscriptions = self.list(namespace, topic)?;
+        Some(Topic { enable_partitioning: false, subscription_count: subscriptions.len(), scheduled_message_count: 0 })
+    }
 }
 
 impl<F> TopicSubscriptions for F
@@ -16,6 +22,53 @@ where
 {
     fn list(&self, namespace: &str, topic: &str) -> Option<Vec<TopicSubscription>> {
         self(namespace, topic)
+    }
+}
+
+/// A topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Topic {
+    /// Whether several brokers have a part of its messages each.
+    pub enable_partitioning: bool,
+    /// How many subscriptions it has.
+    pub subscription_count: usize,
+    /// Messages that are not due yet.
+    pub scheduled_message_count: usize,
+}
+
+impl Topic {
+    pub(super) fn to_json(self, name: &str, id: &str, location: &str) -> Value {
+        json!({
+            "id": id,
+            "name": name,
+            "type": "Microsoft.ServiceBus/namespaces/topics",
+            "location": location,
+            "properties": {
+                "maxMessageSizeInKilobytes": 256,
+                "defaultMessageTimeToLive": "P10675199DT2H48M5.4775807S",
+                "maxSizeInMegabytes": 1024,
+                "requiresDuplicateDetection": false,
+                "duplicateDetectionHistoryTimeWindow": "PT10M",
+                "enableBatchedOperations": true,
+                "sizeInBytes": 0,
+                "status": "Active",
+                "supportOrdering": !self.enable_partitioning,
+                "autoDeleteOnIdle": "P10675199DT2H48M5.4775807S",
+                "enablePartitioning": self.enable_partitioning,
+                "enableExpress": false,
+                "createdAt": "2026-01-04T18:02:20.5992764Z",
+                "updatedAt": "2026-01-04T18:02:20.5992764Z",
+                "accessedAt": "0001-01-01T00:00:00Z",
+                "subscriptionCount": self.subscription_count,
+                "countDetails": {
+                    "activeMessageCount": 0,
+                    "deadLetterMessageCount": 0,
+                    "scheduledMessageCount": self.scheduled_message_count,
+                    "transferMessageCount": 0,
+                    "transferDeadLetterMessageCount": 0,
+                },
+            },
+        })
     }
 }
 
@@ -99,6 +152,10 @@ pub(super) struct Paging {
 impl Paging {
     /// Reads the query; the parameter that makes no sense is the error.
     pub fn parse(query: &HashMap<String, String>, default_top: usize) -> Result<Self, &'static str> {
+        // A made-up link, which leads to the beginning again.
+        if query.contains_key("$skiptoken") {
+            return Ok(Self { skip: 0, top: default_top });
+        }
         let number =
             |parameter, default| query.get(parameter).map_or(Ok(default), |value| value.parse().map_err(|_| parameter));
         let (skip, top) = (number("$skip", 0)?, number("$top", default_top)?);

@@ -114,6 +114,17 @@ pub enum Effect {
         #[serde(default)]
         description: String,
     },
+    /// The link is attached, with both of its ends, and detached so soon after.
+    DetachAfterAttach {
+        /// How soon.
+        #[serde(default, rename = "after_ms", with = "millis")]
+        after: Duration,
+        /// The condition, such as `amqp:unauthorized-access`.
+        condition: String,
+        /// The text with it.
+        #[serde(default)]
+        description: String,
+    },
     /// The reply's body is no AMQP.
     UndecodableReply,
     /// The reply is to a request that nobody made.
@@ -138,6 +149,7 @@ impl Effect {
         match self {
             Self::Delay(_) | Self::Hang | Self::Refuse { .. } | Self::DropConnection => true,
             Self::DetachLink { .. } => matches!(operation, Operation::PutToken | Operation::Send | Operation::Peek),
+            Self::DetachAfterAttach { .. } => operation == Operation::Attach,
             Self::UndecodableReply | Self::WrongCorrelationId => {
                 matches!(operation, Operation::PutToken | Operation::Peek)
             }
@@ -219,6 +231,16 @@ impl Effects {
         })
     }
 
+    /// How an attached link is to be detached again.
+    pub(crate) fn detach_soon(&self) -> Option<DetachSoon> {
+        self.iter().find_map(|effect| match effect {
+            Effect::DetachAfterAttach { after, condition, description } => {
+                Some(DetachSoon { after: *after, condition: condition.clone(), description: description.clone() })
+            }
+            _ => None,
+        })
+    }
+
     pub(crate) fn page_limit(&self) -> usize {
         let limits = self.iter().filter_map(|effect| match effect {
             Effect::PageLimit(limit) => Some(*limit),
@@ -226,6 +248,14 @@ impl Effects {
         });
         limits.min().unwrap_or(usize::MAX)
     }
+}
+
+/// A detach that follows an attach.
+#[derive(Clone, Debug)]
+pub(crate) struct DetachSoon {
+    pub(crate) after: Duration,
+    pub(crate) condition: String,
+    pub(crate) description: String,
 }
 
 impl FaultySubscription {

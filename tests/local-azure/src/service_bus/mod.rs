@@ -14,6 +14,7 @@ mod outgoing;
 mod protocol;
 mod schedule;
 mod sections;
+mod setup;
 mod signature;
 
 use std::fmt;
@@ -29,10 +30,9 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::clock;
 use broker::Broker;
-use broker::subscription::SubQueue;
 pub use broker::{
-    BrokerError, CorrelationFilter, Filter, MalformedMessage, Rule, SqlFilter, SqlFilterError, StoredMessage,
-    SubscriptionConfig, SubscriptionStatus, TopicConfig,
+    BrokerError, CorrelationFilter, Filter, MalformedMessage, Partitioning, PeekOrder, Rule, SqlFilter, SqlFilterError,
+    StoredMessage, SubscriptionConfig, SubscriptionStatus, TopicConfig,
 };
 use call_log::CallLog;
 pub use call_log::{Call, Direction, Settlement};
@@ -41,6 +41,7 @@ pub use faults::{Effect, Fault, Operation};
 pub use outgoing::OutgoingMessage;
 pub(crate) use sections::hex;
 pub use serde_amqp::Value;
+pub use setup::{SubscriptionSummary, TopicSummary};
 
 /// Decides on a token of Microsoft Entra: the time at which it expires, or nothing if it is refused.
 pub type TokenCheck = Arc<dyn Fn(&str) -> Option<OffsetDateTime> + Send + Sync>;
@@ -127,19 +128,6 @@ impl Shared {
     }
 }
 
-/// What a list of subscriptions says about one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SubscriptionSummary {
-    /// Its name as it was created.
-    pub name: String,
-    /// Whether it can be used.
-    pub status: SubscriptionStatus,
-    /// Messages in it, locked and deferred ones too.
-    pub active_messages: usize,
-    /// Messages in its dead-letter queue.
-    pub dead_letter_messages: usize,
-}
-
 impl ServiceBus {
     /// Starts listening.
     ///
@@ -187,27 +175,6 @@ impl ServiceBus {
         )
     }
 
-    /// Makes a topic.
-    pub fn create_topic(&self, name: &str) -> Result<(), BrokerError> {
-        self.0.shared.broker().create_topic(TopicConfig::new(name), clock::now())
-    }
-
-    /// Makes a subscription of a topic.
-    pub fn create_subscription(&self, topic: &str, config: SubscriptionConfig) -> Result<(), BrokerError> {
-        self.0.shared.broker().create_subscription(topic, config, clock::now())
-    }
-
-    /// Deletes a subscription and all that is in it.
-    pub fn delete_subscription(&self, topic: &str, name: &str) -> Result<(), BrokerError> {
-        self.0.shared.broker().delete_subscription(topic, name)
-    }
-
-    /// Changes whether a subscription can be used.
-    pub fn set_status(&self, topic: &str, name: &str, status: SubscriptionStatus) -> Result<(), BrokerError> {
-        self.0.shared.broker().subscription(topic, name)?.config.status = status;
-        Ok(())
-    }
-
     /// Puts a message into a topic, as if it had been sent. One that is scheduled needs a Tokio runtime.
     pub fn publish(&self, topic: &str, message: OutgoingMessage) -> Result<(), BrokerError> {
         self.publish_all(topic, [message])
@@ -225,33 +192,6 @@ impl ServiceBus {
         }
         self.0.shared.available.send_replace(());
         Ok(())
-    }
-
-    /// The subscriptions of a topic, by name.
-    pub fn subscriptions(&self, topic: &str) -> Result<Vec<SubscriptionSummary>, BrokerError> {
-        let broker = self.0.shared.broker();
-        let summary = |subscription: &broker::subscription::Subscription| SubscriptionSummary {
-            name: subscription.config.name.clone(),
-            status: subscription.config.status,
-            active_messages: subscription.queue(SubQueue::Messages).len(),
-            dead_letter_messages: subscription.queue(SubQueue::DeadLetters).len(),
-        };
-        Ok(broker.subscriptions(topic)?.map(summary).collect())
-    }
-
-    /// All messages of a subscription, without a trace.
-    pub fn peek_all(&self, topic: &str, name: &str) -> Result<Vec<StoredMessage>, BrokerError> {
-        Ok(self.0.shared.broker().subscription(topic, name)?.inspect(SubQueue::Messages, clock::now()))
-    }
-
-    /// All messages of a subscription's dead-letter queue, without a trace.
-    pub fn peek_all_dead_letters(&self, topic: &str, name: &str) -> Result<Vec<StoredMessage>, BrokerError> {
-        Ok(self.0.shared.broker().subscription(topic, name)?.inspect(SubQueue::DeadLetters, clock::now()))
-    }
-
-    /// Takes a message away, whatever its state. False if it was not there.
-    pub fn remove(&self, topic: &str, name: &str, sequence_number: i64) -> Result<bool, BrokerError> {
-        Ok(self.0.shared.broker().subscription(topic, name)?.remove(sequence_number))
     }
 
     /// What clients asked for so far, in order.

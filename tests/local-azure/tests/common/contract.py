@@ -21,8 +21,9 @@ from jsonschema import Draft4Validator
 NOT_SHOWN = {"workspaceKey"}
 NULLABLE = {"content"}
 
-# What clients call without a document: operations are known by their links alone, tokens have no Resource Manager.
-UNDOCUMENTED = re.compile(r"^/msi/token$|/locations/[^/]+/operations/[^/]+$", re.IGNORECASE)
+# What clients call without a document: operations are known by their links alone, tokens have no Resource Manager, and
+# the document about topics may not be there.
+UNDOCUMENTED = re.compile(r"^/msi/token$|/locations/[^/]+/operations/[^/]+$|/topics/[^/]+$", re.IGNORECASE)
 
 # The parameter of links to next pages, which are opaque to clients.
 OPAQUE = {"$skiptoken"}

@@ -13,6 +13,7 @@ use crate::support::{Controlled, GROUPS};
 const SERVICE_BUS: &str = "/control/service-bus/faults";
 const RESOURCE_MANAGER: &str = "/control/resource-manager/faults";
 const RULES: &str = "/control/container-groups/rules";
+const TAG_POLICIES: &str = "/control/container-groups/tag-policies";
 
 async fn controlled() -> Controlled {
     Controlled::start(ExitsAtOnce(Exit::Code(0))).await
@@ -33,6 +34,9 @@ async fn every_fault_of_service_bus_can_be_asked_for_is_listed_and_ends() {
             "status": 503, "condition": "com.microsoft:server-busy", "description": "busy",
         } } }),
         json!({ "operation": "peek", "effect": { "detach_link": { "condition": "amqp:x", "description": "" } } }),
+        json!({ "operation": "attach", "effect": { "detach_after_attach": {
+            "after_ms": 1, "condition": "amqp:unauthorized-access", "description": "",
+        } } }),
         json!({ "operation": "peek", "effect": "wrong_correlation_id" }),
         json!({ "operation": "peek", "effect": "truncated_messages" }),
         json!({ "operation": "peek", "effect": { "page_limit": 2 } }),
@@ -54,12 +58,14 @@ async fn every_fault_of_resource_manager_can_be_asked_for_is_listed_and_ends() {
         json!("garbage"),
         json!({ "empty": { "status": 502 } }),
         json!({ "error": { "status": 500, "code": "InternalServerError", "retry_after_seconds": 1 } }),
+        json!({ "error": { "status": 409, "code": "ScopeLocked", "headers": { "x-own": "1" } } }),
+        json!({ "json": { "status": 200, "body": { "value": [] } } }),
     ] {
         let fault = json!({ "operation": "put_group", "effect": { "answer": answer }, "times": 1 });
         let (status, created) = controlled.post(RESOURCE_MANAGER, &fault).await;
         assert_eq!((status, &created["left"]), (201, &json!(1)), "{created}");
     }
-    assert_eq!(controlled.get(RESOURCE_MANAGER).await.as_array().unwrap().len(), 9);
+    assert_eq!(controlled.get(RESOURCE_MANAGER).await.as_array().unwrap().len(), 11);
 
     let faults = [
         json!({ "operation": "put_group", "effect": "hang", "name": "worker-1", "after_effect": false }),
@@ -71,6 +77,14 @@ async fn every_fault_of_resource_manager_can_be_asked_for_is_listed_and_ends() {
             "operation": "list_topic_subscriptions", "effect": "reset", "after_effect": false,
             "probability": 0.25, "seed": 9,
         }),
+        json!({ "operation": "put_group", "effect": { "pretend": 202 }, "message_id": "m1", "after_effect": false }),
+        json!({ "operation": "any", "effect": "recorded_latency", "after_effect": false }),
+        json!({ "operation": "list_groups", "effect": "repeat_items", "after_effect": false }),
+        json!({ "operation": "list_groups", "effect": { "next_link": "to_itself" }, "after_effect": false }),
+        json!({ "operation": "list_groups", "effect": { "next_link": "to_first_page" }, "after_effect": false }),
+        json!({ "operation": "list_topic_subscriptions", "effect": { "next_link": "endless" }, "after_effect": false }),
+        json!({ "operation": "any", "effect": "byte_order_mark", "after_effect": false }),
+        json!({ "operation": "any", "effect": { "date_offset_seconds": -3600 }, "after_effect": false }),
     ];
     all_are_listed_until_cleared(RESOURCE_MANAGER, faults.as_slice()).await;
 }
@@ -86,8 +100,23 @@ async fn every_behaviour_of_container_groups_can_be_asked_for_is_listed_and_ends
         json!({ "behaviour": { "exits": "out_of_memory" }, "groups": {}, "probability": 0.1, "seed": 4 }),
         json!({ "behaviour": { "exits_after": { "ms": 40, "exit": { "code": 1 } } }, "groups": {} }),
         json!({ "behaviour": "hangs", "groups": {} }),
+        json!({ "behaviour": { "pulls_for_ms": 60000 }, "groups": {} }),
+        json!({ "behaviour": { "start_fails": "create_container_config_error" }, "groups": {} }),
+        json!({ "behaviour": { "shows": "Repairing" }, "groups": {} }),
+        json!({ "behaviour": { "vanishes_after_ms": 500 }, "groups": {} }),
     ];
     all_are_listed_until_cleared(RULES, rules.as_slice()).await;
+}
+
+#[tokio::test]
+async fn every_policy_on_tags_can_be_asked_for_is_listed_and_ends() {
+    let policies = [
+        json!({ "change": { "set": { "tag": "managed_by", "value": "finance" } }, "groups": {}, "after_ms": 0 }),
+        json!({ "change": { "drop": "managed_by" }, "groups": { "message_id": "m1" }, "after_ms": 500, "left": 2 }),
+        json!({ "change": "drop_all", "groups": {}, "after_ms": 0, "probability": 0.5, "seed": 3 }),
+        json!({ "change": { "rename": { "tag": "a", "to": "A" } }, "groups": { "name": "w" }, "after_ms": 0 }),
+    ];
+    all_are_listed_until_cleared(TAG_POLICIES, policies.as_slice()).await;
 }
 
 /// What is in force is listed as it is asked for, except that `times` is told as what is left of it.
@@ -130,7 +159,14 @@ async fn a_body_that_is_wrong_is_refused_with_what_is_accepted() {
             json!({ "operation": "put_group", "effect": { "answer": { "empty": { "status": 99 } } } }),
             "200 to 599",
         ),
-        (RULES, json!({ "behaviour": "sleeps" }), "`stays_pending`, `starts_after_ms`, `image_pull_fails`"),
+        (RESOURCE_MANAGER, json!({ "operation": "get_group", "effect": { "pretend": 200 } }), "only [\"put_group\""),
+        (
+            RESOURCE_MANAGER,
+            json!({ "operation": "any", "effect": { "next_link": "x" } }),
+            "`to_itself`, `to_first_page`",
+        ),
+        (TAG_POLICIES, json!({ "change": "lose" }), "`set`, `drop`, `drop_all`, `rename`"),
+        (RULES, json!({ "behaviour": "sleeps" }), "`stays_pending`, `starts_after_ms`, `pulls_for_ms`"),
         (RULES, json!({ "behaviour": "hangs", "groups": { "tag": "x" } }), "`name`, `subscription`, `message_id`"),
         (RULES, json!({ "behaviour": "hangs", "probability": 1.5 }), "between 0 and 1"),
         (RULES, json!({ "behaviour": "hangs", "seed": 1 }), "only with a probability"),
@@ -141,7 +177,7 @@ async fn a_body_that_is_wrong_is_refused_with_what_is_accepted() {
         assert_eq!(status, 400, "{body}");
         assert!(refusal["error"].as_str().unwrap().contains(accepted), "{refusal} lacks {accepted}");
     }
-    for path in [SERVICE_BUS, RESOURCE_MANAGER, RULES] {
+    for path in [SERVICE_BUS, RESOURCE_MANAGER, RULES, TAG_POLICIES] {
         assert_eq!(controlled.get(path).await, json!([]));
     }
 }

@@ -69,6 +69,15 @@ impl Controlled {
         request.send().await
     }
 
+    /// What Resource Manager shows of Service Bus.
+    pub async fn service_bus_arm(&self, path: &str) -> Value {
+        let token = self.azure.resource_manager.identity().issue(RESOURCE_MANAGER_AUDIENCE, DEADLINE * 10);
+        let request = self.http.get(self.url(&format!("{path}?api-version=2021-11-01"))).bearer_auth(token);
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status(), 200);
+        response.json().await.unwrap()
+    }
+
     /// Makes a group of 0.5 GB with this environment, and waits for it to be as `condition` has it.
     pub async fn group(&self, name: &str, environment: &Value, condition: fn(&GroupSnapshot) -> bool) -> GroupSnapshot {
         let body = json!({

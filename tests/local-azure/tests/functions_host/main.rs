@@ -3,6 +3,7 @@
 mod admin;
 mod answers;
 mod app;
+mod meddling;
 mod process;
 mod requests;
 mod timers;

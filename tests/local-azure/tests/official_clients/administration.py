@@ -53,7 +53,10 @@ def topics(client):
     runtime = client.get_topic_runtime_properties("files")
     assert (runtime.name, runtime.subscription_count) == ("files", 2)
     raises(ResourceExistsError, lambda: client.create_topic("made"))
-    raises(HttpResponseError, lambda: client.create_topic("partitioned", enable_partitioning=True))
+    assert client.create_topic("partitioned", enable_partitioning=True).enable_partitioning
+    assert client.get_topic("partitioned").enable_partitioning
+    client.delete_topic("partitioned")
+    raises(HttpResponseError, lambda: client.create_topic("strict", requires_duplicate_detection=True))
     raises(ResourceNotFoundError, lambda: client.get_topic("missing"))
     client.create_topic("gone")
     client.delete_topic("gone")
@@ -78,7 +81,9 @@ def subscriptions(client):
     assert (found.max_delivery_count, found.dead_lettering_on_message_expiration, found.lock_duration) == (5, True, brief)
     client.create_subscription("made", "plain")
     raises(ResourceExistsError, lambda: client.create_subscription("made", "plain"))
-    raises(HttpResponseError, lambda: client.create_subscription("made", "forwarding", forward_to="files"))
+    assert client.create_subscription("made", "forwarding", forward_to="files").forward_to.endswith("/files")
+    client.delete_subscription("made", "forwarding")
+    raises(HttpResponseError, lambda: client.create_subscription("made", "x", forward_dead_lettered_messages_to="files"))
     raises(ResourceNotFoundError, lambda: client.get_subscription("made", "missing"))
     raises(ResourceNotFoundError, lambda: client.create_subscription("missing", "any"))
     client.create_subscription("made", "gone")

@@ -1,12 +1,18 @@
 //! Requests that are made to go wrong, and the log of all requests.
 
+use std::pin::Pin;
 use std::time::Duration;
 
-use local_azure::resource_manager::{Answer, Fault, OperationKind};
+use local_azure::clock;
+use local_azure::container_groups::{GroupSelector, TagChange};
+use local_azure::resource_manager::{Answer, Fault, OperationKind, Operations};
 use reqwest::Method;
+use serde_json::json;
+use time::macros::format_description;
+use time::{OffsetDateTime, PrimitiveDateTime};
 use tokio::time::{Instant, timeout};
 
-use crate::support::{API, Azure, DEADLINE, GROUPS, group, group_path};
+use crate::support::{API, Azure, DEADLINE, GROUPS, Reply, group, group_path, group_with};
 
 #[tokio::test]
 async fn a_fault_answers_as_often_as_it_was_told_and_before_any_effect() {
@@ -157,4 +163,122 @@ async fn requests_under_way_at_once_are_counted_by_kind() {
     }
     assert_eq!(azure.manager.most_at_once(OperationKind::PutGroup), 3);
     assert_eq!(azure.manager.most_at_once(OperationKind::GetGroup), 0);
+}
+
+#[tokio::test]
+async fn any_error_can_be_answered_to_any_operation_on_the_group_of_one_message() {
+    let azure = Azure::start().await;
+    azure.put("w-1", &group()).await;
+    azure.put("w-2", &group_with("/tags/message_id", json!("m2"))).await;
+    azure.until_terminated("w-1").await;
+    azure.until_terminated("w-2").await;
+    let tagless = TagChange::DropAll;
+    azure.manager.container_groups().remediate(&tagless, &GroupSelector::default());
+    let locked = Answer::error(409, "ScopeLocked", "The scope cannot perform write operation because it is locked.");
+    azure.manager.inject(Fault::always(Operations::Any).of_message("m1").answers(locked));
+    for (method, body) in [
+        (Method::GET, None),
+        (Method::PUT, Some(group())),
+        (Method::PATCH, Some(json!({ "tags": {} }))),
+        (Method::DELETE, None),
+    ] {
+        let refused = azure.send(method.clone(), &group_path("w-1"), body.as_ref()).await.unwrap();
+        assert_eq!(refused.code(), (409, "ScopeLocked"), "{method}");
+    }
+    assert_eq!(azure.logs("w-1", "").await.code(), (409, "ScopeLocked"));
+    assert_eq!(azure.logs("w-2", "").await.status, 200);
+    assert_eq!(azure.put("w-3", &group_with("/tags/message_id", json!("m3"))).await.status, 201);
+    let list = azure.get(&format!("{GROUPS}?{API}")).await;
+    assert_eq!((list.status, list.body["value"].as_array().unwrap().len()), (200, 3));
+}
+
+#[tokio::test]
+async fn one_resource_can_say_to_come_again_in_an_hour() {
+    let azure = Azure::start().await;
+    azure.put("w-1", &group()).await;
+    azure.put("w-2", &group()).await;
+    let busy = Answer::error(503, "ServiceUnavailable", "Try later.").retry_after(Duration::from_hours(1));
+    azure.manager.inject(Fault::always(OperationKind::GetGroup).named("w-1").answers(busy));
+    let reply = azure.show("w-1").await;
+    assert_eq!((reply.status, reply.header("retry-after")), (503, "3600"));
+    assert_eq!(azure.show("w-2").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_json_body_can_begin_with_a_byte_order_mark() {
+    let azure = Azure::start().await;
+    azure.manager.inject(Fault::always(Operations::Any).marks_byte_order());
+    azure.manager.inject(Fault::once(OperationKind::PutGroup).answers(Answer::quota_reached()));
+    for expected in ["{\"error\"", "{\"id\""] {
+        let put = azure.put("w-1", &group()).await;
+        let text = put.body.as_str().expect("it is no JSON any more");
+        assert!(text.strip_prefix('\u{feff}').unwrap().starts_with(expected), "{text}");
+    }
+    azure.manager.clear_faults();
+    assert!(azure.show("w-1").await.body.is_object());
+}
+
+#[tokio::test]
+async fn the_date_of_answers_can_be_off() {
+    let azure = Azure::start().await;
+    let format =
+        format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT");
+    let date = async || {
+        let reply = azure.show("w-1").await;
+        PrimitiveDateTime::parse(reply.header("date"), format).unwrap().assume_utc()
+    };
+    let is_near =
+        |date: OffsetDateTime, by: time::Duration| (date - by - clock::now()).abs() < time::Duration::seconds(10);
+    assert!(is_near(date().await, time::Duration::ZERO));
+    for hours in [-1, 2] {
+        azure.manager.clear_faults();
+        azure.manager.inject(Fault::always(Operations::Any).shifts_date(time::Duration::hours(hours)));
+        assert!(is_near(date().await, time::Duration::hours(hours)), "{hours}");
+    }
+}
+
+#[tokio::test]
+async fn requests_can_take_as_long_as_recorded_ones() {
+    let azure = Azure::start().await;
+    azure.manager.inject(Fault::always(Operations::Any).takes_as_long_as_recorded());
+    let list = format!("{GROUPS}?{API}");
+    let timed = async |request: Pin<Box<dyn Future<Output = Reply>>>| {
+        let start = Instant::now();
+        request.await;
+        start.elapsed()
+    };
+    let asked = group();
+    let (get, list, put, delete) = tokio::join!(
+        timed(Box::pin(azure.show("w-1"))),
+        timed(Box::pin(azure.get(&list))),
+        timed(Box::pin(azure.put("w-1", &asked))),
+        timed(Box::pin(azure.delete("w-2"))),
+    );
+    for (took, least) in [(get, 300), (list, 500), (put, 4000), (delete, 4000)] {
+        let least = Duration::from_millis(least);
+        assert!(took >= least && took < least + DEADLINE, "{took:?} {least:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_accepted_can_come_to_nothing() {
+    let azure = Azure::start().await;
+    for status in [201, 202] {
+        azure.manager.inject(Fault::once(OperationKind::PutGroup).pretends(status));
+        let put = azure.put("w-1", &group()).await;
+        assert_eq!((put.status, &put.body["name"]), (status, &json!("w-1")));
+        assert_eq!(put.body["properties"]["provisioningState"], "Pending");
+        assert_eq!(azure.show("w-1").await.status, 404);
+        assert_eq!(azure.get(put.header("azure-asyncoperation")).await.status, 404);
+    }
+    assert_eq!(azure.manager.container_groups().accepted_puts(), []);
+    azure.put("w-1", &group()).await;
+    azure.until_terminated("w-1").await;
+    azure.manager.inject(Fault::once(OperationKind::DeleteGroup).pretends(202));
+    assert_eq!(azure.delete("w-1").await.status, 202);
+    azure.manager.inject(Fault::once(OperationKind::PatchGroup).pretends(200));
+    let tags = json!({ "tags": { "new": "tag" } });
+    let patched = azure.send(Method::PATCH, &group_path("w-1"), Some(&tags)).await.unwrap();
+    assert_eq!((patched.status, &patched.body["tags"]), (200, &json!({ "new": "tag" })));
+    assert_eq!(azure.show("w-1").await.body["tags"], group()["tags"]);
 }

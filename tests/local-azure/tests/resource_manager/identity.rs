@@ -85,3 +85,34 @@ async fn a_token_that_is_missing_wrong_expired_or_for_another_service_is_a_401()
     assert_eq!(expired.code(), (401, "ExpiredAuthenticationToken"));
     assert!(expired.header("www-authenticate").contains("error=\"invalid_token\""));
 }
+
+#[tokio::test]
+async fn a_token_that_was_good_before_can_be_revoked_or_short_lived() {
+    let mut azure = Azure::start().await;
+    let list = format!("{GROUPS}?{API}");
+    let identity = azure.manager.identity().clone();
+    let header = azure.manager.identity_header().to_owned();
+    let token = ask(&azure, &header, QUERY).await.body["access_token"].as_str().unwrap().to_owned();
+    azure.token.clone_from(&token);
+    assert_eq!(azure.get(&list).await.status, 200);
+    identity.revoke(Some(SERVICE_BUS_AUDIENCE));
+    assert_eq!(azure.get(&list).await.status, 200);
+    identity.revoke(Some("https://management.azure.com/"));
+    assert_eq!(azure.get(&list).await.code(), (401, "InvalidAuthenticationToken"));
+
+    identity.set_token_lifetime(Duration::from_secs(240));
+    let brief = ask(&azure, &header, QUERY).await.body;
+    let left =
+        brief["expires_on"].as_str().unwrap().parse::<i64>().unwrap() - local_azure::clock::now().unix_timestamp();
+    assert!((200..=240).contains(&left), "{left}");
+
+    identity.set_token_reuse(true);
+    identity.revoke(None);
+    let again = ask(&azure, &header, QUERY).await.body;
+    assert_eq!(again["access_token"], brief["access_token"], "the endpoint does not know of the revocation");
+    azure.token = again["access_token"].as_str().unwrap().to_owned();
+    assert_eq!(azure.get(&list).await.status, 401);
+    identity.set_token_reuse(false);
+    azure.token = ask(&azure, &header, QUERY).await.body["access_token"].as_str().unwrap().to_owned();
+    assert_eq!(azure.get(&list).await.status, 200);
+}

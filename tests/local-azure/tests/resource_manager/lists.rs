@@ -1,6 +1,8 @@
 //! Lists of container groups, and usages.
 
-use local_azure::resource_manager::ResourceManagerConfig;
+use std::collections::HashSet;
+
+use local_azure::resource_manager::{Fault, NextLink, OperationKind, ResourceManagerConfig};
 use serde_json::{Value, json};
 
 use crate::support::{API, Azure, GROUPS, group, recorded, usages_path};
@@ -80,4 +82,71 @@ async fn usages_count_groups_and_the_cores_of_those_that_are_not_over() {
     let numbers = |n: usize| (usages["value"][n]["currentValue"].clone(), usages["value"][n]["limit"].clone());
     assert_eq!(numbers(0), (json!(2), json!(2000)));
     assert_eq!(numbers(1), (json!(0), json!(4000)));
+}
+
+#[tokio::test]
+async fn a_list_can_have_every_group_twice() {
+    let azure = Azure::start().await;
+    azure.put("w-1", &group()).await;
+    azure.put("w-2", &group()).await;
+    azure.manager.inject(Fault::once(OperationKind::ListGroups).repeats_items());
+    let list = format!("{GROUPS}?{API}");
+    assert_eq!(names(&azure.get(&list).await.body), ["w-1", "w-2", "w-1", "w-2"]);
+    assert_eq!(names(&azure.get(&list).await.body), ["w-1", "w-2"]);
+}
+
+#[tokio::test]
+async fn a_list_can_lead_on_without_end() {
+    let azure = Azure::with(ResourceManagerConfig { page_size: 1, ..Default::default() }).await;
+    azure.put("w-1", &group()).await;
+    azure.put("w-2", &group()).await;
+    let first = format!("{}{GROUPS}?{API}", azure.manager.endpoint());
+    let follow = async |pages: usize| {
+        let (mut link, mut seen) = (first.clone(), Vec::new());
+        for _ in 0..pages {
+            let page = azure.get(&link).await.body;
+            let next = page["nextLink"].as_str().expect("there is always a next page").to_owned();
+            seen.push((names(&page)[0].to_owned(), next.clone()));
+            link = next;
+        }
+        seen
+    };
+    azure.manager.inject(Fault::always(OperationKind::ListGroups).leads_on(NextLink::ToItself));
+    assert_eq!(follow(2).await, [("w-1".to_owned(), first.clone()), ("w-1".to_owned(), first.clone())]);
+
+    azure.manager.clear_faults();
+    azure.manager.inject(Fault::always(OperationKind::ListGroups).leads_on(NextLink::ToFirstPage));
+    let round = follow(4).await;
+    assert_eq!(round[..2], round[2..]);
+    assert_eq!(round[1], ("w-2".to_owned(), first.clone()));
+
+    azure.manager.clear_faults();
+    azure.manager.inject(Fault::always(OperationKind::ListGroups).leads_on(NextLink::Endless));
+    let endless = follow(8).await;
+    let listed: Vec<_> = endless.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(listed, ["w-1", "w-2"].repeat(4));
+    let new_links: HashSet<_> =
+        endless.iter().map(|(_, link)| link).filter(|link| !link.ends_with(&token("w-1"))).collect();
+    assert_eq!(new_links.len(), 4, "{endless:#?}");
+}
+
+fn token(name: &str) -> String {
+    use base64::Engine as _;
+    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(name)
+}
+
+#[tokio::test]
+async fn a_resource_group_can_be_full_of_what_is_somebody_else_s() {
+    let azure = Azure::start().await;
+    azure.manager.container_groups().plant_foreign("rg-workers", 1_234, 1_000);
+    azure.put("w-1", &group()).await;
+    let (mut link, mut listed) = (format!("{GROUPS}?{API}"), 0);
+    loop {
+        let page = azure.get(&link).await.body;
+        listed += names(&page).len();
+        let Some(next) = page["nextLink"].as_str() else { break };
+        assert!(page.to_string().len() > 50 * 1_000);
+        link = next.to_owned();
+    }
+    assert_eq!(listed, 1_235);
 }

@@ -1,10 +1,15 @@
 //! How container groups live, and fail to.
 
-use local_azure::container_groups::{Behaviour, Exit, ExitsWhenTold, Job, Phase, Rule};
-use local_azure::resource_manager::ResourceManagerConfig;
-use serde_json::json;
+use std::time::Duration;
 
-use crate::support::{Azure, DEADLINE, config, group, group_with};
+use local_azure::clock;
+use local_azure::container_groups::{Behaviour, Exit, ExitsWhenTold, Job, Phase, Rule, StartFailure};
+use local_azure::resource_manager::ResourceManagerConfig;
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use crate::support::{API, Azure, DEADLINE, GROUPS, config, group, group_with, recorded, usages_path};
 
 #[tokio::test]
 async fn a_worker_gets_what_was_asked_for_and_its_exit_code_is_the_container_s() {
@@ -141,4 +146,161 @@ async fn a_container_can_exit_or_hang_without_a_worker() {
     azure.until_running("w-2").await;
     azure.until("w-3", |phase| phase == Phase::Pending).await;
     assert_eq!(["w-1", "w-2", "w-3"].map(|name| groups.runs(name)), [1, 1, 0]);
+}
+
+fn container(shown: &Value) -> &Value {
+    &shown["properties"]["containers"][0]["properties"]["instanceView"]
+}
+
+#[tokio::test]
+async fn a_stopped_group_is_shown_as_recorded() {
+    let azure = Azure::with_worker(ExitsWhenTold::new(Exit::Code(0))).await;
+    azure.put("w-1", &group()).await;
+    azure.until_running("w-1").await;
+    let stop = format!("{GROUPS}/w-1/stop?{API}");
+    assert_eq!(azure.send(reqwest::Method::POST, &stop, None).await.unwrap().status, 204);
+    let shown = azure.show("w-1").await.body;
+    assert_eq!(shown["properties"]["instanceView"]["state"], "Stopped");
+    let state = &container(&shown)["currentState"];
+    assert_eq!(state["state"], "Terminated");
+    assert_eq!(state["detailStatus"], "Container stopped per client request");
+    assert!(state["finishTime"].is_string() && state.get("exitCode").is_none(), "{state}");
+}
+
+#[tokio::test]
+async fn a_group_that_was_killed_for_its_memory_is_shown_as_one() {
+    let azure = Azure::start().await;
+    azure.manager.container_groups().inject(Rule::times(1, Behaviour::Exits(Exit::OutOfMemory), |_| true));
+    azure.put("w-1", &group()).await;
+    azure.until_terminated("w-1").await;
+    let (shown, recorded) = (azure.show("w-1").await.body, recorded("get-200-failed-oom")["body"].clone());
+    for pointer in [
+        "/properties/provisioningState",
+        "/properties/instanceView/state",
+        "/properties/containers/0/properties/instanceView/currentState/state",
+        "/properties/containers/0/properties/instanceView/currentState/exitCode",
+        "/properties/containers/0/properties/instanceView/currentState/detailStatus",
+    ] {
+        assert_eq!(shown.pointer(pointer), recorded.pointer(pointer), "{pointer}");
+    }
+}
+
+#[tokio::test]
+async fn a_running_group_can_be_shown_in_a_provisioning_state_of_the_platform_s() {
+    let worker = ExitsWhenTold::new(Exit::Code(0));
+    let azure = Azure::with_worker(worker.clone()).await;
+    let groups = azure.manager.container_groups();
+    groups.inject(Rule::times(1, Behaviour::Shows("Repairing".to_owned()), |_| true));
+    azure.put("w-1", &group()).await;
+    azure.until_running("w-1").await;
+    let states = async || {
+        let listed = azure.get(&format!("{GROUPS}?{API}")).await.body["value"][0]["properties"].clone();
+        let shown = azure.show("w-1").await.body["properties"].clone();
+        assert_eq!(listed["provisioningState"], shown["provisioningState"]);
+        (shown["provisioningState"].clone(), shown["instanceView"]["state"].clone())
+    };
+    assert_eq!(states().await, (json!("Repairing"), json!("Running")));
+    for state in ["Unhealthy", "Updating", "Stopping"] {
+        assert!(groups.set_provisioning_state("w-1", Some(state)));
+        assert_eq!(states().await, (json!(state), json!("Running")));
+    }
+    worker.tell();
+    azure.until_terminated("w-1").await;
+    assert_eq!(states().await, (json!("Succeeded"), json!("Succeeded")), "the rule is for as long as the worker runs");
+    groups.set_provisioning_state("w-1", Some("Repairing"));
+    assert_eq!(states().await, (json!("Repairing"), json!("Succeeded")));
+    groups.set_provisioning_state("w-1", None);
+    assert_eq!(states().await, (json!("Succeeded"), json!("Succeeded")));
+    assert!(!groups.set_provisioning_state("w-2", None));
+}
+
+#[tokio::test]
+async fn a_container_that_cannot_start_says_why() {
+    let azure = Azure::start().await;
+    let groups = azure.manager.container_groups();
+    groups.inject(Rule::times(1, Behaviour::ImagePullFails, |_| true));
+    groups.inject(Rule::times(1, Behaviour::StartFails(StartFailure::RunContainerError), |_| true));
+    groups.inject(Rule::times(1, Behaviour::StartFails(StartFailure::InvalidImageName), |_| true));
+    let recorded = recorded("get-200-image-pull-failing")["body"].clone();
+    let nope = group_with("/properties/containers/0/properties/image", json!("acr.azurecr.io/worker:nope"));
+    for (name, reason) in [("w-1", "ImagePullBackOff"), ("w-2", "RunContainerError"), ("w-3", "InvalidImageName")] {
+        azure.put(name, &nope).await;
+        azure.until(name, |phase| matches!(phase, Phase::ImagePullBackOff | Phase::StartFails(_))).await;
+        let shown = azure.show(name).await.body;
+        assert_eq!(shown["properties"]["provisioningState"], "Creating");
+        let view = container(&shown);
+        assert_eq!(view["currentState"], json!({ "state": "Waiting", "detailStatus": reason }));
+        let failed = |event: &&Value| event["name"] == "Failed" && event["type"] == "Warning";
+        assert!(view["events"].as_array().unwrap().iter().any(|event| failed(&event)), "{view}");
+        if name == "w-1" {
+            let texts = |view: &Value| -> Vec<Value> {
+                view["events"].as_array().unwrap().iter().map(|event| event["message"].clone()).collect()
+            };
+            assert_eq!(texts(view), texts(container(&recorded)));
+        }
+    }
+    assert_eq!(groups.runs("w-1"), 0);
+}
+
+#[tokio::test]
+async fn events_of_a_starting_container_have_times_and_can_be_made_older() {
+    let azure = Azure::start().await;
+    let groups = azure.manager.container_groups();
+    groups.inject(Rule::always(Behaviour::PullsFor(DEADLINE), |_| true));
+    azure.put("w-1", &group()).await;
+    azure.until("w-1", |phase| phase == Phase::Pulling).await;
+    let age = async || {
+        let shown = azure.show("w-1").await.body;
+        let event = &container(&shown)["events"][0];
+        assert_eq!(
+            (&event["name"], container(&shown)["currentState"]["state"].as_str()),
+            (&json!("Pulling"), Some("Waiting"))
+        );
+        let time = event["firstTimestamp"].as_str().unwrap();
+        assert_eq!(time.len(), "2026-01-05T10:15:07Z".len(), "{time}");
+        clock::now() - OffsetDateTime::parse(time, &Rfc3339).unwrap()
+    };
+    assert!(age().await < time::Duration::minutes(1));
+    assert!(groups.age("w-1", Duration::from_mins(10)));
+    let aged = age().await;
+    assert!((time::Duration::minutes(10)..time::Duration::minutes(11)).contains(&aged), "{aged}");
+    assert!(!groups.age("w-2", Duration::from_mins(10)));
+}
+
+#[tokio::test]
+async fn somebody_else_can_delete_groups() {
+    let azure = Azure::with_worker(ExitsWhenTold::new(Exit::Code(0))).await;
+    let groups = azure.manager.container_groups();
+    let soon = Behaviour::VanishesAfter(Duration::from_millis(30));
+    groups.inject(Rule::always(soon, |group| group.name == "w-1"));
+    azure.put("w-1", &group()).await;
+    azure.put("w-2", &group()).await;
+    groups.until(DEADLINE, |groups| groups.iter().all(|group| group.name != "w-1")).await.unwrap();
+    assert_eq!(azure.show("w-1").await.status, 404);
+    assert_eq!(groups.gone().len(), 1);
+    assert!(groups.remove("W-2"));
+    assert!(!groups.remove("w-2"));
+    assert_eq!(azure.show("w-2").await.status, 404);
+}
+
+#[tokio::test]
+async fn every_region_has_groups_and_a_quota_of_its_own() {
+    let mut small = config(ExitsWhenTold::new(Exit::Code(0)));
+    small.max_groups = 1;
+    let azure = Azure::with(ResourceManagerConfig { container_groups: small, ..Default::default() }).await;
+    for (name, location) in [("w-1", "westeurope"), ("w-2", "Germany West Central"), ("w-3", "eastus2")] {
+        let put = azure.put(name, &group_with("/location", json!(location))).await;
+        let short = location.replace(' ', "").to_lowercase();
+        assert_eq!((put.status, &put.body["location"]), (201, &json!(short)));
+        let link = put.header("azure-asyncoperation");
+        assert!(link.contains(&format!("/locations/{short}/operations/")), "{link}");
+    }
+    let refused = azure.put("w-4", &group_with("/location", json!("eastus2"))).await;
+    assert_eq!(refused.code(), (400, "ContainerGroupQuotaReached"));
+    assert!(refused.body["error"]["message"].as_str().unwrap().contains("in region 'eastus2'"), "{refused:?}");
+    let used = async |location: &str| {
+        let usages = azure.get(&usages_path().replace("westeurope", location)).await.body;
+        usages["value"][0]["currentValue"].clone()
+    };
+    assert_eq!((used("eastus2").await, used("northeurope").await), (json!(1), json!(0)));
 }

@@ -5,6 +5,7 @@ mod contract;
 #[path = "../common/tools.rs"]
 mod tools;
 
+mod allowance;
 mod contracts;
 mod faults;
 mod groups;
@@ -14,4 +15,5 @@ mod lives;
 mod refusals;
 mod shapes;
 mod support;
+mod tags;
 mod topics;

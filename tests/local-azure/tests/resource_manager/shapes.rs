@@ -121,7 +121,7 @@ async fn a_group_that_fails_is_shown_as_recorded() {
         (Behaviour::Exits(Exit::OutOfMemory), "get-200-failed-oom"),
     ] {
         let azure = Azure::start().await;
-        azure.manager.container_groups().inject(Rule::always(behaviour, |_| true));
+        azure.manager.container_groups().inject(Rule::always(behaviour.clone(), |_| true));
         let put = azure.put("w-0001", &asked()).await;
         azure.until("w-0001", |phase| phase.is_over() || phase == Phase::ImagePullBackOff).await;
         let shown = azure.show("w-0001").await;

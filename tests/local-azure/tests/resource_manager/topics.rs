@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use local_azure::resource_manager::{ResourceManagerConfig, TopicSubscription};
+use local_azure::resource_manager::{Fault, NextLink, OperationKind, ResourceManagerConfig, TopicSubscription};
 use serde_json::Value;
 
 use crate::support::Azure;
@@ -67,4 +67,31 @@ async fn service_bus_has_its_own_api_versions() {
     let azure = azure().await;
     let reply = azure.get(&TOPIC.replace("2021-11-01", "2023-05-01")).await;
     assert_eq!(reply.code(), (400, "NoRegisteredProviderFound"));
+}
+
+#[tokio::test]
+async fn a_topic_says_that_it_is_not_partitioned_and_one_that_is_not_there_is_not_found() {
+    let azure = azure().await;
+    let topic = azure.get(&TOPIC.replace("/subscriptions?", "?")).await;
+    assert_eq!((topic.status, &topic.body["name"]), (200, &Value::from("jobs")));
+    assert_eq!(topic.body["properties"]["enablePartitioning"], false);
+    assert_eq!(topic.body["properties"]["subscriptionCount"], 3);
+    let missing = azure.get(&TOPIC.replace("topics/jobs/subscriptions", "topics/other")).await;
+    assert_eq!(missing.code(), (404, "NotFound"));
+    assert_eq!(azure.manager.calls()[0].kind, OperationKind::GetTopic);
+}
+
+#[tokio::test]
+async fn a_list_of_subscriptions_can_repeat_itself_and_never_end() {
+    let azure = azure().await;
+    azure.manager.inject(Fault::always(OperationKind::ListTopicSubscriptions).repeats_items());
+    azure.manager.inject(Fault::always(OperationKind::ListTopicSubscriptions).leads_on(NextLink::Endless));
+    let mut link = TOPIC.to_owned();
+    for expected in ["team-a", "team-c", "team-a", "team-c", "team-a"] {
+        let page = azure.get(&link).await.body;
+        let listed = names(&page);
+        assert_eq!((listed[0], listed.len() % 2), (expected, 0));
+        assert_eq!(listed[..listed.len() / 2], listed[listed.len() / 2..]);
+        link = page["nextLink"].as_str().unwrap().to_owned();
+    }
 }

@@ -7,7 +7,13 @@ use reqwest::{Client, Method, StatusCode};
 
 use crate::support::{PATIENCE, Peer, namespace, namespace_with, signature, valid_signature};
 
-async fn ask(bus: &ServiceBus, method: Method, path: &str, token: Option<&str>, body: &str) -> (StatusCode, String) {
+pub async fn ask(
+    bus: &ServiceBus,
+    method: Method,
+    path: &str,
+    token: Option<&str>,
+    body: &str,
+) -> (StatusCode, String) {
     // Another test may have installed it before.
     _ = rustls::crypto::ring::default_provider().install_default();
     let client = Client::builder().no_proxy().timeout(PATIENCE).build().expect("a client");

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use fe2o3_amqp::Receiver;
+use fe2o3_amqp_types::messaging::Body;
 use local_azure::client::Client;
-use local_azure::service_bus::{Effect, Fault, Operation, OutgoingMessage, SubscriptionConfig};
+use local_azure::service_bus::{Effect, Fault, Operation, OutgoingMessage, SubscriptionConfig, Value};
 use tokio::time::{Instant, timeout};
 
 use crate::support::{
@@ -171,4 +173,34 @@ async fn sending_can_be_refused_and_nothing_arrives() {
     client.send(TOPIC, [OutgoingMessage::new()]).await.unwrap();
     assert_eq!(bus.peek_all(TOPIC, "all").unwrap().len(), 1);
     client.close().await;
+}
+
+#[tokio::test]
+async fn a_link_can_be_attached_and_detached_at_once_with_the_reason() {
+    for after_ms in [0, 1, 2] {
+        let bus = namespace().await;
+        let mut peer = Peer::connect(&bus).await;
+        bus.inject(
+            Fault::new(
+                Operation::Attach,
+                Effect::DetachAfterAttach {
+                    after: Duration::from_millis(after_ms),
+                    condition: "amqp:unauthorized-access".to_owned(),
+                    description: "'Listen' claim(s) are required".to_owned(),
+                },
+            )
+            .times(1),
+        );
+        // The receiver's end is attached first, with a source and a target, and so the attach succeeds.
+        let mut receiver = Receiver::builder()
+            .name("replies")
+            .source(MANAGEMENT)
+            .target("replies")
+            .attach(&mut peer.session)
+            .await
+            .unwrap_or_else(|error| panic!("{after_ms} ms: {error}"));
+        let detached = timeout(PATIENCE, receiver.recv::<Body<Value>>()).await.unwrap().unwrap_err().to_string();
+        assert!(detached.contains("Unauthorized") || detached.contains("Detach"), "{after_ms} ms: {detached}");
+        assert_eq!(peer.node(MANAGEMENT).await.unwrap().peek(1, 1).await.status, 204);
+    }
 }

@@ -3,7 +3,9 @@
 mod access;
 mod administration;
 mod faults;
+mod partitions;
 mod peek;
 mod protocol;
 mod receive;
 mod support;
+mod unserved;

@@ -157,6 +157,7 @@ pub struct Node {
 pub struct Reply {
     pub status: i64,
     pub condition: Option<String>,
+    pub description: String,
     pub correlation_id: Option<MessageId>,
     pub body: Value,
 }
@@ -199,8 +200,13 @@ impl Node {
             SimpleValue::Symbol(condition) => condition.into_inner(),
             other => panic!("a condition is a symbol, not {other:?}"),
         });
+        let description = match one_of(["statusDescription", "status-description"]) {
+            Some(SimpleValue::String(description)) => description,
+            _ => String::new(),
+        };
         let Body::Value(AmqpValue(body)) = message.body else { panic!("a reply has a value") };
-        Ok(Reply { status, condition, correlation_id: message.properties.and_then(|it| it.correlation_id), body })
+        let correlation_id = message.properties.and_then(|it| it.correlation_id);
+        Ok(Reply { status, condition, description, correlation_id, body })
     }
 
     pub async fn peek(&mut self, from: i64, count: i32) -> Reply {

@@ -6,8 +6,9 @@ use time::OffsetDateTime;
 use super::atom::{INSTANCE, SERVICE_BUS, element, timestamp};
 use super::duration;
 use super::refusal::Refusal;
+use crate::service_bus::broker::entity::path_of;
 use crate::service_bus::broker::subscription::{SubQueue, Subscription};
-use crate::service_bus::broker::{SubscriptionConfig, SubscriptionStatus, Topic, TopicConfig};
+use crate::service_bus::broker::{Partitioning, SubscriptionConfig, SubscriptionStatus, Topic, TopicConfig};
 
 /// What the namespace says of itself.
 pub(super) fn namespace(name: &str) -> String {
@@ -34,12 +35,13 @@ pub(super) fn topic(topic: &Topic) -> String {
     xml += "<AuthorizationRules></AuthorizationRules>";
     xml += &elements([("Status", "Active"), ("CreatedAt", &at), ("UpdatedAt", &at), ("AccessedAt", &at)]);
     xml += &topic.config.user_metadata.as_deref().map_or_else(String::new, |text| element("UserMetadata", text));
-    xml += "<SupportOrdering>true</SupportOrdering>";
+    let partitioned = topic.config.partitioning.is_some();
+    xml += &element("SupportOrdering", truth(!partitioned));
     xml += &counts([0, 0, topic.scheduled()]);
     xml += &elements([
         ("SubscriptionCount", subscriptions.as_str()),
         ("AutoDeleteOnIdle", &duration::format(None)),
-        ("EnablePartitioning", "false"),
+        ("EnablePartitioning", truth(partitioned)),
         ("EntityAvailabilityStatus", "Available"),
         ("EnableSubscriptionPartitioning", "false"),
         ("EnableExpress", "false"),
@@ -54,7 +56,8 @@ pub(super) fn read_topic(name: &str, description: Node<'_, '_>) -> Result<TopicC
         match property {
             "DefaultMessageTimeToLive" => config.default_time_to_live = read_duration(property, text)?,
             "UserMetadata" => config.user_metadata = Some(text.to_owned()),
-            "RequiresDuplicateDetection" | "EnablePartitioning" | "EnableExpress" => {
+            "EnablePartitioning" => config.partitioning = read_truth(property, text)?.then(Partitioning::default),
+            "RequiresDuplicateDetection" | "EnableExpress" => {
                 refuse_unless(property, text, "false")?;
             }
             "Status" => refuse_unless(property, text, "Active")?,
@@ -64,8 +67,8 @@ pub(super) fn read_topic(name: &str, description: Node<'_, '_>) -> Result<TopicC
     Ok(config)
 }
 
-/// A subscription.
-pub(super) fn subscription(subscription: &Subscription) -> String {
+/// A subscription, of a namespace that the client knows by this host.
+pub(super) fn subscription(subscription: &Subscription, host: &str) -> String {
     let config = &subscription.config;
     let [active, dead] = [SubQueue::Messages, SubQueue::DeadLetters].map(|queue| subscription.queue(queue).len());
     let at = timestamp(subscription.created_at);
@@ -79,10 +82,11 @@ pub(super) fn subscription(subscription: &Subscription) -> String {
         ("MaxDeliveryCount", &config.max_delivery_count.to_string()),
         ("EnableBatchedOperations", "true"),
         ("Status", config.status.as_str()),
-        ("CreatedAt", &at),
-        ("UpdatedAt", &at),
-        ("AccessedAt", &at),
     ]);
+    if let Some(topic) = &config.forward_to {
+        xml += &element("ForwardTo", &format!("sb://{host}/{topic}"));
+    }
+    xml += &elements([("CreatedAt", at.as_str()), ("UpdatedAt", &at), ("AccessedAt", &at)]);
     xml += &config.user_metadata.as_deref().map_or_else(String::new, |text| element("UserMetadata", text));
     xml += &counts([active, dead, 0]);
     let for_ever = duration::format(None);
@@ -109,7 +113,8 @@ pub(super) fn read_subscription(name: &str, description: Node<'_, '_>) -> Result
                 config.status = found.ok_or_else(|| invalid(property, text))?;
             }
             "UserMetadata" => config.user_metadata = Some(text.to_owned()),
-            "ForwardTo" | "ForwardDeadLetteredMessagesTo" => refuse_unless(property, text, "")?,
+            "ForwardTo" => config.forward_to = Some(path_of(text).to_owned()).filter(|topic| !topic.is_empty()),
+            "ForwardDeadLetteredMessagesTo" => refuse_unless(property, text, "")?,
             _ => {}
         }
     }

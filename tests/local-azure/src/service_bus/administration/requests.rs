@@ -71,14 +71,17 @@ impl Request<'_> {
             },
             Target::Subscriptions { topic } => {
                 let topic = broker.topic(topic)?;
-                site.feed(target, topic.subscriptions().map(|subscription| subscription_entry(topic, subscription)))
+                site.feed(
+                    target,
+                    topic.subscriptions().map(|subscription| subscription_entry(topic, subscription, site.host)),
+                )
             }
             Target::Subscription { topic, name } => {
                 broker.subscription(topic, name)?;
                 let topic = broker.topic(topic)?;
                 let found = topic.subscriptions().find(|found| found.config.name.eq_ignore_ascii_case(name));
                 let found = found.ok_or_else(|| Refusal::no_entity(name))?;
-                site.entry(&subscription_entry(topic, found))
+                site.entry(&subscription_entry(topic, found, site.host))
             }
             Target::Rules { topic, subscription } => {
                 let found = broker.subscription(topic, subscription)?;
@@ -101,9 +104,12 @@ impl Request<'_> {
         match target {
             Target::Topic(name) => {
                 check_length(name, MAX_TOPIC_NAME)?;
-                let config = description::read_topic(name, description("TopicDescription")?)?;
+                let mut config = description::read_topic(name, description("TopicDescription")?)?;
                 if self.changes {
-                    broker.topic_mut(name)?.config = config;
+                    let topic = broker.topic_mut(name)?;
+                    // How it is partitioned cannot be said in XML, and cannot be changed.
+                    config.partitioning = topic.config.partitioning.take();
+                    topic.config = config;
                 } else {
                     broker.create_topic(config, self.now)?;
                 }
@@ -162,13 +168,13 @@ fn topic_entry(topic: &Topic) -> Entry {
     }
 }
 
-fn subscription_entry(topic: &Topic, subscription: &Subscription) -> Entry {
+fn subscription_entry(topic: &Topic, subscription: &Subscription, host: &str) -> Entry {
     let name = subscription.config.name.clone();
     Entry {
         target: Target::Subscription { topic: topic.config.name.clone(), name: name.clone() },
         title: name,
         created_at: subscription.created_at,
-        description: description::subscription(subscription),
+        description: description::subscription(subscription, host),
     }
 }
 

@@ -1,8 +1,10 @@
 //! How topics and subscriptions are set up.
 
+use serde::{Deserialize, Serialize};
 use time::Duration;
 
 use super::filter::Rule;
+use super::partitioning::Partitioning;
 
 /// How a topic is set up.
 #[derive(Clone, Debug)]
@@ -13,12 +15,14 @@ pub struct TopicConfig {
     pub default_time_to_live: Option<Duration>,
     /// What an administrator notes about it.
     pub user_metadata: Option<String>,
+    /// How its messages are divided among brokers, if they are.
+    pub partitioning: Option<Partitioning>,
 }
 
 impl TopicConfig {
     /// A topic with the service's defaults.
     pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), default_time_to_live: None, user_metadata: None }
+        Self { name: name.into(), default_time_to_live: None, user_metadata: None, partitioning: None }
     }
 }
 
@@ -41,6 +45,8 @@ pub struct SubscriptionConfig {
     pub status: SubscriptionStatus,
     /// Whether messages can only be received by session, which the local Service Bus does not offer.
     pub requires_session: bool,
+    /// The topic that messages are forwarded to. They stay in the subscription if there is no such topic.
+    pub forward_to: Option<String>,
     /// What an administrator notes about it.
     pub user_metadata: Option<String>,
 }
@@ -57,13 +63,14 @@ impl SubscriptionConfig {
             dead_letter_on_expiration: false,
             status: SubscriptionStatus::Active,
             requires_session: false,
+            forward_to: None,
             user_metadata: None,
         }
     }
 }
 
 /// Whether a subscription can be used.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SubscriptionStatus {
     /// It can.
     #[default]

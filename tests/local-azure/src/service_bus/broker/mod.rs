@@ -4,6 +4,7 @@ mod config;
 pub(crate) mod entity;
 pub(crate) mod filter;
 pub(crate) mod message;
+mod partitioning;
 pub(crate) mod queue;
 mod rules;
 mod sql;
@@ -21,6 +22,7 @@ pub use config::{SubscriptionConfig, SubscriptionStatus, TopicConfig};
 pub use filter::{CorrelationFilter, Filter, Rule};
 pub use message::MalformedMessage;
 use message::Message;
+pub use partitioning::{Partitioning, PeekOrder};
 pub use sql::{SqlFilter, SqlFilterError};
 pub use subscription::StoredMessage;
 use subscription::Subscription;
@@ -114,21 +116,42 @@ impl Broker {
         deleted.map(drop).ok_or_else(|| BrokerError::NoSuchSubscription(topic.to_owned(), name.to_owned()))
     }
 
-    /// Takes a message in for every subscription that a rule lets it into; disabled ones take nothing. Returns the
-    /// message's number in the topic.
+    /// Takes a message in for every subscription that a rule lets it into; disabled ones take nothing, and those that
+    /// forward pass it on. Returns the message's number in the topic.
     pub(crate) fn publish(&mut self, topic: &str, message: Message, now: OffsetDateTime) -> Result<i64, BrokerError> {
+        self.pass_on(topic, &Arc::new(message), now, MAX_HOPS)
+    }
+
+    fn pass_on(
+        &mut self,
+        topic: &str,
+        message: &Arc<Message>,
+        now: OffsetDateTime,
+        hops: usize,
+    ) -> Result<i64, BrokerError> {
+        let forwards = self.topic(topic)?.subscriptions().any(|subscription| subscription.config.forward_to.is_some());
+        let targets: Vec<String> = if forwards { self.topics.keys().cloned().collect() } else { Vec::new() };
         let topic = self.topic_mut(topic)?;
         topic.last_sequence_number += 1;
+        let number = topic.last_sequence_number;
+        let partition = topic.config.partitioning.as_ref().and_then(|partitioning| partitioning.partition_of(number));
         let time_to_live = [message.time_to_live, topic.config.default_time_to_live].into_iter().flatten().min();
-        let message = Arc::new(message);
-        let view = filter::MessageView::new(&message);
+        let view = filter::MessageView::new(message);
+        let mut forwarded = Vec::new();
         for subscription in topic.subscriptions.values_mut() {
             let open = subscription.config.status != SubscriptionStatus::Disabled;
-            if open && subscription.config.rules.iter().any(|rule| rule.filter.matches(&view)) {
-                subscription.enqueue(Arc::clone(&message), topic.last_sequence_number, time_to_live, now);
+            if !open || !subscription.config.rules.iter().any(|rule| rule.filter.matches(&view)) {
+                continue;
+            }
+            match subscription.config.forward_to.as_deref().map(key) {
+                Some(target) if hops > 0 && targets.contains(&target) => forwarded.push(target),
+                _ => subscription.enqueue(Arc::clone(message), number, partition, time_to_live, now),
             }
         }
-        Ok(topic.last_sequence_number)
+        for target in forwarded {
+            self.pass_on(&target, message, now, hops - 1)?;
+        }
+        Ok(number)
     }
 
     /// Keeps a message until it is released. Returns its number.
@@ -179,6 +202,9 @@ impl Broker {
         self.topics.get_mut(&key(topic)).ok_or_else(|| BrokerError::NoSuchTopic(topic.to_owned()))
     }
 }
+
+/// How often a message is forwarded at most (Azure's page on auto-forwarding).
+const MAX_HOPS: usize = 4;
 
 fn key(name: &str) -> String {
     name.to_lowercase()

@@ -1,5 +1,6 @@
 //! A subscription: what it lets in, and what becomes of a message in it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_amqp::Value;
@@ -8,6 +9,7 @@ use uuid::Uuid;
 
 use super::config::SubscriptionConfig;
 use super::message::{Message, message_id_text};
+use super::partitioning::{self, Partitioning};
 use super::queue::{Entry, Lock, LockLost, Queue};
 use crate::service_bus::sections::to_millisecond;
 
@@ -41,12 +43,24 @@ pub(crate) struct Subscription {
     messages: Queue,
     dead_letters: Queue,
     last_sequence_number: i64,
+    /// Those of partitions, without the partition's id.
+    last_of_partition: BTreeMap<u16, i64>,
+    /// How often it was peeked at, as far as that decides what a peek shows.
+    turn: usize,
 }
 
 impl Subscription {
     pub(crate) fn new(config: SubscriptionConfig, now: OffsetDateTime) -> Self {
         let [messages, dead_letters] = <[Queue; 2]>::default();
-        Self { config, created_at: now, messages, dead_letters, last_sequence_number: 0 }
+        Self {
+            config,
+            created_at: now,
+            messages,
+            dead_letters,
+            last_sequence_number: 0,
+            last_of_partition: BTreeMap::new(),
+            turn: 0,
+        }
     }
 
     pub(crate) fn queue(&self, queue: SubQueue) -> &Queue {
@@ -61,10 +75,11 @@ impl Subscription {
         &mut self,
         message: Arc<Message>,
         enqueued_sequence_number: i64,
+        partition: Option<u16>,
         time_to_live: Option<Duration>,
         now: OffsetDateTime,
     ) {
-        self.last_sequence_number += 1;
+        let sequence_number = self.next_sequence_number(partition);
         let time_to_live = [time_to_live, self.config.default_time_to_live].into_iter().flatten().min();
         let entry = Entry {
             message,
@@ -75,7 +90,17 @@ impl Subscription {
             deferred: false,
             lock: None,
         };
-        self.messages.insert(self.last_sequence_number, entry);
+        self.messages.insert(sequence_number, entry);
+    }
+
+    fn next_sequence_number(&mut self, partition: Option<u16>) -> i64 {
+        let Some(id) = partition else {
+            self.last_sequence_number += 1;
+            return self.last_sequence_number;
+        };
+        let last = self.last_of_partition.entry(id).or_default();
+        *last += 1;
+        partitioning::sequence_number(id, *last)
     }
 
     /// Gives the first message that can be received to a receiver, locked.
@@ -147,6 +172,21 @@ impl Subscription {
     ) -> impl Iterator<Item = (i64, &Entry)> {
         self.release_expired_locks(queue, now);
         self.queue(queue).peek(from)
+    }
+
+    /// What a peek of a partitioned topic's subscription shows, in the order in which it does.
+    pub(crate) fn peek_partitions(
+        &mut self,
+        queue: SubQueue,
+        from: i64,
+        partitioning: &Partitioning,
+        now: OffsetDateTime,
+    ) -> impl Iterator<Item = (i64, &Entry)> {
+        self.turn += 1;
+        let numbers: Vec<i64> = self.peek(queue, from, now).map(|(number, _)| number).collect();
+        let page = partitioning.page(&numbers, from, self.turn);
+        let queue = self.queue(queue);
+        page.into_iter().filter_map(|number| Some((number, queue.get(number)?)))
     }
 
     /// Every message of a queue, for tests to look at.

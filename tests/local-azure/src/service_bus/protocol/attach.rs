@@ -11,7 +11,8 @@ use super::management::disabled;
 use super::session::{Action, Context, Dropped, Link, LinkKind, MAX_LINKS, Session};
 use crate::clock;
 use crate::service_bus::broker::entity::{Entity, Node, SubscriptionPath};
-use crate::service_bus::faults::Effect;
+use crate::service_bus::broker::subscription::SubQueue;
+use crate::service_bus::faults::{DetachSoon, Effect};
 use crate::service_bus::{Call, Direction, Operation, SubscriptionStatus};
 
 /// The largest message on a link, in bytes: the standard tier's, from which SDKs compute the size of a batch.
@@ -39,11 +40,20 @@ impl Session {
         if let Some((_, condition, description)) = effects.refusal() {
             self.refuse(attach, error(condition, description), context);
         } else if let Some(delay) = effects.delay() {
-            self.put_off(delay, Action::Attach(Box::new(attach)), context);
+            self.put_off(delay, Action::Attach(Box::new(attach), effects.detach_soon()), context);
         } else {
-            self.attach(attach, context);
+            self.attach_for_now(attach, effects.detach_soon(), context);
         }
         Ok(())
+    }
+
+    /// Attaches a link as the client asks, and detaches it soon after if that is to go wrong.
+    pub(super) fn attach_for_now(&mut self, attach: Attach, detach: Option<DetachSoon>, context: &Context) {
+        let handle = attach.handle.0;
+        self.attach(attach, context);
+        let Some(DetachSoon { after, condition, description }) = detach else { return };
+        let action = Action::Detach { handle, error: Box::new(error(&condition, description)) };
+        if after.is_zero() { self.act(action, context) } else { self.put_off(after, action, context) }
     }
 
     /// Attaches a link as the client asks, or refuses it.
@@ -154,6 +164,10 @@ fn can_receive(path: &SubscriptionPath, attach: &Attach, context: &Context) -> R
     if matches!(subscription.config.status, SubscriptionStatus::Disabled | SubscriptionStatus::ReceiveDisabled) {
         return Err(error("com.microsoft:entity-disabled", disabled(path)));
     }
+    if subscription.config.forward_to.is_some() && path.queue == SubQueue::Messages {
+        let description = "Cannot create a message receiver on an entity with auto-forwarding enabled.";
+        return Err(error("amqp:not-allowed", description));
+    }
     let filters = attach.source.as_ref().and_then(|source| source.filter.as_ref());
     let by_session = filters.is_some_and(|filters| filters.contains_key("com.microsoft:session-filter"));
     match (subscription.config.requires_session, by_session) {
@@ -186,10 +200,7 @@ fn target(attach: &Attach) -> Option<&str> {
 
 fn full_path(entity: &Entity) -> String {
     match entity {
-        Entity::Subscription(SubscriptionPath {
-            queue: crate::service_bus::broker::subscription::SubQueue::DeadLetters,
-            ..
-        }) => {
+        Entity::Subscription(SubscriptionPath { queue: SubQueue::DeadLetters, .. }) => {
             format!("{}/$DeadLetterQueue", entity.path())
         }
         _ => entity.path(),

@@ -54,7 +54,8 @@ impl Session {
     /// Does what was put off, or what need not be.
     pub(super) fn act(&mut self, action: Action, context: &Context) {
         match action {
-            Action::Attach(attach) => self.attach(*attach, context),
+            Action::Attach(attach, detach) => self.attach_for_now(*attach, detach, context),
+            Action::Detach { handle, error } => self.detach(handle, *error, context),
             Action::Acknowledge { delivery_id } => self.accept(delivery_id, context),
             Action::Reply { node, reply_to, message } => {
                 let handle = self.reply_link(&node, reply_to.as_deref());

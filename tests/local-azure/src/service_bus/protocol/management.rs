@@ -9,8 +9,10 @@ use uuid::Uuid;
 
 use super::request::{Reply, Request};
 use super::{rules, scheduled};
+use crate::service_bus::broker::Partitioning;
 use crate::service_bus::broker::entity::{Entity, SubscriptionPath};
-use crate::service_bus::broker::subscription::{Outcome, Subscription};
+use crate::service_bus::broker::queue::Entry;
+use crate::service_bus::broker::subscription::{Outcome, SubQueue, Subscription};
 use crate::service_bus::faults::{Effect, Effects};
 use crate::service_bus::sections::{ValueMap, as_uuid, integer, text, timestamp, uuid};
 use crate::service_bus::{Call, Operation, Settlement, Shared, SubscriptionStatus};
@@ -47,9 +49,10 @@ pub(super) fn answer(
     let reply = match entity {
         Entity::Subscription(path) => {
             let mut broker = shared.broker();
+            let partitioning = broker.topic(&path.topic).ok().and_then(|topic| topic.config.partitioning.clone());
             match broker.subscription(&path.topic, &path.name) {
                 Ok(subscription) => match operation {
-                    PEEK => peek(request, path, subscription, &effects, now),
+                    PEEK => peek(request, path, (subscription, partitioning.as_ref()), &effects, now),
                     "com.microsoft:renew-lock" => renew_locks(request, path, subscription, now),
                     "com.microsoft:update-disposition" => settle(request, path, subscription, shared, now),
                     "com.microsoft:receive-by-sequence-number" => receive_deferred(request, path, subscription, now),
@@ -90,10 +93,15 @@ impl Page {
 fn peek(
     request: &Request,
     path: &SubscriptionPath,
-    subscription: &mut Subscription,
+    (subscription, partitioning): (&mut Subscription, Option<&Partitioning>),
     effects: &Effects,
     now: OffsetDateTime,
 ) -> Reply {
+    // The text is the service's (Xabaril/AspNetCore.Diagnostics.HealthChecks#1560); the status is inferred.
+    if subscription.config.forward_to.is_some() && path.queue == SubQueue::Messages {
+        let description = "Cannot create a message browser on an entity with auto-forwarding enabled.";
+        return Reply::failure(400, "amqp:not-allowed", description);
+    }
     if matches!(subscription.config.status, SubscriptionStatus::Disabled | SubscriptionStatus::ReceiveDisabled) {
         return Reply::failure(403, "com.microsoft:entity-disabled", disabled(path));
     }
@@ -106,7 +114,11 @@ fn peek(
     let count = count.min(MAX_PAGE_MESSAGES).min(effects.page_limit());
     let mut messages = Vec::new();
     let mut size = 0;
-    for (sequence_number, entry) in subscription.peek(path.queue, from, now).take(count) {
+    let found: &mut dyn Iterator<Item = (i64, &Entry)> = match partitioning {
+        Some(partitioning) => &mut subscription.peek_partitions(path.queue, from, partitioning, now),
+        None => &mut subscription.peek(path.queue, from, now),
+    };
+    for (sequence_number, entry) in found.take(count) {
         let mut bytes = entry.encode(sequence_number, omit_body);
         size += bytes.len();
         if size > MAX_PAGE_BYTES && !messages.is_empty() {

@@ -12,6 +12,7 @@ use super::cbs::Tokens;
 use super::frame;
 use crate::service_bus::Shared;
 use crate::service_bus::broker::entity::{Entity, Node, SubscriptionPath};
+use crate::service_bus::faults::DetachSoon;
 
 /// Transfers that the service lets a client send ahead.
 pub(super) const INCOMING_WINDOW: u32 = 5_000;
@@ -40,7 +41,8 @@ pub(super) struct Later {
 
 /// What is put off.
 pub(super) enum Action {
-    Attach(Box<Attach>),
+    Attach(Box<Attach>, Option<DetachSoon>),
+    Detach { handle: u32, error: Box<fe2o3_amqp_types::definitions::Error> },
     Reply { node: Node, reply_to: Option<String>, message: Vec<u8> },
     Acknowledge { delivery_id: u32 },
 }

@@ -1,0 +1,80 @@
+//! Addresses that swallow packets: whoever connects to one hears nothing, neither that it is there nor that it is not.
+//!
+//! A socket listens whose queue of connections is full and that accepts none, so that the system drops what comes in. Beside
+//! a good address of the same port (`127.0.0.2` or `[::1]` beside `127.0.0.1`) it is what a name with a broken address is.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::time::timeout;
+
+/// How long a connection on the loopback address may take before it counts as swallowed.
+const UNHEARD: Duration = Duration::from_millis(250);
+/// More connections than the shortest queue of any system holds.
+const MOST_CONNECTIONS: usize = 32;
+
+/// An address that swallows packets until this is dropped.
+#[derive(Debug)]
+pub struct BlackHole {
+    address: SocketAddr,
+    _listener: TcpListener,
+    /// What the queue is filled with.
+    _queued: Vec<TcpStream>,
+}
+
+impl BlackHole {
+    /// Swallows what comes to this address from now on; a port of 0 means any free one.
+    ///
+    /// # Errors
+    /// When the address is taken, or the system does not drop what finds the queue full.
+    pub async fn open(address: SocketAddr) -> io::Result<Self> {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        let listener = socket.listen(1)?;
+        let address = listener.local_addr()?;
+        let mut queued = Vec::new();
+        for _ in 0..MOST_CONNECTIONS {
+            match timeout(UNHEARD, TcpStream::connect(address)).await {
+                Ok(connected) => queued.push(connected?),
+                Err(_) => return Ok(Self { address, _listener: listener, _queued: queued }),
+            }
+        }
+        Err(io::Error::other(format!("{address} goes on taking connections")))
+    }
+
+    /// Where it is.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+/// Black holes that last as long as what holds them. Clones share them.
+#[derive(Clone, Debug, Default)]
+pub struct BlackHoles(Arc<Mutex<Vec<BlackHole>>>);
+
+impl BlackHoles {
+    /// Opens one more, and says where it is.
+    ///
+    /// # Errors
+    /// Those of [`BlackHole::open`].
+    pub async fn open(&self, address: SocketAddr) -> io::Result<SocketAddr> {
+        let hole = BlackHole::open(address).await?;
+        let address = hole.address();
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(hole);
+        Ok(address)
+    }
+
+    /// Where they are.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().map(BlackHole::address).collect()
+    }
+
+    /// Closes all of them.
+    pub fn close(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}

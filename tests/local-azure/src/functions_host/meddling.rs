@@ -1,0 +1,46 @@
+//! What can be done to a handler that no host means to do.
+
+use std::io;
+
+use rustix::process::{Pid, Signal, kill_process_group};
+
+use super::half_request::{Half, HalfRequest};
+use super::streams::Streams;
+use super::{FunctionsHost, Shared};
+
+impl FunctionsHost {
+    /// Changes what is at the other end of the handler's streams, now and of later processes.
+    pub fn set_streams(&self, streams: Streams) {
+        self.shared.streams.send_replace(streams);
+    }
+
+    /// Stops the handler's process where it is (SIGSTOP). False if there is none.
+    pub fn suspend(&self) -> bool {
+        self.shared.signal(Signal::STOP)
+    }
+
+    /// Lets the handler's process go on (SIGCONT). False if there is none.
+    pub fn resume(&self) -> bool {
+        self.shared.signal(Signal::CONT)
+    }
+
+    /// Sends a part of an invocation.
+    ///
+    /// # Errors
+    /// When nobody listens.
+    pub async fn half_request(&self, function: &str, half: Half) -> io::Result<HalfRequest> {
+        self.shared.half_request(function, half).await
+    }
+}
+
+impl Shared {
+    pub(super) fn signal(&self, signal: Signal) -> bool {
+        let process = *self.process.borrow();
+        let group = process.and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
+        group.is_some_and(|group| kill_process_group(group, signal).is_ok())
+    }
+
+    pub(super) async fn half_request(&self, function: &str, half: Half) -> io::Result<HalfRequest> {
+        HalfRequest::send(self.client.port(), function, half).await
+    }
+}
