@@ -22,7 +22,7 @@ pub use decision::{Capacity, Create, Delete, DeleteReason, GroupOutcome, Message
 pub use memory::{Condition, Memory};
 pub use policy::{Policy, Rules};
 pub use reading::{Demand, Reading};
-pub use snapshot::{ObservedGroup, ObservedSubscription, Read, Snapshot};
+pub use snapshot::{ObservedGroup, ObservedSubscription, Read, Snapshot, UnservedSubscription};
 
 use facts::{Facts, KnownMessages};
 use groups::GroupPlan;
