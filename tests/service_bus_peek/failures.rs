@@ -162,7 +162,8 @@ async fn garbage_instead_of_a_reply_is_unavailable_and_harms_no_other() {
 async fn a_namespace_without_tls_is_not_talked_to_without_tls() {
     let namespace = start(local::ServiceBusConfig::new(), &["small"]).await;
     let settings = ServiceBusSettings { tls: true, ..settings(&namespace, key()) };
-    let refused = ServiceBus::new(&settings, Arc::new(Identity(None)), Clock::system()).connect().await.unwrap_err();
+    let client = ServiceBus::new(&settings, Arc::new(Identity(None)), Clock::system(), PEEK_TIMEOUT);
+    let refused = client.connect().await.unwrap_err();
     assert!(matches!(refused, PeekError::Unavailable { .. }), "{refused:?}");
     assert!(!namespace.call_log().iter().any(|call| matches!(call, Call::PutToken { .. })));
 }

@@ -112,7 +112,7 @@ async fn over_a_network() -> (local::ServiceBus, Network, ServiceBus) {
     namespace.publish(TOPIC, message(1)).unwrap();
     let network = Network::to(namespace.port()).await;
     let settings = ServiceBusSettings { port: network.port, ..settings(&namespace, key()) };
-    let client = ServiceBus::new(&settings, Arc::new(Identity(None)), Clock::system());
+    let client = ServiceBus::new(&settings, Arc::new(Identity(None)), Clock::system(), PEEK_TIMEOUT);
     (namespace, network, client)
 }
 

@@ -15,6 +15,7 @@ mod random;
 mod scene;
 mod schedule;
 mod settings;
+mod topic;
 mod world;
 
 use std::hash::{BuildHasher, Hasher, RandomState};

@@ -114,11 +114,7 @@ impl Reader<'_> {
 
     /// The subscriptions that are listed and can be served, unless listing fails. Reading those that were there in the last
     /// pass does not wait for the list: what is read of one that is gone since is dropped.
-    async fn read_listed<P: Peeker>(
-        &self,
-        peeker: &P,
-        topic: &Announced<Topic>,
-    ) -> Option<Vec<ObservedSubscription>> {
+    async fn read_listed<P: Peeker>(&self, peeker: &P, topic: &Announced<Topic>) -> Option<Vec<ObservedSubscription>> {
         let familiar = peeker.familiar();
         let known: HashSet<_> = familiar.iter().cloned().collect();
         let reading =

@@ -265,6 +265,10 @@ impl Peeker for FakeMessages {
             Some(make) => make(rest, peeks),
             None => rest,
         };
+        // A look at a message's own number finds it.
+        if let Some(exact) = page.iter().position(|message| message.sequence_number == from) {
+            page[..=exact].rotate_right(1);
+        }
         page.truncate(count as usize);
         Ok(page)
     }

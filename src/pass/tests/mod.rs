@@ -3,6 +3,7 @@
 mod fakes;
 mod limits;
 mod rules;
+mod topic;
 
 use std::collections::BTreeMap;
 use std::num::{NonZeroU32, NonZeroUsize};

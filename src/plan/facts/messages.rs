@@ -93,8 +93,7 @@ impl<'a> KnownMessages<'a> {
     /// For groups of the Python scaler, which do not name their subscription: the message may be in any.
     fn in_any(&self, id: Option<&MessageId>) -> MessageStatus {
         let seen = self.subscriptions.values();
-        let statuses =
-            seen.map(|seen| if seen.failed() { MessageStatus::Unread } else { seen.with_id(id, self.now) });
+        let statuses = seen.map(|seen| if seen.failed() { MessageStatus::Unread } else { seen.with_id(id, self.now) });
         let all: Vec<_> = statuses.chain(self.some_unserved.then_some(MessageStatus::Unknown)).collect();
         let strongest_first =
             [MessageStatus::Waiting, MessageStatus::SetAside, MessageStatus::Unread, MessageStatus::Unknown];
