@@ -4,7 +4,7 @@
 //! * On a partitioned topic, which a number of 2^48 or more shows, they ascend within a partition, and a page may have any
 //!   messages, because the broker that is first answers. Each partition is paged from its own last number. Once none goes
 //!   on, the end is reached if there are as many messages as the service counts. If not, it is asked again, from the start
-//!   and from the end of each partition in turns, until nothing new has come for a while.
+//!   and from the ends of partitions, until nothing new has come for a while.
 //! * The same holds where sessions are required: a peek that is of no session need not show all messages.
 //! * Each message is there once.
 
@@ -31,8 +31,7 @@ pub(super) struct Pages {
     asked: bool,
     /// Peeks since the last one that brought something new.
     fruitless: usize,
-    /// Peeks for what was missed.
-    again: usize,
+    again: Again,
 }
 
 #[derive(Debug)]
@@ -40,6 +39,28 @@ struct Partition {
     /// After its last number.
     next: i64,
     may_go_on: bool,
+}
+
+/// Asking again for what was missed: from the start once, twice, three times, and once, and so on, and from the end of
+/// another partition in between. In a steady rhythm, brokers that answer in turns would not all be met.
+#[derive(Debug, Default)]
+struct Again {
+    from_start: usize,
+    from_ends: usize,
+}
+
+impl Again {
+    fn next_from(&mut self, partitions: &BTreeMap<i64, Partition>) -> i64 {
+        if self.from_start <= self.from_ends % 3 {
+            self.from_start += 1;
+            return FIRST_SEQUENCE_NUMBER;
+        }
+        self.from_start = 0;
+        self.from_ends += 1;
+        let place = self.from_ends.checked_rem(partitions.len());
+        let partition = place.and_then(|place| partitions.values().nth(place));
+        partition.map_or(FIRST_SEQUENCE_NUMBER, |partition| partition.next)
+    }
 }
 
 impl Pages {
@@ -70,10 +91,7 @@ impl Pages {
         if self.asked && (!self.scattered || self.are_all() || self.fruitless >= MAX_FRUITLESS) {
             return None;
         }
-        let turn = self.again % (self.partitions.len() + 1);
-        self.again += 1;
-        let end_of_another = turn.checked_sub(1).and_then(|index| self.partitions.values().nth(index));
-        Some(end_of_another.map_or(FIRST_SEQUENCE_NUMBER, |partition| partition.next))
+        Some(self.again.next_from(&self.partitions))
     }
 
     /// Adds the page that begins at a sequence number.

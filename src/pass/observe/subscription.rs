@@ -7,7 +7,7 @@ use super::pages::{FIRST_SEQUENCE_NUMBER, Pages};
 use super::subscriptions::{Reader, Topic};
 use super::timed_peeker::TimedPeeker;
 use super::{Announced, announced, begin_elsewhere};
-use crate::message::{PeekedMessage, SubscriptionName};
+use crate::message::{PeekedMessage, SubscriptionName, partition_of};
 use crate::plan::{Demand, ObservedSubscription, Read, Reading};
 use crate::services::{PeekError, Peeker};
 
@@ -102,10 +102,15 @@ impl Reader<'_> {
     ) -> Result<(), PeekError> {
         let Some(reading) = announced(&self.read).await else { return Ok(()) };
         for number in self.to_look_up(&reading, observed) {
-            let page = peeker.peek(number, 1).await?;
-            match page.into_iter().find(|message| message.sequence_number == number) {
-                Some(message) => observed.messages.push(message),
-                None => drop(observed.absent.insert(number)),
+            // Where any broker may answer, a look at the first number is one at the start, which may be any other's.
+            let is_ambiguous = number == FIRST_SEQUENCE_NUMBER && observed.covered_to == 0;
+            let count = if is_ambiguous { self.settings.peek_page.get() } else { 1 };
+            let page = peeker.peek(number, count).await?;
+            let is_answered = page.iter().any(|message| partition_of(message.sequence_number) == 0);
+            if let Some(message) = page.into_iter().find(|message| message.sequence_number == number) {
+                observed.messages.push(message);
+            } else if !is_ambiguous || is_answered || observed.read == Read::ToTheEnd {
+                observed.absent.insert(number);
             }
         }
         Ok(())

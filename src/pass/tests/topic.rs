@@ -113,6 +113,22 @@ async fn on_a_partitioned_topic_only_a_look_at_its_own_number_proves_that_a_mess
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_look_at_the_first_number_which_any_broker_may_answer_counts_if_its_own_has_answered() {
+    for (shown, count, outcome) in [
+        (partitioned(&[38], 3), 4, "message_unknown"),
+        (partitioned(&[38], 3), 3, "deleted"),
+        ([messages(2..=2), partitioned(&[38], 3)].concat(), 5, "deleted"),
+    ] {
+        let (mut scaler, _) = scaler([("a", shown)], |_| {});
+        scaler.services.messages.page = Some(one_partition);
+        counted(&mut scaler, "a", count);
+        let tags = [(tag::SUBSCRIPTION_NAME, "a"), (tag::MESSAGE_ID, "x"), (tag::SEQUENCE_NUMBER, "1")];
+        scaler.services.groups.put("finished", &tags, "Terminated");
+        assert_eq!(pass(&scaler).await.group_counts, BTreeMap::from([(outcome, 1)]), "{count}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn on_a_topic_in_one_piece_a_read_proves_that_a_message_is_gone() {
     let (mut scaler, calls) = scaler([("a", messages(9..=9))], |_| {});
     counted(&mut scaler, "a", 40);
