@@ -1,6 +1,6 @@
 //! What a pass has to read before it can plan. This is all that observing may ask of the rules.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use time::OffsetDateTime;
 
@@ -62,6 +62,23 @@ impl<'a> Reading<'a> {
     pub fn to_forget(&self, subscription: &SubscriptionName, covered: i64) -> Vec<i64> {
         let of_it = remembered(self.facts.memory).filter(|message| message.subscription == *subscription);
         in_order(of_it.map(|message| message.sequence_number).filter(|number| *number > covered))
+    }
+
+    /// Puts messages that came in no order in that in which they are served: the oldest first. Of several of one id, one that
+    /// has a group comes before the others: they have to wait until that group is gone.
+    pub fn put_in_order(&self, subscription: &SubscriptionName, messages: &mut [PeekedMessage]) {
+        let groups = self.facts.groups.in_subscription(subscription);
+        let served: HashSet<i64> = groups.filter_map(|known| known.sequence_number).collect();
+        messages.sort_by_key(|message| (message.enqueued_at, message.sequence_number));
+        let mut first_of: HashMap<MessageId, usize> = HashMap::new();
+        for place in 0..messages.len() {
+            let Ok(id) = messages[place].message_id.clone() else { continue };
+            let first = *first_of.entry(id).or_insert(place);
+            let is_served = |place: usize| served.contains(&messages[place].sequence_number);
+            if is_served(place) && !is_served(first) {
+                messages.swap(first, place);
+            }
+        }
     }
 
     fn capacity(&self) -> Capacity {

@@ -39,7 +39,8 @@ pub struct ObservedSubscription {
     pub name: SubscriptionName,
     /// How many messages there are in it, if the service says so. The counts lag.
     pub counts: Option<MessageCounts>,
-    /// The oldest first, then those that were looked up one by one.
+    /// The oldest first, then those that were looked up one by one. Where they come in no order, see
+    /// [`super::Reading::put_in_order`].
     pub messages: Vec<PeekedMessage>,
     pub read: Read,
     /// No message up to this sequence number is missing from the messages; `i64::MAX` when they go to the end. On a

@@ -132,7 +132,7 @@ impl Pages {
         self.asked && !may_go_on && (!self.scattered || self.are_all())
     }
 
-    /// The messages, the oldest first, and the sequence number up to which none is missing.
+    /// The messages as they came, and the sequence number up to which none is missing.
     pub(super) fn into_messages(self) -> (Vec<PeekedMessage>, i64) {
         let covered_to = if self.scattered {
             0
@@ -141,11 +141,7 @@ impl Pages {
         } else {
             self.messages.iter().map(|message| message.sequence_number).max().unwrap_or_default()
         };
-        let mut messages = self.messages;
-        if self.scattered {
-            messages.sort_by_key(|message| (message.enqueued_at, message.sequence_number));
-        }
-        (messages, covered_to)
+        (self.messages, covered_to)
     }
 
     fn are_all(&self) -> bool {

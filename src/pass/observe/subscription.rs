@@ -39,6 +39,11 @@ impl Reader<'_> {
                 tracing::warn!(subscription = %observed.name, %error, "some messages could not be looked up");
             }
         }
+        if observed.covered_to == 0
+            && let Some(reading) = announced(&self.read).await
+        {
+            reading.put_in_order(&observed.name, &mut observed.messages);
+        }
         observed
     }
 

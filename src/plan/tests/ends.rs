@@ -95,6 +95,24 @@ fn what_is_read_where_nothing_is_covered_proves_nothing() {
 }
 
 #[test]
+fn messages_that_came_in_no_order_are_put_in_that_of_their_age_but_for_one_whose_group_is_in_the_way_of_another() {
+    let policy = policy(9);
+    let of = |number, id, seconds| PeekedMessage { enqueued_at: Some(at(seconds)), ..message(number, id) };
+    let order = |groups: &[ObservedGroup]| {
+        let mut messages = [of(1, "m7", 3), of(9, "x", 2), of(8, "x", 2), of(7, "m7", 4), of(5, "y", 1)];
+        Reading::of(groups, &Memory::default(), &policy.rules, NOW).put_in_order(&"a".into(), &mut messages);
+        messages.map(|message| message.sequence_number)
+    };
+    assert_eq!(order(&[]), [5, 8, 9, 1, 7]);
+    assert_eq!(order(&[attempt("b", 7, 1, exited(1, 0))]), [5, 8, 9, 1, 7], "it is another subscription's");
+    let groups = [attempt("a", 7, 1, exited(1, -3600))];
+    assert_eq!(order(&groups), [5, 8, 9, 7, 1]);
+    let subscriptions = vec![read_to("a", vec![of(7, "m7", 4), of(1, "m7", 3)], 0, &[])];
+    let plan = planned_by(&policy, &Memory::default(), NOW, groups.to_vec(), subscriptions);
+    assert_eq!(attempts_created(&plan), [2], "it is tried again, or neither would ever be served");
+}
+
+#[test]
 fn a_group_or_what_is_remembered_shows_that_a_topic_is_partitioned() {
     let policy = policy(9);
     let shows = |groups: &[ObservedGroup], memory: &Memory| {
