@@ -108,6 +108,13 @@ impl Arm {
         Err(ArmError::unavailable(format!("a list did not end after {MAX_PAGES} pages")))
     }
 
+    /// One resource. The path's segments are escaped.
+    pub(crate) async fn read(&self, path: &[&str], api_version: &str) -> Result<Value, ArmError> {
+        let mut url = self.endpoint(api_version);
+        url.path_segments_mut().expect("an http address has a path").clear().extend(path);
+        Ok(serde_json::from_slice(&self.get(url).await?).map_err(BadAnswer::Body)?)
+    }
+
     async fn get(&self, url: Url) -> Result<Vec<u8>, ArmError> {
         let token = self.credential.token(&self.scope).await?;
         let mut bearer = HeaderValue::from_str(&format!("Bearer {}", token.secret.expose_secret()))

@@ -1,38 +1,64 @@
 //! Says of each service whether the scaler can read it.
 
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::process::ExitCode;
 
 use super::FAILED;
 use crate::azure::AzureServices;
 use crate::message::SubscriptionName;
-use crate::services::{ContainerGroups, Messages, Peeker, Subscriptions};
+use crate::services::{ContainerGroups, ListedSubscription, ListedTopic, Messages, Peeker, Subscriptions};
 use crate::settings::Settings;
 
 /// Asks each service for the least that a pass needs of it, and prints what came of it.
 #[expect(clippy::print_stdout, reason = "it is the command's result")]
 pub(super) async fn check(services: &AzureServices, settings: &Settings) -> ExitCode {
     let groups = services.groups.list().await.map(|groups| format!("{} are managed by this scaler", groups.len()));
-    let names = services.subscriptions.list().await;
-    // As a pass does it.
-    let is_skipped = |name: &SubscriptionName| settings.processing.skip_subscriptions.contains(name);
-    let names = names.map(|names| names.into_iter().partition::<Vec<_>, _>(is_skipped));
-    let subscriptions = names.as_ref().map(|(skipped, others)| {
-        let all = skipped.len() + others.len();
-        if skipped.is_empty() {
-            format!("the topic has {all}")
-        } else {
-            let names: Vec<_> = skipped.iter().map(SubscriptionName::as_str).collect();
-            format!("the topic has {all}, of which {} are skipped ({})", skipped.len(), names.join(", "))
-        }
-    });
-    let messages = peek(services, names.as_ref().ok().map(|(_, others)| others.as_slice())).await;
+    let topic = services.subscriptions.list().await.map(|topic| Topic::new(topic, settings));
+    let messages = peek(services, topic.as_ref().ok().map(|topic| topic.served.as_slice())).await;
+    let subscriptions = topic.as_ref().map(Topic::to_string);
 
     let results = [line("Container groups", groups), line("Subscriptions", subscriptions), line("Messages", messages)];
     for (_, line) in &results {
         println!("{line}");
     }
     if results.iter().all(|(ok, _)| *ok) { ExitCode::SUCCESS } else { FAILED.into() }
+}
+
+/// What is listed, by what a pass does about it.
+#[derive(Debug, Default)]
+struct Topic {
+    served: Vec<SubscriptionName>,
+    /// With the reasons.
+    unserved: Vec<String>,
+    skipped: Vec<String>,
+}
+
+impl Topic {
+    fn new(listed: ListedTopic, settings: &Settings) -> Self {
+        let mut topic = Self::default();
+        for ListedSubscription { name, unserved, .. } in listed.subscriptions {
+            match unserved {
+                _ if settings.processing.skip_subscriptions.contains(&name) => topic.skipped.push(name.to_string()),
+                Some(reason) => topic.unserved.push(format!("{name}: {reason}")),
+                None => topic.served.push(name),
+            }
+        }
+        topic
+    }
+}
+
+impl Display for Topic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { served, unserved, skipped } = self;
+        write!(f, "the topic has {}", served.len() + unserved.len() + skipped.len())?;
+        if !skipped.is_empty() {
+            write!(f, ", of which {} are skipped ({})", skipped.len(), skipped.join(", "))?;
+        }
+        if !unserved.is_empty() {
+            write!(f, ", of which {} cannot be served ({})", unserved.len(), unserved.join(", "))?;
+        }
+        Ok(())
+    }
 }
 
 /// Peeks one message of each subscription, if they are known.

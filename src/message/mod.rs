@@ -61,10 +61,16 @@ pub enum MessageState {
     Scheduled,
 }
 
+/// The partition of its topic that a message is in: the upper 16 bits of its sequence number, and 0 unless the topic is
+/// partitioned. Ids need not be small or follow on one another (azure-service-bus#239).
+pub fn partition_of(sequence_number: i64) -> i64 {
+    sequence_number >> 48
+}
+
 /// A message as a peek shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PeekedMessage {
-    /// Its place in the subscription, unique and growing.
+    /// Its place in the subscription, unique, and growing within a partition.
     pub sequence_number: i64,
     /// Its id, or why it has none that can be used.
     pub message_id: Result<MessageId, InvalidMessage>,

@@ -2,6 +2,8 @@
 //!
 //! Every peeked message and every managed group is in it with exactly one outcome.
 
+mod topic;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -12,7 +14,8 @@ use time::format_description::well_known::Rfc3339;
 use super::apply::Applied;
 use crate::container_group::GroupName;
 use crate::message::{MessageAddress, SubscriptionName};
-use crate::plan::{Capacity, GroupOutcome, MessageOutcome, Plan, Read, Snapshot};
+use crate::plan::{Capacity, GroupOutcome, MessageOutcome, Plan, Snapshot};
+pub use topic::{Backlog, CountsReport, SubscriptionReport, UnservedReport};
 
 /// Examples of one trouble: enough to see what is wrong.
 const MAX_EXAMPLES: usize = 5;
@@ -33,26 +36,18 @@ pub struct Report {
     pub message_counts: BTreeMap<&'static str, usize>,
     /// How many groups have each outcome.
     pub group_counts: BTreeMap<&'static str, usize>,
+    /// How many messages there are, if the service says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backlog: Option<Backlog>,
     pub subscriptions: Vec<SubscriptionReport>,
     /// Those that are not read.
     pub skipped_subscriptions: Vec<SubscriptionName>,
+    /// Those from which no worker can be served.
+    pub unserved_subscriptions: Vec<UnservedReport>,
     /// Every peeked message.
     pub messages: Vec<MessageReport>,
     /// Every managed group.
     pub groups: Vec<GroupReport>,
-}
-
-/// A subscription's part of a pass.
-#[derive(Debug, Serialize)]
-pub struct SubscriptionReport {
-    pub name: SubscriptionName,
-    /// How many messages were peeked.
-    pub peeked: usize,
-    /// Whether the messages go to the end of the subscription.
-    pub to_the_end: bool,
-    /// Why reading it ended early, if something went wrong.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub error: Option<String>,
 }
 
 /// A message and what became of it.
@@ -74,15 +69,6 @@ pub struct GroupReport {
 
 impl Report {
     pub(super) fn new(started_at: OffsetDateTime, snapshot: &Snapshot, plan: &Plan) -> Self {
-        let subscriptions = snapshot.subscriptions.iter().map(|subscription| SubscriptionReport {
-            name: subscription.name.clone(),
-            peeked: subscription.messages.len(),
-            to_the_end: subscription.read == Read::ToTheEnd,
-            error: match &subscription.read {
-                Read::Failed(error) => Some(error.to_string()),
-                Read::ToTheEnd | Read::FarEnough => None,
-            },
-        });
         Self {
             started_at,
             duration_ms: 0,
@@ -90,8 +76,10 @@ impl Report {
             capacity: plan.capacity,
             message_counts: BTreeMap::new(),
             group_counts: BTreeMap::new(),
-            subscriptions: subscriptions.collect(),
+            backlog: Backlog::of(&snapshot.subscriptions),
+            subscriptions: snapshot.subscriptions.iter().map(SubscriptionReport::of).collect(),
             skipped_subscriptions: snapshot.skipped_subscriptions.clone(),
+            unserved_subscriptions: snapshot.unserved_subscriptions.iter().map(UnservedReport::of).collect(),
             messages: Vec::new(),
             groups: Vec::new(),
         }
@@ -167,6 +155,7 @@ impl Report {
             let error = subscription.error.as_ref()?;
             Some(format!("Subscription {} could not be read to its end: {error}.", subscription.name))
         }));
+        lines.extend(self.unserved_subscriptions.iter().map(UnservedReport::to_string));
         lines.extend(self.message_troubles());
         lines.extend(self.broken_subscriptions());
         lines.extend(self.failing_creates());
@@ -267,10 +256,11 @@ impl Report {
         };
         let Capacity { max, active } = self.capacity;
         format!(
-            "{} of {} ms. Messages: {}. Container groups: {}. Cap: {active} of {max} in use at the start.",
+            "{} of {} ms. Messages: {}.{} Container groups: {}. Cap: {active} of {max} in use at the start.",
             if self.plan_only { "Plan" } else { "Pass" },
             self.duration_ms,
             list(&self.message_counts),
+            self.backlog.map(|backlog| format!(" Backlog: {backlog} read.")).unwrap_or_default(),
             list(&self.group_counts),
         )
     }

@@ -1,6 +1,6 @@
 //! What a pass has to read before it can plan. This is all that observing may ask of the rules.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use time::OffsetDateTime;
 
@@ -10,17 +10,27 @@ use super::memory::Memory;
 use super::messages::eligibility::Eligibility;
 use super::policy::Policy;
 use super::snapshot::ObservedGroup;
-use crate::message::{MessageId, MessageState, PeekedMessage, SubscriptionName};
+use crate::message::{MessageAddress, MessageId, MessageState, PeekedMessage, SubscriptionName, partition_of};
 
 /// What the groups say of how far to read.
 #[derive(Debug)]
 pub struct Reading<'a> {
     facts: Facts<'a>,
+    has_seen_partitions: bool,
 }
 
 impl<'a> Reading<'a> {
     pub fn of(groups: &[ObservedGroup], memory: &'a Memory, policy: &'a Policy, now: OffsetDateTime) -> Self {
-        Self { facts: Facts::of(groups, memory, policy, now) }
+        let facts = Facts::of(groups, memory, policy, now);
+        let of_groups = facts.groups.iter().filter_map(|known| known.sequence_number);
+        let remembered = remembered(memory).map(|message| message.sequence_number);
+        let has_seen_partitions = of_groups.chain(remembered).any(|number| partition_of(number) > 0);
+        Self { facts, has_seen_partitions }
+    }
+
+    /// Whether a group, or what is remembered, says that the topic is partitioned.
+    pub fn has_seen_partitions(&self) -> bool {
+        self.has_seen_partitions
     }
 
     /// Whether a subscription's messages are enough while the states of the groups are still being read: a group in a
@@ -44,16 +54,48 @@ impl<'a> Reading<'a> {
             GroupState::Stuck { .. } | GroupState::Overran { .. } => false,
         };
         let known = self.facts.groups.in_subscription(subscription);
-        let mut numbers: Vec<i64> =
-            known.filter_map(|known| known.sequence_number.filter(|number| matters(known, *number))).collect();
-        numbers.sort_unstable();
-        numbers.dedup();
-        numbers
+        in_order(known.filter_map(|known| known.sequence_number.filter(|number| matters(known, *number))))
+    }
+
+    /// The sequence numbers of a subscription's messages that are only remembered and may be beyond what a read has
+    /// `covered`. Elsewhere a read comes to them one day; what is never covered would never be forgotten.
+    pub fn to_forget(&self, subscription: &SubscriptionName, covered: i64) -> Vec<i64> {
+        let of_it = remembered(self.facts.memory).filter(|message| message.subscription == *subscription);
+        in_order(of_it.map(|message| message.sequence_number).filter(|number| *number > covered))
+    }
+
+    /// Puts messages that came in no order in that in which they are served: the oldest first. Of several of one id, one that
+    /// has a group comes before the others: they have to wait until that group is gone.
+    pub fn put_in_order(&self, subscription: &SubscriptionName, messages: &mut [PeekedMessage]) {
+        let groups = self.facts.groups.in_subscription(subscription);
+        let served: HashSet<i64> = groups.filter_map(|known| known.sequence_number).collect();
+        messages.sort_by_key(|message| (message.enqueued_at, message.sequence_number));
+        let mut first_of: HashMap<MessageId, usize> = HashMap::new();
+        for place in 0..messages.len() {
+            let Ok(id) = messages[place].message_id.clone() else { continue };
+            let first = *first_of.entry(id).or_insert(place);
+            let is_served = |place: usize| served.contains(&messages[place].sequence_number);
+            if is_served(place) && !is_served(first) {
+                messages.swap(first, place);
+            }
+        }
     }
 
     fn capacity(&self) -> Capacity {
         self.facts.groups.capacity()
     }
+}
+
+/// Messages that are remembered and may have no group.
+fn remembered(memory: &Memory) -> impl Iterator<Item = &MessageAddress> {
+    memory.deleted_records.keys().chain(memory.create_failures.keys())
+}
+
+fn in_order(numbers: impl Iterator<Item = i64>) -> Vec<i64> {
+    let mut numbers: Vec<_> = numbers.collect();
+    numbers.sort_unstable();
+    numbers.dedup();
+    numbers
 }
 
 /// Counts a subscription's messages until there are enough for all free slots.

@@ -5,15 +5,16 @@ use std::sync::Arc;
 
 use crate::container_group::ContainerGroup;
 use crate::message::{MessageAddress, PeekedMessage, SubscriptionName};
-use crate::services::{ArmError, PeekError};
+use crate::services::{ArmError, MessageCounts, PeekError, Unserved};
 
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
     /// The managed container groups.
     pub groups: Vec<ObservedGroup>,
-    /// The subscriptions that are not skipped.
+    /// The subscriptions that are neither skipped nor unserved.
     pub subscriptions: Vec<ObservedSubscription>,
     pub skipped_subscriptions: Vec<SubscriptionName>,
+    pub unserved_subscriptions: Vec<UnservedSubscription>,
 }
 
 /// A managed container group, as far as it could be read.
@@ -24,14 +25,26 @@ pub struct ObservedGroup {
     pub unread: Option<ArmError>,
 }
 
+/// A subscription from which no worker can be served, so that its messages are unknown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnservedSubscription {
+    pub name: SubscriptionName,
+    pub reason: Unserved,
+    pub counts: Option<MessageCounts>,
+}
+
 /// A subscription and what was peeked in it.
 #[derive(Clone, Debug)]
 pub struct ObservedSubscription {
     pub name: SubscriptionName,
-    /// In the order of the subscription, then those that were looked up one by one.
+    /// How many messages there are in it, if the service says so. The counts lag.
+    pub counts: Option<MessageCounts>,
+    /// The oldest first, then those that were looked up one by one. Where they come in no order, see
+    /// [`super::Reading::put_in_order`].
     pub messages: Vec<PeekedMessage>,
     pub read: Read,
-    /// No message up to this sequence number is missing from the messages; `i64::MAX` when they go to the end.
+    /// No message up to this sequence number is missing from the messages; `i64::MAX` when they go to the end. On a
+    /// partitioned topic, and where sessions are required, it is 0: no read proves that anything is missing.
     pub covered_to: i64,
     /// Sequence numbers at which a peek of their own has found nothing.
     pub absent: BTreeSet<i64>,
@@ -40,8 +53,10 @@ pub struct ObservedSubscription {
 /// How far a subscription was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Read {
+    /// On a partitioned topic, and where sessions are required, this takes as many messages as the service counts.
     ToTheEnd,
-    /// Until there were enough new messages for all free slots, or to the depth that is set.
+    /// Until there were enough new messages for all free slots, or to the depth that is set, or until no more were found
+    /// although the service counts more.
     FarEnough,
     /// Until this went wrong: what was not read is unknown, not absent.
     Failed(PeekError),

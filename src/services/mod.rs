@@ -2,12 +2,14 @@
 
 mod arm_error;
 mod peek_error;
+mod topic;
 
 use std::collections::BTreeMap;
 use std::future::Future;
 
 pub use self::arm_error::{ArmError, Refusal};
 pub use self::peek_error::PeekError;
+pub use self::topic::{ListedSubscription, ListedTopic, MessageCounts, Unserved};
 
 use crate::container_group::{ContainerGroup, GroupName, GroupSpec, Ownership};
 use crate::message::{PeekedMessage, SubscriptionName};
@@ -59,7 +61,8 @@ pub struct Accepted {
 }
 
 pub trait Subscriptions: Send + Sync {
-    fn list(&self) -> impl Future<Output = Result<Vec<SubscriptionName>, ArmError>> + Send;
+    /// All of them, and what is to be known of the topic. That nothing is known of the topic is no failure.
+    fn list(&self) -> impl Future<Output = Result<ListedTopic, ArmError>> + Send;
 }
 
 /// The messages of the topic's subscriptions.
@@ -82,9 +85,10 @@ pub trait Peeker: Send + Sync {
         Vec::new()
     }
 
-    /// At most `count` messages of a subscription, from `from_sequence_number` on, in order.
+    /// At most `count` messages of a subscription, from `from_sequence_number` on.
     ///
-    /// A short page proves nothing; an empty one says that there are no more.
+    /// A short page proves nothing; an empty one says that there are no more, unless the topic is partitioned or
+    /// sessions are required. Then a page may be anybody's, and have any messages.
     fn peek(
         &self,
         subscription: &SubscriptionName,

@@ -73,3 +73,18 @@ async fn a_page_that_is_shorter_than_asked_is_not_taken_for_the_last() {
     world.send("a", messages("m", 50));
     assert_eq!(world.pass().await.messages(), counts([("created", 50)]));
 }
+
+#[tokio::test]
+async fn the_backlog_is_the_service_s_count_although_a_full_cap_reads_one_page() {
+    let mut world = World::new(&["a"]).await;
+    world.set("ACI_MAX_INSTANCES", "1");
+    world.set("PROVISIONING_PEEK_MAX", "60");
+    world.send("a", messages("m", 3015));
+    world.pass().await;
+    let sums = world.run(&["once"]).await.output;
+    assert!(sums.contains("Messages: 1 running, 59 waiting capacity. Backlog: 60 of 3,015 read. "), "{sums}");
+    let report = world.pass().await.report();
+    assert_eq!(report["backlog"], serde_json::json!({"messages": 3015, "read": 60}));
+    assert_eq!(report["subscriptions"][0]["active_messages"], 3015);
+    assert_eq!(report["subscriptions"][0]["dead_letters"], 0);
+}

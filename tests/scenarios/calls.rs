@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use local_azure::container_groups::Exit;
 use local_azure::resource_manager::OperationKind::{
-    self, DeleteGroup, GetGroup, GetLogs, GetToken, ListGroups, ListTopicSubscriptions, PutGroup,
+    self, DeleteGroup, GetGroup, GetLogs, GetToken, GetTopic, ListGroups, ListTopicSubscriptions, PutGroup,
 };
 use local_azure::service_bus::{Call, SubscriptionConfig};
 
@@ -40,13 +40,15 @@ async fn a_pass_asks_for_no_more_than_the_rules_need() {
     world.send("a", messages("m", 3));
 
     world.pass().await;
-    let [groups, subscriptions, token] = [(ListGroups, 1), (ListTopicSubscriptions, 1), (GetToken, 1)];
-    assert_eq!(asked(&world), [groups, (GetGroup, 3), (PutGroup, 3), subscriptions, token]);
+    let [groups, subscriptions] = [(ListGroups, 1), (ListTopicSubscriptions, 1)];
+    // Each pass is one of a process of its own.
+    let [topic, token] = [(GetTopic, 1), (GetToken, 1)];
+    assert_eq!(asked(&world), [groups, (GetGroup, 3), (PutGroup, 3), subscriptions, topic, token]);
     assert_eq!(asked_of_service_bus(&world), [1, 1, 4, 3], "a page and the end of one, the end of the other");
 
     world.until_all_are_running().await;
     world.pass().await;
-    assert_eq!(asked(&world), [groups, (GetGroup, 3), subscriptions, token]);
+    assert_eq!(asked(&world), [groups, (GetGroup, 3), subscriptions, topic, token]);
     assert_eq!(asked_of_service_bus(&world), [1, 1, 4, 3]);
 
     world.finish_all(Exit::Code(0)).await;
@@ -55,7 +57,7 @@ async fn a_pass_asks_for_no_more_than_the_rules_need() {
     }
     world.pass().await;
     // Each finished group is looked at twice: to see that it is, and right before it goes.
-    assert_eq!(asked(&world), [groups, (GetGroup, 6), (DeleteGroup, 3), (GetLogs, 3), subscriptions, token]);
+    assert_eq!(asked(&world), [groups, (GetGroup, 6), (DeleteGroup, 3), (GetLogs, 3), subscriptions, topic, token]);
     assert_eq!(asked_of_service_bus(&world), [1, 1, 4, 2]);
 }
 
@@ -74,13 +76,14 @@ async fn the_passes_of_a_process_share_a_connection_and_its_links() {
     let world = World::new(&["a", "b"]).await;
     world.send("a", messages("m", 3));
     let scaler = Served::start(&world).await;
-    for asked in [[1, 1, 4, 3], [0, 1, 0, 3], [0, 1, 0, 3]] {
+    for links in [[1, 1, 4, 3], [0, 1, 0, 3], [0, 1, 0, 3]] {
         scaler.pass().await;
-        assert_eq!(asked_of_service_bus(&world), asked);
+        assert_eq!(asked_of_service_bus(&world), links);
     }
+    assert_eq!(asked(&world).into_iter().find(|(kind, _)| *kind == GetTopic), Some((GetTopic, 1)), "once a process");
     world.azure.service_bus.drop_connections();
-    for asked in [[1, 1, 4, 3], [0, 1, 0, 3]] {
+    for links in [[1, 1, 4, 3], [0, 1, 0, 3]] {
         scaler.pass().await;
-        assert_eq!(asked_of_service_bus(&world), asked);
+        assert_eq!(asked_of_service_bus(&world), links);
     }
 }

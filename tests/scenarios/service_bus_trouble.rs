@@ -5,7 +5,7 @@ use std::time::Duration;
 use local_azure::container_groups::Exit;
 use local_azure::local::TOPIC;
 use local_azure::resource_manager::OperationKind::{DeleteGroup, PutGroup};
-use local_azure::service_bus::{Effect, Fault, Operation, SubscriptionStatus};
+use local_azure::service_bus::{Effect, Fault, Operation};
 
 use crate::support::{World, counts, messages};
 
@@ -109,13 +109,6 @@ async fn one_whose_link_is_refused_or_hangs_leaves_the_others_working() {
         assert_only_good_is_served(&world, &format!("{effect:?}")).await;
         assert_recovers(&world, &format!("{effect:?}")).await;
     }
-}
-
-#[tokio::test]
-async fn one_that_is_disabled_leaves_the_others_working() {
-    let world = world().await;
-    world.azure.service_bus.set_status(TOPIC, "bad", SubscriptionStatus::Disabled).unwrap();
-    assert_only_good_is_served(&world, "disabled").await;
 }
 
 #[tokio::test]

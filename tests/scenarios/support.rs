@@ -152,6 +152,17 @@ impl World {
             .unwrap();
     }
 
+    /// Waits until the containers of all groups are running, or have ended.
+    pub async fn until_all_are_running_or_have_ended(&self) {
+        let settled = |group: &GroupSnapshot| matches!(group.phase, Phase::Running { .. } | Phase::Terminated { .. });
+        self.azure
+            .resource_manager
+            .container_groups()
+            .until(PATIENCE, |groups| groups.iter().all(settled))
+            .await
+            .unwrap();
+    }
+
     /// Waits until the containers of all groups have ended.
     pub async fn until_all_have_ended(&self) {
         let ended = |group: &GroupSnapshot| matches!(group.phase, Phase::Terminated { .. });

@@ -100,12 +100,12 @@ async fn short_pages_are_read_on() {
 }
 
 #[tokio::test]
-async fn a_service_that_repeats_itself_is_not_taken_for_the_end() {
+async fn a_service_that_repeats_itself_is_shown_to_do_so() {
     let namespace = start(local::ServiceBusConfig::new(), &["small"]).await;
     namespace.publish_all(TOPIC, (0..3).map(message)).unwrap();
     let peeker = connect(&namespace).await;
     namespace.inject(Fault::new(Operation::Peek, Effect::RepeatFirstPage));
-    assert!(matches!(peek(&peeker, "small", 4, 250).await, Err(PeekError::Unavailable { .. })));
+    assert_eq!(numbers(&peek(&peeker, "small", 4, 250).await.unwrap()), [1, 2, 3], "it is not taken for the end");
 }
 
 #[tokio::test]

@@ -1,18 +1,18 @@
 //! The simulated services, as one process of the scaler sees them: slow, faulty, and not always up to date.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use aci_scaler::container_group::{ContainerGroup, GroupName, GroupSpec};
-use aci_scaler::message::{FileSizeMb, InvalidMessage, MessageId, MessageState, PeekedMessage, SubscriptionName};
-use aci_scaler::services::{Accepted, ArmError, ContainerGroups, Messages, PeekError, Peeker, Refusal, Subscriptions};
+use aci_scaler::message::SubscriptionName;
+use aci_scaler::services::{Accepted, ArmError, ContainerGroups, Refusal};
 use aci_scaler::settings::Settings;
 use aci_scaler::sync::Mutex;
 
 use crate::scene::{Millis, SECOND};
-use crate::world::{Message, World};
+use crate::world::World;
 
 /// A process of the scaler, as the world knows it.
 pub struct Process {
@@ -31,6 +31,8 @@ pub struct Process {
     pub low_until: AtomicI64,
     /// When it last looked at each group.
     pub looks: Mutex<BTreeMap<GroupName, Millis>>,
+    /// The subscriptions that cannot be served, by the last list.
+    pub unserved: Mutex<HashSet<SubscriptionName>>,
 }
 
 /// The services, for one process.
@@ -85,7 +87,7 @@ impl Azure {
     }
 
     /// Waits as one does for an answer, and says what may have gone wrong.
-    async fn read(&self) -> Result<(), ArmError> {
+    pub async fn read(&self) -> Result<(), ArmError> {
         let (pause, fault) = {
             let mut world = self.world();
             let slow = world.goes_wrong(300);
@@ -204,52 +206,6 @@ impl ContainerGroups for Azure {
     }
 }
 
-impl Subscriptions for Azure {
-    async fn list(&self) -> Result<Vec<SubscriptionName>, ArmError> {
-        self.read().await?;
-        Ok(self.world().subscriptions.keys().map(|name| (*name).into()).collect())
-    }
-}
-
-impl Messages for Azure {
-    type Peeker = Self;
-
-    async fn connect(&self) -> Result<Self, PeekError> {
-        self.read().await.map_err(|_| dropped())?;
-        Ok(self.clone())
-    }
-}
-
-impl Peeker for Azure {
-    async fn peek(
-        &self,
-        subscription: &SubscriptionName,
-        from: i64,
-        count: u32,
-    ) -> Result<Vec<PeekedMessage>, PeekError> {
-        self.read().await.map_err(|_| dropped())?;
-        let mut world = self.world();
-        let most = if world.goes_wrong(1000) { world.random.within(1..4) } else { i64::from(count) };
-        let Some(subscription) = world.subscriptions.get(subscription.as_str()) else { return Ok(Vec::new()) };
-        let rest = subscription.messages.range(from..).take(usize::try_from(most.min(count.into())).unwrap_or(1));
-        let peeked = rest.map(|(number, message)| PeekedMessage {
-            sequence_number: *number,
-            message_id: MessageId::new(message.id.clone()),
-            file_size_mb: match message {
-                Message { valid: false, .. } => Err(InvalidMessage::NoFileSize),
-                Message { large: true, .. } => FileSizeMb::from_text("1024"),
-                Message { large: false, .. } => FileSizeMb::from_text("128"),
-            },
-            state: if message.deferred { MessageState::Deferred } else { MessageState::Active },
-            enqueued_at: Some(World::moment(message.came_at)),
-            expires_at: message.expires_at.map(World::moment),
-        });
-        Ok(peeked.collect())
-    }
-
-    async fn close(self) {}
-}
-
 /// Whether a group is one for a large file, of 8 GB and not 1.
 pub fn is_large(spec: &GroupSpec) -> bool {
     spec.memory.to_f64() > 1.0
@@ -271,8 +227,4 @@ impl World {
         let refusals: [fn() -> ArmError; 3] = [unavailable, transitioning, inaccessible];
         self.goes_wrong(500).then(|| self.random.pick(&refusals)())
     }
-}
-
-fn dropped() -> PeekError {
-    PeekError::Unavailable { reason: "the connection was dropped".into() }
 }

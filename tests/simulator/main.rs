@@ -16,6 +16,7 @@ mod promises;
 mod random;
 mod scene;
 mod schedule;
+mod topic;
 mod world;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -65,6 +65,8 @@ impl Schedule {
         let (count, settings) = {
             let mut world = self.world.lock();
             world.add_foreign_groups();
+            let topic = world.topic.describe();
+            world.tell(|| topic);
             (world.scene.processes, world.scene.settings.clone())
         };
         for _ in 0..count {
@@ -90,6 +92,7 @@ impl Schedule {
             deletes_stopped_in: u64::MAX.into(),
             low_until: 0.into(),
             looks: Mutex::default(),
+            unserved: Mutex::default(),
         });
         let azure = Azure { world: self.world.clone(), process };
         let services = Services { groups: azure.clone(), subscriptions: azure.clone(), messages: azure.clone() };
@@ -279,6 +282,12 @@ impl World {
             subscription.broken = !subscription.broken;
             let broken = subscription.broken;
             self.tell(|| format!("{name} is broken: {broken}"));
+        }
+        if self.topic.toggles() {
+            let subscription = self.subscriptions.get_mut(names[0]).expect("it is there");
+            subscription.disabled = !subscription.disabled;
+            let disabled = subscription.disabled;
+            self.tell(|| format!("{} is disabled: {disabled}", names[0]));
         }
         if self.random.chance(5) {
             let now = self.now();

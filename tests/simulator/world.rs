@@ -12,6 +12,7 @@ use crate::groups::{Exit, Group, Life};
 use crate::promises::MAX_SKEW;
 use crate::random::Random;
 use crate::scene::{Millis, SECOND, Scene};
+use crate::topic::Topic;
 
 /// When the simulated world begins.
 const BEGINNING: OffsetDateTime = datetime!(2026-01-05 10:00:00 UTC);
@@ -20,6 +21,7 @@ const BEGINNING: OffsetDateTime = datetime!(2026-01-05 10:00:00 UTC);
 pub struct World {
     pub random: Random,
     pub scene: Scene,
+    pub topic: Topic,
     pub groups: BTreeMap<GroupName, Group>,
     /// Groups that a list that lags still shows, and when they were deleted.
     pub deleted: VecDeque<(Millis, Group)>,
@@ -47,9 +49,12 @@ pub struct World {
 #[derive(Default)]
 pub struct Subscription {
     pub messages: BTreeMap<i64, Message>,
-    pub last_number: i64,
+    /// Of each partition.
+    pub last_numbers: BTreeMap<i64, i64>,
     /// Whether every worker dies here.
     pub broken: bool,
+    /// Whether it gives no messages out.
+    pub disabled: bool,
 }
 
 /// A message.
@@ -71,10 +76,12 @@ impl World {
     pub fn new(seed: u64, told: bool) -> Self {
         let mut random = Random::new(seed);
         let scene = Scene::draw(&mut random);
+        let topic = Topic::draw(seed);
         let subscriptions = scene.subscriptions.iter().map(|name| (*name, Subscription::default())).collect();
         Self {
             random,
             scene,
+            topic,
             groups: BTreeMap::new(),
             deleted: VecDeque::new(),
             subscriptions,
@@ -190,7 +197,8 @@ impl World {
         let free = |message: &Message| {
             !message.locked && !message.deferred && message.expires_at.is_none_or(|expires_at| expires_at > at)
         };
-        let Some((number, message)) = subscription.messages.iter_mut().find(|(_, message)| free(message)) else {
+        let mut messages = subscription.messages.iter_mut().filter(|_| !subscription.disabled);
+        let Some((number, message)) = messages.find(|(_, message)| free(message)) else {
             return Life::Running { since: at, until: at + 30 * SECOND, message: None, exit: Exit::Settles };
         };
         message.locked = true;
@@ -251,10 +259,12 @@ impl World {
             )
         });
         let came_at = self.now();
+        let partition = self.topic.partition();
         let Some(to) = self.subscriptions.get_mut(subscription) else { return };
-        to.last_number += 1;
-        to.messages
-            .insert(to.last_number, Message { id, valid, poison, deferred, locked: false, large, came_at, expires_at });
+        let last = to.last_numbers.entry(partition).or_default();
+        *last += 1;
+        let message = Message { id, valid, poison, deferred, locked: false, large, came_at, expires_at };
+        to.messages.insert(Topic::sequence_number(partition, *last), message);
     }
 
     /// From now on nothing goes wrong any more.
@@ -268,7 +278,7 @@ impl World {
         self.scene.job = self.scene.job.min(30);
         let now = self.now();
         for subscription in self.subscriptions.values_mut() {
-            subscription.broken = false;
+            (subscription.broken, subscription.disabled) = (false, false);
             for message in subscription.messages.values_mut() {
                 message.poison = false;
             }

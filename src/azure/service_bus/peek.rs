@@ -153,7 +153,7 @@ impl Peeker for ServiceBusPeeker {
         let peeking = self.peek_with_retries(subscription.as_str(), from_sequence_number, count);
         let after = self.namespace.peek_timeout;
         let body = timeout(after, peeking).await.map_err(|_| PeekError::TimedOut { after })??;
-        page(&body, from_sequence_number).map_err(|reason| PeekError::Unavailable { reason: reason.into() })
+        page(&body).map_err(|reason| PeekError::Unavailable { reason: reason.into() })
     }
 
     async fn close(self) {
@@ -169,20 +169,16 @@ impl Peeker for ServiceBusPeeker {
     }
 }
 
-/// The messages of a reply, in order, each once.
+/// The messages of a reply, in order, each once. Whether they are those that were asked for is the caller's to judge.
 ///
 /// # Errors
-/// When there are messages but none that leads on: an empty page would say that there are no more.
-fn page(body: &[u8], from: i64) -> Result<Vec<PeekedMessage>, String> {
+/// When there are messages but none with a number: an empty page would say that there are no more.
+fn page(body: &[u8]) -> Result<Vec<PeekedMessage>, String> {
     let encoded = decode::messages_of_reply(body)?;
     let mut messages: Vec<PeekedMessage> = encoded.iter().filter_map(|encoded| decode::message(encoded)).collect();
     let unreadable = encoded.len() - messages.len();
-    messages.retain(|message| message.sequence_number >= from);
     if messages.is_empty() && !encoded.is_empty() {
-        return Err(format!(
-            "of {} messages {unreadable} have no sequence number, and the others come before the one asked for",
-            encoded.len()
-        ));
+        return Err(format!("of {} messages none has a sequence number", encoded.len()));
     }
     if unreadable > 0 {
         tracing::warn!(unreadable, "Messages without a sequence number are passed over");
@@ -217,8 +213,8 @@ mod tests {
         to_vec(&map(Value::String("messages".into()), messages)).unwrap()
     }
 
-    fn numbers(from: i64, messages: impl IntoIterator<Item = Vec<u8>>) -> Result<Vec<i64>, String> {
-        let page = page(&reply(messages), from)?;
+    fn numbers(messages: impl IntoIterator<Item = Vec<u8>>) -> Result<Vec<i64>, String> {
+        let page = page(&reply(messages))?;
         Ok(page.iter().map(|message| message.sequence_number).collect())
     }
 
@@ -228,24 +224,18 @@ mod tests {
 
     #[test]
     fn a_page_is_in_order_and_shows_each_message_once() {
-        assert_eq!(numbers(3, numbered(&[5, 3, 5, 4])), Ok(vec![3, 4, 5]));
-        assert_eq!(numbers(3, numbered(&[])), Ok(vec![]));
+        assert_eq!(numbers(numbered(&[5, 3, 5, 4])), Ok(vec![3, 4, 5]));
+        assert_eq!(numbers(numbered(&[])), Ok(vec![]));
     }
 
     #[test]
-    fn messages_before_the_one_asked_for_are_left_out() {
-        assert_eq!(numbers(3, numbered(&[1, 2, 3])), Ok(vec![3]));
-    }
-
-    #[test]
-    fn a_page_that_leads_nowhere_is_not_taken_for_the_end() {
-        assert!(numbers(3, numbered(&[1, 2])).is_err());
-        assert!(numbers(1, [annotated(Value::Bool(true))]).is_err());
+    fn a_page_of_messages_without_numbers_is_not_taken_for_the_end() {
+        assert!(numbers([annotated(Value::Bool(true))]).is_err());
     }
 
     #[test]
     fn a_message_without_a_number_hides_no_other() {
         let messages = [annotated(Value::Null), annotated(Value::Long(8)), b"garbage".to_vec()];
-        assert_eq!(numbers(1, messages), Ok(vec![8]));
+        assert_eq!(numbers(messages), Ok(vec![8]));
     }
 }

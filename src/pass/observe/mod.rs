@@ -3,8 +3,10 @@
 //! What cannot be read is recorded as unknown, and unknown is never taken for empty.
 
 mod groups;
+mod pages;
 mod subscription;
 mod subscriptions;
+mod timed_peeker;
 
 use std::sync::Arc;
 
@@ -19,8 +21,8 @@ use crate::services::{ContainerGroups, Messages, Services, Subscriptions};
 use crate::settings::ProcessingSettings;
 use subscriptions::Reader;
 
-/// What the groups say of how far to read, once they are known.
-type Announced<'a> = watch::Receiver<Option<Arc<Reading<'a>>>>;
+/// What others have found out, once they have.
+type Announced<T> = watch::Receiver<Option<Arc<T>>>;
 
 /// Reads everything that a plan needs.
 pub(super) async fn observe<G: ContainerGroups, S: Subscriptions, M: Messages>(
@@ -47,8 +49,14 @@ pub(super) async fn observe<G: ContainerGroups, S: Subscriptions, M: Messages>(
     let reader = Reader { settings, clock, listed, read };
     let (groups, messages) = join(groups, reader.read_all(&services.subscriptions, &services.messages)).await;
     let groups = groups.map_err(PassFailure::GroupsNotListed)?;
-    let (subscriptions, skipped_subscriptions) = messages?;
-    Ok(Snapshot { groups, subscriptions, skipped_subscriptions })
+    let (topic, subscriptions) = messages?;
+    let (skipped_subscriptions, unserved_subscriptions) = (topic.skipped.clone(), topic.unserved.clone());
+    Ok(Snapshot { groups, subscriptions, skipped_subscriptions, unserved_subscriptions })
+}
+
+/// What is announced, unless it never will be.
+async fn announced<T>(announced: &Announced<T>) -> Option<Arc<T>> {
+    announced.clone().wait_for(Option::is_some).await.ok()?.clone()
 }
 
 /// Puts others to the front in each pass, a minute after the last, when there are more than one pass can do.

@@ -1,50 +1,146 @@
-//! Peeks one subscription, for a limited time.
+//! Reads one subscription, as far as it can be and needs to be read.
 
-use std::time::Duration;
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use tokio::time::{Instant, timeout};
-
-use crate::message::{PeekedMessage, SubscriptionName};
+use super::pages::{FIRST_SEQUENCE_NUMBER, Pages};
+use super::subscriptions::{Reader, Topic};
+use super::timed_peeker::TimedPeeker;
+use super::{Announced, announced, begin_elsewhere};
+use crate::message::{PeekedMessage, SubscriptionName, partition_of};
+use crate::plan::{Demand, ObservedSubscription, Read, Reading};
 use crate::services::{PeekError, Peeker};
 
-/// Sequence numbers start at 1.
-pub(super) const FIRST_SEQUENCE_NUMBER: i64 = 1;
+/// Messages that are looked up one by one in a subscription and pass: at some 20 ms each they take 2 s, a small part
+/// of the subscription's share.
+const MAX_LOOK_UPS: usize = 100;
 
-pub(super) struct TimedPeeker<'a, P> {
-    peeker: &'a P,
-    pub(super) subscription: &'a SubscriptionName,
-    limit: Duration,
-    /// What the subscription's own answers took. That it had to wait for the groups is not counted.
-    spent: Duration,
+impl Reader<'_> {
+    pub(super) async fn read<P: Peeker>(
+        &self,
+        peeker: &P,
+        name: SubscriptionName,
+        topic: &Announced<Topic>,
+    ) -> ObservedSubscription {
+        let mut peeker = TimedPeeker::new(peeker, &name, self.subscription_limit());
+        let mut pages = Pages::default();
+        let read = match self.page_on(&mut peeker, &mut pages, topic).await {
+            Err(error) => Read::Failed(error),
+            Ok(()) if pages.are_at_the_end() => Read::ToTheEnd,
+            Ok(()) => Read::FarEnough,
+        };
+        let counts = announced(topic).await.and_then(|topic| topic.served(&name)?.counts);
+        let (messages, covered_to) = pages.into_messages();
+        let absent = BTreeSet::new();
+        let mut observed = ObservedSubscription { name: name.clone(), counts, messages, read, covered_to, absent };
+        if !matches!(observed.read, Read::Failed(_)) {
+            // What is not found out in time is not known, which is no reason to doubt what was read.
+            if let Err(error) = self.look_up(&mut peeker, &mut observed).await {
+                tracing::warn!(subscription = %observed.name, %error, "some messages could not be looked up");
+            }
+        }
+        if observed.covered_to == 0
+            && let Some(reading) = announced(&self.read).await
+        {
+            reading.put_in_order(&observed.name, &mut observed.messages);
+        }
+        observed
+    }
+
+    /// Pages on until there are enough messages for all free slots, or the depth that is set is reached. What the list of
+    /// groups asks for is read while their states are, and before the list of subscriptions is there.
+    async fn page_on<P: Peeker>(
+        &self,
+        peeker: &mut TimedPeeker<'_, P>,
+        pages: &mut Pages,
+        topic: &Announced<Topic>,
+    ) -> Result<(), PeekError> {
+        let name = peeker.subscription;
+        if let Some(topic) = topic.borrow().clone() {
+            topic.tell(name, pages);
+        }
+        let page = peeker.peek(FIRST_SEQUENCE_NUMBER, self.settings.peek_page.get()).await?;
+        add(pages, FIRST_SEQUENCE_NUMBER, page)?;
+        // Without the groups the pass fails; there is no point in reading on.
+        let Some(reading) = announced(&self.listed).await else { return Ok(()) };
+        if reading.has_seen_partitions() {
+            pages.scatter();
+        }
+        self.meet(reading.first_demand(name), peeker, pages).await?;
+        // Neither is there in one that turns out to be gone, or not to be served.
+        let Some(topic) = announced(topic).await else { return Ok(()) };
+        if topic.served(name).is_none() {
+            return Ok(());
+        }
+        topic.tell(name, pages);
+        let Some(reading) = announced(&self.read).await else { return Ok(()) };
+        self.meet(reading.demand(name), peeker, pages).await
+    }
+
+    /// Reads pages until a demand is met, or the depth or the end is reached.
+    async fn meet<P: Peeker>(
+        &self,
+        mut demand: Demand<'_>,
+        peeker: &mut TimedPeeker<'_, P>,
+        pages: &mut Pages,
+    ) -> Result<(), PeekError> {
+        let depth = self.settings.peek_depth.get() as usize;
+        let page = self.settings.peek_page.get();
+        while !demand.is_met_by(pages.messages()) && pages.messages().len() < depth {
+            // Where pages may have the same messages again, they could take all the time that looking up needs.
+            if pages.are_scattered() && peeker.has_spent_half() {
+                break;
+            }
+            let Some(from) = pages.next_from() else { break };
+            let left = u32::try_from(depth - pages.messages().len()).unwrap_or(u32::MAX);
+            let page = peeker.peek(from, page.min(left)).await?;
+            add(pages, from, page)?;
+        }
+        Ok(())
+    }
+
+    /// Looks for messages that the read did not come to, or did not find, at their own sequence numbers.
+    async fn look_up<P: Peeker>(
+        &self,
+        peeker: &mut TimedPeeker<'_, P>,
+        observed: &mut ObservedSubscription,
+    ) -> Result<(), PeekError> {
+        let Some(reading) = announced(&self.read).await else { return Ok(()) };
+        for number in self.to_look_up(&reading, observed) {
+            // Where any broker may answer, a look at the first number is one at the start, which may be any other's.
+            let is_ambiguous = number == FIRST_SEQUENCE_NUMBER && observed.covered_to == 0;
+            let count = if is_ambiguous { self.settings.peek_page.get() } else { 1 };
+            let page = peeker.peek(number, count).await?;
+            let is_answered = page.iter().any(|message| partition_of(message.sequence_number) == 0);
+            if let Some(message) = page.into_iter().find(|message| message.sequence_number == number) {
+                observed.messages.push(message);
+            } else if !is_ambiguous || is_answered || observed.read == Read::ToTheEnd {
+                observed.absent.insert(number);
+            }
+        }
+        Ok(())
+    }
+
+    /// What groups need to know first, then what would be remembered for ever otherwise.
+    fn to_look_up(&self, reading: &Arc<Reading<'_>>, observed: &ObservedSubscription) -> Vec<i64> {
+        let ObservedSubscription { name, covered_to, .. } = observed;
+        let read: BTreeSet<_> = observed.messages.iter().map(|message| message.sequence_number).collect();
+        let mut numbers = reading.to_look_up(name, *covered_to);
+        let mut remembered = if *covered_to == 0 { reading.to_forget(name, 0) } else { Vec::new() };
+        remembered.retain(|number| numbers.binary_search(number).is_err());
+        for numbers in [&mut numbers, &mut remembered] {
+            numbers.retain(|number| !read.contains(number));
+            begin_elsewhere(numbers, MAX_LOOK_UPS, self.clock);
+        }
+        numbers.append(&mut remembered);
+        numbers.truncate(MAX_LOOK_UPS);
+        numbers
+    }
 }
 
-impl<'a, P: Peeker> TimedPeeker<'a, P> {
-    pub(super) fn new(peeker: &'a P, subscription: &'a SubscriptionName, limit: Duration) -> Self {
-        Self { peeker, subscription, limit, spent: Duration::ZERO }
-    }
-
-    pub(super) async fn peek(&mut self, from: i64, count: u32) -> Result<Vec<PeekedMessage>, PeekError> {
-        let start = Instant::now();
-        let answer = self.peeker.peek(self.subscription, from, count);
-        let page = timeout(self.limit.saturating_sub(self.spent), answer).await;
-        self.spent += start.elapsed();
-        page.unwrap_or(Err(PeekError::TimedOut { after: self.limit }))
-    }
-
-    /// Adds a page, and returns the last sequence number of it unless the page was empty.
-    pub(super) async fn next_page(
-        &mut self,
-        from: i64,
-        count: u32,
-        messages: &mut Vec<PeekedMessage>,
-    ) -> Result<Option<i64>, PeekError> {
-        let page = self.peek(from, count).await?;
-        let Some(last) = page.iter().map(|message| message.sequence_number).max() else { return Ok(None) };
-        if last < from {
-            let reason = format!("asked for messages from {from} on, it answers with {last} and before");
-            return Err(PeekError::Unavailable { reason: reason.into() });
-        }
-        messages.extend(page.into_iter().filter(|message| message.sequence_number >= from));
-        Ok(Some(last))
-    }
+fn add(pages: &mut Pages, from: i64, page: Vec<PeekedMessage>) -> Result<(), PeekError> {
+    pages.add(from, page).map_err(|last| {
+        let reason = format!("asked for messages from {from} on, it answers with {last} and before");
+        PeekError::Unavailable { reason: reason.into() }
+    })
 }

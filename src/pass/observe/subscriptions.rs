@@ -1,19 +1,19 @@
 //! Reads all subscriptions, side by side, over one connection.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::{join, join_all, try_join};
-use tokio::sync::oneshot;
-use tokio::sync::oneshot::error::RecvError;
+use tokio::sync::watch;
 
-use super::subscription::{FIRST_SEQUENCE_NUMBER, TimedPeeker};
-use super::{Announced, begin_elsewhere};
+use super::pages::Pages;
+use super::{Announced, announced};
 use crate::clock::Clock;
-use crate::message::{PeekedMessage, SubscriptionName};
+use crate::message::SubscriptionName;
 use crate::pass::PassFailure;
-use crate::plan::{Demand, ObservedSubscription, Read};
-use crate::services::{Messages, PeekError, Peeker, Subscriptions};
+use crate::plan::{ObservedSubscription, Read, Reading, UnservedSubscription};
+use crate::services::{ListedSubscription, Messages, PeekError, Peeker, Subscriptions};
 use crate::settings::ProcessingSettings;
 
 /// The most that one subscription's peeks get of a pass. It is 40 pages of 750 ms, the default depth, so reached
@@ -24,161 +24,123 @@ const SUBSCRIPTION_TIMEOUT: Duration = Duration::from_secs(30);
 /// creates and deletes.
 const SUBSCRIPTION_SHARE: u32 = 4;
 
-/// Messages that are looked up one by one in a subscription and pass: at some 20 ms each they take 2 s, a small part
-/// of the subscription's share.
-const MAX_LOOK_UPS: usize = 100;
-
 pub(super) struct Reader<'a> {
     pub(super) settings: &'a ProcessingSettings,
     pub(super) clock: &'a Clock,
     /// Which groups there are, by the list.
-    pub(super) listed: Announced<'a>,
+    pub(super) listed: Announced<Reading<'a>>,
     /// The same with the groups' states.
-    pub(super) read: Announced<'a>,
+    pub(super) read: Announced<Reading<'a>>,
+}
+
+/// What is listed, by what is done about it.
+#[derive(Debug, Default)]
+pub(super) struct Topic {
+    is_partitioned: bool,
+    /// Their places among those that are served.
+    places: HashMap<SubscriptionName, usize>,
+    served: Vec<ListedSubscription>,
+    pub(super) unserved: Vec<UnservedSubscription>,
+    pub(super) skipped: Vec<SubscriptionName>,
+}
+
+impl Topic {
+    pub(super) fn served(&self, name: &SubscriptionName) -> Option<&ListedSubscription> {
+        self.places.get(name).map(|place| &self.served[*place])
+    }
+
+    /// Tells the pages of a subscription what the list says of it.
+    pub(super) fn tell(&self, name: &SubscriptionName, pages: &mut Pages) {
+        let Some(listed) = self.served(name) else { return };
+        pages.expect(listed.counts.map(|counts| counts.active));
+        if self.is_partitioned || listed.requires_session {
+            pages.scatter();
+        }
+    }
 }
 
 impl Reader<'_> {
-    /// The subscriptions with their messages, and the names of those that are skipped.
+    /// What is listed, and the messages of all subscriptions that can be served.
     pub(super) async fn read_all<S: Subscriptions, M: Messages>(
         &self,
         subscriptions: &S,
         messages: &M,
-    ) -> Result<(Vec<ObservedSubscription>, Vec<SubscriptionName>), PassFailure> {
-        let (announce, listed) = oneshot::channel();
-        let listing = async {
-            let names = subscriptions.list().await.map_err(PassFailure::SubscriptionsNotListed)?;
-            let (skipped, names): (Vec<_>, Vec<_>) =
-                names.into_iter().partition(|name| self.settings.skip_subscriptions.contains(name));
-            // Nobody waits for them if there is no connection.
-            let _ = announce.send(names);
-            Ok(skipped)
+    ) -> Result<(Arc<Topic>, Vec<ObservedSubscription>), PassFailure> {
+        let (announce, topic) = watch::channel(None);
+        let listing = async move {
+            let topic = Arc::new(self.list(subscriptions).await?);
+            announce.send_replace(Some(topic.clone()));
+            Ok(topic)
+            // If the list fails, the end of the channel says so to those who wait.
         };
         let reading = async {
-            let peeker = messages.connect().await.map_err(PassFailure::NothingPeeked)?;
-            let read = self.read_listed(&peeker, listed).await;
+            let peeker = messages.connect().await?;
+            let read = self.read_listed(&peeker, &topic).await;
             peeker.close().await;
-            Ok(read.unwrap_or_default())
+            Ok(read)
         };
-        let (skipped, read) = join(listing, reading).await;
-        let (skipped, read) = (skipped?, read?);
-
-        let failure = |subscription: &ObservedSubscription| match &subscription.read {
-            Read::Failed(error) if subscription.messages.is_empty() => Some(error.clone()),
-            _ => None,
+        let (topic, read) = join(listing, reading).await;
+        let topic = topic?;
+        let read: Vec<_> = match read {
+            Ok(read) => read.unwrap_or_default(),
+            // Where there is nothing to peek, nobody needs a connection.
+            Err(_) if topic.served.is_empty() => Vec::new(),
+            Err(error) => return Err(PassFailure::NothingPeeked(error)),
         };
         match read.iter().map(failure).collect::<Option<Vec<_>>>().as_deref() {
-            Some([first, ..]) => Err(PassFailure::NothingPeeked(first.clone())),
-            _ => Ok((read, skipped)),
+            Some([first, ..]) => Err(PassFailure::NothingPeeked((*first).clone())),
+            _ => Ok((topic, read)),
         }
     }
 
-    /// The subscriptions that are listed, unless that fails. Reading those that were there in the last pass does not wait
-    /// for the list: what is read of one that is gone since is dropped.
-    async fn read_listed<P: Peeker>(
-        &self,
-        peeker: &P,
-        listed: oneshot::Receiver<Vec<SubscriptionName>>,
-    ) -> Result<Vec<ObservedSubscription>, RecvError> {
+    async fn list<S: Subscriptions>(&self, subscriptions: &S) -> Result<Topic, PassFailure> {
+        let listed = subscriptions.list().await.map_err(PassFailure::SubscriptionsNotListed)?;
+        let mut topic = Topic { is_partitioned: listed.is_partitioned, ..Topic::default() };
+        let mut known = HashSet::new();
+        // A list may have an item twice.
+        for listed in listed.subscriptions.into_iter().filter(|listed| known.insert(listed.name.clone())) {
+            let ListedSubscription { name, unserved, counts, .. } = &listed;
+            if self.settings.skip_subscriptions.contains(name) {
+                topic.skipped.push(listed.name);
+            } else if let Some(reason) = unserved.clone() {
+                topic.unserved.push(UnservedSubscription { name: name.clone(), reason, counts: *counts });
+            } else {
+                topic.places.insert(name.clone(), topic.served.len());
+                topic.served.push(listed);
+            }
+        }
+        Ok(topic)
+    }
+
+    /// The subscriptions that are listed and can be served, unless listing fails. Reading those that were there in the last
+    /// pass does not wait for the list: what is read of one that is gone since is dropped.
+    async fn read_listed<P: Peeker>(&self, peeker: &P, topic: &Announced<Topic>) -> Option<Vec<ObservedSubscription>> {
         let familiar = peeker.familiar();
         let known: HashSet<_> = familiar.iter().cloned().collect();
-        let reading = |names: Vec<SubscriptionName>| join_all(names.into_iter().map(|name| self.read(peeker, name)));
+        let reading =
+            |names: Vec<SubscriptionName>| join_all(names.into_iter().map(|name| self.read(peeker, name, topic)));
         let rest = async {
-            let names = listed.await?;
-            let new = names.iter().filter(|name| !known.contains(*name)).cloned().collect();
-            Ok((reading(new).await, names))
+            let topic = announced(topic).await?;
+            let names = topic.served.iter().map(|listed| &listed.name);
+            let new = names.filter(|name| !known.contains(*name)).cloned().collect();
+            Some((reading(new).await, topic))
         };
-        let (early, (late, names)) = try_join(async { Ok(reading(familiar).await) }, rest).await?;
+        let early = async { Ok(reading(familiar).await) };
+        let (early, (late, topic)) = try_join(early, async { rest.await.ok_or(()) }).await.ok()?;
         let read = early.into_iter().chain(late);
         let mut read: HashMap<_, _> = read.map(|observed| (observed.name.clone(), observed)).collect();
-        Ok(names.iter().filter_map(|name| read.remove(name)).collect())
+        Some(topic.served.iter().filter_map(|listed| read.remove(&listed.name)).collect())
     }
 
-    /// One subscription, as far as it can be and needs to be read.
-    async fn read<P: Peeker>(&self, peeker: &P, name: SubscriptionName) -> ObservedSubscription {
-        let limit = SUBSCRIPTION_TIMEOUT.min(self.settings.pass_deadline / SUBSCRIPTION_SHARE);
-        let mut peeker = TimedPeeker::new(peeker, &name, limit);
-        let mut messages = Vec::new();
-        let read = self.page_on(&mut peeker, &mut messages).await.unwrap_or_else(Read::Failed);
-        let covered_to = match read {
-            Read::ToTheEnd => i64::MAX,
-            _ => messages.iter().map(|message| message.sequence_number).max().unwrap_or_default(),
-        };
-        let mut observed =
-            ObservedSubscription { name: name.clone(), messages, read, covered_to, absent: BTreeSet::new() };
-        if !matches!(observed.read, Read::Failed(_)) {
-            // What is not found out in time is not known, which is no reason to doubt what was read.
-            if let Err(error) = self.look_up(&mut peeker, &mut observed).await {
-                tracing::warn!(subscription = %observed.name, %error, "some messages could not be looked up");
-            }
-        }
-        observed
-    }
-
-    /// Pages on until there are enough messages for all free slots, or the depth that is set is reached. What the list asks
-    /// for is read while the groups' states are.
-    async fn page_on<P: Peeker>(
-        &self,
-        peeker: &mut TimedPeeker<'_, P>,
-        messages: &mut Vec<PeekedMessage>,
-    ) -> Result<Read, PeekError> {
-        let name = peeker.subscription.clone();
-        let page = self.settings.peek_page.get();
-        let Some(last) = peeker.next_page(FIRST_SEQUENCE_NUMBER, page, messages).await? else {
-            return Ok(Read::ToTheEnd);
-        };
-        // Without the groups the pass fails; there is no point in reading on.
-        let Some(reading) = announced(&self.listed).await else { return Ok(Read::FarEnough) };
-        let Some(last) = self.meet(reading.first_demand(&name), peeker, last, messages).await? else {
-            return Ok(Read::ToTheEnd);
-        };
-        let Some(reading) = announced(&self.read).await else { return Ok(Read::FarEnough) };
-        let last = self.meet(reading.demand(&name), peeker, last, messages).await?;
-        Ok(if last.is_some() { Read::FarEnough } else { Read::ToTheEnd })
-    }
-
-    /// Reads pages until a demand is met or the depth reached, and returns the last sequence number, or nothing at the end.
-    async fn meet<P: Peeker>(
-        &self,
-        mut demand: Demand<'_>,
-        peeker: &mut TimedPeeker<'_, P>,
-        mut last: i64,
-        messages: &mut Vec<PeekedMessage>,
-    ) -> Result<Option<i64>, PeekError> {
-        let depth = self.settings.peek_depth.get() as usize;
-        let page = self.settings.peek_page.get();
-        while !demand.is_met_by(messages) && messages.len() < depth {
-            let count = page.min(u32::try_from(depth - messages.len()).unwrap_or(u32::MAX));
-            match peeker.next_page(last.saturating_add(1), count, messages).await? {
-                Some(number) => last = number,
-                None => return Ok(None),
-            }
-        }
-        Ok(Some(last))
-    }
-
-    /// Looks for messages that the read did not come to, or did not find, at their own sequence numbers.
-    async fn look_up<P: Peeker>(
-        &self,
-        peeker: &mut TimedPeeker<'_, P>,
-        observed: &mut ObservedSubscription,
-    ) -> Result<(), PeekError> {
-        let Some(reading) = announced(&self.read).await else { return Ok(()) };
-        let mut numbers = reading.to_look_up(&observed.name, observed.covered_to);
-        let read: HashSet<_> = observed.messages.iter().map(|message| message.sequence_number).collect();
-        numbers.retain(|number| !read.contains(number));
-        begin_elsewhere(&mut numbers, MAX_LOOK_UPS, self.clock);
-        for number in numbers.into_iter().take(MAX_LOOK_UPS) {
-            let found = peeker.peek(number, 1).await?.into_iter().next();
-            match found.filter(|message| message.sequence_number == number) {
-                Some(message) => observed.messages.push(message),
-                None => drop(observed.absent.insert(number)),
-            }
-        }
-        Ok(())
+    pub(super) fn subscription_limit(&self) -> Duration {
+        SUBSCRIPTION_TIMEOUT.min(self.settings.pass_deadline / SUBSCRIPTION_SHARE)
     }
 }
 
-/// What the groups say, once it is known, unless it never will be.
-async fn announced<'a>(groups: &Announced<'a>) -> Option<std::sync::Arc<crate::plan::Reading<'a>>> {
-    groups.clone().wait_for(Option::is_some).await.ok()?.clone()
+/// Why nothing of a subscription could be peeked, if so.
+fn failure(subscription: &ObservedSubscription) -> Option<&PeekError> {
+    match &subscription.read {
+        Read::Failed(error) if subscription.messages.is_empty() => Some(error),
+        _ => None,
+    }
 }

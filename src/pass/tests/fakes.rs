@@ -9,7 +9,10 @@ use crate::container_group::{
     Container, ContainerGroup, ContainerState, GroupName, GroupSpec, MemoryGb, Ownership, tag,
 };
 use crate::message::{FileSizeMb, MessageId, MessageState, PeekedMessage, SubscriptionName};
-use crate::services::{Accepted, ArmError, ContainerGroups, Messages, PeekError, Peeker, Refusal, Subscriptions};
+use crate::services::{
+    Accepted, ArmError, ContainerGroups, ListedSubscription, ListedTopic, Messages, PeekError, Peeker, Refusal,
+    Subscriptions,
+};
 use crate::test_support::NOW;
 
 /// How long a fake takes for anything, of paused time.
@@ -195,19 +198,30 @@ impl ContainerGroups for FakeGroups {
 /// Subscriptions in memory.
 #[derive(Debug, Default)]
 pub struct FakeSubscriptions {
-    pub names: Vec<&'static str>,
+    pub topic: ListedTopic,
     pub error: Option<ArmError>,
     /// How long the list takes.
     pub latency: Duration,
 }
 
+impl FakeSubscriptions {
+    /// Those of these names, of which nothing else is known.
+    pub fn new(names: impl IntoIterator<Item = &'static str>) -> Self {
+        let subscriptions = names.into_iter().map(ListedSubscription::new).collect();
+        Self { topic: ListedTopic { subscriptions, is_partitioned: false }, ..Self::default() }
+    }
+
+    /// What is listed of one.
+    pub fn listed(&mut self, name: &str) -> &mut ListedSubscription {
+        let mut listed = self.topic.subscriptions.iter_mut();
+        listed.find(|listed| listed.name == name.into()).expect("it is listed")
+    }
+}
+
 impl Subscriptions for FakeSubscriptions {
-    async fn list(&self) -> Result<Vec<SubscriptionName>, ArmError> {
+    async fn list(&self) -> Result<ListedTopic, ArmError> {
         tokio::time::sleep(self.latency).await;
-        match &self.error {
-            Some(error) => Err(error.clone()),
-            None => Ok(self.names.iter().map(|name| (*name).into()).collect()),
-        }
+        self.error.clone().map_or_else(|| Ok(self.topic.clone()), Err)
     }
 }
 
@@ -225,7 +239,13 @@ pub struct FakeMessages {
     pub hanging: Vec<&'static str>,
     /// Subscriptions that begin from the front again and again.
     pub stuck: Vec<&'static str>,
+    /// How pages are made where not by sequence number: of all messages from the one that is asked for, in ascending order.
+    pub page: Option<MakePage>,
+    pub peeks: Arc<AtomicUsize>,
 }
+
+/// What of the messages, and of how many peeks before, makes a page.
+pub type MakePage = fn(Vec<PeekedMessage>, usize) -> Vec<PeekedMessage>;
 
 impl Messages for FakeMessages {
     type Peeker = Self;
@@ -257,8 +277,18 @@ impl Peeker for FakeMessages {
         }
         let from = if self.stuck.contains(&subscription) { 1 } else { from };
         let messages = self.messages.get(subscription).map(Vec::as_slice).unwrap_or_default();
-        let rest = messages.iter().filter(|message| message.sequence_number >= from);
-        Ok(rest.take(count as usize).cloned().collect())
+        let rest = messages.iter().filter(|message| message.sequence_number >= from).cloned().collect();
+        let peeks = self.peeks.fetch_add(1, Ordering::SeqCst);
+        let mut page = match self.page {
+            Some(make) => make(rest, peeks),
+            None => rest,
+        };
+        // A look at a message's own number finds it.
+        if let Some(exact) = page.iter().position(|message| message.sequence_number == from) {
+            page[..=exact].rotate_right(1);
+        }
+        page.truncate(count as usize);
+        Ok(page)
     }
 
     async fn close(self) {

@@ -6,6 +6,7 @@ mod creates;
 mod fakes;
 mod limits;
 mod rules;
+mod topic;
 
 use std::collections::BTreeMap;
 use std::num::{NonZeroU32, NonZeroUsize};
@@ -32,7 +33,7 @@ fn scaler(
     change(&mut settings);
     let services = Services {
         groups: FakeGroups { calls: calls.clone(), ..FakeGroups::default() },
-        subscriptions: FakeSubscriptions { names: messages.keys().copied().collect(), ..FakeSubscriptions::default() },
+        subscriptions: FakeSubscriptions::new(messages.keys().copied()),
         messages: FakeMessages { calls: calls.clone(), messages, ..FakeMessages::default() },
     };
     (Scaler::new(services, &settings, Clock::from_fn(|| NOW)), calls)

@@ -1,7 +1,9 @@
 //! Whether the messages are still there that groups were created for.
 //!
 //! A message is known to be gone if and only if its subscription is gone, or a read went past its sequence number
-//! without it, or a peek at its own sequence number has not found it. Whatever else was not seen is unknown.
+//! without it, or a peek at its own sequence number has not found it. On a partitioned topic, and where sessions are
+//! required, no read goes past anything. Whatever else was not seen is unknown, and so is all that is in a subscription
+//! that is skipped or cannot be served.
 
 use std::collections::{HashMap, HashSet};
 
@@ -28,7 +30,10 @@ pub(in crate::plan) enum MessageStatus {
 
 pub(in crate::plan) struct KnownMessages<'a> {
     subscriptions: HashMap<&'a SubscriptionName, Seen<'a>>,
-    skipped: HashSet<&'a SubscriptionName>,
+    /// Subscriptions that are there, and are skipped or cannot be served.
+    not_looked_at: HashSet<&'a SubscriptionName>,
+    /// Whether there is a subscription that would be looked at if it could be.
+    some_unserved: bool,
     now: OffsetDateTime,
 }
 
@@ -44,9 +49,11 @@ const GONE: MessageStatus = MessageStatus::Gone { looked_up: false };
 impl<'a> KnownMessages<'a> {
     pub(in crate::plan) fn of(snapshot: &'a Snapshot, now: OffsetDateTime) -> Self {
         let subscriptions = snapshot.subscriptions.iter();
+        let unserved = snapshot.unserved_subscriptions.iter().map(|unserved| &unserved.name);
         Self {
             subscriptions: subscriptions.map(|observed| (&observed.name, Seen::of(observed, now))).collect(),
-            skipped: snapshot.skipped_subscriptions.iter().collect(),
+            not_looked_at: snapshot.skipped_subscriptions.iter().chain(unserved).collect(),
+            some_unserved: !snapshot.unserved_subscriptions.is_empty(),
             now,
         }
     }
@@ -57,7 +64,7 @@ impl<'a> KnownMessages<'a> {
         let Some(subscription) = &known.subscription else { return self.in_any(id) };
         let Some(seen) = self.subscriptions.get(subscription) else {
             // Where there is no subscription there is nothing to peek at; that it is not listed says as much.
-            let is_gone = known.has_its_own_tags && !self.skipped.contains(subscription);
+            let is_gone = known.has_its_own_tags && !self.not_looked_at.contains(subscription);
             return if is_gone { MessageStatus::Gone { looked_up: true } } else { MessageStatus::Unknown };
         };
         match known.sequence_number {
@@ -73,7 +80,7 @@ impl<'a> KnownMessages<'a> {
                 let status = seen.numbered(message.sequence_number, message.message_id.as_ref(), self.now);
                 !seen.failed() && matches!(status, MessageStatus::Gone { .. })
             }
-            None => !self.skipped.contains(&message.subscription),
+            None => !self.not_looked_at.contains(&message.subscription),
         }
     }
 
@@ -85,11 +92,9 @@ impl<'a> KnownMessages<'a> {
 
     /// For groups of the Python scaler, which do not name their subscription: the message may be in any.
     fn in_any(&self, id: Option<&MessageId>) -> MessageStatus {
-        let all: Vec<_> = self
-            .subscriptions
-            .values()
-            .map(|seen| if seen.failed() { MessageStatus::Unread } else { seen.with_id(id, self.now) })
-            .collect();
+        let seen = self.subscriptions.values();
+        let statuses = seen.map(|seen| if seen.failed() { MessageStatus::Unread } else { seen.with_id(id, self.now) });
+        let all: Vec<_> = statuses.chain(self.some_unserved.then_some(MessageStatus::Unknown)).collect();
         let strongest_first =
             [MessageStatus::Waiting, MessageStatus::SetAside, MessageStatus::Unread, MessageStatus::Unknown];
         strongest_first.into_iter().find(|status| all.contains(status)).unwrap_or(GONE)
@@ -131,7 +136,8 @@ impl<'a> Seen<'a> {
         let Some(id) = id else { return GONE };
         match self.by_id.get(id) {
             Some(message) => status(message, now),
-            None if self.observed.covered_to == i64::MAX => GONE,
+            // Where it is in a partition there is no number to look at: a count that agrees has to do.
+            None if self.observed.read == Read::ToTheEnd => GONE,
             None => MessageStatus::Unknown,
         }
     }

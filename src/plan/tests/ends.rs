@@ -49,6 +49,90 @@ fn a_group_of_an_earlier_scaler_is_finished_when_no_subscription_has_its_message
 }
 
 #[test]
+fn a_group_whose_subscription_cannot_be_served_stays_and_so_does_one_whose_message_may_be_there() {
+    let unserved = |name: &str| UnservedSubscription { name: name.into(), reason: Unserved::Disabled, counts: None };
+    let of = |group: ObservedGroup, unserved| {
+        let snapshot = Snapshot { groups: vec![group], unserved_subscriptions: vec![unserved], ..Snapshot::default() };
+        plan(&snapshot, &Memory::default(), &policy(9), NOW).groups.first().map(|(_, outcome)| outcome.clone())
+    };
+    assert_eq!(of(attempt("a", 5, 1, exited(0, 0)), unserved("A")), Some(GroupOutcome::MessageUnknown));
+    assert_eq!(of(attempt("a", 5, 1, exited(0, 0)), unserved("b")), None, "its own is gone");
+    let old = group("old", &[("message_id", "m1")], "Terminated");
+    assert_eq!(of(old, unserved("b")), Some(GroupOutcome::MessageUnknown), "it may be of any");
+}
+
+#[test]
+fn what_is_remembered_of_a_subscription_that_cannot_be_served_is_not_forgotten() {
+    let stuck = waited(1800, tagged(waiting()));
+    let after = |unserved_subscriptions| {
+        let snapshot = Snapshot { unserved_subscriptions, ..Snapshot::default() };
+        plan(&snapshot, &stuck.memory, &policy(9), at(1900)).memory.attempts_in(&"a".into()).count()
+    };
+    assert_eq!(after(Vec::new()), 0, "it is gone");
+    let unserved = UnservedSubscription { name: "a".into(), reason: Unserved::ReceiveDisabled, counts: None };
+    assert_eq!(after(vec![unserved]), 1);
+}
+
+#[test]
+fn what_is_read_where_nothing_is_covered_proves_nothing() {
+    let goes = |observed| deleted(&planned(9, finished(), vec![observed])) == ["a-m5-1"];
+    let to_the_end = |absent| ObservedSubscription { read: Read::ToTheEnd, ..read_to("a", messages(1..=9), 0, absent) };
+    let without_it = |absent| {
+        let mut observed = to_the_end(absent);
+        observed.messages.retain(|message| message.sequence_number != 5);
+        observed
+    };
+    assert!(!goes(without_it(&[])), "to the end, as the count says");
+    assert!(goes(without_it(&[5])), "looked up");
+    // A group that does not say which number its message has cannot be looked up.
+    let unnumbered = |read, messages| {
+        let observed = ObservedSubscription { read, ..read_to("a", messages, 0, &[]) };
+        deleted(&planned(9, vec![group_of("a", "m5", "Terminated")], vec![observed])).len()
+    };
+    assert_eq!(unnumbered(Read::ToTheEnd, messages(1..=4)), 1);
+    assert_eq!(unnumbered(Read::FarEnough, messages(1..=4)), 0);
+    assert_eq!(unnumbered(Read::ToTheEnd, messages(1..=5)), 0);
+}
+
+#[test]
+fn messages_that_came_in_no_order_are_put_in_that_of_their_age_but_for_one_whose_group_is_in_the_way_of_another() {
+    let policy = policy(9);
+    let of = |number, id, seconds| PeekedMessage { enqueued_at: Some(at(seconds)), ..message(number, id) };
+    let order = |groups: &[ObservedGroup]| {
+        let mut messages = [of(1, "m7", 3), of(9, "x", 2), of(8, "x", 2), of(7, "m7", 4), of(5, "y", 1)];
+        Reading::of(groups, &Memory::default(), &policy, NOW).put_in_order(&"a".into(), &mut messages);
+        messages.map(|message| message.sequence_number)
+    };
+    assert_eq!(order(&[]), [5, 8, 9, 1, 7]);
+    assert_eq!(order(&[attempt("b", 7, 1, exited(1, 0))]), [5, 8, 9, 1, 7], "it is another subscription's");
+    let groups = [attempt("a", 7, 1, exited(1, -3600))];
+    assert_eq!(order(&groups), [5, 8, 9, 7, 1]);
+    let subscriptions = vec![read_to("a", vec![of(7, "m7", 4), of(1, "m7", 3)], 0, &[])];
+    let plan = planned_by(&policy, &Memory::default(), NOW, groups.to_vec(), subscriptions);
+    assert_eq!(attempts_created(&plan), [2], "it is tried again, or neither would ever be served");
+}
+
+#[test]
+fn a_group_or_what_is_remembered_shows_that_a_topic_is_partitioned() {
+    let policy = policy(9);
+    let shows =
+        |groups: &[ObservedGroup], memory: &Memory| Reading::of(groups, memory, &policy, NOW).has_seen_partitions();
+    let first = 1 << 48;
+    for (number, partitioned) in [(first - 1, false), (first, true), (i64::MAX, true)] {
+        assert_eq!(shows(&[attempt("a", number, 1, running(0))], &Memory::default()), partitioned, "{number}");
+        let mut memory = Memory::default();
+        let message = MessageAddress { subscription: "a".into(), sequence_number: number, message_id: None };
+        let cause = FailureCause { code: "X".into(), reason: String::new(), kind: FailureKind::Refused };
+        memory.create_failed(message, cause, NOW);
+        assert_eq!(shows(&[], &memory), partitioned, "{number}");
+        let reading = Reading::of(&[], &memory, &policy, NOW);
+        assert_eq!(reading.to_forget(&"a".into(), 0), [number], "it is looked up to be forgotten");
+        assert!(reading.to_forget(&"b".into(), 0).is_empty());
+        assert!(reading.to_forget(&"a".into(), number).is_empty());
+    }
+}
+
+#[test]
 fn of_several_messages_of_one_id_the_one_that_waits_keeps_a_group_without_a_number() {
     let aside = |number| PeekedMessage { state: MessageState::Deferred, ..message(number, "m1") };
     let of = |observed| deleted(&planned(9, vec![group_of("a", "m1", "Terminated")], vec![observed])).len();

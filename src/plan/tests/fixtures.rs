@@ -35,6 +35,7 @@ pub(super) fn messages(ids: std::ops::RangeInclusive<i64>) -> Vec<PeekedMessage>
 pub(super) fn subscription(name: &str, messages: Vec<PeekedMessage>) -> ObservedSubscription {
     ObservedSubscription {
         name: name.into(),
+        counts: None,
         messages,
         read: Read::ToTheEnd,
         covered_to: i64::MAX,
@@ -89,7 +90,9 @@ pub(super) fn planned_by(
     groups: Vec<ObservedGroup>,
     subscriptions: Vec<ObservedSubscription>,
 ) -> Plan {
-    let snapshot = Snapshot { groups, subscriptions, skipped_subscriptions: vec!["skipped".into()] };
+    let skipped_subscriptions = vec!["skipped".into()];
+    let unserved_subscriptions = Vec::new();
+    let snapshot = Snapshot { groups, subscriptions, skipped_subscriptions, unserved_subscriptions };
     let plan = plan(&snapshot, memory, policy, now);
     assert_complete(&snapshot, &plan);
     plan

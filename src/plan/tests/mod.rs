@@ -16,7 +16,7 @@ use time::Duration;
 use super::*;
 use crate::container_group::{Container, ContainerGroup, GroupName};
 use crate::message::{InvalidMessage, MessageAddress, MessageId, MessageState, PeekedMessage};
-use crate::services::{ArmError, PeekError};
+use crate::services::{ArmError, PeekError, Unserved};
 use crate::test_support::NOW;
 
 #[test]

@@ -8,7 +8,10 @@ use aci_scaler::container_group::{Container, ContainerGroup, ContainerState, Gro
 use aci_scaler::deadline::Deadline;
 use aci_scaler::message::{FileSizeMb, MessageId, MessageState, PeekedMessage, SubscriptionName};
 use aci_scaler::pass::{Mode, Scaler};
-use aci_scaler::services::{Accepted, ArmError, ContainerGroups, Messages, PeekError, Peeker, Services, Subscriptions};
+use aci_scaler::services::{
+    Accepted, ArmError, ContainerGroups, ListedSubscription, ListedTopic, Messages, PeekError, Peeker, Services,
+    Subscriptions,
+};
 use aci_scaler::settings::Settings;
 use local_azure::local::LocalAzure;
 
@@ -141,8 +144,10 @@ impl ContainerGroups for Groups {
 }
 
 impl Subscriptions for Topic {
-    async fn list(&self) -> std::result::Result<Vec<SubscriptionName>, ArmError> {
-        Ok((0..self.subscriptions).map(|number| SubscriptionName::new(format!("subscription-{number:04}"))).collect())
+    async fn list(&self) -> std::result::Result<ListedTopic, ArmError> {
+        let name = |number| SubscriptionName::new(format!("subscription-{number:04}"));
+        let subscriptions = (0..self.subscriptions).map(|number| ListedSubscription::new(name(number))).collect();
+        Ok(ListedTopic { subscriptions, is_partitioned: false })
     }
 }
 

@@ -1,0 +1,150 @@
+//! What was peeked of a subscription, and where to peek next.
+//!
+//! * Numbers ascend: the next page begins after the last number, and an empty one is the end.
+//! * On a partitioned topic, which a number of 2^48 or more shows, they ascend within a partition, and a page may have any
+//!   messages, because the broker that is first answers. Each partition is paged from its own last number. Once none goes
+//!   on, the end is reached if there are as many messages as the service counts. If not, it is asked again, from the start
+//!   and from the ends of partitions, until nothing new has come for a while.
+//! * The same holds where sessions are required: a peek that is of no session need not show all messages.
+//! * Each message is there once.
+
+use std::collections::{BTreeMap, HashSet};
+
+use crate::message::{PeekedMessage, partition_of};
+
+/// Sequence numbers start at 1.
+pub(super) const FIRST_SEQUENCE_NUMBER: i64 = 1;
+
+/// Peeks in a row that may bring nothing new before the rest is left to the next pass: a topic of the standard tier has 16
+/// partitions. At some 50 ms each they take less than a second.
+const MAX_FRUITLESS: usize = 16;
+
+#[derive(Debug, Default)]
+pub(super) struct Pages {
+    messages: Vec<PeekedMessage>,
+    seen: HashSet<i64>,
+    partitions: BTreeMap<i64, Partition>,
+    /// Whether a page may have any messages.
+    scattered: bool,
+    /// How many messages there are, by the service's count.
+    count: Option<u64>,
+    asked: bool,
+    /// Peeks since the last one that brought something new.
+    fruitless: usize,
+    again: Again,
+}
+
+#[derive(Debug)]
+struct Partition {
+    /// After its last number.
+    next: i64,
+    may_go_on: bool,
+}
+
+/// Asking again for what was missed: from the start once, twice, three times, and once, and so on, and from the end of
+/// another partition in between. In a steady rhythm, brokers that answer in turns would not all be met.
+#[derive(Debug, Default)]
+struct Again {
+    from_start: usize,
+    from_ends: usize,
+}
+
+impl Again {
+    fn next_from(&mut self, partitions: &BTreeMap<i64, Partition>) -> i64 {
+        if self.from_start <= self.from_ends % 3 {
+            self.from_start += 1;
+            return FIRST_SEQUENCE_NUMBER;
+        }
+        self.from_start = 0;
+        self.from_ends += 1;
+        let place = self.from_ends.checked_rem(partitions.len());
+        let partition = place.and_then(|place| partitions.values().nth(place));
+        partition.map_or(FIRST_SEQUENCE_NUMBER, |partition| partition.next)
+    }
+}
+
+impl Pages {
+    pub(super) fn messages(&self) -> &[PeekedMessage] {
+        &self.messages
+    }
+
+    /// From now on a page may have any messages.
+    pub(super) fn scatter(&mut self) {
+        self.scattered = true;
+    }
+
+    pub(super) fn are_scattered(&self) -> bool {
+        self.scattered
+    }
+
+    /// How many messages there are, by the service's count, if it says so.
+    pub(super) fn expect(&mut self, count: Option<u64>) {
+        self.count = count;
+    }
+
+    /// Where the next page begins, unless there is none.
+    pub(super) fn next_from(&mut self) -> Option<i64> {
+        // Higher partitions first: as numbers go, a page of a lower one may have messages of all above it.
+        if let Some(open) = self.partitions.values().rev().find(|partition| partition.may_go_on) {
+            return Some(open.next);
+        }
+        if self.asked && (!self.scattered || self.are_all() || self.fruitless >= MAX_FRUITLESS) {
+            return None;
+        }
+        Some(self.again.next_from(&self.partitions))
+    }
+
+    /// Adds the page that begins at a sequence number.
+    ///
+    /// # Errors
+    /// The page's last number, if it is one that an ascending page cannot have.
+    pub(super) fn add(&mut self, from: i64, page: Vec<PeekedMessage>) -> Result<(), i64> {
+        self.asked = true;
+        self.scattered |= page.iter().any(|message| partition_of(message.sequence_number) > 0);
+        let last = page.iter().map(|message| message.sequence_number).max();
+        if let Some(last) = last.filter(|last| !self.scattered && *last < from) {
+            return Err(last);
+        }
+        let mut goes_on = false;
+        let known = self.messages.len();
+        for message in page {
+            let number = message.sequence_number;
+            if (number < from && !self.scattered) || !self.seen.insert(number) {
+                continue;
+            }
+            let next = number.saturating_add(1);
+            let partition = self.partitions.entry(partition_of(number)).or_insert(Partition { next, may_go_on: true });
+            partition.next = partition.next.max(next);
+            partition.may_go_on = true;
+            goes_on |= partition_of(number) == partition_of(from);
+            self.messages.push(message);
+        }
+        if let Some(partition) = self.partitions.get_mut(&partition_of(from)) {
+            partition.may_go_on &= goes_on || partition.next != from;
+        }
+        self.fruitless = if self.messages.len() > known { 0 } else { self.fruitless + 1 };
+        Ok(())
+    }
+
+    /// Whether there is nothing after what was seen.
+    pub(super) fn are_at_the_end(&self) -> bool {
+        let may_go_on = self.partitions.values().any(|partition| partition.may_go_on);
+        self.asked && !may_go_on && (!self.scattered || self.are_all())
+    }
+
+    /// The messages as they came, and the sequence number up to which none is missing.
+    pub(super) fn into_messages(self) -> (Vec<PeekedMessage>, i64) {
+        let covered_to = if self.scattered {
+            0
+        } else if self.are_at_the_end() {
+            i64::MAX
+        } else {
+            self.messages.iter().map(|message| message.sequence_number).max().unwrap_or_default()
+        };
+        (self.messages, covered_to)
+    }
+
+    fn are_all(&self) -> bool {
+        self.count.is_some_and(|count| self.messages.len() as u64 >= count)
+    }
+}

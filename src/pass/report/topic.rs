@@ -1,0 +1,131 @@
+//! What a report says of the topic: its subscriptions, those that cannot be served, and how much waits.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::message::SubscriptionName;
+use crate::plan::{ObservedSubscription, Read, UnservedSubscription};
+use crate::services::MessageCounts;
+
+/// A subscription's part of a pass.
+#[derive(Debug, Serialize)]
+pub struct SubscriptionReport {
+    pub name: SubscriptionName,
+    #[serde(flatten)]
+    pub counts: Option<CountsReport>,
+    /// How many messages were peeked.
+    pub peeked: usize,
+    /// Whether the messages go to the end of the subscription.
+    pub to_the_end: bool,
+    /// Why reading it ended early, if something went wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// A subscription from which no worker can be served.
+#[derive(Debug, Serialize)]
+pub struct UnservedReport {
+    pub name: SubscriptionName,
+    pub reason: String,
+    #[serde(flatten)]
+    pub counts: Option<CountsReport>,
+}
+
+/// How many messages a subscription has, by the service's counts, which lag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct CountsReport {
+    /// Those that receivers hold included.
+    pub active_messages: u64,
+    pub dead_letters: u64,
+}
+
+/// The messages of all subscriptions that are read and whose messages the service has counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Backlog {
+    /// By the service's counts, or as many as were read where that is more.
+    pub messages: u64,
+    pub read: u64,
+}
+
+impl SubscriptionReport {
+    pub(super) fn of(observed: &ObservedSubscription) -> Self {
+        Self {
+            name: observed.name.clone(),
+            counts: observed.counts.map(CountsReport::from),
+            peeked: observed.messages.len(),
+            to_the_end: observed.read == Read::ToTheEnd,
+            error: match &observed.read {
+                Read::Failed(error) => Some(error.to_string()),
+                Read::ToTheEnd | Read::FarEnough => None,
+            },
+        }
+    }
+}
+
+impl UnservedReport {
+    pub(super) fn of(unserved: &UnservedSubscription) -> Self {
+        let UnservedSubscription { name, reason, counts } = unserved;
+        Self { name: name.clone(), reason: reason.to_string(), counts: counts.map(CountsReport::from) }
+    }
+}
+
+impl Backlog {
+    /// Nothing, if the service has counted none.
+    pub(super) fn of(subscriptions: &[ObservedSubscription]) -> Option<Self> {
+        let mut backlog = None;
+        for subscription in subscriptions {
+            let Some(counts) = subscription.counts else { continue };
+            let read = subscription.messages.len() as u64;
+            let sum: &mut Self = backlog.get_or_insert_default();
+            sum.messages += counts.active.max(read);
+            sum.read += read;
+        }
+        backlog
+    }
+}
+
+impl fmt::Display for UnservedReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, reason, counts } = self;
+        write!(f, "Subscription {name} is not served: {reason}")?;
+        if let Some(CountsReport { active_messages, .. }) = counts {
+            write!(f, ", and has {} messages", Grouped(*active_messages))?;
+        }
+        write!(f, ". SKIP_SUBSCRIPTIONS leaves it out without this line.")
+    }
+}
+
+impl fmt::Display for Backlog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {}", Grouped(self.read), Grouped(self.messages))
+    }
+}
+
+impl From<MessageCounts> for CountsReport {
+    fn from(counts: MessageCounts) -> Self {
+        Self { active_messages: counts.active, dead_letters: counts.dead_letters }
+    }
+}
+
+/// A number as people read it: 3,015.
+struct Grouped(u64);
+
+impl fmt::Display for Grouped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digits = self.0.to_string();
+        let groups: Vec<_> = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy).collect();
+        f.write_str(&groups.join(","))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_in_groups_of_three_digits() {
+        let text = |number| Grouped(number).to_string();
+        assert_eq!([0, 60, 999, 1000, 3015, 1_234_567].map(text), ["0", "60", "999", "1,000", "3,015", "1,234,567"]);
+    }
+}
