@@ -3,6 +3,7 @@
 //! * Only reads are sent again, and only a few times; whatever changes something is left to the next pass.
 //! * After a `429`, or a `503` with `Retry-After`, no request of the same kind (read, write, delete: Azure counts them
 //!   apart) to the same resource provider leaves before its time, nor to any other if Resource Manager itself refused it.
+//! * After a `401` another token is asked for, with which a read is sent again once.
 //! * The bearer token goes to no other origin, not even when a `nextLink` says so.
 
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
@@ -19,7 +20,7 @@ use url::Url;
 use super::arm_gates::{Closed, Gate, Gates};
 use super::arm_refusal::{self, retry_after};
 use super::bad_answer::BadAnswer;
-use super::credential::Credential;
+use super::credential::{AccessToken, Credential};
 use crate::clock::Clock;
 use crate::error::Cause;
 use crate::http::{Answer, Call, Http, header_map, text_headers};
@@ -110,15 +111,18 @@ impl Arm {
 
     async fn get(&self, url: Url) -> Result<Vec<u8>, ArmError> {
         let token = self.credential.token(&self.scope).await?;
-        let mut bearer = HeaderValue::from_str(&format!("Bearer {}", token.secret.expose_secret()))
-            .map_err(|_| ArmError::NoToken("the scaler's token is not text".into()))?;
-        bearer.set_sensitive(true);
-        let headers = HeaderMap::from_iter([(AUTHORIZATION, bearer)]);
+        let headers = HeaderMap::from_iter([(AUTHORIZATION, bearer(&token)?)]);
         Ok(self.execute(Method::GET, url, headers, Vec::new()).await?.body)
     }
 
     /// Sends a request, and a read a few times if it must; anything but a success is an error.
-    async fn execute(&self, method: Method, url: Url, headers: HeaderMap, body: Vec<u8>) -> Result<Answer, ArmError> {
+    async fn execute(
+        &self,
+        method: Method,
+        url: Url,
+        mut headers: HeaderMap,
+        body: Vec<u8>,
+    ) -> Result<Answer, ArmError> {
         if url.origin() != self.base.origin() {
             let origin = url.origin().ascii_serialization();
             return Err(ArmError::unavailable(format!("a link leads to another origin ({origin})")));
@@ -134,6 +138,11 @@ impl Arm {
                     Call { method: method.clone(), url: url.clone(), headers: headers.clone(), body: body.clone() };
                 match self.http.send(call).await {
                     Ok(answer) if answer.status.is_success() => return Ok(answer),
+                    Ok(answer) if answer.status == StatusCode::UNAUTHORIZED => {
+                        let (error, _) = self.refused(&gate, &answer);
+                        let renewed = self.renew_token(&mut headers).await && gate.is_read();
+                        (error, renewed.then_some(Duration::ZERO))
+                    }
                     Ok(answer) => self.refused(&gate, &answer),
                     Err(error) => (ArmError::unavailable(Cause::new(error)), Some(Duration::ZERO)),
                 }
@@ -145,6 +154,16 @@ impl Arm {
             tokio::time::sleep(pause.max(RETRY_PAUSE * 2_u32.pow(attempt - 1))).await;
             attempt += 1;
         }
+    }
+
+    /// Puts another token in the place of the one that was refused, if there is one.
+    async fn renew_token(&self, headers: &mut HeaderMap) -> bool {
+        let refused = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+        let Some(refused) = refused.map(SecretString::from) else { return false };
+        let another = self.credential.another(&self.scope, &refused).await;
+        let Some(Ok(bearer)) = another.as_ref().map(bearer) else { return false };
+        headers.insert(AUTHORIZATION, bearer);
+        true
     }
 
     /// What a refusal means, and the least wait after which the same request may succeed, if it may at all.
@@ -159,10 +178,6 @@ impl Arm {
             return (error, Some(wait));
         }
         let pause = match answer.status {
-            StatusCode::UNAUTHORIZED => {
-                self.credential.forget();
-                None
-            }
             status if status == StatusCode::REQUEST_TIMEOUT || status.is_server_error() => {
                 Some(wait.unwrap_or_default())
             }
@@ -170,6 +185,13 @@ impl Arm {
         };
         (error, pause)
     }
+}
+
+fn bearer(token: &AccessToken) -> Result<HeaderValue, ArmError> {
+    let mut bearer = HeaderValue::from_str(&format!("Bearer {}", token.secret.expose_secret()))
+        .map_err(|_| ArmError::NoToken("the scaler's token is not text".into()))?;
+    bearer.set_sensitive(true);
+    Ok(bearer)
 }
 
 /// The address of a next page, with the api-version that it may lack.

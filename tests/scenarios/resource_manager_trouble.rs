@@ -3,13 +3,14 @@
 
 use std::time::Duration;
 
-use local_azure::clock;
 use local_azure::container_groups::Exit;
+use local_azure::identity::Identity as LocalIdentity;
 use local_azure::resource_manager::OperationKind::{
-    self, DeleteGroup, GetGroup, GetLogs, ListGroups, ListTopicSubscriptions, PutGroup,
+    self, DeleteGroup, GetGroup, GetLogs, GetToken, ListGroups, ListTopicSubscriptions, PutGroup,
 };
 use local_azure::resource_manager::{Answer, Fault, Trigger};
 
+use crate::served::Served;
 use crate::support::{World, counts, messages};
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -233,14 +234,29 @@ async fn whatever_hangs_the_pass_ends_by_its_deadline() {
 }
 
 #[tokio::test]
-async fn an_expired_token_is_replaced() {
-    let world = world().await;
-    world
-        .azure
-        .resource_manager
-        .inject(Fault::once(ListGroups).answers(Answer::token_expired(clock::now(), clock::now())));
-    assert_eq!(world.once().await.exit_code, 1);
-    assert_recovers(&world, "an expired token").await;
+async fn a_token_that_is_refused_is_replaced_within_the_pass() {
+    for lose in [LocalIdentity::expire_all, |identity: &LocalIdentity| identity.revoke(None)] {
+        let world = world().await;
+        let served = Served::start(&world).await;
+        served.pass().await;
+        world.send("a", messages("more", 1));
+        lose(world.azure.resource_manager.identity());
+        world.azure.resource_manager.forget_calls();
+        served.pass().await;
+        assert_eq!(world.calls_of(GetToken), 1, "one for all requests that are refused at once");
+    }
+}
+
+#[tokio::test]
+async fn tokens_that_are_about_to_expire_are_not_asked_for_again_with_every_request() {
+    for seconds in [240, 20] {
+        let world = world().await;
+        world.send("a", messages("more", 20));
+        world.azure.resource_manager.identity().set_token_lifetime(Duration::from_secs(seconds));
+        world.pass().await;
+        assert_eq!(world.calls_of(GetToken), 1, "{seconds} s");
+        assert!(world.calls(PutGroup).len() > 20, "{seconds} s");
+    }
 }
 
 #[tokio::test]
