@@ -1,8 +1,8 @@
 //! Azure Resource Manager: the one layer that owns retries, `Retry-After` and what an error means.
 //!
 //! * Only reads are sent again, and only a few times; whatever changes something is left to the next pass.
-//! * After a `429`, or a `503` with `Retry-After`, no request of the same kind (read, write, delete: Azure counts them
-//!   apart) to the same resource provider leaves before its time, nor to any other if Resource Manager itself refused it.
+//! * After a `429`, or a `503` with `Retry-After`, nothing that it is about leaves before its time, but for one request a
+//!   minute (see [`arm_gates`](super::arm_gates)).
 //! * After a `401` another token is asked for, with which a read is sent again once.
 //! * The bearer token goes to no other origin, not even when a `nextLink` says so.
 
@@ -17,7 +17,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
 
-use super::arm_gates::{Closed, Gate, Gates};
+use super::arm_gates::{Closed, Gate, Gates, Passage, Request};
 use super::arm_refusal::{self, retry_after};
 use super::bad_answer::BadAnswer;
 use super::credential::{AccessToken, Credential};
@@ -127,23 +127,30 @@ impl Arm {
             let origin = url.origin().ascii_serialization();
             return Err(ArmError::unavailable(format!("a link leads to another origin ({origin})")));
         }
-        let gate = Gate::of(&method, &url);
-        let attempts = if gate.is_read() { READ_ATTEMPTS } else { 1 };
+        let request = Request::of(&method, &url);
+        let attempts = if request.is_read() { READ_ATTEMPTS } else { 1 };
         let mut attempt = 1;
         loop {
-            let (error, pause) = if let Some(Closed { wait, code }) = self.gates.closed(&gate) {
-                (ArmError::Throttled { code, retry_after: wait }, Some(wait))
+            let passage = self.gates.passage(&request);
+            let (error, pause) = if let Passage::Closed(closed) = passage {
+                let wait = closed.wait;
+                (still_closed(closed), Some(wait))
             } else {
                 let call =
                     Call { method: method.clone(), url: url.clone(), headers: headers.clone(), body: body.clone() };
                 match self.http.send(call).await {
-                    Ok(answer) if answer.status.is_success() => return Ok(answer),
+                    Ok(answer) if answer.status.is_success() => {
+                        if passage == Passage::Probe {
+                            self.gates.open(&request);
+                        }
+                        return Ok(answer);
+                    }
                     Ok(answer) if answer.status == StatusCode::UNAUTHORIZED => {
-                        let (error, _) = self.refused(&gate, &answer);
-                        let renewed = self.renew_token(&mut headers).await && gate.is_read();
+                        let (error, _) = self.refused(&request, &answer);
+                        let renewed = self.renew_token(&mut headers).await && request.is_read();
                         (error, renewed.then_some(Duration::ZERO))
                     }
-                    Ok(answer) => self.refused(&gate, &answer),
+                    Ok(answer) => self.refused(&request, &answer),
                     Err(error) => (ArmError::unavailable(Cause::new(error)), Some(Duration::ZERO)),
                 }
             };
@@ -167,23 +174,32 @@ impl Arm {
     }
 
     /// What a refusal means, and the least wait after which the same request may succeed, if it may at all.
-    fn refused(&self, gate: &Gate, answer: &Answer) -> (ArmError, Option<Duration>) {
+    fn refused(&self, request: &Request, answer: &Answer) -> (ArmError, Option<Duration>) {
         let wait = retry_after(&answer.headers, self.clock.now());
         let error = arm_refusal::from_answer(answer, wait);
         if let ArmError::Throttled { code, retry_after: wait } = &error {
-            let by_gateway = answer.headers.get("x-ms-failure-cause").is_some_and(|cause| cause == "gateway");
-            let gate = if by_gateway { gate.of_all_providers() } else { gate.clone() };
+            for gate in request.throttled_by(answer) {
+                self.gates.close(Closed { gate, wait: *wait, code: code.clone() });
+            }
             let wait = *wait;
-            self.gates.close(gate, Closed { wait, code: code.clone() });
             return (error, Some(wait));
         }
-        let pause = match answer.status {
-            status if status == StatusCode::REQUEST_TIMEOUT || status.is_server_error() => {
-                Some(wait.unwrap_or_default())
-            }
-            _ => None,
-        };
-        (error, pause)
+        if let (StatusCode::SERVICE_UNAVAILABLE, Some(wait)) = (answer.status, wait) {
+            let code = format!("status {}", answer.status.as_u16());
+            self.gates.close(Closed { gate: request.resource(), wait, code });
+        }
+        let may_pass = answer.status == StatusCode::REQUEST_TIMEOUT || answer.status.is_server_error();
+        (error, may_pass.then(|| wait.unwrap_or_default()))
+    }
+}
+
+/// What a request that is not sent would have come to.
+fn still_closed(Closed { gate, wait, code }: Closed) -> ArmError {
+    match gate {
+        Gate::Resource(..) => {
+            ArmError::unavailable(format!("{code}, which asks to be left alone for {} s more", wait.as_secs()))
+        }
+        Gate::Provider(..) | Gate::Subscription(_) => ArmError::Throttled { code, retry_after: wait },
     }
 }
 
