@@ -13,13 +13,12 @@ use async_trait::async_trait;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
-use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
 
 use super::arm_gates::{Closed, Gate, Gates, Passage, Request};
+use super::arm_list::Pages;
 use super::arm_refusal::{self, retry_after};
-use super::bad_answer::BadAnswer;
 use super::credential::{AccessToken, Credential};
 use crate::clock::Clock;
 use crate::error::Cause;
@@ -37,10 +36,6 @@ const RETRY_PAUSE: Duration = Duration::from_millis(200);
 /// reads, and without a look before it nothing is created or deleted. Past it, the pass is better off without the answer.
 const MAX_RETRY_PAUSE: Duration = Duration::from_secs(15);
 
-/// More pages than any list can have: a subscription holds at most 5,000 container groups in a region and a topic at
-/// most 2,000 subscriptions, in pages of at least 100.
-const MAX_PAGES: usize = 1000;
-
 /// The resource manager of one cloud, seen with one identity.
 #[derive(Debug)]
 pub(super) struct Arm {
@@ -50,13 +45,6 @@ pub(super) struct Arm {
     scope: String,
     clock: Clock,
     gates: Gates,
-}
-
-#[derive(Deserialize)]
-struct Page {
-    value: Vec<Value>,
-    #[serde(rename = "nextLink")]
-    next_link: Option<String>,
 }
 
 impl Arm {
@@ -93,20 +81,32 @@ impl Arm {
         api_version: &str,
         query: &[(&str, &str)],
     ) -> Result<Vec<Value>, ArmError> {
+        self.list_of(path, api_version, query, |item| Ok(Some(item))).await
+    }
+
+    /// What `read` makes of the items of a list; what it makes nothing of is let go with its page.
+    pub(super) async fn list_of<T>(
+        &self,
+        path: &[&str],
+        api_version: &str,
+        query: &[(&str, &str)],
+        read: impl Fn(Value) -> Result<Option<T>, ArmError>,
+    ) -> Result<Vec<T>, ArmError> {
         let mut url = self.endpoint(api_version);
         url.query_pairs_mut().extend_pairs(query);
         url.path_segments_mut().expect("an http address has a path").clear().extend(path);
-        let mut items = Vec::new();
-        for _ in 0..MAX_PAGES {
-            let body = self.get(url).await?;
-            let page: Page = serde_json::from_slice(&body).map_err(BadAnswer::Page)?;
-            items.extend(page.value);
-            match page.next_link.filter(|link| !link.is_empty()) {
-                Some(link) => url = next_page(&link, api_version)?,
-                None => return Ok(items),
+        let (mut pages, mut kept) = (Pages::default(), Vec::new());
+        loop {
+            pages.begin(&url)?;
+            let (items, next) = pages.read(&self.get(url).await?, api_version)?;
+            for item in items {
+                kept.extend(read(item)?);
+            }
+            match next {
+                Some(next) => url = next,
+                None => return Ok(kept),
             }
         }
-        Err(ArmError::unavailable(format!("a list did not end after {MAX_PAGES} pages")))
     }
 
     async fn get(&self, url: Url) -> Result<Vec<u8>, ArmError> {
@@ -208,15 +208,6 @@ fn bearer(token: &AccessToken) -> Result<HeaderValue, ArmError> {
         .map_err(|_| ArmError::NoToken("the scaler's token is not text".into()))?;
     bearer.set_sensitive(true);
     Ok(bearer)
-}
-
-/// The address of a next page, with the api-version that it may lack.
-fn next_page(link: &str, api_version: &str) -> Result<Url, ArmError> {
-    let mut url = Url::parse(link).map_err(BadAnswer::Link)?;
-    if !url.query_pairs().any(|(name, _)| name.eq_ignore_ascii_case("api-version")) {
-        url.query_pairs_mut().append_pair("api-version", api_version);
-    }
-    Ok(url)
 }
 
 /// For `azure_mgmt_containerinstance`: its requests go through [`Arm::execute`], and its errors hold an [`ArmError`].

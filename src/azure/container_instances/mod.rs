@@ -71,8 +71,7 @@ impl ContainerGroups for ContainerInstances {
             "Microsoft.ContainerInstance",
             "containerGroups",
         ];
-        let items = self.arm.list(&path, API_VERSION, &[]).await?;
-        items.into_iter().filter_map(|item| response::managed_group(item, &self.managed_by).transpose()).collect()
+        self.arm.list_of(&path, API_VERSION, &[], |item| response::managed_group(item, &self.managed_by)).await
     }
 
     async fn get(&self, name: &GroupName) -> Result<Option<ContainerGroup>, ArmError> {
