@@ -25,6 +25,9 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// A page of 1,000 container groups takes some 4 MB; a body past 64 MiB is no answer of Azure's.
 const MAX_BODY_BYTES: usize = 64 << 20;
 
+/// What some services put before JSON (azure-rest-api-specs#42472), and what no reader of JSON takes.
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+
 /// The client, which is one for https and one for plain http, each made when it is first needed. Clones share their pools
 /// of connections.
 #[derive(Clone, Debug, Default)]
@@ -43,7 +46,7 @@ pub(crate) struct Call {
     pub body: Vec<u8>,
 }
 
-/// What came back, with the body read to its end.
+/// What came back, with the body read to its end and without a byte order mark.
 pub(crate) struct Answer {
     pub status: StatusCode,
     pub headers: HeaderMap,
@@ -76,6 +79,9 @@ impl Http {
                 return Err(NoAnswer::TooLarge);
             }
             body.extend_from_slice(&chunk);
+        }
+        if body.starts_with(BYTE_ORDER_MARK) {
+            body.drain(..BYTE_ORDER_MARK.len());
         }
         Ok(Answer { status: response.status(), headers: response.headers().clone(), body })
     }

@@ -1,8 +1,9 @@
 //! Azure Resource Manager: the one layer that owns retries, `Retry-After` and what an error means.
 //!
 //! * Only reads are sent again, and only a few times; whatever changes something is left to the next pass.
-//! * After a `429`, or a `503` with `Retry-After`, no request of the same kind (read, write, delete: Azure counts them
-//!   apart) to the same resource provider leaves before its time, nor to any other if Resource Manager itself refused it.
+//! * After a `429`, or a `503` with `Retry-After`, nothing that it is about leaves before its time, but for one request a
+//!   minute (see [`arm_gates`](super::arm_gates)).
+//! * After a `401` another token is asked for, with which a read is sent again once.
 //! * The bearer token goes to no other origin, not even when a `nextLink` says so.
 
 use std::sync::Arc;
@@ -11,15 +12,15 @@ use std::time::Duration;
 use async_trait::async_trait;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode};
-use secrecy::ExposeSecret;
-use serde::Deserialize;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 use url::Url;
 
-use super::arm_gates::{Closed, Gate, Gates};
+use super::arm_gates::{Closed, Gate, Gates, Passage, Request};
+use super::arm_list::Pages;
 use super::arm_refusal::{self, retry_after};
 use super::bad_answer::BadAnswer;
-use super::credential::Credential;
+use super::credential::{AccessToken, Credential};
 use crate::clock::Clock;
 use crate::error::Cause;
 use crate::http::{Answer, Call, Http, header_map, text_headers};
@@ -36,10 +37,6 @@ const RETRY_PAUSE: Duration = Duration::from_millis(200);
 /// reads, and without a look before it nothing is created or deleted. Past it, the pass is better off without the answer.
 const MAX_RETRY_PAUSE: Duration = Duration::from_secs(15);
 
-/// More pages than any list can have: a subscription holds at most 5,000 container groups in a region and a topic at
-/// most 2,000 subscriptions, in pages of at least 100.
-const MAX_PAGES: usize = 1000;
-
 /// The resource manager of one cloud, seen with one identity.
 #[derive(Debug)]
 pub(super) struct Arm {
@@ -49,13 +46,6 @@ pub(super) struct Arm {
     scope: String,
     clock: Clock,
     gates: Gates,
-}
-
-#[derive(Deserialize)]
-struct Page {
-    value: Vec<Value>,
-    #[serde(rename = "nextLink")]
-    next_link: Option<String>,
 }
 
 impl Arm {
@@ -92,20 +82,32 @@ impl Arm {
         api_version: &str,
         query: &[(&str, &str)],
     ) -> Result<Vec<Value>, ArmError> {
+        self.list_of(path, api_version, query, |item| Ok(Some(item))).await
+    }
+
+    /// What `read` makes of the items of a list; what it makes nothing of is let go with its page.
+    pub(super) async fn list_of<T>(
+        &self,
+        path: &[&str],
+        api_version: &str,
+        query: &[(&str, &str)],
+        read: impl Fn(Value) -> Result<Option<T>, ArmError>,
+    ) -> Result<Vec<T>, ArmError> {
         let mut url = self.endpoint(api_version);
         url.query_pairs_mut().extend_pairs(query);
         url.path_segments_mut().expect("an http address has a path").clear().extend(path);
-        let mut items = Vec::new();
-        for _ in 0..MAX_PAGES {
-            let body = self.get(url).await?;
-            let page: Page = serde_json::from_slice(&body).map_err(BadAnswer::Page)?;
-            items.extend(page.value);
-            match page.next_link.filter(|link| !link.is_empty()) {
-                Some(link) => url = next_page(&link, api_version)?,
-                None => return Ok(items),
+        let (mut pages, mut kept) = (Pages::default(), Vec::new());
+        loop {
+            pages.begin(&url)?;
+            let (items, next) = pages.read(&self.get(url).await?, api_version)?;
+            for item in items {
+                kept.extend(read(item)?);
+            }
+            match next {
+                Some(next) => url = next,
+                None => return Ok(kept),
             }
         }
-        Err(ArmError::unavailable(format!("a list did not end after {MAX_PAGES} pages")))
     }
 
     /// One resource. The path's segments are escaped.
@@ -117,31 +119,46 @@ impl Arm {
 
     async fn get(&self, url: Url) -> Result<Vec<u8>, ArmError> {
         let token = self.credential.token(&self.scope).await?;
-        let mut bearer = HeaderValue::from_str(&format!("Bearer {}", token.secret.expose_secret()))
-            .map_err(|_| ArmError::NoToken("the scaler's token is not text".into()))?;
-        bearer.set_sensitive(true);
-        let headers = HeaderMap::from_iter([(AUTHORIZATION, bearer)]);
+        let headers = HeaderMap::from_iter([(AUTHORIZATION, bearer(&token)?)]);
         Ok(self.execute(Method::GET, url, headers, Vec::new()).await?.body)
     }
 
     /// Sends a request, and a read a few times if it must; anything but a success is an error.
-    async fn execute(&self, method: Method, url: Url, headers: HeaderMap, body: Vec<u8>) -> Result<Answer, ArmError> {
+    async fn execute(
+        &self,
+        method: Method,
+        url: Url,
+        mut headers: HeaderMap,
+        body: Vec<u8>,
+    ) -> Result<Answer, ArmError> {
         if url.origin() != self.base.origin() {
             let origin = url.origin().ascii_serialization();
             return Err(ArmError::unavailable(format!("a link leads to another origin ({origin})")));
         }
-        let gate = Gate::of(&method, &url);
-        let attempts = if gate.is_read() { READ_ATTEMPTS } else { 1 };
+        let request = Request::of(&method, &url);
+        let attempts = if request.is_read() { READ_ATTEMPTS } else { 1 };
         let mut attempt = 1;
         loop {
-            let (error, pause) = if let Some(Closed { wait, code }) = self.gates.closed(&gate) {
-                (ArmError::Throttled { code, retry_after: wait }, Some(wait))
+            let passage = self.gates.passage(&request);
+            let (error, pause) = if let Passage::Closed(closed) = passage {
+                let wait = closed.wait;
+                (still_closed(closed), Some(wait))
             } else {
                 let call =
                     Call { method: method.clone(), url: url.clone(), headers: headers.clone(), body: body.clone() };
                 match self.http.send(call).await {
-                    Ok(answer) if answer.status.is_success() => return Ok(answer),
-                    Ok(answer) => self.refused(&gate, &answer),
+                    Ok(answer) if answer.status.is_success() => {
+                        if passage == Passage::Probe {
+                            self.gates.open(&request);
+                        }
+                        return Ok(answer);
+                    }
+                    Ok(answer) if answer.status == StatusCode::UNAUTHORIZED => {
+                        let (error, _) = self.refused(&request, &answer);
+                        let renewed = self.renew_token(&mut headers).await && request.is_read();
+                        (error, renewed.then_some(Duration::ZERO))
+                    }
+                    Ok(answer) => self.refused(&request, &answer),
                     Err(error) => (ArmError::unavailable(Cause::new(error)), Some(Duration::ZERO)),
                 }
             };
@@ -154,38 +171,51 @@ impl Arm {
         }
     }
 
+    /// Puts another token in the place of the one that was refused, if there is one.
+    async fn renew_token(&self, headers: &mut HeaderMap) -> bool {
+        let refused = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+        let Some(refused) = refused.map(SecretString::from) else { return false };
+        let another = self.credential.another(&self.scope, &refused).await;
+        let Some(Ok(bearer)) = another.as_ref().map(bearer) else { return false };
+        headers.insert(AUTHORIZATION, bearer);
+        true
+    }
+
     /// What a refusal means, and the least wait after which the same request may succeed, if it may at all.
-    fn refused(&self, gate: &Gate, answer: &Answer) -> (ArmError, Option<Duration>) {
+    fn refused(&self, request: &Request, answer: &Answer) -> (ArmError, Option<Duration>) {
         let wait = retry_after(&answer.headers, self.clock.now());
         let error = arm_refusal::from_answer(answer, wait);
         if let ArmError::Throttled { code, retry_after: wait } = &error {
-            let by_gateway = answer.headers.get("x-ms-failure-cause").is_some_and(|cause| cause == "gateway");
-            let gate = if by_gateway { gate.of_all_providers() } else { gate.clone() };
+            for gate in request.throttled_by(answer) {
+                self.gates.close(Closed { gate, wait: *wait, code: code.clone() });
+            }
             let wait = *wait;
-            self.gates.close(gate, Closed { wait, code: code.clone() });
             return (error, Some(wait));
         }
-        let pause = match answer.status {
-            StatusCode::UNAUTHORIZED => {
-                self.credential.forget();
-                None
-            }
-            status if status == StatusCode::REQUEST_TIMEOUT || status.is_server_error() => {
-                Some(wait.unwrap_or_default())
-            }
-            _ => None,
-        };
-        (error, pause)
+        if let (StatusCode::SERVICE_UNAVAILABLE, Some(wait)) = (answer.status, wait) {
+            let code = format!("status {}", answer.status.as_u16());
+            self.gates.close(Closed { gate: request.resource(), wait, code });
+        }
+        let may_pass = answer.status == StatusCode::REQUEST_TIMEOUT || answer.status.is_server_error();
+        (error, may_pass.then(|| wait.unwrap_or_default()))
     }
 }
 
-/// The address of a next page, with the api-version that it may lack.
-fn next_page(link: &str, api_version: &str) -> Result<Url, ArmError> {
-    let mut url = Url::parse(link).map_err(BadAnswer::Link)?;
-    if !url.query_pairs().any(|(name, _)| name.eq_ignore_ascii_case("api-version")) {
-        url.query_pairs_mut().append_pair("api-version", api_version);
+/// What a request that is not sent would have come to.
+fn still_closed(Closed { gate, wait, code }: Closed) -> ArmError {
+    match gate {
+        Gate::Resource(..) => {
+            ArmError::unavailable(format!("{code}, which asks to be left alone for {} s more", wait.as_secs()))
+        }
+        Gate::Provider(..) | Gate::Subscription(_) => ArmError::Throttled { code, retry_after: wait },
     }
-    Ok(url)
+}
+
+fn bearer(token: &AccessToken) -> Result<HeaderValue, ArmError> {
+    let mut bearer = HeaderValue::from_str(&format!("Bearer {}", token.secret.expose_secret()))
+        .map_err(|_| ArmError::NoToken("the scaler's token is not text".into()))?;
+    bearer.set_sensitive(true);
+    Ok(bearer)
 }
 
 /// For `azure_mgmt_containerinstance`: its requests go through [`Arm::execute`], and its errors hold an [`ArmError`].

@@ -62,10 +62,7 @@ pub(super) fn from_answer(answer: &Answer, retry_after: Option<Duration>) -> Arm
     let refusal = refusal(answer);
     let is_one_of = |codes: &[&str]| codes.iter().any(|code| refusal.code.eq_ignore_ascii_case(code));
     match answer.status {
-        status
-            if status == StatusCode::TOO_MANY_REQUESTS
-                || (status == StatusCode::SERVICE_UNAVAILABLE && retry_after.is_some()) =>
-        {
+        StatusCode::TOO_MANY_REQUESTS => {
             ArmError::Throttled { code: refusal.code, retry_after: retry_after.unwrap_or(DEFAULT_RETRY_AFTER) }
         }
         status if status.is_client_error() && is_one_of(&NO_CAPACITY_CODES) => ArmError::NoCapacity(refusal),
@@ -145,7 +142,7 @@ mod tests {
         assert!(matches!(answer(429, &[], "TooManyRequests"), Throttled { .. }));
         assert!(matches!(answer(500, &[], "InternalServerError"), Unavailable { .. }));
         assert!(matches!(answer(503, &[], "ServiceUnavailable"), Unavailable { .. }));
-        assert!(matches!(answer(503, &[("retry-after", "7")], "ServiceUnavailable"), Throttled { .. }));
+        assert!(matches!(answer(503, &[("retry-after", "7")], "ServiceUnavailable"), Unavailable { .. }));
     }
 
     #[test]

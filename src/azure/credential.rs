@@ -1,5 +1,6 @@
 //! Tokens of Microsoft Entra.
 
+mod sources;
 #[cfg(test)]
 mod tests;
 
@@ -9,22 +10,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use azure_core::cloud::CloudConfiguration;
 use azure_core::credentials::TokenCredential;
-use azure_core::http::{ClientOptions, ExponentialRetryOptions, RetryOptions, Transport};
-use azure_identity::{
-    ClientAssertionCredentialOptions, ClientSecretCredential, ClientSecretCredentialOptions, DeveloperToolsCredential,
-    ManagedIdentityCredential, ManagedIdentityCredentialOptions, UserAssignedId, WorkloadIdentityCredential,
-    WorkloadIdentityCredentialOptions,
-};
+use azure_identity::DeveloperToolsCredential;
 use secrecy::{ExposeSecret, SecretString};
 use time::OffsetDateTime;
+use tokio::time::Instant;
 
+use self::sources::{managed_identity, options, service_principal, workload_identity};
 use crate::clock::Clock;
 use crate::error::Cause;
 use crate::http::Http;
 use crate::services::ArmError;
-use crate::settings::{AzureSettings, Cloud};
+use crate::settings::AzureSettings;
 use crate::sync::Mutex;
 
 /// A token is replaced this long before it expires, as `azure_identity` does it: longer than any request takes.
@@ -36,17 +33,13 @@ const LEAST_VALIDITY: Duration = Duration::from_secs(30);
 /// How long to wait for another token while there still is one: requests are waiting, and can go on with that.
 const REFRESH_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long to go on with a token before another is asked for again in vain: five times before it expires.
+/// How long to go on with a token before another is asked for again, after a request for one came to nothing, gave one that
+/// is about to expire too, or gave one that a service refuses as well: five times before it expires.
 const REFRESH_PAUSE: Duration = Duration::from_mins(1);
 
 /// Managed identity tokens live for a day and service principals' for an hour, but getting one needs the network: a
 /// try that has not come to an end by then is given up.
 const TOKEN_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// How often a request for a token is sent again, within some two seconds, if the answer or the lack of one says that
-/// it may yet succeed. `azure_core`'s own choice is eight times within a minute: [`TOKEN_TIMEOUT`] would end that first,
-/// and what is wrong with the identity would never be reported.
-const TOKEN_RETRIES: u32 = 2;
 
 /// Gets tokens of Microsoft Entra for the scaler's identity, and keeps them until shortly before they expire.
 pub struct Credential {
@@ -56,12 +49,21 @@ pub struct Credential {
     kept: Mutex<Kept>,
 }
 
-type MakeSource = Box<dyn Fn() -> azure_core::Result<Arc<dyn TokenCredential>> + Send + Sync>;
+/// Sets up where tokens come from, without any that it has kept.
+pub type MakeSource = Box<dyn Fn() -> azure_core::Result<Arc<dyn TokenCredential>> + Send + Sync>;
 
 struct Kept {
     source: Arc<dyn TokenCredential>,
     /// By scope. Each is locked while it is fetched, so that many requests at once fetch one token.
-    tokens: HashMap<String, Arc<tokio::sync::Mutex<Option<Held>>>>,
+    tokens: HashMap<String, Arc<tokio::sync::Mutex<Slot>>>,
+}
+
+/// What is kept for one scope.
+#[derive(Default)]
+struct Slot {
+    held: Option<Held>,
+    /// When another token was last asked for because a service had refused this one.
+    replaced_at: Option<Instant>,
 }
 
 /// A token, and when another is to be asked for.
@@ -118,7 +120,8 @@ impl Credential {
         Self::new(kind, make_source, clock)
     }
 
-    fn new(kind: &'static str, make_source: MakeSource, clock: Clock) -> Result<Self, CredentialError> {
+    /// One whose tokens come from there.
+    pub fn new(kind: &'static str, make_source: MakeSource, clock: Clock) -> Result<Self, CredentialError> {
         let failed = |error: azure_core::Error| CredentialError {
             scope: "any scope".to_owned(),
             kind,
@@ -130,28 +133,61 @@ impl Credential {
 
     /// A token for a scope such as `https://servicebus.azure.net/.default`.
     pub async fn token(&self, scope: &str) -> Result<AccessToken, CredentialError> {
-        let (source, held) = {
-            let mut kept = self.kept.lock();
-            (kept.source.clone(), kept.tokens.entry(scope.to_owned()).or_default().clone())
-        };
-        let mut held = held.lock().await;
-        held.take_if(|held| held.token.expires_at <= self.clock.now() + LEAST_VALIDITY);
-        if let Some(held) = held.as_ref().filter(|held| self.clock.now() < held.refresh_at) {
+        let (source, slot) = self.slot(scope);
+        let held = &mut slot.lock().await.held;
+        let now = self.clock.now();
+        if let Some(held) = held.as_ref().filter(|held| now < held.refresh_at) {
             return Ok(held.token.clone());
         }
+        held.take_if(|held| held.token.expires_at <= now + LEAST_VALIDITY);
         let timeout = if held.is_some() { REFRESH_TIMEOUT } else { TOKEN_TIMEOUT };
         match (self.fetch(source.as_ref(), scope, timeout).await, held.as_mut()) {
             (Ok(token), _) => {
-                *held = Some(Held { token: token.clone(), refresh_at: token.expires_at - REFRESH_BEFORE_EXPIRY });
+                *held = Some(Held::new(token.clone(), self.clock.now()));
                 Ok(token)
             }
             (Err(error), Some(held)) => {
                 tracing::warn!(%error, "the old token is still valid and stays in use");
-                held.refresh_at = self.clock.now() + REFRESH_PAUSE;
+                held.refresh_at = (self.clock.now() + REFRESH_PAUSE).min(held.token.expires_at - LEAST_VALIDITY);
                 Ok(held.token.clone())
             }
             (Err(error), None) => Err(error),
         }
+    }
+
+    /// Another token for a scope than the one that a service has refused, if there is one: nothing is asked for again within
+    /// [`REFRESH_PAUSE`], since what is refused may be the identity and not its token.
+    pub async fn another(&self, scope: &str, refused: &SecretString) -> Option<AccessToken> {
+        let (_, slot) = self.slot(scope);
+        let mut slot = slot.lock().await;
+        let is_other = |token: &AccessToken| token.secret.expose_secret() != refused.expose_secret();
+        if let Some(held) = slot.held.as_ref().filter(|held| is_other(&held.token)) {
+            return Some(held.token.clone());
+        }
+        if slot.replaced_at.is_some_and(|at| at.elapsed() < REFRESH_PAUSE) {
+            return None;
+        }
+        slot.replaced_at = Some(Instant::now());
+        // The source keeps tokens too, so there has to be a new one.
+        let source = (self.make_source)()
+            .map_err(|error| tracing::warn!(%error, "{} could not be set up again", self.kind))
+            .ok()?;
+        self.kept.lock().source = source.clone();
+        match self.fetch(source.as_ref(), scope, REFRESH_TIMEOUT).await {
+            Ok(token) => {
+                slot.held = Some(Held::new(token.clone(), self.clock.now()));
+                is_other(&token).then_some(token)
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a token was refused, and there is no other");
+                None
+            }
+        }
+    }
+
+    fn slot(&self, scope: &str) -> (Arc<dyn TokenCredential>, Arc<tokio::sync::Mutex<Slot>>) {
+        let mut kept = self.kept.lock();
+        (kept.source.clone(), kept.tokens.entry(scope.to_owned()).or_default().clone())
     }
 
     async fn fetch(
@@ -167,75 +203,30 @@ impl Credential {
             .map_err(|error| failed(Cause::new(error)))?;
         Ok(AccessToken { secret: fetched.token.secret().into(), expires_at: fetched.expires_on })
     }
+}
 
-    /// Forgets all tokens, so that the next request gets a new one: a service has refused one. The source keeps tokens
-    /// too, so there has to be a new one.
-    pub fn forget(&self) {
-        let source = (self.make_source)();
-        let mut kept = self.kept.lock();
-        kept.tokens.clear();
-        match source {
-            Ok(source) => kept.source = source,
-            Err(error) => tracing::warn!(%error, "{} could not be set up again", self.kind),
-        }
+impl Held {
+    fn new(token: AccessToken, now: OffsetDateTime) -> Self {
+        Self { refresh_at: refresh_at(token.expires_at, now), token }
     }
+}
+
+/// When to ask for another token in the place of one that was asked for now.
+///
+/// One that is about to expire is used for a while all the same, because to ask again at once gives no better one: identity
+/// endpoints have tokens of their own in store, and a clock that is ahead makes every token look old. If the service refuses
+/// it, there is [`Credential::another`].
+fn refresh_at(expires_at: OffsetDateTime, now: OffsetDateTime) -> OffsetDateTime {
+    let last_moment = expires_at - LEAST_VALIDITY;
+    let pause_ends = now + REFRESH_PAUSE;
+    let soonest = if now < last_moment { pause_ends.min(last_moment) } else { pause_ends };
+    soonest.max(expires_at - REFRESH_BEFORE_EXPIRY)
 }
 
 impl fmt::Debug for Credential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Credential").field("kind", &self.kind).finish_non_exhaustive()
     }
-}
-
-fn options(http: &Http, cloud: Cloud) -> ClientOptions {
-    let cloud = match cloud {
-        // Left open, since AKS and others tell a workload where its cloud's authority is (AZURE_AUTHORITY_HOST).
-        Cloud::Public => None,
-        Cloud::UsGovernment => Some(CloudConfiguration::AzureGovernment),
-        Cloud::China => Some(CloudConfiguration::AzureChina),
-    };
-    let retry = ExponentialRetryOptions { max_retries: TOKEN_RETRIES, ..ExponentialRetryOptions::default() };
-    ClientOptions {
-        retry: RetryOptions::exponential(retry),
-        transport: Some(Transport::new(Arc::new(http.clone()))),
-        cloud: cloud.map(Arc::new),
-        ..ClientOptions::default()
-    }
-}
-
-fn managed_identity(
-    client_id: Option<String>,
-    client_options: ClientOptions,
-) -> azure_core::Result<Arc<dyn TokenCredential>> {
-    let options =
-        ManagedIdentityCredentialOptions { user_assigned_id: client_id.map(UserAssignedId::ClientId), client_options };
-    Ok(ManagedIdentityCredential::new(Some(options))?)
-}
-
-fn service_principal(
-    tenant: &str,
-    client: String,
-    secret: &SecretString,
-    client_options: ClientOptions,
-) -> azure_core::Result<Arc<dyn TokenCredential>> {
-    let options = ClientSecretCredentialOptions { client_options };
-    Ok(ClientSecretCredential::new(tenant, client, secret.expose_secret().to_owned().into(), Some(options))?)
-}
-
-/// Without options it would set up an HTTP client of `azure_core`'s own, which is not compiled in, and panic.
-fn workload_identity(
-    tenant_id: Option<String>,
-    client_id: Option<String>,
-    token_file: String,
-    client_options: ClientOptions,
-) -> azure_core::Result<Arc<dyn TokenCredential>> {
-    let options = WorkloadIdentityCredentialOptions {
-        credential_options: ClientAssertionCredentialOptions { client_options },
-        client_id,
-        tenant_id,
-        token_file_path: Some(token_file.into()),
-    };
-    Ok(WorkloadIdentityCredential::new(Some(options))?)
 }
 
 /// For `azure_mgmt_containerinstance`, which is built on the older generation of `azure_core`.
@@ -246,8 +237,8 @@ impl azure_core_legacy::auth::TokenCredential for Credential {
         Ok(azure_core_legacy::auth::AccessToken::new(token.secret.expose_secret().to_owned(), token.expires_at))
     }
 
+    /// Nobody asks for it: a token that was refused is replaced by [`Credential::another`].
     async fn clear_cache(&self) -> azure_core_legacy::Result<()> {
-        self.forget();
         Ok(())
     }
 }

@@ -2,6 +2,7 @@
 
 mod arm;
 mod arm_gates;
+mod arm_list;
 mod arm_refusal;
 mod bad_answer;
 pub(crate) mod container_instances;

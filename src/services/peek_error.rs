@@ -16,6 +16,13 @@ pub enum PeekError {
         #[source]
         reason: Cause,
     },
+    /// Fix the scaler's identity, or what keeps its endpoint from being reached: nothing was asked, since there is no token to
+    /// ask with.
+    #[error("{reason}")]
+    NoToken {
+        #[source]
+        reason: Cause,
+    },
     /// The subscription cannot be peeked as it is set up (missing, disabled, forwarding).
     #[error("the subscription cannot be peeked: {reason}")]
     Misconfigured {

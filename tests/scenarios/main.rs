@@ -11,6 +11,7 @@ mod functions_host_timeout;
 mod invalid_messages;
 mod killed;
 mod life_of_a_group;
+mod odd_answers;
 mod overlap;
 mod partitions;
 mod resource_manager_trouble;

@@ -3,13 +3,14 @@
 
 use std::time::Duration;
 
-use local_azure::clock;
 use local_azure::container_groups::Exit;
+use local_azure::identity::Identity as LocalIdentity;
 use local_azure::resource_manager::OperationKind::{
-    self, DeleteGroup, GetGroup, GetLogs, ListGroups, ListTopicSubscriptions, PutGroup,
+    self, DeleteGroup, GetGroup, GetLogs, GetToken, ListGroups, ListTopicSubscriptions, PutGroup,
 };
 use local_azure::resource_manager::{Answer, Fault, Trigger};
 
+use crate::served::Served;
 use crate::support::{World, counts, messages};
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -112,7 +113,7 @@ async fn a_create_that_fails_is_tried_once_and_cleaning_up_goes_on() {
         let world = world().await;
         world.azure.resource_manager.inject(fault);
         let pass = world.once().await;
-        let waits = matches!(what, "429" | "503");
+        let waits = what == "429";
         // Only the status counts: what the body of a success says is not needed.
         let done = matches!(what, "garbage");
         if !done {
@@ -186,8 +187,7 @@ async fn a_finished_group_stays_until_its_log_can_be_read() {
             assert_eq!(pass.groups(), counts([("deleted", 1)]), "{what}: {pass:#?}");
             continue;
         }
-        let (exit_code, outcome) =
-            if ["429", "503"].contains(&what) { (0, "waiting_quota") } else { (2, "waiting_logs") };
+        let (exit_code, outcome) = if what == "429" { (0, "waiting_quota") } else { (2, "waiting_logs") };
         assert_eq!(pass.exit_code, exit_code, "{what}: {pass:#?}");
         assert_eq!(pass.groups(), counts([(outcome, 1)]), "{what}");
         assert_eq!(world.calls(DeleteGroup), Vec::<String>::new(), "{what}");
@@ -204,7 +204,7 @@ async fn a_delete_that_fails_is_tried_again_at_the_next_pass() {
         let (exit_code, outcome) = match what {
             // What a delete answers with does not matter.
             "garbage" => (0, "deleted"),
-            "429" | "503" => (0, "waiting_quota"),
+            "429" => (0, "waiting_quota"),
             _ => (2, "delete_failed"),
         };
         assert_eq!(pass.exit_code, exit_code, "{what}: {pass:#?}");
@@ -233,14 +233,49 @@ async fn whatever_hangs_the_pass_ends_by_its_deadline() {
 }
 
 #[tokio::test]
-async fn an_expired_token_is_replaced() {
+async fn a_token_that_is_refused_is_replaced_within_the_pass() {
+    for lose in [LocalIdentity::expire_all, |identity: &LocalIdentity| identity.revoke(None)] {
+        let world = world().await;
+        let served = Served::start(&world).await;
+        served.pass().await;
+        world.send("a", messages("more", 1));
+        lose(world.azure.resource_manager.identity());
+        world.azure.resource_manager.forget_calls();
+        served.pass().await;
+        assert_eq!(world.calls_of(GetToken), 1, "one for all requests that are refused at once");
+    }
+}
+
+#[tokio::test]
+async fn tokens_that_are_about_to_expire_are_not_asked_for_again_with_every_request() {
+    for seconds in [240, 20] {
+        let world = world().await;
+        world.send("a", messages("more", 20));
+        world.azure.resource_manager.identity().set_token_lifetime(Duration::from_secs(seconds));
+        world.pass().await;
+        assert_eq!(world.calls_of(GetToken), 1, "{seconds} s");
+        assert!(world.calls(PutGroup).len() > 20, "{seconds} s");
+    }
+}
+
+#[tokio::test]
+async fn a_503_of_one_group_that_asks_to_be_left_alone_for_an_hour_stops_nothing_else() {
     let world = world().await;
-    world
-        .azure
-        .resource_manager
-        .inject(Fault::once(ListGroups).answers(Answer::token_expired(clock::now(), clock::now())));
-    assert_eq!(world.once().await.exit_code, 1);
-    assert_recovers(&world, "an expired token").await;
+    world.pass().await;
+    world.until_all_are_running().await;
+    let busy = world.group_of("new1").name;
+    let answer = Answer::error(503, "ServiceUnavailable", "busy").retry_after(60 * MINUTE);
+    world.azure.resource_manager.inject(Fault::always(GetGroup).named(&busy).answers(answer));
+    world.azure.resource_manager.forget_calls();
+    let served = Served::start(&world).await;
+    for id in ["first", "second"] {
+        world.send("a", messages(id, 1));
+        let report = served.pass().await;
+        assert_eq!(report["group_counts"]["unread"], 1, "{report:#}");
+        assert_eq!(report["message_counts"]["created"], 1, "{report:#}");
+    }
+    let asked = world.calls(GetGroup).iter().filter(|name| **name == busy).count();
+    assert_eq!(asked, 1, "it is left alone");
 }
 
 #[tokio::test]

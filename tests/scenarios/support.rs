@@ -191,6 +191,11 @@ impl World {
         calls.filter(|call| call.kind == kind).filter_map(|call| call.name).collect()
     }
 
+    /// How many calls of one kind there were.
+    pub fn calls_of(&self, kind: OperationKind) -> usize {
+        self.azure.resource_manager.calls().iter().filter(|call| call.kind == kind).count()
+    }
+
     /// The subscriptions that were peeked, and from which sequence number on.
     pub fn peeks(&self) -> Vec<(String, i64)> {
         let peek = |call| match call {

@@ -1,6 +1,100 @@
 //! Tokens: whose, for what, how long.
 
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use aci_scaler::azure::credential::Credential;
+use azure_core::credentials::{AccessToken as CoreToken, TokenCredential, TokenRequestOptions};
+use local_azure::identity::{Identity as LocalIdentity, IdentityConfig, SERVICE_BUS_AUDIENCE};
+
 use super::*;
+
+/// Where tokens of the local identity come from, and how many have been asked for.
+#[derive(Clone, Debug)]
+struct Source {
+    identity: LocalIdentity,
+    asked: Arc<AtomicUsize>,
+    /// The only one there ever is, if the identity knows no better.
+    only: Option<String>,
+}
+
+#[async_trait::async_trait]
+impl TokenCredential for Source {
+    async fn get_token(&self, _: &[&str], _: Option<TokenRequestOptions<'_>>) -> azure_core::Result<CoreToken> {
+        const LIFETIME: Duration = Duration::from_hours(24);
+        self.asked.fetch_add(1, Relaxed);
+        let token = self.only.clone().unwrap_or_else(|| self.identity.issue(SERVICE_BUS_AUDIENCE, LIFETIME));
+        Ok(CoreToken::new(token, Clock::system().now() + LIFETIME))
+    }
+}
+
+impl Source {
+    fn new() -> Self {
+        Self { identity: LocalIdentity::new(IdentityConfig::default()), asked: Arc::default(), only: None }
+    }
+
+    /// A namespace that takes this identity's tokens, and a client that has them.
+    async fn start(&self, subscriptions: &[&str]) -> (local::ServiceBus, ServiceBus) {
+        let identity = self.identity.clone();
+        let check = move |token: &str| identity.expiry(token, SERVICE_BUS_AUDIENCE).ok();
+        let config = local::ServiceBusConfig { token_check: Some(Arc::new(check)), ..local::ServiceBusConfig::new() };
+        let namespace = start(config, subscriptions).await;
+        let source = self.clone();
+        let make_source = Box::new(move || Ok(Arc::new(source.clone()) as _));
+        let credential = Arc::new(Credential::new("a test", make_source, Clock::system()).unwrap());
+        let settings = settings(&namespace, ServiceBusAuth::Entra);
+        (namespace, ServiceBus::new(&settings, credential, Clock::system(), PEEK_TIMEOUT))
+    }
+
+    fn asked(&self) -> usize {
+        self.asked.load(Relaxed)
+    }
+}
+
+#[tokio::test]
+async fn a_revoked_token_of_microsoft_entra_is_replaced_before_anybody_notices() {
+    for is_connected in [true, false] {
+        let source = Source::new();
+        let (namespace, client) = source.start(&["small"]).await;
+        let peeker = client.connect().await.unwrap();
+        assert_eq!(peek(&peeker, "small", 1, 10).await, Ok(vec![]));
+        peeker.close().await;
+        source.identity.revoke(None);
+        if !is_connected {
+            namespace.drop_connections();
+        }
+        let peeker = client.connect().await.unwrap();
+        assert_eq!(peek(&peeker, "small", 1, 10).await, Ok(vec![]));
+        assert_eq!(source.asked(), 2);
+    }
+}
+
+#[tokio::test]
+async fn a_token_of_microsoft_entra_with_which_a_peek_is_refused_is_asked_for_again_once() {
+    let names = ["a", "b", "c", "d", "e"];
+    let source = Source::new();
+    let (namespace, client) = source.start(&names).await;
+    namespace.inject(Fault::new(Operation::Peek, Effect::refuse(401, "amqp:unauthorized-access")));
+    for _ in 0..2 {
+        let peeker = client.connect().await.unwrap();
+        for page in join_all(names.map(|name| peek(&peeker, name, 1, 10))).await {
+            assert!(matches!(page, Err(PeekError::Unauthorized { .. })), "{page:?}");
+        }
+        assert_eq!(source.asked(), 2, "whatever is refused after that, the identity is to blame");
+    }
+}
+
+#[tokio::test]
+async fn where_the_identity_has_no_other_token_the_refusal_counts() {
+    let identity = LocalIdentity::new(IdentityConfig::default());
+    let only = Some("stale".to_owned());
+    let source = Source { identity, only, ..Source::new() };
+    let (_namespace, client) = source.start(&["small"]).await;
+    for _ in 0..3 {
+        let refused = client.connect().await.unwrap_err();
+        assert!(matches!(refused, PeekError::Unauthorized { .. }), "{refused:?}");
+        assert_eq!(source.asked(), 2);
+    }
+}
 
 #[tokio::test]
 async fn each_subscription_gets_a_token_where_the_topics_is_not_enough() {
@@ -52,10 +146,10 @@ async fn tokens_of_microsoft_entra_open_the_topic() {
     let connect = |token| client(&namespace, ServiceBusAuth::Entra, token, Clock::system());
     let peeker = connect(Some("good.entra.token")).connect().await.unwrap();
     assert_eq!(peek(&peeker, "small", 1, 10).await, Ok(vec![]));
-    for token in [Some("bad.entra.token"), None] {
-        let refused = connect(token).connect().await.unwrap_err();
-        assert!(matches!(refused, PeekError::Unauthorized { .. }), "{refused:?}");
-    }
+    let refused = connect(Some("bad.entra.token")).connect().await.unwrap_err();
+    assert!(matches!(refused, PeekError::Unauthorized { .. }), "{refused:?}");
+    let refused = connect(None).connect().await.unwrap_err();
+    assert!(matches!(refused, PeekError::NoToken { .. }), "nobody has refused anything: {refused:?}");
 }
 
 #[tokio::test]

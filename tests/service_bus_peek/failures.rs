@@ -57,6 +57,54 @@ async fn a_link_that_was_idle_too_long_is_attached_again_unnoticed() {
     assert!(matches!(peek(&peeker, "small", 1, 10).await, Err(PeekError::Unavailable { .. })));
 }
 
+/// A link that is attached and so soon after detached for want of a claim.
+fn detached_at_once(after_ms: u64) -> Fault {
+    let effect = Effect::DetachAfterAttach {
+        after: Duration::from_millis(after_ms),
+        condition: "amqp:unauthorized-access".to_owned(),
+        description: "'Listen' claim(s) are required".to_owned(),
+    };
+    fault_at("bad", Operation::Attach, effect)
+}
+
+#[tokio::test]
+async fn a_link_that_is_attached_and_detached_at_once_keeps_its_reason_for_every_request() {
+    for after_ms in [0, 1, 2].repeat(5) {
+        let namespace = start(local::ServiceBusConfig::new(), &["bad", "good"]).await;
+        namespace.inject(detached_at_once(after_ms));
+        let peeker = connect(&namespace).await;
+        let refused = join_all((0..40).map(|_| peek(&peeker, "bad", 1, 10)));
+        let (refused, good) = tokio::join!(refused, peek(&peeker, "good", 1, 10));
+        for refused in refused {
+            match refused {
+                Err(PeekError::Unauthorized { reason }) => {
+                    assert!(reason.to_string().contains("'Listen' claim(s) are required"), "{after_ms} ms: {reason}");
+                }
+                // The answer may come before the detach.
+                Ok(_) if after_ms > 0 => {}
+                other => panic!("{after_ms} ms: {other:?}"),
+            }
+        }
+        assert_eq!(good, Ok(vec![]), "{after_ms} ms");
+        assert_eq!(namespace.call_log().iter().filter(|call| **call == Call::Connect).count(), 1, "{after_ms} ms");
+    }
+}
+
+#[tokio::test]
+async fn a_subscription_gets_a_token_of_its_own_when_its_links_are_attached_and_detached_at_once() {
+    for _ in 0..10 {
+        let namespace = start(local::ServiceBusConfig::new(), &["bad"]).await;
+        // The two links of the first pair.
+        namespace.inject(detached_at_once(0).times(2));
+        let peeker = connect(&namespace).await;
+        namespace.clear_call_log();
+        assert_eq!(peek(&peeker, "bad", 1, 10).await, Ok(vec![]));
+        let token = |call| if let Call::PutToken { name } = call { Some(name) } else { None };
+        let tokens: Vec<String> = namespace.call_log().into_iter().filter_map(token).collect();
+        assert_eq!(tokens, [format!("sb://127.0.0.1/{TOPIC}/Subscriptions/bad")]);
+    }
+}
+
 #[tokio::test]
 async fn a_lost_connection_is_replaced_unnoticed() {
     let namespace = start(local::ServiceBusConfig::new(), &["small"]).await;

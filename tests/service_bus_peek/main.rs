@@ -36,6 +36,10 @@ impl EntraTokens for Identity {
             || CredentialError { scope: scope.to_owned(), kind: "a test", reason: "there is no identity".into() };
         secret.map(|secret| AccessToken { secret, expires_at }).ok_or_else(no_token)
     }
+
+    async fn another(&self, _: &str, _: &SecretString) -> Option<AccessToken> {
+        None
+    }
 }
 
 async fn start(config: local::ServiceBusConfig, subscriptions: &[&str]) -> local::ServiceBus {

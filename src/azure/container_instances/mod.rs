@@ -66,8 +66,7 @@ impl ContainerGroups for ContainerInstances {
             "Microsoft.ContainerInstance",
             "containerGroups",
         ];
-        let items = self.arm.list(&path, API_VERSION, &[]).await?;
-        items.into_iter().filter_map(|item| response::listed_group(item, &self.prefix).transpose()).collect()
+        self.arm.list_of(&path, API_VERSION, &[], |item| response::listed_group(item, &self.prefix)).await
     }
 
     async fn get(&self, name: &GroupName) -> Result<Option<ContainerGroup>, ArmError> {

@@ -4,9 +4,10 @@ use std::net::TcpListener;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
 use azure_core::cloud::CustomConfiguration;
-use tokio::time::Instant;
+use azure_core::http::ClientOptions;
 
 use super::*;
+use crate::settings::Cloud;
 use crate::test_support::NOW;
 
 const TENANT: &str = "00000000-0000-0000-0000-000000000001";
@@ -91,7 +92,8 @@ impl TokenCredential for Source {
     }
 }
 
-/// A credential whose sources give the tokens `token 1`, `token 2`, … that expire so long from now.
+/// A credential whose sources give the tokens `token 1`, `token 2`, … that expire so long from now. Its clock goes with the
+/// one that tests can pause.
 fn with_sources(expires_in: Duration) -> (Credential, Arc<AtomicBool>) {
     let (number, hangs) = (AtomicUsize::new(0), Arc::<AtomicBool>::default());
     let make = {
@@ -101,7 +103,9 @@ fn with_sources(expires_in: Duration) -> (Credential, Arc<AtomicBool>) {
             Ok(Arc::new(Source { token, expires_at: NOW + expires_in, hangs: hangs.clone() }) as _)
         }
     };
-    (Credential::new("a test", Box::new(make), Clock::from_fn(|| NOW)).unwrap(), hangs)
+    let start = Instant::now();
+    let clock = Clock::from_fn(move || NOW + start.elapsed());
+    (Credential::new("a test", Box::new(make), clock).unwrap(), hangs)
 }
 
 async fn token(credential: &Credential) -> Result<String, CredentialError> {
@@ -114,23 +118,57 @@ async fn seconds(credential: &Credential, scope: &str) -> Option<u64> {
     credential.token(scope).await.ok().map(|_| start.elapsed().as_secs())
 }
 
-#[tokio::test]
-async fn after_a_service_has_refused_a_token_there_is_another() {
+async fn another(credential: &Credential, refused: &str) -> Option<String> {
+    Some(credential.another("scope", &refused.into()).await?.secret.expose_secret().to_owned())
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_service_has_refused_a_token_there_is_another_and_only_once_a_minute() {
     let (credential, _) = with_sources(Duration::from_hours(1));
     assert_eq!(token(&credential).await.unwrap(), "token 1");
     assert_eq!(token(&credential).await.unwrap(), "token 1");
-    credential.forget();
+    // Many requests are refused at once, and the first one's successor is for all.
+    for _ in 0..3 {
+        assert_eq!(another(&credential, "token 1").await.as_deref(), Some("token 2"));
+    }
     assert_eq!(token(&credential).await.unwrap(), "token 2");
+    assert_eq!(another(&credential, "token 2").await, None, "it is refused too");
+    assert_eq!(token(&credential).await.unwrap(), "token 2");
+    tokio::time::advance(REFRESH_PAUSE).await;
+    assert_eq!(another(&credential, "token 2").await.as_deref(), Some("token 3"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_token_stays_if_no_other_can_be_had() {
+    let (credential, hangs) = with_sources(Duration::from_hours(1));
+    token(&credential).await.unwrap();
+    hangs.store(true, Relaxed);
+    assert_eq!(another(&credential, "token 1").await, None);
+    assert_eq!(token(&credential).await.unwrap(), "token 1");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_is_about_to_expire_is_asked_for_once_a_minute() {
+    // One that has expired by this machine's clock is for the service to judge.
+    for expires_in in [299, 31, 30, 1, 0] {
+        let (credential, hangs) = with_sources(Duration::from_secs(expires_in));
+        token(&credential).await.unwrap();
+        hangs.store(true, Relaxed);
+        assert_eq!(seconds(&credential, "scope").await, Some(0), "{expires_in} s");
+    }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_token_is_used_while_it_is_valid_if_no_other_can_be_had() {
-    for (expires_in, waited) in [(299, Some(5)), (31, Some(5)), (30, None)] {
+    for (expires_in, waited) in [(299, Some(5)), (91, Some(5)), (90, None)] {
         let (credential, hangs) = with_sources(Duration::from_secs(expires_in));
         token(&credential).await.unwrap();
         hangs.store(true, Relaxed);
+        tokio::time::advance(REFRESH_PAUSE).await;
         assert_eq!(seconds(&credential, "scope").await, waited, "{expires_in} s");
-        assert_eq!(seconds(&credential, "scope").await, waited.map(|_| 0), "it is not asked for again at once");
+        if let Some(waited) = waited.filter(|_| expires_in > 100) {
+            assert_eq!(seconds(&credential, "scope").await, Some(0), "it is not asked for again after {waited} s");
+        }
     }
 }
 

@@ -20,6 +20,7 @@ use crate::azure::credential::{AccessToken, Credential, CredentialError};
 use crate::clock::Clock;
 use crate::error::Cause;
 use crate::settings::ServiceBusAuth;
+use crate::sync::Mutex;
 
 /// How long a token that the scaler signs is good for: the official SDKs' hour. A pass takes minutes, and much less
 /// than 20 minutes would turn a clock that is a little slow into refusals.
@@ -36,12 +37,19 @@ const ENTRA_SCOPE: &str = "https://servicebus.azure.net/.default";
 pub trait EntraTokens: fmt::Debug + Send + Sync {
     /// A token for a scope, good for some minutes at least.
     async fn token(&self, scope: &str) -> Result<AccessToken, CredentialError>;
+
+    /// Another token than one that was refused, if there is one.
+    async fn another(&self, scope: &str, refused: &SecretString) -> Option<AccessToken>;
 }
 
 #[async_trait]
 impl EntraTokens for Credential {
     async fn token(&self, scope: &str) -> Result<AccessToken, CredentialError> {
         self.token(scope).await
+    }
+
+    async fn another(&self, scope: &str, refused: &SecretString) -> Option<AccessToken> {
+        self.another(scope, refused).await
     }
 }
 
@@ -75,10 +83,17 @@ impl Tokens {
             },
             ServiceBusAuth::Entra => {
                 let token = self.credential.token(ENTRA_SCOPE).await;
-                let token = token.map_err(|error| Failure::Unauthorized(Cause::new(error)))?;
-                // Not `amqp:jwt`, which the documentation names in places: the service does not know it.
-                Ok(Token { kind: "jwt", text: token.secret, expires_at: Some(token.expires_at) })
+                Ok(token.map_err(|error| Failure::NoToken(Cause::new(error)))?.into())
             }
+        }
+    }
+
+    /// Another token in the place of one that the service has refused, if there can be one: what was signed with a key is
+    /// refused for what it is, and a token of Microsoft Entra may have been revoked.
+    async fn another(&self, refused: &SecretString) -> Option<Token> {
+        match &self.auth {
+            ServiceBusAuth::Entra => Some(self.credential.another(ENTRA_SCOPE, refused).await?.into()),
+            ServiceBusAuth::SharedAccessKey { .. } | ServiceBusAuth::SharedAccessSignature(_) => None,
         }
     }
 
@@ -100,11 +115,20 @@ impl Tokens {
     }
 }
 
+impl From<AccessToken> for Token {
+    fn from(token: AccessToken) -> Self {
+        // Not `amqp:jwt`, which the documentation names in places: the service does not know it.
+        Self { kind: "jwt", text: token.secret, expires_at: Some(token.expires_at) }
+    }
+}
+
 /// The links to `$cbs` of one connection.
 #[derive(Debug)]
 pub(super) struct Cbs {
     links: LinkPair,
     tokens: Tokens,
+    /// The token that was put last.
+    last: Mutex<Option<SecretString>>,
 }
 
 /// When a token has to be replaced; never, if it does not say when it expires.
@@ -119,7 +143,7 @@ impl Renewal {
 
 impl Cbs {
     pub(super) async fn attach(connection: &Connection, tokens: Tokens) -> Result<Self, Failure> {
-        Ok(Self { links: connection.attach("$cbs".to_owned()).await?, tokens })
+        Ok(Self { links: connection.attach("$cbs".to_owned()).await?, tokens, last: Mutex::default() })
     }
 
     /// Whether a refusal for the topic leaves hope for a subscription.
@@ -127,9 +151,28 @@ impl Cbs {
         self.tokens.may_be_for_one_subscription()
     }
 
-    /// Puts a token for a resource, such as `sb://myns.servicebus.windows.net/topic`.
+    /// Puts a token for a resource, such as `sb://myns.servicebus.windows.net/topic`; if it is refused, another one, once.
     pub(super) async fn put_token(&self, resource: &str) -> Result<Renewal, Failure> {
         let token = self.tokens.token(resource).await?;
+        match self.put(resource, &token).await {
+            Err(Failure::Unauthorized(reason)) => match self.tokens.another(&token.text).await {
+                Some(token) => self.put(resource, &token).await,
+                None => Err(Failure::Unauthorized(reason)),
+            },
+            put => put,
+        }
+    }
+
+    /// What the token on the connection should open is refused: the next to be put is another, if there is one.
+    pub(super) async fn replace_token(&self) {
+        let last = self.last.lock().clone();
+        if let Some(last) = last {
+            self.tokens.another(&last).await;
+        }
+    }
+
+    async fn put(&self, resource: &str, token: &Token) -> Result<Renewal, Failure> {
+        *self.last.lock() = Some(token.text.clone());
         let mut properties = ApplicationProperties::builder()
             .insert("operation", "put-token")
             .insert("type", token.kind)
@@ -179,6 +222,10 @@ mod tests {
         async fn token(&self, scope: &str) -> Result<AccessToken, CredentialError> {
             Err(CredentialError { scope: scope.to_owned(), kind: "a test", reason: "there is no identity".into() })
         }
+
+        async fn another(&self, _: &str, _: &SecretString) -> Option<AccessToken> {
+            None
+        }
     }
 
     fn tokens(auth: ServiceBusAuth) -> Tokens {
@@ -214,7 +261,7 @@ mod tests {
     async fn without_an_identity_there_is_no_token() {
         let Err(failure) = tokens(ServiceBusAuth::Entra).token("sb://ns/topic").await else { panic!("there is") };
         let reason = "no token for https://servicebus.azure.net/.default from a test: there is no identity";
-        assert_eq!(failure, Failure::Unauthorized(reason.into()));
+        assert_eq!(failure, Failure::NoToken(reason.into()));
     }
 
     #[tokio::test(start_paused = true)]

@@ -29,6 +29,8 @@ pub(super) enum Failure {
     ServerTimeout(Cause),
     /// The token does not open the entity: put one for the entity itself, once.
     Unauthorized(Cause),
+    /// There is no token to put: nothing was asked.
+    NoToken(Cause),
     /// It will be refused until somebody changes the subscription.
     Misconfigured(Cause),
     /// The reply does not fit the link: ask for less.
@@ -86,6 +88,7 @@ impl From<Failure> for PeekError {
         match failure {
             Failure::Busy => Self::Busy { retry_after: BUSY_PAUSE },
             Failure::Unauthorized(reason) => Self::Unauthorized { reason: with_clock_hint(reason) },
+            Failure::NoToken(reason) => Self::NoToken { reason },
             Failure::Misconfigured(reason) => Self::Misconfigured { reason },
             Failure::ReplyTooLarge => Self::Unavailable { reason: "a single message is too large to be shown".into() },
             Failure::ServerTimeout(reason)

@@ -8,6 +8,7 @@
 //! Source: azure-docs `service-bus-amqp-request-response.md`.
 
 use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
 
 use fe2o3_amqp::link::receiver::CreditMode;
 use fe2o3_amqp::session::SessionHandle;
@@ -41,6 +42,8 @@ const QUEUE: usize = 16;
 #[derive(Clone, Debug)]
 pub(super) struct LinkPair {
     requests: mpsc::Sender<Request>,
+    /// Why its links are gone, once they are.
+    closed: Arc<OnceLock<Failure>>,
 }
 
 /// What the node answered.
@@ -95,8 +98,9 @@ impl LinkPair {
             }
         };
         let (requests, queue) = mpsc::channel(QUEUE);
-        tokio::spawn(serve(sender, receiver, name, queue));
-        Ok(Self { requests })
+        let closed = Arc::default();
+        tokio::spawn(serve(sender, receiver, name, queue, Arc::clone(&closed)));
+        Ok(Self { requests, closed })
     }
 
     /// Whether its links are gone.
@@ -106,7 +110,7 @@ impl LinkPair {
 
     /// Sends a request and waits for its reply. Cancel-safe.
     pub(super) async fn request(&self, properties: ApplicationProperties, body: Value) -> Result<Reply, Failure> {
-        let lost = || Failure::LinkLost("the link was closed".into());
+        let lost = || self.closed.get().cloned().unwrap_or_else(link_was_closed);
         let (reply, replied) = oneshot::channel();
         self.requests.send(Request { properties, body, reply }).await.map_err(|_| lost())?;
         replied.await.map_err(|_| lost())?
@@ -117,22 +121,36 @@ impl LinkPair {
 type Pending = Mutex<HashMap<String, oneshot::Sender<Result<Reply, Failure>>>>;
 
 /// Owns the links until one of them fails or nobody wants them any more, and closes both.
-async fn serve(mut sender: Sender, mut receiver: Receiver, reply_to: String, mut queue: mpsc::Receiver<Request>) {
+async fn serve(
+    mut sender: Sender,
+    mut receiver: Receiver,
+    reply_to: String,
+    mut queue: mpsc::Receiver<Request>,
+    closed: Arc<OnceLock<Failure>>,
+) {
     let pending = Pending::default();
     let failure = tokio::select! {
         failure = send_all(&mut sender, &reply_to, &mut queue, &pending) => failure,
         failure = receive_all(&mut receiver, &pending) => Some(failure),
     };
-    // From here on nobody takes the pair for open.
-    drop(queue);
-    let failure = failure.unwrap_or_else(|| Failure::LinkLost("the link was closed".into()));
+    let failure = failure.unwrap_or_else(link_was_closed);
     tracing::debug!(link = reply_to, ?failure, "links are closed");
+    // The reason comes first: from here on nobody takes the pair for open, and whoever asks gets it.
+    let failure = closed.get_or_init(|| failure);
+    queue.close();
     for (_, reply) in pending.lock().drain() {
+        let _ = reply.send(Err(failure.clone()));
+    }
+    while let Some(Request { reply, .. }) = queue.recv().await {
         let _ = reply.send(Err(failure.clone()));
     }
     // Their errors say again what is known already.
     let _ = receiver.close().await;
     let _ = sender.close().await;
+}
+
+fn link_was_closed() -> Failure {
+    Failure::LinkLost("the link was closed".into())
 }
 
 /// Sends what is asked for; ends when nobody can ask any more or when the link fails.

@@ -152,8 +152,9 @@ impl TopicLinks {
         self.lost.load(Ordering::Relaxed)
     }
 
-    /// The service does not take the topic's token for its subscriptions, or not any more.
+    /// The service does not take the topic's token for its subscriptions, or no token like it any more.
     pub(super) async fn authorize_again(&self, subscription: &str) {
+        self.cbs.replace_token().await;
         self.needs_entity_tokens.store(true, Ordering::Relaxed);
         self.subscription(subscription).links.lock().await.token = None;
     }
