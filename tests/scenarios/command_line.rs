@@ -97,3 +97,13 @@ async fn a_misspelt_setting_is_warned_of() {
     let pass = world.pass().await;
     assert!(pass.log.contains("WARN") && pass.log.contains("PROVISIONING_MAX_WORKERS"), "{}", pass.log);
 }
+
+#[tokio::test]
+async fn a_malformed_dot_env_file_is_refused_with_the_line() {
+    let world = World::new(&[]).await;
+    std::fs::write(world.folder().join(".env"), "# Ours\nACI_NAME_PREFIX=worker\nACR_PASSWORD=canary secret\n")
+        .unwrap();
+    let run = world.run(&["check"]).await;
+    assert_eq!(run.exit_code, 64, "{run:#?}");
+    assert!(run.log.contains("line 3 of the .env file") && !run.log.contains("canary"), "{run:#?}");
+}
