@@ -18,6 +18,9 @@ pub(super) async fn check(services: &AzureServices, settings: &Settings) -> Exit
     let is_skipped = |name: &SubscriptionName| settings.processing.skip_subscriptions.contains(name);
     let names = names.map(|names| names.into_iter().partition::<Vec<_>, _>(is_skipped));
     let subscriptions = names.as_ref().map(|(skipped, others)| {
+        for name in settings.processing.skipped_in_vain(skipped) {
+            tracing::warn!("SKIP_SUBSCRIPTIONS names {name}, and the topic has no such subscription");
+        }
         let all = skipped.len() + others.len();
         if skipped.is_empty() {
             format!("the topic has {all}")

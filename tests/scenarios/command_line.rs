@@ -5,6 +5,7 @@ use local_azure::resource_manager::OperationKind::{
 };
 use local_azure::resource_manager::{Answer, Fault};
 
+use crate::served::Served;
 use crate::support::{World, messages};
 
 #[tokio::test]
@@ -96,6 +97,23 @@ async fn a_misspelt_setting_is_warned_of() {
     world.set("PROVISIONING_MAX_WORKER", "8");
     let pass = world.pass().await;
     assert!(pass.log.contains("WARN") && pass.log.contains("PROVISIONING_MAX_WORKERS"), "{}", pass.log);
+}
+
+#[tokio::test]
+async fn a_skipped_subscription_that_is_not_there_is_warned_of() {
+    let mut world = World::new(&["small", "large"]).await;
+    world.set("SKIP_SUBSCRIPTIONS", "Small,lagre");
+    let warnings = |log: &str| log.lines().filter(|line| line.contains("SKIP_SUBSCRIPTIONS names")).count();
+    for command in ["once", "plan", "check"] {
+        let run = world.run(&[command]).await;
+        assert!(run.log.contains("SKIP_SUBSCRIPTIONS names lagre, and the topic has no such"), "{command}: {run:#?}");
+        assert_eq!(warnings(&run.log), 1, "{command}: {run:#?}");
+    }
+    let scaler = Served::start(&world).await;
+    for _ in 0..2 {
+        scaler.pass().await;
+    }
+    assert_eq!(warnings(&scaler.kill().await), 1, "once a process");
 }
 
 #[tokio::test]
