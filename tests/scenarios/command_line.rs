@@ -125,3 +125,29 @@ async fn a_malformed_dot_env_file_is_refused_with_the_line() {
     assert_eq!(run.exit_code, 64, "{run:#?}");
     assert!(run.log.contains("line 3 of the .env file") && !run.log.contains("canary"), "{run:#?}");
 }
+
+#[tokio::test]
+async fn a_value_that_azure_would_always_refuse_is_refused_at_the_start() {
+    let world = World::new(&["a"]).await;
+    let emulator = "Endpoint=sb://myns.servicebus.windows.net;SharedAccessKeyName=n;SharedAccessKey=k;\
+                    UseDevelopmentEmulator=true";
+    let web_sockets = format!("{};TransportType=AmqpWebSockets", world.environment["SB_CONNECTION_STR"]);
+    for (name, value) in [
+        ("INSTANCE_2ND_TOPIC", "files"),
+        ("INSTANCE_SUBSCRIPTION_ENV_NAME", "2ND"),
+        ("INSTANCE_API_KEY", "@Microsoft.KeyVault(SecretUri=https://vault.example/secrets/api-key)"),
+        ("SB_CONNECTION_STR", "@Microsoft.KeyVault(SecretUri=https://vault.example/secrets/bus)"),
+        ("SB_CONNECTION_STR", emulator),
+        ("SB_CONNECTION_STR", &web_sockets),
+        ("ACI_IMAGE", "local/Worker:1"),
+        ("ACI_IMAGE", "local/worker:"),
+        ("ACI_IMAGE", "{{image}}"),
+    ] {
+        let mut command = world.command(&["once"]);
+        let output = command.env(name, value).output().await.unwrap();
+        let log = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(64), "{name}={value}: {log}");
+        assert!(log.contains(&format!(" {name}=")) && log.lines().count() == 1, "{name}={value}: {log}");
+    }
+    assert_eq!(world.azure.resource_manager.calls().len(), 0);
+}
