@@ -30,7 +30,7 @@ struct Topic {
     served: Vec<SubscriptionName>,
     /// With the reasons.
     unserved: Vec<String>,
-    skipped: Vec<String>,
+    skipped: Vec<SubscriptionName>,
 }
 
 impl Topic {
@@ -38,10 +38,13 @@ impl Topic {
         let mut topic = Self::default();
         for ListedSubscription { name, unserved, .. } in listed.subscriptions {
             match unserved {
-                _ if settings.processing.skip_subscriptions.contains(&name) => topic.skipped.push(name.to_string()),
+                _ if settings.processing.skip_subscriptions.contains(&name) => topic.skipped.push(name),
                 Some(reason) => topic.unserved.push(format!("{name}: {reason}")),
                 None => topic.served.push(name),
             }
+        }
+        for name in settings.processing.skipped_in_vain(&topic.skipped) {
+            tracing::warn!("SKIP_SUBSCRIPTIONS names {name}, and the topic has no such subscription");
         }
         topic
     }
@@ -52,7 +55,8 @@ impl Display for Topic {
         let Self { served, unserved, skipped } = self;
         write!(f, "the topic has {}", served.len() + unserved.len() + skipped.len())?;
         if !skipped.is_empty() {
-            write!(f, ", of which {} are skipped ({})", skipped.len(), skipped.join(", "))?;
+            let names: Vec<_> = skipped.iter().map(SubscriptionName::as_str).collect();
+            write!(f, ", of which {} are skipped ({})", skipped.len(), names.join(", "))?;
         }
         if !unserved.is_empty() {
             write!(f, ", of which {} cannot be served ({})", unserved.len(), unserved.join(", "))?;

@@ -14,6 +14,7 @@ pub mod report;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Once;
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -22,7 +23,7 @@ use tokio::time::Instant;
 
 use crate::clock::Clock;
 use crate::deadline::Deadline;
-use crate::plan::{Memory, Policy, plan};
+use crate::plan::{Memory, Policy, Snapshot, plan};
 use crate::services::{ArmError, ContainerGroups, Messages, PeekError, Services, Subscriptions};
 use crate::settings::{ProcessingSettings, Settings};
 use crate::sync::Mutex;
@@ -41,6 +42,7 @@ pub struct Scaler<G, S, M> {
     budget: Budget,
     requests: Requests,
     memory: Mutex<Memory>,
+    warn_of_skipped: Once,
 }
 
 /// Whether a pass carries out what it plans.
@@ -81,6 +83,7 @@ impl<G: ContainerGroups, S: Subscriptions, M: Messages> Scaler<G, S, M> {
             budget: Budget::default(),
             requests: Requests::default(),
             memory: Mutex::default(),
+            warn_of_skipped: Once::new(),
         }
     }
 
@@ -94,6 +97,7 @@ impl<G: ContainerGroups, S: Subscriptions, M: Messages> Scaler<G, S, M> {
         let (memory, asked_for) = (self.memory.lock().clone(), self.requests.recent());
         let observing = observe::observe(&self.services, &self.settings, &self.policy, &memory, asked_for, &self.clock);
         let snapshot = deadline.limit(Box::pin(observing)).await.ok_or(PassFailure::OutOfTime)??;
+        self.warn_of_skipped.call_once(|| warn_of_skipped(&self.settings, &snapshot));
         let mut plan = plan(&snapshot, &memory, &self.policy, self.clock.now());
 
         let mut report = Report::new(started_at, &snapshot, &plan);
@@ -145,6 +149,13 @@ impl<G: ContainerGroups, S: Subscriptions, M: Messages> Scaler<G, S, M> {
     /// How long a pass may take.
     pub fn pass_deadline(&self) -> Duration {
         self.settings.pass_deadline
+    }
+}
+
+/// A misspelt name skips nothing, and the subscription that was meant is served.
+fn warn_of_skipped(settings: &ProcessingSettings, snapshot: &Snapshot) {
+    for name in settings.skipped_in_vain(&snapshot.skipped_subscriptions) {
+        tracing::warn!("SKIP_SUBSCRIPTIONS names {name}, and the topic has no such subscription");
     }
 }
 

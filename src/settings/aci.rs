@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use rust_decimal::Decimal;
 
+use super::image;
 use super::reader::{Reader, Reported};
 use super::setting::{Accepts, Fallback, Setting};
 use crate::container_group::{MemoryGb, NamePrefix};
@@ -49,8 +50,10 @@ const MAX_RUNTIME_MINUTES: u32 = 30 * 24 * 60;
 
 const IMAGE: Setting = Setting {
     name: "ACI_IMAGE",
-    doc: "The worker's image.",
-    accepts: Accepts::Text("an image with its registry, such as myregistry.azurecr.io/worker:1.4.2"),
+    doc: "The worker's image. One without a registry is Docker Hub's.",
+    accepts: Accepts::Text(
+        "an image, such as myregistry.azurecr.io/worker:1.4.2, with no upper case but in its tag, and a tag after a colon",
+    ),
     fallback: Fallback::Required,
     secret: false,
 };
@@ -145,7 +148,7 @@ pub(super) const ALL: [&Setting; 10] = [
 
 impl AciSettings {
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, Reported> {
-        let image = reader.value(&IMAGE, parse_image);
+        let image = reader.value(&IMAGE, image::parse);
         let name_prefix = reader.value(&NAME_PREFIX, |text| NamePrefix::parse(text).ok());
         let location = reader.value(&LOCATION, parse_location);
         let max_instances = reader.whole(&MAX_INSTANCES);
@@ -180,11 +183,6 @@ fn read_memory(reader: &mut Reader<'_>) -> Result<(MemoryGb, MemoryGb), Reported
         return Err(reader.refused(&MIN_MEMORY, reason));
     }
     Ok((min, max))
-}
-
-fn parse_image(text: &str) -> Option<String> {
-    let valid = text.chars().all(|c| c.is_ascii_graphic()) && !text.contains("://");
-    valid.then(|| text.to_owned())
 }
 
 /// A region's name in the one way Azure itself writes it: a group's name depends on it, so `West Europe` must not be

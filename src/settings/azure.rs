@@ -68,6 +68,9 @@ const RESOURCE_MANAGER_ENDPOINT: Setting = Setting {
 pub(super) const ALL: [&Setting; 5] =
     [&SUBSCRIPTION_ID, &RESOURCE_GROUP, &CLIENT_ID, &CLOUD, &RESOURCE_MANAGER_ENDPOINT];
 
+/// What credentials are made from besides: variables of Azure's own libraries, and no settings of ours.
+const CREDENTIALS: [&str; 3] = ["AZURE_TENANT_ID", "AZURE_CLIENT_SECRET", "AZURE_FEDERATED_TOKEN_FILE"];
+
 const GUID: &str = "a GUID, such as 00000000-0000-0000-0000-000000000001";
 /// What [`parse_resource_group`] accepts.
 pub(super) const RESOURCE_GROUP_NAME: &str =
@@ -106,6 +109,15 @@ impl Cloud {
         }
     }
 
+    /// Whether a host belongs to a namespace in one of the clouds.
+    pub(super) fn has_service_bus_host(host: &str) -> bool {
+        let domains = [Self::Public, Self::UsGovernment, Self::China].map(Self::service_bus_suffix);
+        let host = host.trim_end_matches('.');
+        domains
+            .iter()
+            .any(|domain| host.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')))
+    }
+
     /// Where Azure Resource Manager is, which is the audience of its tokens too.
     fn resource_manager(self) -> &'static str {
         match self {
@@ -118,6 +130,9 @@ impl Cloud {
 
 impl AzureSettings {
     pub(super) fn read(reader: &mut Reader<'_>, cloud: Result<Cloud, Reported>) -> Result<Self, Reported> {
+        for name in CREDENTIALS {
+            reader.refuse_reference(name);
+        }
         let subscription_id = reader.value(&SUBSCRIPTION_ID, parse_guid);
         let resource_group = reader.value(&RESOURCE_GROUP, parse_resource_group);
         let client_id = reader.optional(&CLIENT_ID, parse_guid);

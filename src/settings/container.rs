@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::reader::{Reader, Reported, is_utf8};
+use super::reference;
 use super::setting::{Accepts, Fallback, Setting};
 use crate::container_group::EnvironmentValue;
 
@@ -17,9 +18,9 @@ pub struct ContainerEnvironment {
 
 pub(super) const VARIABLES: Setting = Setting {
     name: "INSTANCE_*",
-    doc: "Go to the container without the prefix: `INSTANCE_TOPIC` becomes `TOPIC`. What is secret by its name (`KEY`, \
-          `SECRET`, `PASSWORD`, `TOKEN`, `CONNECTION` or `CONN_STR` in it) cannot be read in Azure afterwards.",
-    accepts: Accepts::Text("a name of 1 to 63 letters, digits and _ after the prefix"),
+    doc: "Go to the container without the prefix: `INSTANCE_TOPIC` becomes `TOPIC`. They are secret: none but those in \
+          `ACI_PLAIN_ENV` can be read in Azure afterwards.",
+    accepts: Accepts::Text("a name of 1 to 63 letters, digits and _ after the prefix, with no digit first"),
     fallback: Fallback::Optional,
     secret: true,
 };
@@ -28,27 +29,33 @@ const SUBSCRIPTION_NAME: Setting = Setting {
     name: "INSTANCE_SUBSCRIPTION_ENV_NAME",
     doc: "Names the container's variable that receives the Service Bus subscription's name. It does not go to the \
           container itself.",
-    accepts: Accepts::Text("a variable's name (1 to 63 letters, digits and _)"),
+    accepts: Accepts::Text("a variable's name (1 to 63 letters, digits and _, with no digit first)"),
     fallback: Fallback::Optional,
     secret: false,
 };
 
-const SECURE_NAMES: Setting = Setting {
-    name: "ACI_SECURE_ENV",
-    doc: "More container variables that are secret, separated by commas and without the prefix `INSTANCE_`.",
-    accepts: Accepts::Text("a list of container variables, such as LICENCE,SIGNING_PIN"),
+const PLAIN_NAMES: Setting = Setting {
+    name: "ACI_PLAIN_ENV",
+    doc: "Container variables that are no secrets, so that everybody who may look at a container group can read them: \
+          separated by commas and without the prefix `INSTANCE_`; `*` for all.",
+    accepts: Accepts::Text("* or a list of container variables, such as TOPIC,MODE"),
     fallback: Fallback::Optional,
     secret: false,
 };
 
-pub(super) const ALL: [&Setting; 3] = [&VARIABLES, &SUBSCRIPTION_NAME, &SECURE_NAMES];
+pub(super) const ALL: [&Setting; 3] = [&VARIABLES, &SUBSCRIPTION_NAME, &PLAIN_NAMES];
 
 const PREFIX: &str = "INSTANCE_";
-const SECRET_WORDS: [&str; 6] = ["KEY", "SECRET", "PASSWORD", "TOKEN", "CONNECTION", "CONN_STR"];
+
+/// The variables that are not secret.
+enum Plain {
+    All,
+    These(Vec<String>),
+}
 
 impl ContainerEnvironment {
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, Reported> {
-        let secure_names = reader.optional(&SECURE_NAMES, parse_names);
+        let plain = reader.optional(&PLAIN_NAMES, parse_plain);
         let subscription_variable = reader.optional(&SUBSCRIPTION_NAME, parse_name);
         let values = read_values(reader);
         let (values, subscription_variable) = (values?, subscription_variable?);
@@ -57,14 +64,18 @@ impl ContainerEnvironment {
         {
             return Err(reader.refused(&SUBSCRIPTION_NAME, format!("{PREFIX}{other} sets that variable already")));
         }
-        let secure_names = secure_names?.unwrap_or_default();
-        // A secret that is listed under a wrong name would be there for everybody to read.
-        if let Some(unknown) = secure_names.iter().find(|name| !values.contains_key(*name)) {
-            return Err(reader.refused(&SECURE_NAMES, format!("there is no {PREFIX}{unknown}")));
+        let plain = plain?.unwrap_or(Plain::These(Vec::new()));
+        if let Plain::These(names) = &plain
+            && let Some(unknown) = names.iter().find(|name| !values.contains_key(*name))
+        {
+            return Err(reader.refused(&PLAIN_NAMES, format!("there is no {PREFIX}{unknown}")));
         }
         let classify = |(name, value): (String, String)| {
-            let secure = is_secret_by_name(&name) || secure_names.contains(&name);
-            let value = if secure { EnvironmentValue::Secure(value.into()) } else { EnvironmentValue::Plain(value) };
+            let is_plain = match &plain {
+                Plain::All => true,
+                Plain::These(names) => names.contains(&name),
+            };
+            let value = if is_plain { EnvironmentValue::Plain(value) } else { EnvironmentValue::Secure(value.into()) };
             (name, value)
         };
         Ok(Self { variables: values.into_iter().map(classify).collect(), subscription_variable })
@@ -85,6 +96,9 @@ fn read_values(reader: &mut Reader<'_>) -> Result<BTreeMap<String, String>, Repo
             // Two variables that only differ in case are two in Linux and one in most people's minds.
             Some(twin) => Some(format!("it differs from {PREFIX}{twin} only in case")),
             None if parse_name(&name).is_none() => Some(format!("expected {}", VARIABLES.accepts)),
+            None if reference::is_unresolved(&value) => {
+                Some(format!("expected the value itself, {}", reference::UNRESOLVED))
+            }
             None if !is_utf8(&value) => Some("expected UTF-8".to_owned()),
             None => None,
         };
@@ -96,17 +110,18 @@ fn read_values(reader: &mut Reader<'_>) -> Result<BTreeMap<String, String>, Repo
     outcome.map(|()| values)
 }
 
-fn is_secret_by_name(name: &str) -> bool {
-    let name = name.to_ascii_uppercase();
-    SECRET_WORDS.iter().any(|word| name.contains(word))
-}
-
-fn parse_names(text: &str) -> Option<Vec<String>> {
-    text.split(',').map(str::trim).filter(|name| !name.is_empty()).map(parse_name).collect()
+fn parse_plain(text: &str) -> Option<Plain> {
+    if text == "*" {
+        return Some(Plain::All);
+    }
+    let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
+    names.map(parse_name).collect::<Option<_>>().map(Plain::These)
 }
 
 /// A variable's name by Container Instances' rules.
 fn parse_name(name: &str) -> Option<String> {
-    let valid = (1..=63).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    let valid = (1..=63).contains(&name.len())
+        && !name.starts_with(|c: char| c.is_ascii_digit())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     valid.then(|| name.to_owned())
 }

@@ -176,6 +176,13 @@ impl ProcessingSettings {
     }
 }
 
+impl ProcessingSettings {
+    /// The subscriptions that are to be skipped and are not there, given those that are there and skipped.
+    pub fn skipped_in_vain(&self, skipped: &[SubscriptionName]) -> Vec<&SubscriptionName> {
+        self.skip_subscriptions.iter().filter(|name| !skipped.contains(name)).collect()
+    }
+}
+
 /// Subscriptions by Azure's naming rules, so that a list with another separator is not one odd name that skips nothing.
 fn parse_subscriptions(text: &str) -> Option<BTreeSet<SubscriptionName>> {
     let valid = |name: &str| name.len() <= 50 && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));

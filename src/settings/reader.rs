@@ -7,6 +7,7 @@ use rust_decimal::Decimal;
 
 use super::environment::Environment;
 use super::error::{SettingError, SettingsErrors, ShownValue};
+use super::reference;
 use super::setting::{Fallback, Setting};
 
 /// Reads settings and keeps their errors.
@@ -36,6 +37,9 @@ impl<'a> Reader<'a> {
         parse: impl FnOnce(&str) -> Option<T>,
     ) -> Result<Option<T>, Reported> {
         let Some(text) = self.text(setting) else { return Ok(None) };
+        if reference::is_unresolved(&text) {
+            return Err(self.refused(setting, format!("expected {}, {}", setting.accepts, reference::UNRESOLVED)));
+        }
         let parsed = if is_utf8(&text) { parse(&text) } else { None };
         parsed.map(Some).ok_or_else(|| self.refused(setting, format!("expected {}", setting.accepts)))
     }
@@ -67,6 +71,15 @@ impl<'a> Reader<'a> {
             Some((name.strip_prefix(prefix)?.to_owned(), value))
         };
         self.environment.names().into_iter().filter(|name| name.starts_with(prefix)).filter_map(named).collect()
+    }
+
+    /// Notes a variable of somebody else's that must not hold an unresolved reference.
+    pub(super) fn refuse_reference(&mut self, name: &str) {
+        let named = self.with_prefix(name);
+        if named.iter().any(|(rest, value)| rest.is_empty() && reference::is_unresolved(value)) {
+            let Reported =
+                self.refused_secret(name.to_owned(), format!("expected the value itself, {}", reference::UNRESOLVED));
+        }
     }
 
     pub(super) fn missing(&mut self, setting: &Setting, reason: String) -> Reported {

@@ -1,13 +1,14 @@
 //! How the image is pulled.
 
 use super::azure;
+use super::image;
 use super::reader::{Reader, Reported};
 use super::setting::{Accepts, Fallback, Setting};
 use crate::container_group::Registry;
 
 const SERVER: Setting = Setting {
     name: "ACR_SERVER",
-    doc: "The image's registry, where pulling needs credentials.",
+    doc: "The registry of `ACI_IMAGE`, where pulling needs credentials.",
     accepts: Accepts::Text("a registry's host, such as myregistry.azurecr.io"),
     fallback: Fallback::Optional,
     secret: false,
@@ -43,8 +44,21 @@ const IDENTITY: Setting = Setting {
 
 pub(super) const ALL: [&Setting; 4] = [&SERVER, &USERNAME, &PASSWORD, &IDENTITY];
 
-/// Reads the `ACR_*` settings.
-pub(super) fn read(reader: &mut Reader<'_>) -> Result<Option<Registry>, Reported> {
+/// Reads the `ACR_*` settings, given the image, if that is known.
+pub(super) fn read(reader: &mut Reader<'_>, image: Option<&str>) -> Result<Option<Registry>, Reported> {
+    let registry = read_credentials(reader)?;
+    let Some(Registry::Password { server, .. } | Registry::Identity { server, .. }) = &registry else {
+        return Ok(None);
+    };
+    // Azure would take the credentials, and pull without them.
+    if let Some(image) = image.filter(|image| !image::is_from(image, server)) {
+        let reason = format!("expected the registry of ACI_IMAGE ({})", image::registry(image));
+        return Err(reader.refused(&SERVER, reason));
+    }
+    Ok(registry)
+}
+
+fn read_credentials(reader: &mut Reader<'_>) -> Result<Option<Registry>, Reported> {
     let server = reader.optional(&SERVER, parse_server);
     let username = reader.optional(&USERNAME, parse_credential);
     let password = reader.optional(&PASSWORD, parse_credential);

@@ -1,4 +1,4 @@
-//! Finds misspelt settings, which would otherwise do nothing in silence.
+//! Finds misspelt and retired settings, which would otherwise do nothing in silence.
 
 use super::environment::Environment;
 use super::{all_settings, container};
@@ -12,11 +12,18 @@ pub enum SettingWarning {
     /// Named like a setting.
     #[error("{} is not a setting and does nothing", name.escape_debug())]
     Unknown { name: String },
+    /// It was a setting once.
+    #[error("{name} does nothing any more: {instead}")]
+    Retired { name: &'static str, instead: &'static str },
 }
 
 /// Prefixes that nobody else uses in a Function App. `AZURE_` and `LOG_` are not among them: of such names only near
 /// misses are reported.
 const OWN_PREFIXES: [&str; 6] = ["ACI_", "ACR_", "SB_", "PROVISIONING_", "PASS_", "SKIP_"];
+
+/// Settings of earlier versions, and what is so without them.
+const RETIRED: [(&str, &str); 1] =
+    [("ACI_SECURE_ENV", "all container variables are secret but those that ACI_PLAIN_ENV lists")];
 
 /// How many slips of the pen (a letter too many, too few, wrong, or two swapped) a name may be away from a setting's to
 /// be reported although it has no prefix of ours. The variables of Azure's own libraries, such as `AZURE_TENANT_ID`, are
@@ -31,7 +38,14 @@ const MIN_SIMILARITY: f64 = 0.6;
 pub(super) fn find(environment: &dyn Environment) -> Vec<SettingWarning> {
     let mut names = environment.names();
     names.sort();
-    names.into_iter().filter_map(judge).collect()
+    let retired = |name: &str| RETIRED.iter().find(|(old, _)| *old == name);
+    let of = |name: String| match retired(&name) {
+        // The template of an earlier version has set it to nothing.
+        Some((name, _)) if environment.get(name).is_none_or(|value| value.trim().is_empty()) => None,
+        Some((name, instead)) => Some(SettingWarning::Retired { name, instead }),
+        None => judge(name),
+    };
+    names.into_iter().filter_map(of).collect()
 }
 
 fn judge(name: String) -> Option<SettingWarning> {

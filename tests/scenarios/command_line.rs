@@ -5,6 +5,7 @@ use local_azure::resource_manager::OperationKind::{
 };
 use local_azure::resource_manager::{Answer, Fault};
 
+use crate::served::Served;
 use crate::support::{World, messages};
 
 #[tokio::test]
@@ -96,4 +97,57 @@ async fn a_misspelt_setting_is_warned_of() {
     world.set("PROVISIONING_MAX_WORKER", "8");
     let pass = world.pass().await;
     assert!(pass.log.contains("WARN") && pass.log.contains("PROVISIONING_MAX_WORKERS"), "{}", pass.log);
+}
+
+#[tokio::test]
+async fn a_skipped_subscription_that_is_not_there_is_warned_of() {
+    let mut world = World::new(&["small", "large"]).await;
+    world.set("SKIP_SUBSCRIPTIONS", "Small,lagre");
+    let warnings = |log: &str| log.lines().filter(|line| line.contains("SKIP_SUBSCRIPTIONS names")).count();
+    for command in ["once", "plan", "check"] {
+        let run = world.run(&[command]).await;
+        assert!(run.log.contains("SKIP_SUBSCRIPTIONS names lagre, and the topic has no such"), "{command}: {run:#?}");
+        assert_eq!(warnings(&run.log), 1, "{command}: {run:#?}");
+    }
+    let scaler = Served::start(&world).await;
+    for _ in 0..2 {
+        scaler.pass().await;
+    }
+    assert_eq!(warnings(&scaler.kill().await), 1, "once a process");
+}
+
+#[tokio::test]
+async fn a_malformed_dot_env_file_is_refused_with_the_line() {
+    let world = World::new(&[]).await;
+    std::fs::write(world.folder().join(".env"), "# Ours\nACI_NAME_PREFIX=worker\nACR_PASSWORD=canary secret\n")
+        .unwrap();
+    let run = world.run(&["check"]).await;
+    assert_eq!(run.exit_code, 64, "{run:#?}");
+    assert!(run.log.contains("line 3 of the .env file") && !run.log.contains("canary"), "{run:#?}");
+}
+
+#[tokio::test]
+async fn a_value_that_azure_would_always_refuse_is_refused_at_the_start() {
+    let world = World::new(&["a"]).await;
+    let emulator = "Endpoint=sb://myns.servicebus.windows.net;SharedAccessKeyName=n;SharedAccessKey=k;\
+                    UseDevelopmentEmulator=true";
+    let web_sockets = format!("{};TransportType=AmqpWebSockets", world.environment["SB_CONNECTION_STR"]);
+    for (name, value) in [
+        ("INSTANCE_2ND_TOPIC", "files"),
+        ("INSTANCE_SUBSCRIPTION_ENV_NAME", "2ND"),
+        ("INSTANCE_API_KEY", "@Microsoft.KeyVault(SecretUri=https://vault.example/secrets/api-key)"),
+        ("SB_CONNECTION_STR", "@Microsoft.KeyVault(SecretUri=https://vault.example/secrets/bus)"),
+        ("SB_CONNECTION_STR", emulator),
+        ("SB_CONNECTION_STR", &web_sockets),
+        ("ACI_IMAGE", "local/Worker:1"),
+        ("ACI_IMAGE", "local/worker:"),
+        ("ACI_IMAGE", "{{image}}"),
+    ] {
+        let mut command = world.command(&["once"]);
+        let output = command.env(name, value).output().await.unwrap();
+        let log = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(64), "{name}={value}: {log}");
+        assert!(log.contains(&format!(" {name}=")) && log.lines().count() == 1, "{name}={value}: {log}");
+    }
+    assert_eq!(world.azure.resource_manager.calls().len(), 0);
 }

@@ -17,12 +17,13 @@ async fn world() -> World {
     let mut world = World::start(&["a", "b"], config).await;
     for (name, value) in [
         ("RUST_LOG", "trace"),
+        ("ACI_IMAGE", "acr.azurecr.io/worker:1"),
         ("ACR_SERVER", "acr.azurecr.io"),
         ("ACR_USERNAME", "puller"),
         ("ACR_PASSWORD", "canary-acr"),
         ("INSTANCE_API_KEY", "canary-api"),
         ("INSTANCE_LICENCE", "canary-listed"),
-        ("ACI_SECURE_ENV", "LICENCE"),
+        ("ACI_PLAIN_ENV", "TOPIC"),
     ] {
         world.set(name, value);
     }

@@ -1,6 +1,7 @@
 //! A local Azure, and the real scaler's binary working on it over real sockets.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
@@ -71,6 +72,11 @@ impl World {
     pub fn send(&self, subscription: &str, messages: impl IntoIterator<Item = OutgoingMessage>) {
         let targeted = messages.into_iter().map(|message| message.property("target", subscription));
         self.azure.service_bus.publish_all(TOPIC, targeted).unwrap();
+    }
+
+    /// The folder that the scaler works in, which is empty.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// A command line of the scaler, in an empty folder and with no other environment than its settings.

@@ -20,7 +20,7 @@ fn an_empty_value_is_as_good_as_none() {
     assert!(settings.container.variables.is_empty());
     insta::assert_snapshot!(
         errors(&[("ACI_IMAGE", "")]),
-        @"ACI_IMAGE is not set: expected an image with its registry, such as myregistry.azurecr.io/worker:1.4.2"
+        @"ACI_IMAGE is not set: expected an image, such as myregistry.azurecr.io/worker:1.4.2, with no upper case but in its tag, and a tag after a colon"
     );
 }
 
@@ -44,7 +44,7 @@ fn everything_that_is_wrong_is_told_at_once() {
     AZURE_CLOUD="Azure": expected AzureCloud, AzureUSGovernment or AzureChinaCloud
     AZURE_SUBSCRIPTION_ID="production": expected a GUID, such as 00000000-0000-0000-0000-000000000001
     AZURE_RESOURCE_GROUP is not set: expected a resource group's name (1 to 90 letters, digits, and any of -_.(), but no dot at its end)
-    ACI_IMAGE is not set: expected an image with its registry, such as myregistry.azurecr.io/worker:1.4.2
+    ACI_IMAGE is not set: expected an image, such as myregistry.azurecr.io/worker:1.4.2, with no upper case but in its tag, and a tag after a colon
     ACI_NAME_PREFIX="Worker": expected a text of 1 to 42 lower-case letters, digits and single hyphens, with a letter or digit at both ends
     ACI_LOCATION is not set: expected a region, such as westeurope
     ACI_MAX_INSTANCES="many": expected a whole number from 0 to 5000
@@ -55,7 +55,7 @@ fn everything_that_is_wrong_is_told_at_once() {
     SB_CONNECTION_STR=(secret): part 1 has no =
     SB_TOPIC_NAME is not set: expected a topic's name (1 to 260 letters, digits, and any of -_./ between them)
     PROVISIONING_DRY_RUN="maybe": expected true or false (or yes, no, 1, 0)
-    INSTANCE_A-B=(secret): expected a name of 1 to 63 letters, digits and _ after the prefix
+    INSTANCE_A-B=(secret): expected a name of 1 to 63 letters, digits and _ after the prefix, with no digit first
     LOG_LEVEL="inof": expected error, warn, info, debug, trace or off, or a list such as info,aci_scaler=debug
     "#);
 }
@@ -79,7 +79,7 @@ const REFUSED: [(&str, &[&str]); 38] = [
             "ftp://127.0.0.1",
         ],
     ),
-    ("ACI_IMAGE", &["https://myregistry.azurecr.io/worker", "worker :1"]),
+    ("ACI_IMAGE", &["https://myregistry.azurecr.io/worker", "worker :1", "me/Worker", "me/worker:", "{{image}}"]),
     ("ACI_NAME_PREFIX", &["Worker", "-a", "a--b", "p234567890123456789012345678901234567890123"]),
     ("ACI_LOCATION", &["west-europe", "westeurope;"]),
     ("ACI_MAX_INSTANCES", &["-1", "5001", "many"]),
@@ -98,6 +98,8 @@ const REFUSED: [(&str, &[&str]); 38] = [
         &[
             "Endpoint=sb://myns.servicebus.windows.net",
             "Endpoint=sb://h.example;SharedAccessKeyName=n;SharedAccessKey=k",
+            "Endpoint=sb://myns.servicebus.windows.net;SharedAccessKeyName=n;SharedAccessKey=k;TransportType=AmqpWebSockets",
+            "Endpoint=sb://myns.servicebus.windows.net;SharedAccessKeyName=n;SharedAccessKey=k;UseDevelopmentEmulator=true",
         ],
     ),
     ("SB_NAMESPACE", &["myns.servicebus.windows.net", "1ns", "ns-"]),
@@ -113,8 +115,8 @@ const REFUSED: [(&str, &[&str]); 38] = [
     ("PROVISIONING_ORPHAN_GRACE_MINUTES", &["-1", "1441"]),
     ("PROVISIONING_DRY_RUN", &["maybe"]),
     ("PASS_DEADLINE_SECONDS", &["9", "291"]),
-    ("INSTANCE_SUBSCRIPTION_ENV_NAME", &["A-B", "A B", "A=B"]),
-    ("ACI_SECURE_ENV", &["A-B", "NOT_THERE"]),
+    ("INSTANCE_SUBSCRIPTION_ENV_NAME", &["A-B", "A B", "A=B", "1A"]),
+    ("ACI_PLAIN_ENV", &["A-B", "NOT_THERE", "*,A"]),
     ("LOG_LEVEL", &["inof", "info,debgu", "info,aci_scaler=loud", "3=4=5"]),
     ("RUST_LOG", &["inof", "aci_scaler", "info,debgu", "aci_scaler=loud"]),
     ("LOG_FORMAT", &["xml"]),
@@ -133,6 +135,30 @@ fn every_setting_refuses_what_it_cannot_use() {
         let errors = errors(&[(name, "\u{FFFD}")]);
         assert!(errors.starts_with(&format!("{name}=")) && !errors.contains('\n'), "{errors}");
     }
+}
+
+#[test]
+fn a_reference_that_was_not_resolved_is_refused_wherever_it_stands() {
+    const REFERENCES: [&str; 3] = [
+        "@Microsoft.KeyVault(SecretUri=https://vault.example/secrets/s)",
+        " @microsoft.keyvault(VaultName=v;SecretName=s)",
+        "@Microsoft.AppConfiguration(Endpoint=https://e; Key=k)",
+    ];
+    let credentials = ["AZURE_TENANT_ID", "AZURE_CLIENT_SECRET", "AZURE_FEDERATED_TOKEN_FILE"];
+    let ours = all_settings().map(|setting| setting.name).filter(|name| *name != "INSTANCE_*");
+    for name in ours.chain(credentials).chain(["INSTANCE_API_KEY"]) {
+        for reference in REFERENCES {
+            let errors = errors(&[(name, reference)]);
+            assert!(errors.starts_with(&format!("{name}=")), "{name}: {errors}");
+            let said = errors.contains(", not a Key Vault reference that the Function App has not resolved");
+            assert!(said && !errors.contains('\n'), "{name}: {errors}");
+        }
+    }
+    // No part of a value is ever resolved.
+    let key =
+        format!("Endpoint=sb://myns.servicebus.windows.net;SharedAccessKeyName=n;SharedAccessKey={}", REFERENCES[0]);
+    assert!(errors(&[("SB_CONNECTION_STR", &key)]).contains("not a Key Vault reference"));
+    assert!(load(&[("SOMEBODY_ELSES", REFERENCES[0])]).is_ok());
 }
 
 #[test]

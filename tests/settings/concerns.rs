@@ -2,7 +2,7 @@
 
 use aci_scaler::container_group::{EnvironmentValue, Registry};
 use aci_scaler::message::SubscriptionName;
-use aci_scaler::settings::{LogSettings, ServiceBusAuth, Settings};
+use aci_scaler::settings::{LogSettings, ServiceBusAuth, Settings, unknown_settings};
 use aci_scaler::telemetry::{self, LogFormat};
 
 use crate::{IDENTITY, errors, load, minimal, variables};
@@ -115,43 +115,69 @@ fn lists_and_regions_are_written_in_one_way() {
 }
 
 #[test]
-fn instance_variables_go_to_the_container_without_the_prefix_and_secrets_as_secrets() {
-    let settings = load(&[
-        ("INSTANCE_TOPIC", " files "),
-        ("INSTANCE_api_key", "1"),
-        ("INSTANCE_CLIENT_SECRET", "2"),
-        ("INSTANCE_DbPassword", "3"),
-        ("INSTANCE_TOKEN", "4"),
-        ("INSTANCE_SB_CONNECTION_STRING", "5"),
-        ("INSTANCE_CONN_STR", "6"),
-        ("INSTANCE_LICENCE", "7"),
-        ("INSTANCE_SUBSCRIPTION_ENV_NAME", "SUBSCRIPTION"),
-        ("ACI_SECURE_ENV", "LICENCE"),
-    ]);
-    let container = settings.unwrap().container;
-    assert_eq!(container.subscription_variable.as_deref(), Some("SUBSCRIPTION"));
-    let plain: Vec<_> = container
-        .variables
-        .iter()
-        .filter_map(|(name, value)| match value {
-            EnvironmentValue::Plain(value) => Some((name.as_str(), value.as_str())),
+fn instance_variables_go_to_the_container_without_the_prefix_and_as_secrets_unless_they_are_listed() {
+    let plain = |listed: &str| -> Vec<(String, String)> {
+        let settings = load(&[
+            ("INSTANCE_TOPIC", " files "),
+            ("INSTANCE_Mode", "fast"),
+            ("INSTANCE_DATABASE_URL", "postgres://user:password@db"),
+            ("INSTANCE_SUBSCRIPTION_ENV_NAME", "SUBSCRIPTION"),
+            ("ACI_PLAIN_ENV", listed),
+        ]);
+        let container = settings.unwrap().container;
+        assert_eq!(container.subscription_variable.as_deref(), Some("SUBSCRIPTION"));
+        assert_eq!(container.variables.keys().collect::<Vec<_>>(), ["DATABASE_URL", "Mode", "TOPIC"]);
+        let plain = container.variables.into_iter().filter_map(|(name, value)| match value {
+            EnvironmentValue::Plain(value) => Some((name, value)),
             EnvironmentValue::Secure(_) => None,
-        })
-        .collect();
-    assert_eq!(plain, [("TOPIC", " files ")]);
-    assert_eq!(container.variables.len(), 8);
+        });
+        plain.collect()
+    };
+    let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    assert_eq!(plain(""), []);
+    assert_eq!(plain("Mode, TOPIC,"), [pair("Mode", "fast"), pair("TOPIC", " files ")]);
+    assert_eq!(plain("*").len(), 3);
+}
+
+#[test]
+fn a_setting_of_an_earlier_version_is_accepted_and_warned_of() {
+    let environment = |value: &str| variables(&[("ACI_SECURE_ENV", value)]);
+    assert!(load(&[("ACI_SECURE_ENV", "LICENCE,NOT_THERE")]).is_ok());
+    let warnings: Vec<_> = unknown_settings(&environment("LICENCE")).iter().map(ToString::to_string).collect();
+    assert_eq!(
+        warnings,
+        ["ACI_SECURE_ENV does nothing any more: all container variables are secret but those that ACI_PLAIN_ENV lists"]
+    );
+    assert_eq!(unknown_settings(&environment(" ")), []);
+}
+
+#[test]
+fn the_registry_is_that_of_the_image() {
+    let credentials = |server| [("ACR_SERVER", server), ("ACR_USERNAME", "u"), ("ACR_PASSWORD", "p")];
+    let with = |image, server| [&credentials(server)[..], &[("ACI_IMAGE", image)]].concat();
+    for (image, server) in [
+        ("MyRegistry.azurecr.io/worker", "myregistry.AzureCR.io"),
+        ("me/worker:1", "docker.io"),
+        ("worker", "index.docker.io"),
+    ] {
+        assert!(load(&with(image, server)).is_ok(), "{image} {server}");
+    }
+    insta::assert_snapshot!(errors(&credentials("other.azurecr.io")), @r#"ACR_SERVER="other.azurecr.io": expected the registry of ACI_IMAGE (myregistry.azurecr.io)"#);
+    insta::assert_snapshot!(errors(&with("worker:1.4.2", "myregistry.azurecr.io")), @r#"ACR_SERVER="myregistry.azurecr.io": expected the registry of ACI_IMAGE (docker.io)"#);
+    insta::assert_snapshot!(errors(&with("Worker", "myregistry.azurecr.io")), @r#"ACI_IMAGE="Worker": expected an image, such as myregistry.azurecr.io/worker:1.4.2, with no upper case but in its tag, and a tag after a colon"#);
 }
 
 #[test]
 fn instance_variables_that_no_container_can_have_are_refused() {
-    insta::assert_snapshot!(errors(&[("INSTANCE_", "a"), ("INSTANCE_A-B", "a"), ("INSTANCE_C", "\u{FFFD}")]), @r"
-    INSTANCE_=(secret): expected a name of 1 to 63 letters, digits and _ after the prefix
-    INSTANCE_A-B=(secret): expected a name of 1 to 63 letters, digits and _ after the prefix
+    insta::assert_snapshot!(errors(&[("INSTANCE_", "a"), ("INSTANCE_1A", "a"), ("INSTANCE_A-B", "a"), ("INSTANCE_C", "\u{FFFD}")]), @r"
+    INSTANCE_=(secret): expected a name of 1 to 63 letters, digits and _ after the prefix, with no digit first
+    INSTANCE_1A=(secret): expected a name of 1 to 63 letters, digits and _ after the prefix, with no digit first
+    INSTANCE_A-B=(secret): expected a name of 1 to 63 letters, digits and _ after the prefix, with no digit first
     INSTANCE_C=(secret): expected UTF-8
     ");
     insta::assert_snapshot!(errors(&[("INSTANCE_Topic", "a"), ("INSTANCE_TOPIC", "b")]), @"INSTANCE_Topic=(secret): it differs from INSTANCE_TOPIC only in case");
     insta::assert_snapshot!(errors(&[("INSTANCE_TOPIC", "a"), ("INSTANCE_SUBSCRIPTION_ENV_NAME", "topic")]), @r#"INSTANCE_SUBSCRIPTION_ENV_NAME="topic": INSTANCE_TOPIC sets that variable already"#);
-    insta::assert_snapshot!(errors(&[("INSTANCE_TOPIC", "a"), ("ACI_SECURE_ENV", "TOPIC,LICENCE")]), @r#"ACI_SECURE_ENV="TOPIC,LICENCE": there is no INSTANCE_LICENCE"#);
+    insta::assert_snapshot!(errors(&[("INSTANCE_TOPIC", "a"), ("ACI_PLAIN_ENV", "TOPIC,LICENCE")]), @r#"ACI_PLAIN_ENV="TOPIC,LICENCE": there is no INSTANCE_LICENCE"#);
 }
 
 #[test]

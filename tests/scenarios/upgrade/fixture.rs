@@ -119,6 +119,12 @@ impl Group {
         self.request["tags"][name].as_str()
     }
 
+    /// The container's variables.
+    pub fn variables(&self) -> &[Value] {
+        let variables = &self.request["properties"]["containers"][0]["properties"]["environmentVariables"];
+        variables.as_array().map_or(&[], Vec::as_slice)
+    }
+
     pub fn message_id(&self) -> &str {
         self.tag("message_id").expect("every version has tagged its groups with it")
     }

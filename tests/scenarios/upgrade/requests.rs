@@ -11,7 +11,9 @@ use crate::support::World;
 #[tokio::test]
 async fn the_requests_for_the_same_messages_are_byte_for_byte_those_of_the_version_before_but_for_the_new_tag() {
     for fixture in Fixture::all_of("0.1") {
-        let world = fixture.world().await;
+        let mut world = fixture.world().await;
+        // Then it was by its name that a variable was secret.
+        world.set("ACI_PLAIN_ENV", plain_variables(&fixture).join(","));
         fixture.send_all(&world);
         world.pass().await;
         let most_attempts = fixture.groups.iter().map(Group::attempt).max().unwrap();
@@ -27,6 +29,14 @@ async fn the_requests_for_the_same_messages_are_byte_for_byte_those_of_the_versi
             fixture.groups.iter().map(|group| (group.name.clone(), with_our_own_tag(group))).collect();
         assert_eq!(requests(&world), expected);
     }
+}
+
+/// The container's variables that anybody could read, but for the one with the subscription's name.
+fn plain_variables(fixture: &Fixture) -> Vec<&str> {
+    let subscription_variable = &fixture.settings["INSTANCE_SUBSCRIPTION_ENV_NAME"];
+    let variables = fixture.groups[0].variables().iter();
+    let plain = variables.filter(|variable| variable.get("value").is_some());
+    plain.map(|variable| variable["name"].as_str().unwrap()).filter(|name| name != subscription_variable).collect()
 }
 
 /// The bodies of all PUTs, by the groups' names.
