@@ -6,6 +6,7 @@ mod plan;
 mod printed_pass;
 mod serve;
 
+use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -13,6 +14,7 @@ use clap::{Parser, Subcommand};
 
 use crate::azure;
 use crate::clock::Clock;
+use crate::error::chain;
 use crate::pass::Scaler;
 use crate::settings::{LogSettings, ProcessEnvironment, Settings, load_dot_env, unknown_settings};
 use crate::telemetry::{self, Output};
@@ -68,13 +70,14 @@ pub fn run() -> ExitCode {
     // Before any thread is started: it may add to the process's environment.
     let dot_env = load_dot_env(Path::new(".env"));
     let environment = ProcessEnvironment::read();
-    if let Err(error) = start_logging(command, &environment) {
-        #[expect(clippy::print_stderr, reason = "there is no log yet")]
-        {
-            eprintln!("aci-scaler: {error}");
+    let _last_lines = match start_logging(command, &environment) {
+        Ok(last_lines) => last_lines,
+        Err(error) => {
+            // There is no log yet, and nothing to be done if nobody listens.
+            _ = writeln!(io::stderr(), "aci-scaler: {}", chain(&error));
+            return USAGE.into();
         }
-        return USAGE.into();
-    }
+    };
     if let Err(error) = dot_env {
         tracing::error!("{error}");
         return USAGE.into();
@@ -98,7 +101,10 @@ pub fn run() -> ExitCode {
     }
 }
 
-fn start_logging(command: Command, environment: &ProcessEnvironment) -> Result<(), telemetry::TelemetryError> {
+fn start_logging(
+    command: Command,
+    environment: &ProcessEnvironment,
+) -> Result<telemetry::LastLines, telemetry::TelemetryError> {
     // If these settings are wrong, that is reported with what is wrong in all others.
     let logs = LogSettings::from_environment(environment).unwrap_or_default();
     let output = if command == Command::Serve { Output::ForHost } else { Output::StandardError };

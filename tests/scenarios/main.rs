@@ -18,5 +18,6 @@ mod served;
 mod service_bus_trouble;
 mod shutdown;
 mod soak;
+mod streams;
 mod support;
 mod upgrade;
