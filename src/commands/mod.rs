@@ -2,6 +2,7 @@
 
 mod check;
 mod once;
+mod output;
 mod plan;
 mod printed_pass;
 mod serve;
@@ -18,6 +19,7 @@ use crate::error::chain;
 use crate::pass::Scaler;
 use crate::settings::{LogSettings, ProcessEnvironment, Settings, load_dot_env, unknown_settings};
 use crate::telemetry::{self, Output};
+use output::NOT_WRITTEN;
 
 /// The settings or the command line are wrong (`EX_USAGE` of BSD's sysexits.h).
 const USAGE: u8 = 64;
@@ -62,10 +64,12 @@ enum Command {
 pub fn run() -> ExitCode {
     let command = match CommandLine::try_parse() {
         Ok(line) => line.command.unwrap_or(Command::Serve),
-        Err(error) => {
-            let _ = error.print();
-            return if error.use_stderr() { USAGE.into() } else { ExitCode::SUCCESS };
+        Err(error) if error.use_stderr() => {
+            // Nothing is to be done if nobody listens.
+            _ = error.print();
+            return USAGE.into();
         }
+        Err(help) => return print_help(&help.render().to_string()),
     };
     // Before any thread is started: it may add to the process's environment.
     let dot_env = load_dot_env(Path::new(".env"));
@@ -97,6 +101,17 @@ pub fn run() -> ExitCode {
         Err(error) => {
             tracing::error!("the runtime could not be started: {error}");
             FAILED.into()
+        }
+    }
+}
+
+/// Prints what was asked for instead of a command: the help or the version.
+fn print_help(text: &str) -> ExitCode {
+    match output::print_now(text) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            _ = writeln!(io::stderr(), "aci-scaler: {}", chain(&error));
+            NOT_WRITTEN.into()
         }
     }
 }
