@@ -4,13 +4,14 @@ use std::fmt::{self, Display};
 use std::process::ExitCode;
 
 use super::FAILED;
+use super::output::{self, NOT_WRITTEN};
 use crate::azure::AzureServices;
+use crate::error::chain;
 use crate::message::SubscriptionName;
 use crate::services::{ContainerGroups, ListedSubscription, ListedTopic, Messages, Peeker, Subscriptions};
 use crate::settings::Settings;
 
 /// Asks each service for the least that a pass needs of it, and prints what came of it.
-#[expect(clippy::print_stdout, reason = "it is the command's result")]
 pub(super) async fn check(services: &AzureServices, settings: &Settings) -> ExitCode {
     let groups = services.groups.list().await.map(|groups| format!("{} are managed by this scaler", groups.len()));
     let topic = services.subscriptions.list().await.map(|topic| Topic::new(topic, settings));
@@ -18,8 +19,10 @@ pub(super) async fn check(services: &AzureServices, settings: &Settings) -> Exit
     let subscriptions = topic.as_ref().map(Topic::to_string);
 
     let results = [line("Container groups", groups), line("Subscriptions", subscriptions), line("Messages", messages)];
-    for (_, line) in &results {
-        println!("{line}");
+    let lines: Vec<_> = results.iter().map(|(_, line)| line.as_str()).collect();
+    if let Err(error) = output::print(lines.join("\n")).await {
+        tracing::error!("{}", chain(&error));
+        return NOT_WRITTEN.into();
     }
     if results.iter().all(|(ok, _)| *ok) { ExitCode::SUCCESS } else { FAILED.into() }
 }

@@ -2,10 +2,12 @@
 
 mod check;
 mod once;
+mod output;
 mod plan;
 mod printed_pass;
 mod serve;
 
+use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -13,9 +15,11 @@ use clap::{Parser, Subcommand};
 
 use crate::azure;
 use crate::clock::Clock;
+use crate::error::chain;
 use crate::pass::Scaler;
 use crate::settings::{LogSettings, ProcessEnvironment, Settings, load_dot_env, unknown_settings};
 use crate::telemetry::{self, Output};
+use output::NOT_WRITTEN;
 
 /// The settings or the command line are wrong (`EX_USAGE` of BSD's sysexits.h).
 const USAGE: u8 = 64;
@@ -60,21 +64,24 @@ enum Command {
 pub fn run() -> ExitCode {
     let command = match CommandLine::try_parse() {
         Ok(line) => line.command.unwrap_or(Command::Serve),
-        Err(error) => {
-            let _ = error.print();
-            return if error.use_stderr() { USAGE.into() } else { ExitCode::SUCCESS };
+        Err(error) if error.use_stderr() => {
+            // Nothing is to be done if nobody listens.
+            _ = error.print();
+            return USAGE.into();
         }
+        Err(help) => return print_help(&help.render().to_string()),
     };
     // Before any thread is started: it may add to the process's environment.
     let dot_env = load_dot_env(Path::new(".env"));
     let environment = ProcessEnvironment::read();
-    if let Err(error) = start_logging(command, &environment) {
-        #[expect(clippy::print_stderr, reason = "there is no log yet")]
-        {
-            eprintln!("aci-scaler: {error}");
+    let _last_lines = match start_logging(command, &environment) {
+        Ok(last_lines) => last_lines,
+        Err(error) => {
+            // There is no log yet, and nothing to be done if nobody listens.
+            _ = writeln!(io::stderr(), "aci-scaler: {}", chain(&error));
+            return USAGE.into();
         }
-        return USAGE.into();
-    }
+    };
     if let Err(error) = dot_env {
         tracing::error!("{error}");
         return USAGE.into();
@@ -98,7 +105,21 @@ pub fn run() -> ExitCode {
     }
 }
 
-fn start_logging(command: Command, environment: &ProcessEnvironment) -> Result<(), telemetry::TelemetryError> {
+/// Prints what was asked for instead of a command: the help or the version.
+fn print_help(text: &str) -> ExitCode {
+    match output::print_now(text) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            _ = writeln!(io::stderr(), "aci-scaler: {}", chain(&error));
+            NOT_WRITTEN.into()
+        }
+    }
+}
+
+fn start_logging(
+    command: Command,
+    environment: &ProcessEnvironment,
+) -> Result<telemetry::LastLines, telemetry::TelemetryError> {
     // If these settings are wrong, that is reported with what is wrong in all others.
     let logs = LogSettings::from_environment(environment).unwrap_or_default();
     let output = if command == Command::Serve { Output::ForHost } else { Output::StandardError };

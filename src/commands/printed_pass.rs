@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use super::output::{self, NOT_WRITTEN};
 use super::{FAILED, PARTLY_FAILED};
 use crate::azure::container_instances::ContainerInstances;
 use crate::azure::service_bus::ServiceBus;
@@ -13,9 +14,8 @@ use crate::pass::{Mode, Scaler};
 pub(super) type AzureScaler = Scaler<ContainerInstances, TopicSubscriptions, ServiceBus>;
 
 /// Makes a pass and prints its report.
-#[expect(clippy::print_stdout, reason = "the report is the command's result")]
-pub(super) async fn print_pass(scaler: AzureScaler, mode: Mode, json: bool) -> ExitCode {
-    let passed = scaler.pass(mode, &Deadline::after(scaler.pass_deadline())).await;
+pub(super) async fn print_pass(scaler: AzureScaler, mode: Mode, json: bool, deadline: &Deadline) -> ExitCode {
+    let passed = scaler.pass(mode, deadline).await;
     scaler.close().await;
     let report = match passed {
         Ok(report) => report,
@@ -25,6 +25,12 @@ pub(super) async fn print_pass(scaler: AzureScaler, mode: Mode, json: bool) -> E
         }
     };
     let text = if json { serde_json::to_string_pretty(&report) } else { Ok(report.summary().join("\n")) };
-    println!("{}", text.expect("a report has only what JSON can hold"));
+    if let Err(error) = output::print(text.expect("a report has only what JSON can hold")).await {
+        tracing::error!("{}", chain(&error));
+        for line in report.summary() {
+            tracing::info!("{line}");
+        }
+        return NOT_WRITTEN.into();
+    }
     if report.partly_failed() { PARTLY_FAILED.into() } else { ExitCode::SUCCESS }
 }

@@ -17,7 +17,7 @@ use crate::settings::{Environment as _, ProcessEnvironment, Settings};
 pub(super) async fn serve(settings: &Settings, environment: &ProcessEnvironment) -> ExitCode {
     let served = async {
         let port = handler::port(|name| environment.get(name))?;
-        let signals = Signals::listen()?;
+        let mut signals = Signals::listen()?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
         let clock = Clock::system();
         let services = azure::services(settings, environment, &clock)?;

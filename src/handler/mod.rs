@@ -37,6 +37,7 @@ use tracing::{Instrument, debug, error, info, warn};
 
 pub use self::passes::{InvocationFailure, PassSummary, Passes};
 pub(crate) use self::port::{PortError, port};
+pub(crate) use self::runner::CLOSING_DEADLINE;
 pub use self::signal::{Signal, Signals};
 
 use self::invocation::Invocation;

@@ -13,7 +13,7 @@ use crate::deadline::Deadline;
 use crate::error::chain;
 
 /// How long the running pass still has once a shutdown begins; the second that [`super::SHUTDOWN_LIMIT`] leaves is for the answer.
-const CLOSING_DEADLINE: Duration = Duration::from_secs(4);
+pub(crate) const CLOSING_DEADLINE: Duration = Duration::from_secs(4);
 
 /// How long a pass may go on after its deadline before it is cut off.
 ///

@@ -1,5 +1,6 @@
 //! The signals that ask the process to end.
 
+use std::fmt;
 use std::io;
 
 use tokio::signal::unix::{self, SignalKind};
@@ -26,6 +27,15 @@ impl Signal {
     }
 }
 
+impl fmt::Display for Signal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Interrupt => "SIGINT",
+            Self::Terminate => "SIGTERM",
+        })
+    }
+}
+
 /// Listens for the signals from its making on; until then each ends the process at once.
 #[derive(Debug)]
 pub struct Signals {
@@ -42,8 +52,8 @@ impl Signals {
         })
     }
 
-    /// Waits for the first of them.
-    pub async fn received(mut self) -> Signal {
+    /// Waits for the next of them.
+    pub async fn received(&mut self) -> Signal {
         tokio::select! {
             Some(()) = self.interrupt.recv() => Signal::Interrupt,
             Some(()) = self.terminate.recv() => Signal::Terminate,

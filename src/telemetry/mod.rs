@@ -5,20 +5,27 @@
 //!   a WARN line says `WARN`, and an ERROR line never contains the word.
 //! * One event is one line, whatever is in it, a panic included: the host makes a record of each line.
 //! * Every line within an invocation carries its id, whatever the directives are, for the host adds none.
+//! * No event waits for a stream: a reader that stops, a closed pipe and a full disk cost lines, which are counted, and no time.
 //! * No directive lets through the events of a dependency that hold credentials.
 
 mod filter;
+mod missing;
+mod queue;
 mod writer;
 
+use std::fs::File;
 use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::panic;
 
-use tracing::{Subscriber, error, subscriber};
+use tracing::{Level, Subscriber, error, subscriber};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::{Layer, Registry, fmt};
 
 pub use self::filter::DirectiveError;
+pub(crate) use self::queue::LastLines;
+use self::queue::{Queue, ROOM};
 pub use self::writer::LogFormat;
 use self::writer::Streams;
 
@@ -31,6 +38,9 @@ pub(crate) enum TelemetryError {
     /// Fix `LOG_LEVEL` or `RUST_LOG`.
     #[error(transparent)]
     Directive(#[from] DirectiveError),
+    /// A stream or a thread for it is not to be had.
+    #[error("the log has no stream to write to")]
+    Stream(#[from] io::Error),
     /// It is set up already.
     #[error("logging is set up already")]
     AlreadyInstalled(#[from] subscriber::SetGlobalDefaultError),
@@ -50,20 +60,24 @@ pub fn accepts(directives: &str) -> bool {
     filter::directives(directives).is_ok()
 }
 
-/// Logs to the process's streams from here on, panics included.
+/// Logs to the process's streams from here on, panics included. What comes back is to be kept until the process ends.
 ///
 /// `directives` are a level (`info`) or `tracing-subscriber`'s directives (`info,aci_scaler::azure=debug`).
-pub(crate) fn install(directives: &str, format: LogFormat, output: Output) -> Result<(), TelemetryError> {
-    match output {
-        Output::ForHost => {
-            subscriber::set_global_default(subscriber(directives, format, io::stdout, io::stderr)?)?;
-        }
-        Output::StandardError => {
-            subscriber::set_global_default(subscriber(directives, format, io::stderr, io::stderr)?)?;
-        }
-    }
+pub(crate) fn install(directives: &str, format: LogFormat, output: Output) -> Result<LastLines, TelemetryError> {
+    // Copies, because Rust's own standard output keeps back what a stream has refused.
+    let err = queue(io::stderr().as_fd().try_clone_to_owned()?, format, Level::WARN)?;
+    let out = match output {
+        Output::ForHost => queue(io::stdout().as_fd().try_clone_to_owned()?, format, Level::INFO)?,
+        Output::StandardError => err.clone(),
+    };
+    subscriber::set_global_default(subscriber(directives, format, out.clone(), err.clone())?)?;
     log_panics();
-    Ok(())
+    Ok(LastLines(vec![out, err]))
+}
+
+/// The queue before a stream, on which a line of this level stands for those that are missing.
+fn queue(stream: OwnedFd, format: LogFormat, level: Level) -> io::Result<Queue> {
+    Queue::before(File::from(stream), ROOM, move |lines| missing::line(lines, format, level))
 }
 
 /// What [`install`] installs, writing to other streams.
@@ -95,4 +109,36 @@ pub fn log_panics() {
             error!("panicked: {reason}");
         }
     }));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, pipe};
+
+    use serde_json::Value;
+    use tracing::{info, subscriber::with_default};
+
+    use super::*;
+
+    #[test]
+    fn a_reader_that_has_stopped_for_long_is_told_how_many_lines_it_has_missed() {
+        const EVENTS: u64 = 20_000;
+        let (mut reader, writer) = pipe().unwrap();
+        let queue = queue(writer.into(), LogFormat::Json, Level::INFO).unwrap();
+        let subscriber = subscriber("info", LogFormat::Json, queue.clone(), queue.clone()).unwrap();
+        with_default(subscriber, || {
+            for number in 0..EVENTS {
+                info!(number, "an event");
+            }
+        });
+        let closing = std::thread::spawn(move || drop(LastLines(vec![queue])));
+        let mut text = String::new();
+        reader.read_to_string(&mut text).unwrap();
+        closing.join().unwrap();
+        let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["fields"].take());
+        let (missing, numbered): (Vec<_>, Vec<_>) = lines.partition(|fields| fields["number"].is_null());
+        let counts: Vec<_> = missing.iter().map(|fields| fields["lines"].as_u64().unwrap()).collect();
+        assert!(!counts.is_empty(), "there was room for all");
+        assert_eq!(counts.iter().sum::<u64>() + numbered.len() as u64, EVENTS);
+    }
 }

@@ -93,7 +93,7 @@ async fn a_pass_that_does_not_end_is_cut_off() {
 #[tokio::test]
 async fn signals_are_told_apart_and_none_makes_the_process_exit_with_zero() {
     for (name, signal, exit_code) in [("-INT", Signal::Interrupt, 130), ("-TERM", Signal::Terminate, 143)] {
-        let signals = Signals::listen().unwrap();
+        let mut signals = Signals::listen().unwrap();
         let pid = std::process::id().to_string();
         assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
         let received = timeout(Duration::from_secs(20), signals.received()).await;

@@ -1,12 +1,16 @@
 //! The commands, what they print and what they exit with.
 
+use std::fs::File;
+use std::process::Stdio;
+
 use local_azure::resource_manager::OperationKind::{
     DeleteGroup, GetLogs, ListGroups, ListTopicSubscriptions, PutGroup,
 };
 use local_azure::resource_manager::{Answer, Fault};
+use tokio::time::timeout;
 
 use crate::served::Served;
-use crate::support::{World, messages};
+use crate::support::{PATIENCE, World, messages};
 
 #[tokio::test]
 async fn help_says_what_there_is() {
@@ -150,4 +154,42 @@ async fn a_value_that_azure_would_always_refuse_is_refused_at_the_start() {
         assert!(log.contains(&format!(" {name}=")) && log.lines().count() == 1, "{name}={value}: {log}");
     }
     assert_eq!(world.azure.resource_manager.calls().len(), 0);
+}
+
+/// Runs the scaler with its standard output in this place.
+async fn run_into(world: &World, arguments: &[&str], out: impl Into<Stdio>) -> (Option<i32>, String) {
+    let child = world.command(arguments).stdout(out).stderr(Stdio::piped()).spawn().unwrap();
+    let ended = timeout(PATIENCE, child.wait_with_output()).await.expect("the scaler ends").unwrap();
+    (ended.status.code(), String::from_utf8(ended.stderr).unwrap())
+}
+
+#[tokio::test]
+async fn a_reader_that_has_read_enough_ends_nothing() {
+    let world = World::new(&["a"]).await;
+    world.send("a", messages("m", 3));
+    for arguments in [&["plan"][..], &["plan", "--json"], &["check"], &["once", "--json"], &["--help"], &["--version"]]
+    {
+        let (reader, out) = std::io::pipe().unwrap();
+        drop(reader);
+        let (exit_code, log) = run_into(&world, arguments, out).await;
+        assert_eq!(exit_code, Some(0), "{arguments:?}: {log}");
+        let said = log.lines().any(|line| ["ERROR", "anic", "pipe"].iter().any(|word| line.contains(word)));
+        assert!(!said, "{arguments:?}: {log}");
+    }
+    assert_eq!(world.calls(PutGroup).len(), 3);
+}
+
+#[tokio::test]
+async fn a_full_disk_is_an_error_that_says_what_was_done_all_the_same() {
+    let world = World::new(&["a"]).await;
+    world.send("a", messages("m", 3));
+    for arguments in [&["plan", "--json"][..], &["check"], &["once"], &["--help"]] {
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let (exit_code, log) = run_into(&world, arguments, full).await;
+        assert_eq!(exit_code, Some(74), "{arguments:?}: {log}");
+        let said = log.contains("the result could not be written to the standard output: No space left on device");
+        assert!(said && !log.contains("panicked"), "{arguments:?}: {log}");
+        assert_eq!(log.contains("3 created"), arguments == ["once"], "{log}");
+    }
+    assert_eq!(world.calls(PutGroup).len(), 3);
 }

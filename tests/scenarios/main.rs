@@ -20,6 +20,7 @@ mod served;
 mod service_bus_trouble;
 mod shutdown;
 mod soak;
+mod streams;
 mod support;
 mod unserved;
 mod upgrade;

@@ -1,6 +1,7 @@
 //! A scaler that serves, and a client in the place of its host.
 
 use std::fs::File;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt as _;
 use std::process::ExitStatus;
 use std::time::Duration;
@@ -28,16 +29,25 @@ pub struct Served {
 impl Served {
     /// Starts a scaler in this world, and waits until it listens.
     pub async fn start(world: &World) -> Self {
+        let log = tempfile::tempfile().unwrap();
+        Self::start_logging(world, log.try_clone().unwrap(), log).await
+    }
+
+    /// The same, with this in the place of both its streams; its log cannot be read then.
+    pub async fn start_writing_to(world: &World, streams: impl Into<OwnedFd>) -> Self {
+        Self::start_logging(world, File::from(streams.into()), tempfile::tempfile().unwrap()).await
+    }
+
+    async fn start_logging(world: &World, streams: File, log: File) -> Self {
         let reserved = TcpSocket::new_v4().unwrap();
         reserved.set_reuseaddr(true).unwrap();
         reserved.bind(([127, 0, 0, 1], 0).into()).unwrap();
         let port = reserved.local_addr().unwrap().port();
-        let log = tempfile::tempfile().unwrap();
         let child = world
             .command(&[])
             .env("FUNCTIONS_CUSTOMHANDLER_PORT", port.to_string())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log.try_clone().unwrap())
+            .stdout(streams.try_clone().unwrap())
+            .stderr(streams)
             .spawn()
             .unwrap();
         let deadline = Instant::now() + PATIENCE;

@@ -1,10 +1,11 @@
 //! Signals: the pass in hand ends, and nothing is left half done that the next pass would not see.
 
+use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use local_azure::resource_manager::Fault;
-use local_azure::resource_manager::OperationKind::PutGroup;
-use rustix::process::Signal;
+use local_azure::resource_manager::OperationKind::{ListGroups, PutGroup};
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::time::Instant;
 
 use crate::served::Served;
@@ -43,4 +44,44 @@ async fn an_idle_scaler_ends_at_once() {
     scaler.signal(Signal::TERM);
     assert_eq!(scaler.ended().await.code(), Some(143));
     assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+}
+
+#[tokio::test]
+async fn a_signal_during_once_ends_the_pass_early_and_its_report_says_what_was_done() {
+    for (request, exit_code) in [(Signal::TERM, 143), (Signal::INT, 130)] {
+        let world = World::new(&["a"]).await;
+        world.send("a", messages("m", 40));
+        world.azure.resource_manager.inject(Fault::always(PutGroup).delays(Duration::from_millis(500)));
+        let (run, start) = signalled(&world, &["once", "--json"], request, || !world.calls(PutGroup).is_empty()).await;
+        assert!(start.elapsed() < Duration::from_secs(6), "{:?}", start.elapsed());
+        assert_eq!(run.status.code(), Some(exit_code));
+        let report: serde_json::Value = serde_json::from_slice(&run.stdout).unwrap();
+        let created = report["message_counts"]["created"].as_u64().unwrap();
+        assert!((1..40).contains(&created), "{report}");
+        assert_eq!(created, world.groups().len() as u64);
+    }
+}
+
+#[tokio::test]
+async fn a_signal_while_once_still_reads_ends_it_with_nothing_done() {
+    let world = World::new(&["a"]).await;
+    world.send("a", messages("m", 1));
+    world.azure.resource_manager.inject(Fault::always(ListGroups).hangs());
+    let asked = || world.azure.resource_manager.calls().iter().any(|call| call.kind == ListGroups);
+    let (run, start) = signalled(&world, &["once"], Signal::INT, asked).await;
+    assert!(start.elapsed() < Duration::from_secs(6), "{:?}", start.elapsed());
+    assert_eq!(run.status.code(), Some(130));
+    let log = String::from_utf8(run.stderr).unwrap();
+    assert!(log.contains("the pass had to end before everything was read"), "{log}");
+    assert_eq!(world.calls(PutGroup), [""; 0]);
+}
+
+/// Runs the scaler, and sends it a signal once something is so; and when that was.
+async fn signalled(world: &World, arguments: &[&str], signal: Signal, is_so: impl Fn() -> bool) -> (Output, Instant) {
+    let mut command = world.command(arguments);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    until("it is time for the signal", is_so).await;
+    kill_process(Pid::from_raw(child.id().unwrap().cast_signed()).unwrap(), signal).unwrap();
+    let start = Instant::now();
+    (child.wait_with_output().await.unwrap(), start)
 }

@@ -1,0 +1,212 @@
+//! Lines on their way to a stream, which may take none for as long as it likes.
+//!
+//! * Pushing a line never waits for the stream: a thread of the queue's own writes.
+//! * Lines keep their order. What there is no room for, or what the stream refuses, is dropped and counted, and a line with the
+//!   count takes its place as soon as the stream takes it.
+//! * The end waits for what is still queued, for a second at most.
+//!
+//! `tracing-appender` has such a thread, too. It counts lines and not bytes, says nothing of what it drops, loses what the
+//! stream refuses without counting it, and at the end prints to the very stream that may be stuck.
+
+use std::io::{self, ErrorKind, Write};
+use std::mem;
+use std::sync::{Arc, Condvar, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::sync::Mutex;
+
+/// The most bytes that wait for a stream, and as many again may be in its writer's hands. A busy pass logs some 64 KiB: there is
+/// room for more than an hour of ordinary ones, and it is a small part of the least memory that a Function App has (512 MB).
+pub(super) const ROOM: usize = 1 << 20;
+
+/// What the end waits for the streams, together. The shutdown before it takes five seconds at most, and those who ask for it
+/// wait ten.
+const LAST_WAIT: Duration = Duration::from_secs(1);
+
+/// How long a writer waits for a stream that is set not to let it wait.
+const NOT_YET: Duration = Duration::from_millis(10);
+
+/// Where lines are pushed.
+#[derive(Clone)]
+pub(super) struct Queue(Arc<Shared>);
+
+struct Shared {
+    room: usize,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: Batch,
+    closed: bool,
+    /// The writer has ended.
+    ended: bool,
+}
+
+/// Whole lines, and how many there was no room for after them.
+#[derive(Default)]
+struct Batch {
+    lines: Vec<u8>,
+    dropped: usize,
+}
+
+impl Queue {
+    /// A queue of so many bytes before a stream. `missing` makes the line that stands for a number of lines.
+    pub(super) fn before(
+        stream: impl Write + Send + 'static,
+        room: usize,
+        missing: impl Fn(usize) -> Vec<u8> + Send + 'static,
+    ) -> io::Result<Self> {
+        let shared = Arc::new(Shared { room, state: Mutex::default(), changed: Condvar::new() });
+        let writer = Writer { stream, missing, lost: 0, within_a_line: false };
+        let queue = Self(Arc::clone(&shared));
+        thread::Builder::new().name("log".to_owned()).spawn(move || writer.run(&shared))?;
+        Ok(queue)
+    }
+
+    fn push(&self, line: &[u8]) {
+        let mut state = self.0.state.lock();
+        let Batch { lines, dropped } = &mut state.waiting;
+        // A shorter line that came after one that was dropped would stand before the count.
+        if *dropped > 0 || lines.len() + line.len() > self.0.room {
+            *dropped += 1;
+        } else {
+            lines.extend_from_slice(line);
+        }
+        drop(state);
+        self.0.changed.notify_all();
+    }
+
+    fn close(&self) {
+        self.0.state.lock().closed = true;
+        self.0.changed.notify_all();
+    }
+
+    fn wait_for_end(&self, until: Instant) {
+        let state = self.0.state.lock();
+        let left = until.saturating_duration_since(Instant::now());
+        drop(self.0.changed.wait_timeout_while(state, left, |state| !state.ended));
+    }
+}
+
+/// Writes what is left in some queues when it is dropped, as far as there is time.
+pub(crate) struct LastLines(pub(super) Vec<Queue>);
+
+impl Drop for LastLines {
+    fn drop(&mut self) {
+        self.0.iter().for_each(Queue::close);
+        let until = Instant::now() + LAST_WAIT;
+        for queue in &self.0 {
+            queue.wait_for_end(until);
+        }
+    }
+}
+
+impl MakeWriter<'_> for Queue {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
+    }
+}
+
+/// Each write is one line.
+impl Write for Queue {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.push(line);
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Shared {
+    /// The next lines; nothing once there will be no more.
+    fn next(&self) -> Option<Batch> {
+        let is_idle = |state: &mut State| state.waiting.is_empty() && !state.closed;
+        let state: MutexGuard<'_, State> = self.state.lock();
+        let mut state = self.changed.wait_while(state, is_idle).unwrap_or_else(PoisonError::into_inner);
+        let batch = mem::take(&mut state.waiting);
+        (!batch.is_empty()).then_some(batch)
+    }
+}
+
+impl Batch {
+    fn is_empty(&self) -> bool {
+        self.lines.is_empty() && self.dropped == 0
+    }
+}
+
+/// Writes to a stream, and knows what has not got there.
+struct Writer<W, M> {
+    stream: W,
+    missing: M,
+    /// Lines that are to be said to be missing.
+    lost: usize,
+    /// The stream took the beginning of a line and no more.
+    within_a_line: bool,
+}
+
+impl<W: Write, M: Fn(usize) -> Vec<u8>> Writer<W, M> {
+    fn run(mut self, shared: &Shared) {
+        while let Some(batch) = shared.next() {
+            self.pass_on(&batch);
+        }
+        shared.state.lock().ended = true;
+        shared.changed.notify_all();
+    }
+
+    fn pass_on(&mut self, batch: &Batch) {
+        self.say_what_is_missing();
+        if self.lost == 0 {
+            let written = self.write(&batch.lines);
+            self.lost = count_lines(&batch.lines[written..]);
+        } else {
+            self.lost += count_lines(&batch.lines);
+        }
+        self.lost += batch.dropped;
+        self.say_what_is_missing();
+    }
+
+    fn say_what_is_missing(&mut self) {
+        if self.lost > 0 {
+            let line = (self.missing)(self.lost);
+            if self.write(&line) == line.len() {
+                self.lost = 0;
+            }
+        }
+    }
+
+    /// How many bytes of whole lines the stream took: all, unless it refuses.
+    fn write(&mut self, lines: &[u8]) -> usize {
+        let mut written = 0;
+        if self.within_a_line && !lines.is_empty() && self.stream.write_all(b"\n").is_ok() {
+            self.within_a_line = false;
+        }
+        while written < lines.len() && !self.within_a_line {
+            match self.stream.write(&lines[written..]) {
+                Ok(0) => break,
+                Ok(count) => written += count,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => thread::sleep(NOT_YET),
+                Err(_) => break,
+            }
+        }
+        self.within_a_line |= written > 0 && lines[written - 1] != b'\n';
+        written
+    }
+}
+
+fn count_lines(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|byte| **byte == b'\n').count()
+}
+
+#[cfg(test)]
+mod tests;
