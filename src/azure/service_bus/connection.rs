@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use uuid::Uuid;
 
+use super::addresses;
 use super::failure::Failure;
 use super::request_response::LinkPair;
 use crate::error::Cause;
@@ -62,7 +63,7 @@ impl Connection {
             let Endpoint { host, port, .. } = endpoint.clone();
             Failure::ConnectionLost(Cause::new(NotConnected::Unreachable { host, port, error }))
         };
-        let stream = TcpStream::connect((endpoint.host.as_str(), endpoint.port)).await.map_err(lost)?;
+        let stream = addresses::connect(&endpoint.host, endpoint.port).await.map_err(lost)?;
         // Small requests wait for one another otherwise: reading a backlog takes twenty times as long.
         stream.set_nodelay(true).map_err(lost)?;
         let stream = stream.into_std().map_err(lost)?;
