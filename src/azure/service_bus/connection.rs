@@ -15,9 +15,9 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use uuid::Uuid;
 
-use super::addresses;
 use super::failure::Failure;
 use super::request_response::LinkPair;
+use crate::addresses;
 use crate::error::Cause;
 use crate::sync::Mutex;
 use crate::tls;

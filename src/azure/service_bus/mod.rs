@@ -2,9 +2,8 @@
 //!
 //! From the outside in: [`ServiceBus`] connects; `peek` asks for pages and knows what to do about failures;
 //! `topic_links` attaches and authorizes; `cbs`, `sas` and `request_response` are the protocol's parts; `connection`
-//! holds the socket, which `addresses` connects; `decode` reads what was peeked.
+//! holds the socket; `decode` reads what was peeked.
 
-mod addresses;
 mod cbs;
 mod connection;
 mod decode;

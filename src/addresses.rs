@@ -20,8 +20,20 @@ use tokio::time::sleep;
 const NEXT_AFTER: Duration = Duration::from_millis(250);
 
 /// Connects to a host. Cancel-safe.
-pub(super) async fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
+pub(crate) async fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
     connect_to_first(in_turns(lookup_host((host, port)).await?)).await
+}
+
+/// The same addresses, with the one first that answers first.
+pub(crate) async fn first_answering_first(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
+    let mut sorted = in_turns(addresses.into_iter());
+    if sorted.len() > 1
+        && let Ok(answering) = connect_to_first(sorted.clone()).await.and_then(|stream| stream.peer_addr())
+    {
+        sorted.retain(|address| *address != answering);
+        sorted.push_front(answering);
+    }
+    sorted.into()
 }
 
 async fn connect_to_first(mut addresses: VecDeque<SocketAddr>) -> io::Result<TcpStream> {
