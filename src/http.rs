@@ -158,7 +158,9 @@ impl Resolve for Resolver {
                 _ => look_up(host, 0).await?,
             };
             // The client puts in the one that it connects to.
-            found.iter_mut().for_each(|address| address.set_port(0));
+            for address in &mut found {
+                address.set_port(0);
+            }
             Ok(Box::new(found.into_iter()) as Addrs)
         })
     }
