@@ -2,6 +2,7 @@
 //!
 //! A pass observes, plans, applies and reports; see [`pass`].
 
+mod addresses;
 pub mod azure;
 pub mod clock;
 pub mod commands;

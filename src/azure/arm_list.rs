@@ -68,7 +68,7 @@ impl Pages {
         }
         let page: Page = serde_json::from_slice(body).map_err(BadAnswer::Page)?;
         let Some(link) = page.next_link.filter(|link| !link.is_empty()) else { return Ok((page.value, None)) };
-        let mut is_new = |item: &Value| !id(item).is_some_and(|id| !self.seen.insert(id));
+        let mut is_new = |item: &Value| id(item).is_none_or(|id| self.seen.insert(id));
         let news = page.value.iter().filter(|item| is_new(item)).count();
         self.without_news = if news == 0 { self.without_news + 1 } else { 0 };
         if self.without_news == MAX_PAGES_WITHOUT_NEWS {

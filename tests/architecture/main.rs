@@ -24,12 +24,13 @@ use std::sync::LazyLock;
 use tree::Tree;
 
 /// The modules in their order.
-const LINE: [&str; 17] = [
+const LINE: [&str; 18] = [
     "sync",
     "clock",
     "deadline",
     "error",
     "tls",
+    "addresses",
     "http",
     "message",
     "container_group",

@@ -247,6 +247,33 @@ async fn a_token_that_is_refused_is_replaced_within_the_pass() {
 }
 
 #[tokio::test]
+async fn an_identity_endpoint_that_cannot_be_reached_is_no_refusal() {
+    let mut world = world().await;
+    // Nobody listens any more where somebody just did.
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    world.set("IDENTITY_ENDPOINT", format!("http://{nobody}/msi/token"));
+    let pass = world.once().await;
+    assert_eq!(pass.exit_code, 1, "{pass:#?}");
+    assert!(pass.log.contains("no token for https://management.azure.com"), "{}", pass.log);
+    assert!(pass.log.contains("Connection refused") && !pass.log.contains("refuses"), "{}", pass.log);
+    assert!(!pass.log.contains("Os {"), "{}", pass.log);
+}
+
+#[tokio::test]
+async fn throttling_and_a_quota_that_is_used_up_are_told_apart() {
+    let quota = "Azure has no room for another container group (ContainerGroupQuotaReached): Resource type \
+                 'Microsoft.ContainerInstance/containerGroups' container group quota 'StandardCores' exceeded in region \
+                 'westeurope'. Limit: '10', Usage: '10' Requested: '1'.";
+    let throttled = "Azure is throttling requests (TooManyRequests), for 60 s";
+    for (answer, reason) in [(Answer::quota_reached(), quota), (Answer::too_many_requests(MINUTE), throttled)] {
+        let world = world().await;
+        world.azure.resource_manager.inject(Fault::always(PutGroup).answers(answer));
+        let pass = world.once().await;
+        assert!(pass.log.contains(reason), "{}", pass.log);
+    }
+}
+
+#[tokio::test]
 async fn tokens_that_are_about_to_expire_are_not_asked_for_again_with_every_request() {
     for seconds in [240, 20] {
         let world = world().await;

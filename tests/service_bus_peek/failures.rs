@@ -1,5 +1,6 @@
 //! What becomes of everything that can go wrong.
 
+use super::network::Network;
 use super::*;
 
 #[tokio::test]
@@ -214,4 +215,56 @@ async fn a_namespace_without_tls_is_not_talked_to_without_tls() {
     let refused = client.connect().await.unwrap_err();
     assert!(matches!(refused, PeekError::Unavailable { .. }), "{refused:?}");
     assert!(!namespace.call_log().iter().any(|call| matches!(call, Call::PutToken { .. })));
+}
+
+/// An error in words: nothing of how a library's types are called shows.
+fn assert_in_words(error: &PeekError, what: &str) {
+    let text = error.to_string();
+    let is_camel = |pair: &[u8]| pair[0].is_ascii_lowercase() && pair[1].is_ascii_uppercase();
+    let is_code = |word: &&str| word.as_bytes().windows(2).any(is_camel);
+    let code: Vec<_> = text.split(|letter: char| !letter.is_alphanumeric()).filter(is_code).collect();
+    assert!(code.is_empty() && !text.contains(['{', '}', '"']), "{what}: {text} ({code:?})");
+}
+
+#[tokio::test]
+async fn whatever_ends_a_link_a_session_or_a_connection_is_said_in_words() {
+    let detached = Effect::DetachLink { condition: "amqp:link:stolen".into(), description: "It was stolen.".into() };
+    for operation in [Operation::Connect, Operation::PutToken, Operation::Attach, Operation::Peek] {
+        let refused = Effect::Refuse { status: 500, condition: "x:odd".into(), description: "It is odd.".into() };
+        for effect in [refused, Effect::DropConnection, detached.clone(), Effect::UndecodableReply] {
+            if !effect.is_of(operation) {
+                continue;
+            }
+            let what = format!("{operation:?} {effect:?}");
+            let namespace = start(local::ServiceBusConfig::new(), &["bad"]).await;
+            namespace.inject(Fault::new(operation, effect));
+            let error = match client(&namespace, key(), None, Clock::system()).connect().await {
+                Ok(peeker) => peek(&peeker, "bad", 1, 10).await.expect_err(&what),
+                Err(error) => error,
+            };
+            assert_in_words(&error, &what);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_is_reset_at_any_moment_is_said_to_be_interrupted() {
+    let namespace = start(local::ServiceBusConfig::new(), &["small"]).await;
+    let mut interrupted = 0;
+    for bytes in (0..1200).step_by(40) {
+        let network = Network::to(namespace.port()).await;
+        network.reset_after(bytes);
+        let settings = ServiceBusSettings { port: network.port, ..settings(&namespace, key()) };
+        let client = ServiceBus::new(&settings, Arc::new(Identity(None)), Clock::system(), PEEK_TIMEOUT);
+        let error = match client.connect().await {
+            Ok(peeker) => peek(&peeker, "small", 1, 10).await.err(),
+            Err(error) => Some(error),
+        };
+        if let Some(error) = error {
+            assert_in_words(&error, &format!("after {bytes} bytes"));
+            assert!(error.to_string().contains("interrupted"), "after {bytes} bytes: {error}");
+            interrupted += 1;
+        }
+    }
+    assert!(interrupted > 20, "{interrupted}");
 }

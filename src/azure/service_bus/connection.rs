@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use super::failure::Failure;
 use super::request_response::LinkPair;
+use crate::addresses;
 use crate::error::Cause;
 use crate::sync::Mutex;
 use crate::tls;
@@ -62,7 +63,7 @@ impl Connection {
             let Endpoint { host, port, .. } = endpoint.clone();
             Failure::ConnectionLost(Cause::new(NotConnected::Unreachable { host, port, error }))
         };
-        let stream = TcpStream::connect((endpoint.host.as_str(), endpoint.port)).await.map_err(lost)?;
+        let stream = addresses::connect(&endpoint.host, endpoint.port).await.map_err(lost)?;
         // Small requests wait for one another otherwise: reading a backlog takes twenty times as long.
         stream.set_nodelay(true).map_err(lost)?;
         let stream = stream.into_std().map_err(lost)?;

@@ -10,6 +10,7 @@ use fe2o3_amqp::link::{
     DetachError, LinkStateError, ReceiverAttachError, RecvError, SendError, SenderAttachError, SessionStopReason,
 };
 use fe2o3_amqp::session::BeginError;
+use fe2o3_amqp::transport;
 use fe2o3_amqp_types::definitions;
 use serde_amqp::Value;
 
@@ -111,45 +112,74 @@ struct Expired(#[source] Cause);
 
 impl From<definitions::Error> for Failure {
     fn from(error: definitions::Error) -> Self {
-        let condition = match serde_amqp::to_value(&error.condition) {
-            Ok(Value::Symbol(symbol)) => symbol.to_string(),
-            _ => String::new(),
-        };
-        Self::refused(&condition, None, error.description.as_deref().unwrap_or_default())
+        Self::refused(&condition(&error), None, error.description.as_deref().unwrap_or_default())
+    }
+}
+
+/// An error of AMQP's as the services' own words and the condition, where fe2o3-amqp shows its `Debug`.
+fn words(error: &definitions::Error) -> String {
+    reason(&condition(error), None, error.description.as_deref().unwrap_or_default())
+}
+
+fn condition(error: &definitions::Error) -> String {
+    match serde_amqp::to_value(&error.condition) {
+        Ok(Value::Symbol(symbol)) => symbol.to_string(),
+        _ => String::new(),
     }
 }
 
 impl From<SessionStopReason> for Failure {
     fn from(reason: SessionStopReason) -> Self {
-        match reason {
-            SessionStopReason::ConnectionStopped(reason) => reason.into(),
-            SessionStopReason::RemoteEndedWithError(error) => Self::LinkLost(Cause::new(error)),
-            other => Self::LinkLost(format!("the session stopped: {other:?}").into()),
-        }
+        let ended = match reason {
+            SessionStopReason::ConnectionStopped(reason) => return reason.into(),
+            SessionStopReason::RemoteEndedWithError(error) => {
+                format!("the service ended the session: {}", words(&error))
+            }
+            SessionStopReason::RemoteEnded => "the service ended the session".to_owned(),
+            SessionStopReason::EndedWithError(error) => format!("the session was ended: {}", words(&error)),
+            SessionStopReason::Ended => "the session was ended".to_owned(),
+        };
+        Self::LinkLost(ended.into())
     }
 }
 
 impl From<ConnectionStopReason> for Failure {
     fn from(reason: ConnectionStopReason) -> Self {
-        match reason {
+        let closed = match reason {
             ConnectionStopReason::RemoteClosedWithError(error) => match Self::from(error.clone()) {
-                refused @ (Self::Busy | Self::Unauthorized(_)) => refused,
-                _ => Self::ConnectionLost(Cause::new(error)),
+                refused @ (Self::Busy | Self::Unauthorized(_)) => return refused,
+                _ => format!("the service closed the connection: {}", words(&error)),
             },
-            ConnectionStopReason::ClosedWithError(error) => Self::ConnectionLost(Cause::new(error)),
-            ConnectionStopReason::RemoteClosed | ConnectionStopReason::Closed => {
-                Self::ConnectionLost("the connection was closed".into())
-            }
-        }
+            ConnectionStopReason::ClosedWithError(error) => format!("the connection was closed: {}", words(&error)),
+            ConnectionStopReason::RemoteClosed => "the service closed the connection".to_owned(),
+            // So it says as well when the socket has failed.
+            ConnectionStopReason::Closed => "the connection was interrupted".to_owned(),
+        };
+        Self::ConnectionLost(closed.into())
     }
 }
 
+#[derive(Debug, thiserror::Error)]
+#[error("the connection was interrupted")]
+struct Interrupted(#[source] std::io::Error);
+
 impl From<OpenError> for Failure {
     fn from(error: OpenError) -> Self {
-        match error {
-            OpenError::RemoteClosedWithError(error) => ConnectionStopReason::RemoteClosedWithError(error).into(),
-            other => Self::ConnectionLost(Cause::new(other)),
-        }
+        let cause = match error {
+            OpenError::RemoteClosedWithError(error) => {
+                return ConnectionStopReason::RemoteClosedWithError(error).into();
+            }
+            OpenError::RemoteClosed => return ConnectionStopReason::RemoteClosed.into(),
+            OpenError::Io(error) | OpenError::TransportError(transport::Error::Io(error)) => {
+                Cause::new(Interrupted(error))
+            }
+            // The library says so of a connection that has come to its end too early.
+            OpenError::IllegalState => "the connection was interrupted".into(),
+            OpenError::ProtocolHeaderMismatch(_) => "what answers there does not speak AMQP".into(),
+            OpenError::SaslError { .. } => "the service refuses to begin without a password (SASL)".into(),
+            other => Cause::new(other),
+        };
+        Self::ConnectionLost(cause)
     }
 }
 
