@@ -14,6 +14,7 @@ pub mod report;
 #[cfg(test)]
 mod tests;
 
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -28,6 +29,7 @@ use crate::settings::{ProcessingSettings, Settings};
 use crate::sync::Mutex;
 use apply::{Applier, Budget, Requests};
 use log_capture::LogCapture;
+use observe::Observer;
 use report::Report;
 
 /// Makes passes, one at a time: its callers see to that.
@@ -41,6 +43,8 @@ pub struct Scaler<G, S, M> {
     budget: Budget,
     requests: Requests,
     memory: Mutex<Memory>,
+    /// Whether a message has shown that the topic is partitioned, which it is for as long as there is one of its name.
+    has_seen_partitions: AtomicBool,
 }
 
 /// Whether a pass carries out what it plans.
@@ -81,6 +85,7 @@ impl<G: ContainerGroups, S: Subscriptions, M: Messages> Scaler<G, S, M> {
             budget: Budget::default(),
             requests: Requests::default(),
             memory: Mutex::default(),
+            has_seen_partitions: AtomicBool::new(false),
         }
     }
 
@@ -92,7 +97,9 @@ impl<G: ContainerGroups, S: Subscriptions, M: Messages> Scaler<G, S, M> {
         let started_at = self.clock.now();
         let start = Instant::now();
         let (rules, memory, asked_for) = (&self.policy.rules, self.memory.lock().clone(), self.requests.recent());
-        let observing = observe::observe(&self.services, &self.settings, rules, &memory, asked_for, &self.clock);
+        let observer =
+            Observer { settings: &self.settings, clock: &self.clock, has_seen_partitions: &self.has_seen_partitions };
+        let observing = observer.observe(&self.services, rules, &memory, asked_for);
         let snapshot = deadline.limit(Box::pin(observing)).await.ok_or(PassFailure::OutOfTime)??;
         let mut plan = plan(&snapshot, &memory, &self.policy, self.clock.now());
 
