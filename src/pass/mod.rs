@@ -15,6 +15,7 @@ pub mod report;
 mod tests;
 
 use std::sync::Once;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -29,6 +30,7 @@ use crate::settings::{ProcessingSettings, Settings};
 use crate::sync::Mutex;
 use apply::{Applied, Applier, Budget, Requests};
 use log_capture::LogCapture;
+use observe::Observer;
 use report::Report;
 
 /// Makes passes, one at a time: its callers see to that.
@@ -43,6 +45,8 @@ pub struct Scaler<G, S, M> {
     requests: Requests,
     memory: Mutex<Memory>,
     warn_of_skipped: Once,
+    /// Whether a message has shown that the topic is partitioned, which it is for as long as there is one of its name.
+    has_seen_partitions: AtomicBool,
 }
 
 /// Whether a pass carries out what it plans.
@@ -84,6 +88,7 @@ impl<G: ContainerGroups, S: Subscriptions, M: Messages> Scaler<G, S, M> {
             requests: Requests::default(),
             memory: Mutex::default(),
             warn_of_skipped: Once::new(),
+            has_seen_partitions: AtomicBool::new(false),
         }
     }
 
@@ -95,7 +100,9 @@ impl<G: ContainerGroups, S: Subscriptions, M: Messages> Scaler<G, S, M> {
         let started_at = self.clock.now();
         let start = Instant::now();
         let (memory, asked_for) = (self.memory.lock().clone(), self.requests.recent());
-        let observing = observe::observe(&self.services, &self.settings, &self.policy, &memory, asked_for, &self.clock);
+        let observer =
+            Observer { settings: &self.settings, clock: &self.clock, has_seen_partitions: &self.has_seen_partitions };
+        let observing = observer.observe(&self.services, &self.policy, &memory, asked_for);
         let snapshot = deadline.limit(Box::pin(observing)).await.ok_or(PassFailure::OutOfTime)??;
         self.warn_of_skipped.call_once(|| warn_of_skipped(&self.settings, &snapshot));
         let mut plan = plan(&snapshot, &memory, &self.policy, self.clock.now());

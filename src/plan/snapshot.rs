@@ -63,6 +63,14 @@ pub enum Read {
 }
 
 impl ObservedSubscription {
+    /// It turns out that no read proves that anything is missing.
+    pub(crate) fn uncover(&mut self) {
+        self.covered_to = 0;
+        if self.read == Read::ToTheEnd {
+            self.read = Read::FarEnough;
+        }
+    }
+
     pub(crate) fn address_of(&self, message: &PeekedMessage) -> MessageAddress {
         MessageAddress {
             subscription: self.name.clone(),

@@ -1,9 +1,9 @@
 //! What must become of everything once nothing goes wrong any more.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aci_scaler::container_group::GroupName;
-use aci_scaler::message::MessageAddress;
+use aci_scaler::message::{MessageAddress, MessageId};
 use aci_scaler::pass::report::Report;
 use aci_scaler::plan::{GroupOutcome, MessageOutcome};
 use time::OffsetDateTime;
@@ -41,8 +41,10 @@ impl Calm {
         });
         // What has no use for a group may fill all that is looked at.
         let depth = world.scene.settings.processing.peek_depth.get() as usize;
-        let read =
-            report.subscriptions.iter().all(|subscription| subscription.to_the_end || subscription.peeked >= depth);
+        let read = report.subscriptions.iter().all(|subscription| {
+            let name = subscription.name.as_str();
+            subscription.to_the_end || subscription.peeked >= depth || world.has_shown_enough(name, report)
+        });
         served
             && read
             && self.groups.is_empty()
@@ -99,6 +101,7 @@ impl Calm {
             let stays = match report.outcome {
                 GroupOutcome::Record { .. } => !world.is_given_up(group),
                 GroupOutcome::LastSuccess | GroupOutcome::Kept | GroupOutcome::Untagged => true,
+                GroupOutcome::MessageUnknown => world.topic.is_ambiguous(group.number()),
                 _ => false,
             };
             if group.is_live() || stays {
@@ -115,6 +118,16 @@ impl Calm {
 }
 
 impl World {
+    /// Whether all that the pages of a partitioned topic have not shown in a pass are more messages of the ids that they have.
+    fn has_shown_enough(&self, name: &str, report: &Report) -> bool {
+        let of_it = report.messages.iter().filter(|report| report.message.subscription.as_str() == name);
+        let ids: BTreeSet<_> =
+            of_it.filter_map(|report| report.message.message_id.as_ref()).map(MessageId::as_str).collect();
+        let messages = self.subscriptions[name].messages.values();
+        self.topic.is_partitioned()
+            && messages.filter(|message| message.valid).all(|message| ids.contains(message.id.as_str()))
+    }
+
     /// Whether Azure may have been going on with a group for as long as it may, or nobody counts for how long.
     fn is_given_up(&self, group: &Group) -> bool {
         let Life::Failed { .. } = group.life else { return false };

@@ -1,6 +1,8 @@
 //! The simulated topic, as it is listed and peeked: in one piece or in partitions, with subscriptions that are disabled
 //! for a while.
 
+use std::collections::BTreeMap;
+
 use aci_scaler::message::{FileSizeMb, InvalidMessage, MessageId, MessageState, PeekedMessage, SubscriptionName};
 use aci_scaler::services::{
     ArmError, ListedSubscription, ListedTopic, MessageCounts, Messages, PeekError, Peeker, Subscriptions, Unserved,
@@ -60,6 +62,15 @@ impl Topic {
         (partition << ID_SHIFT) | number
     }
 
+    pub fn is_partitioned(&self) -> bool {
+        self.partitions.len() > 1
+    }
+
+    /// Whether a look at a message's own number may be answered by a broker that has nothing to do with it.
+    pub fn is_ambiguous(&self, number: i64) -> bool {
+        self.is_partitioned() && number == 1
+    }
+
     /// Whether a subscription is disabled, or is not any more.
     pub fn toggles(&mut self) -> bool {
         self.random.chance(5)
@@ -73,20 +84,30 @@ impl Topic {
 
     /// Puts the numbers from one on, which ascend, in the order of a page.
     fn page(&mut self, mut numbers: Vec<i64>, from: i64) -> Vec<i64> {
-        if self.partitions.len() == 1 {
+        if !self.is_partitioned() {
             return numbers;
         }
         let partition = |number: &i64| number >> ID_SHIFT;
         match self.order {
             Order::AnyBroker => {
-                let broker = self.partition();
+                // One that has nothing may be the first as well, which shows no partition.
+                let with_messages: Vec<_> = numbers.iter().map(partition).collect();
+                let any = self.says_so || with_messages.is_empty();
+                let broker = if any { self.partition() } else { self.random.pick(&with_messages) };
                 numbers.retain(|number| partition(number) == broker || *number == from);
             }
             Order::FirstPartition => {
                 let first = numbers.first().map(partition);
                 numbers.retain(|number| Some(partition(number)) == first);
             }
-            Order::Interleaved => numbers.sort_by_key(|number| (number - (partition(number) << ID_SHIFT), *number)),
+            Order::Interleaved => {
+                let mut turns = BTreeMap::<_, usize>::new();
+                numbers.sort_by_cached_key(|number| {
+                    let turn = turns.entry(partition(number)).or_default();
+                    *turn += 1;
+                    (*turn, *number)
+                });
+            }
             Order::Unsorted => numbers.sort_by_cached_key(|_| self.random.next()),
         }
         // A look at a message's own number finds it.

@@ -77,6 +77,11 @@ impl Pages {
         self.scattered
     }
 
+    /// Whether a message shows that the topic is partitioned.
+    pub(super) fn show_partitions(&self) -> bool {
+        self.partitions.keys().any(|partition| *partition > 0)
+    }
+
     /// How many messages there are, by the service's count, if it says so.
     pub(super) fn expect(&mut self, count: Option<u64>) {
         self.count = count;

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::pages::{FIRST_SEQUENCE_NUMBER, Pages};
 use super::subscriptions::{Reader, Topic};
 use super::timed_peeker::TimedPeeker;
 use super::{Announced, announced, begin_elsewhere};
 use crate::message::{PeekedMessage, SubscriptionName, partition_of};
-use crate::plan::{Demand, ObservedSubscription, Read, Reading};
+use crate::plan::{ObservedSubscription, Read, Reading};
 use crate::services::{PeekError, Peeker};
 
 /// Messages that are looked up one by one in a subscription and pass: at some 20 ms each they take 2 s, a small part
@@ -59,14 +60,15 @@ impl Reader<'_> {
         if let Some(topic) = topic.borrow().clone() {
             topic.tell(name, pages);
         }
-        let page = peeker.peek(FIRST_SEQUENCE_NUMBER, self.settings.peek_page.get()).await?;
-        add(pages, FIRST_SEQUENCE_NUMBER, page)?;
+        let page = peeker.peek(FIRST_SEQUENCE_NUMBER, self.observer.settings.peek_page.get()).await?;
+        self.add(pages, FIRST_SEQUENCE_NUMBER, page)?;
         // Without the groups the pass fails; there is no point in reading on.
         let Some(reading) = announced(&self.listed).await else { return Ok(()) };
-        if reading.has_seen_partitions() {
+        if reading.has_seen_partitions() || self.observer.has_seen_partitions.load(Ordering::Relaxed) {
             pages.scatter();
         }
-        self.meet(reading.first_demand(name), peeker, pages).await?;
+        let mut demand = reading.first_demand(name);
+        self.read_until(|pages| demand.is_met_by(pages.messages()), peeker, pages).await?;
         // Neither is there in one that turns out to be gone, or not to be served.
         let Some(topic) = announced(topic).await else { return Ok(()) };
         if topic.served(name).is_none() {
@@ -74,19 +76,29 @@ impl Reader<'_> {
         }
         topic.tell(name, pages);
         let Some(reading) = announced(&self.read).await else { return Ok(()) };
-        self.meet(reading.demand(name), peeker, pages).await
+        let mut demand = reading.demand(name);
+        let is_met = |pages: &Pages| {
+            if !pages.are_scattered() {
+                return demand.is_met_by(pages.messages());
+            }
+            // Which of several messages of an id is the one to serve shows only when all are in order.
+            let mut messages = pages.messages().to_vec();
+            reading.put_in_order(name, &mut messages);
+            reading.demand(name).is_met_by(&messages)
+        };
+        self.read_until(is_met, peeker, pages).await
     }
 
-    /// Reads pages until a demand is met, or the depth or the end is reached.
-    async fn meet<P: Peeker>(
+    /// Reads pages until they are enough, or the depth or the end is reached.
+    async fn read_until<P: Peeker>(
         &self,
-        mut demand: Demand<'_>,
+        mut are_enough: impl FnMut(&Pages) -> bool,
         peeker: &mut TimedPeeker<'_, P>,
         pages: &mut Pages,
     ) -> Result<(), PeekError> {
-        let depth = self.settings.peek_depth.get() as usize;
-        let page = self.settings.peek_page.get();
-        while !demand.is_met_by(pages.messages()) && pages.messages().len() < depth {
+        let depth = self.observer.settings.peek_depth.get() as usize;
+        let page = self.observer.settings.peek_page.get();
+        while !are_enough(pages) && pages.messages().len() < depth {
             // Where pages may have the same messages again, they could take all the time that looking up needs.
             if pages.are_scattered() && peeker.has_spent_half() {
                 break;
@@ -94,7 +106,7 @@ impl Reader<'_> {
             let Some(from) = pages.next_from() else { break };
             let left = u32::try_from(depth - pages.messages().len()).unwrap_or(u32::MAX);
             let page = peeker.peek(from, page.min(left)).await?;
-            add(pages, from, page)?;
+            self.add(pages, from, page)?;
         }
         Ok(())
     }
@@ -109,7 +121,7 @@ impl Reader<'_> {
         for number in self.to_look_up(&reading, observed) {
             // Where any broker may answer, a look at the first number is one at the start, which may be any other's.
             let is_ambiguous = number == FIRST_SEQUENCE_NUMBER && observed.covered_to == 0;
-            let count = if is_ambiguous { self.settings.peek_page.get() } else { 1 };
+            let count = if is_ambiguous { self.observer.settings.peek_page.get() } else { 1 };
             let page = peeker.peek(number, count).await?;
             let is_answered = page.iter().any(|message| partition_of(message.sequence_number) == 0);
             if let Some(message) = page.into_iter().find(|message| message.sequence_number == number) {
@@ -130,17 +142,21 @@ impl Reader<'_> {
         remembered.retain(|number| numbers.binary_search(number).is_err());
         for numbers in [&mut numbers, &mut remembered] {
             numbers.retain(|number| !read.contains(number));
-            begin_elsewhere(numbers, MAX_LOOK_UPS, self.clock);
+            begin_elsewhere(numbers, MAX_LOOK_UPS, self.observer.clock);
         }
         numbers.append(&mut remembered);
         numbers.truncate(MAX_LOOK_UPS);
         numbers
     }
-}
 
-fn add(pages: &mut Pages, from: i64, page: Vec<PeekedMessage>) -> Result<(), PeekError> {
-    pages.add(from, page).map_err(|last| {
-        let reason = format!("asked for messages from {from} on, it answers with {last} and before");
-        PeekError::Unavailable { reason: reason.into() }
-    })
+    fn add(&self, pages: &mut Pages, from: i64, page: Vec<PeekedMessage>) -> Result<(), PeekError> {
+        pages.add(from, page).map_err(|last| {
+            let reason = format!("asked for messages from {from} on, it answers with {last} and before");
+            PeekError::Unavailable { reason: reason.into() }
+        })?;
+        if pages.show_partitions() {
+            self.observer.has_seen_partitions.store(true, Ordering::Relaxed);
+        }
+        Ok(())
+    }
 }

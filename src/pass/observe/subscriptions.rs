@@ -2,19 +2,18 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::future::{join, join_all, try_join};
 use tokio::sync::watch;
 
 use super::pages::Pages;
-use super::{Announced, announced};
-use crate::clock::Clock;
+use super::{Announced, Observer, announced};
 use crate::message::SubscriptionName;
 use crate::pass::PassFailure;
 use crate::plan::{ObservedSubscription, Read, Reading, UnservedSubscription};
 use crate::services::{ListedSubscription, Messages, PeekError, Peeker, Subscriptions};
-use crate::settings::ProcessingSettings;
 
 /// The most that one subscription's peeks get of a pass. It is 40 pages of 750 ms, the default depth, so reached
 /// only by one that is stuck, or by a depth of many times that.
@@ -25,8 +24,7 @@ const SUBSCRIPTION_TIMEOUT: Duration = Duration::from_secs(30);
 const SUBSCRIPTION_SHARE: u32 = 4;
 
 pub(super) struct Reader<'a> {
-    pub(super) settings: &'a ProcessingSettings,
-    pub(super) clock: &'a Clock,
+    pub(super) observer: Observer<'a>,
     /// Which groups there are, by the list.
     pub(super) listed: Announced<Reading<'a>>,
     /// The same with the groups' states.
@@ -81,12 +79,16 @@ impl Reader<'_> {
         };
         let (topic, read) = join(listing, reading).await;
         let topic = topic?;
-        let read: Vec<_> = match read {
+        let mut read: Vec<_> = match read {
             Ok(read) => read.unwrap_or_default(),
             // Where there is nothing to peek, nobody needs a connection.
             Err(_) if topic.served.is_empty() => Vec::new(),
             Err(error) => return Err(PassFailure::NothingPeeked(error)),
         };
+        if self.observer.has_seen_partitions.load(Ordering::Relaxed) {
+            // What was read before another subscription has shown them proves nothing.
+            read.iter_mut().filter(|observed| observed.covered_to > 0).for_each(ObservedSubscription::uncover);
+        }
         match read.iter().map(failure).collect::<Option<Vec<_>>>().as_deref() {
             Some([first, ..]) => Err(PassFailure::NothingPeeked((*first).clone())),
             _ => Ok((topic, read)),
@@ -100,7 +102,7 @@ impl Reader<'_> {
         // A list may have an item twice.
         for listed in listed.subscriptions.into_iter().filter(|listed| known.insert(listed.name.clone())) {
             let ListedSubscription { name, unserved, counts, .. } = &listed;
-            if self.settings.skip_subscriptions.contains(name) {
+            if self.observer.settings.skip_subscriptions.contains(name) {
                 topic.skipped.push(listed.name);
             } else if let Some(reason) = unserved.clone() {
                 topic.unserved.push(UnservedSubscription { name: name.clone(), reason, counts: *counts });
@@ -133,7 +135,7 @@ impl Reader<'_> {
     }
 
     pub(super) fn subscription_limit(&self) -> Duration {
-        SUBSCRIPTION_TIMEOUT.min(self.settings.pass_deadline / SUBSCRIPTION_SHARE)
+        SUBSCRIPTION_TIMEOUT.min(self.observer.settings.pass_deadline / SUBSCRIPTION_SHARE)
     }
 }
 

@@ -113,6 +113,23 @@ async fn on_a_partitioned_topic_only_a_look_at_its_own_number_proves_that_a_mess
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_one_subscription_shows_of_partitions_counts_for_the_others_and_for_later_passes() {
+    // It shows them on its tenth page.
+    let shown = [messages(1..=9), partitioned(&[38], 1)].concat();
+    let (mut scaler, calls) = scaler([("a", Vec::new()), ("b", shown)], |settings| {
+        settings.processing.peek_page = NonZeroU32::MIN;
+    });
+    counted(&mut scaler, "a", 0);
+    put_groups(&scaler, "4", "5");
+    assert_eq!(pass(&scaler).await.group_counts["message_unknown"], 1, "it was read before the other had shown them");
+    scaler.services.messages.messages.get_mut("b").unwrap().clear();
+    scaler.services.groups.groups.lock().unwrap().retain(|name, _| name.as_str() == "finished");
+    calls.take();
+    assert_eq!(pass(&scaler).await.group_counts, BTreeMap::from([("deleted", 1)]));
+    assert!(only(&calls, &["peek"]).contains(&"peek a 4 1".to_owned()), "it was looked up");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_look_at_the_first_number_which_any_broker_may_answer_counts_if_its_own_has_answered() {
     for (shown, count, outcome) in [
         (partitioned(&[38], 3), 4, "message_unknown"),
