@@ -48,7 +48,8 @@ async fn a_pass_with_a_slow_resource_manager_ends_by_its_own_deadline_before_the
     let outcome = invoke(&app).await;
     assert!(matches!(outcome, Outcome::Succeeded { .. }), "{outcome:?}");
     world.until_all_are_running().await;
-    world.assert_each_had_one_group(100);
+    // The message whose create was not answered is backing off.
+    world.assert_each_had_one_group(99);
     app.host.stop().await;
 }
 

@@ -40,7 +40,9 @@ fn no_promise_is_broken_in_any_schedule() {
         run(seed, true);
         return;
     }
-    ONCE_BROKEN.iter().for_each(|seed| run(*seed, false));
+    for seed in ONCE_BROKEN {
+        run(seed, false);
+    }
     let first = RandomState::new().build_hasher().finish();
     let (fixed, fresh) = number("SIMULATOR_SCHEDULES").map_or((FIXED, FRESH), |fresh| (0, fresh));
     let seeds = |index| if index < fixed { index } else { first.wrapping_add(index) };
