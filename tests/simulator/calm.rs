@@ -77,7 +77,8 @@ impl Calm {
             // An operator's group may be in its way.
             MessageOutcome::Finished { .. } if world.scene.budget.is_some() => false,
             MessageOutcome::Finished { group } => {
-                world.groups.get(group).is_none_or(|group| group.kept_since.is_none())
+                let may_stay = |group: &Group| group.kept_since.is_some() || world.topic.is_ambiguous(group.number());
+                !world.groups.get(group).is_some_and(may_stay)
             }
             _ => room,
         });

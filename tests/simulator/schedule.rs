@@ -197,6 +197,9 @@ impl Slot {
             let report = scaler.pass(Mode::Apply, &deadline).await.ok()?;
             let mut world = azure.world();
             world.tell(|| format!("process {}: {}", azure.process.number, report.summary().join(" ")));
+            for subscription in &report.subscriptions {
+                world.tell(|| format!("  {subscription:?}"));
+            }
             for group in &report.groups {
                 world.tell(|| format!("  {}: {:?}", group.name, group.outcome));
             }

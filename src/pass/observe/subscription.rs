@@ -1,7 +1,6 @@
 //! Reads one subscription, as far as it can be and needs to be read.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::pages::{FIRST_SEQUENCE_NUMBER, Pages};
@@ -15,6 +14,14 @@ use crate::services::{PeekError, Peeker};
 /// Messages that are looked up one by one in a subscription and pass: at some 20 ms each they take 2 s, a small part
 /// of the subscription's share.
 const MAX_LOOK_UPS: usize = 100;
+
+/// Whose message is looked up.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum LookUp {
+    OfGroup,
+    /// It has no group, but is remembered until it is gone.
+    Remembered,
+}
 
 impl Reader<'_> {
     pub(super) async fn read<P: Peeker>(
@@ -118,14 +125,17 @@ impl Reader<'_> {
         observed: &mut ObservedSubscription,
     ) -> Result<(), PeekError> {
         let Some(reading) = announced(&self.read).await else { return Ok(()) };
-        for number in self.to_look_up(&reading, observed) {
+        for (number, of) in self.to_look_up(&reading, observed) {
             // Where any broker may answer, a look at the first number is one at the start, which may be any other's.
             let is_ambiguous = number == FIRST_SEQUENCE_NUMBER && observed.covered_to == 0;
             let count = if is_ambiguous { self.observer.settings.peek_page.get() } else { 1 };
             let page = peeker.peek(number, count).await?;
             let is_answered = page.iter().any(|message| partition_of(message.sequence_number) == 0);
             if let Some(message) = page.into_iter().find(|message| message.sequence_number == number) {
-                observed.messages.push(message);
+                // Another of its id may have been read on, which this one must not turn out to come before.
+                if of == LookUp::OfGroup {
+                    observed.messages.push(message);
+                }
             } else if !is_ambiguous || is_answered || observed.read == Read::ToTheEnd {
                 observed.absent.insert(number);
             }
@@ -134,7 +144,7 @@ impl Reader<'_> {
     }
 
     /// What groups need to know first, then what would be remembered for ever otherwise.
-    fn to_look_up(&self, reading: &Arc<Reading<'_>>, observed: &ObservedSubscription) -> Vec<i64> {
+    fn to_look_up(&self, reading: &Reading<'_>, observed: &ObservedSubscription) -> Vec<(i64, LookUp)> {
         let ObservedSubscription { name, covered_to, .. } = observed;
         let read: BTreeSet<_> = observed.messages.iter().map(|message| message.sequence_number).collect();
         let mut numbers = reading.to_look_up(name, *covered_to);
@@ -144,9 +154,8 @@ impl Reader<'_> {
             numbers.retain(|number| !read.contains(number));
             begin_elsewhere(numbers, MAX_LOOK_UPS, self.observer.clock);
         }
-        numbers.append(&mut remembered);
-        numbers.truncate(MAX_LOOK_UPS);
-        numbers
+        let of_groups = numbers.into_iter().map(|number| (number, LookUp::OfGroup));
+        of_groups.chain(remembered.into_iter().map(|number| (number, LookUp::Remembered))).take(MAX_LOOK_UPS).collect()
     }
 
     fn add(&self, pages: &mut Pages, from: i64, page: Vec<PeekedMessage>) -> Result<(), PeekError> {
