@@ -1,5 +1,6 @@
 //! Serves the Functions host until a signal ends it.
 
+use std::io;
 use std::net::Ipv4Addr;
 use std::process::ExitCode;
 
@@ -13,12 +14,22 @@ use crate::handler::{self, Signals};
 use crate::pass::Scaler;
 use crate::settings::{Environment as _, ProcessEnvironment, Settings};
 
+/// The port that the host has chosen is not to be had.
+#[derive(Debug, thiserror::Error)]
+#[error("it cannot listen on port {port} of {}", Ipv4Addr::LOCALHOST)]
+struct ListenError {
+    port: u16,
+    #[source]
+    reason: io::Error,
+}
+
 /// Listening comes first: the host waits for it.
 pub(super) async fn serve(settings: &Settings, environment: &ProcessEnvironment) -> ExitCode {
     let served = async {
         let port = handler::port(|name| environment.get(name))?;
         let mut signals = Signals::listen()?;
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await;
+        let listener = listener.map_err(|reason| ListenError { port, reason })?;
         let clock = Clock::system();
         let services = azure::services(settings, environment, &clock)?;
         let scaler = Scaler::new(services, settings, clock);

@@ -6,12 +6,14 @@
 //! * A success always has a JSON object as its body. An empty or `null` one would make the host wait for its whole
 //!   `functionTimeout` and then kill the process (azure-functions-host, `DefaultHttpWorkerService.cs`).
 //! * A failure is logged before it is answered with a 500, of whose body the host shows nothing.
-//! * A shutdown gives the running pass a few seconds to end by itself.
+//! * A shutdown gives the running pass a few seconds to end by itself, then closes what passes leave for each other, then gives the
+//!   host's connections a moment, and says what of this it had no time for.
 
 mod invocation;
 mod passes;
 mod port;
 mod runner;
+mod shutdown;
 mod signal;
 
 use std::fmt;
@@ -32,12 +34,12 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
-use tokio::time::sleep;
 use tracing::{Instrument, debug, error, info, warn};
 
 pub use self::passes::{InvocationFailure, PassSummary, Passes};
 pub(crate) use self::port::{PortError, port};
 pub(crate) use self::runner::CLOSING_DEADLINE;
+pub use self::shutdown::SHUTDOWN_LIMIT;
 pub use self::signal::{Signal, Signals};
 
 use self::invocation::Invocation;
@@ -45,11 +47,6 @@ use self::runner::{Outcome, PassRunner};
 
 /// What the host calls the function: the name of the folder that holds its `function.json`.
 const FUNCTION_NAME: &str = "ScaleTimer";
-
-/// How long a shutdown takes at most, from the signal to the end of the process.
-///
-/// Service managers and container runtimes wait 10 s or more before they kill; half of it leaves room for them to be slow.
-pub const SHUTDOWN_LIMIT: Duration = Duration::from_secs(5);
 
 /// Serves the host until `shutdown` is ready, then ends the running pass within [`SHUTDOWN_LIMIT`] and returns what
 /// `shutdown` gave.
@@ -72,21 +69,16 @@ pub async fn serve<S: Passes, T>(
     let server = axum::serve(listener, router(Arc::clone(&runner))).with_graceful_shutdown(async {
         _ = closing.await;
     });
-    let mut server = std::pin::pin!(server.into_future());
+    let mut server = tokio::spawn(server.into_future());
 
     let reason = tokio::select! {
         reason = shutdown => reason,
-        ended = &mut server => return Err(ended.err().unwrap_or_else(|| io::Error::other("the listener is closed"))),
+        ended = &mut server => return Err(ended?.err().unwrap_or_else(|| io::Error::other("the listener is closed"))),
     };
     runner.close();
     _ = close.send(());
-    tokio::select! {
-        ended = async { server.await?; runner.end().await; Ok(()) } => ended.map(|()| reason),
-        () = sleep(SHUTDOWN_LIMIT) => {
-            warn!("a pass was cut off by the shutdown; the next one goes on from what it finds");
-            Ok(reason)
-        }
-    }
+    shutdown::end(&runner, server).await;
+    Ok(reason)
 }
 
 fn router<S: Passes>(runner: Arc<PassRunner<S>>) -> axum::Router {

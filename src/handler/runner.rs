@@ -12,7 +12,8 @@ use super::{PassSummary, Passes};
 use crate::deadline::Deadline;
 use crate::error::chain;
 
-/// How long the running pass still has once a shutdown begins; the second that [`super::SHUTDOWN_LIMIT`] leaves is for the answer.
+/// How long the running pass still has once a shutdown begins; what [`super::SHUTDOWN_LIMIT`] leaves is for the
+/// connections.
 pub(crate) const CLOSING_DEADLINE: Duration = Duration::from_secs(4);
 
 /// How long a pass may go on after its deadline before it is cut off.
@@ -74,9 +75,13 @@ impl<S: Passes> PassRunner<S> {
         self.closing.send_replace(true);
     }
 
-    /// Waits until no pass is running, and ends what was left for another.
-    pub(super) async fn end(&self) {
+    /// Waits until no pass is running.
+    pub(super) async fn end_pass(&self) {
         _ = self.turn.lock().await;
+    }
+
+    /// Ends what was left for another pass. To be called when none is running.
+    pub(super) async fn end(&self) {
         self.scaler.close().await;
     }
 }

@@ -15,7 +15,7 @@ use crate::served::{serve, summary};
 const TRACE_ID: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 
 /// Takes the log of this thread, which is that of all tasks of a test, as lines of JSON.
-fn log() -> (Log, DefaultGuard) {
+pub fn log() -> (Log, DefaultGuard) {
     let log = Log::default();
     let streams = [log.clone(), log.clone()].map(|log| move || log.clone());
     let [out, err] = streams;
@@ -73,16 +73,16 @@ async fn an_ordinary_run_logs_nothing_of_its_own() {
     assert_eq!(log.lines(), [Value::Null; 0]);
 }
 
-fn messages(lines: &[Value]) -> Vec<&str> {
+pub fn messages(lines: &[Value]) -> Vec<&str> {
     lines.iter().filter_map(|line| line["fields"]["message"].as_str()).collect()
 }
 
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+pub struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
     /// The lines of the scaler.
-    fn lines(&self) -> Vec<Value> {
+    pub fn lines(&self) -> Vec<Value> {
         let log = self.0.lock().unwrap();
         let lines = log.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
         lines.map(|line| serde_json::from_slice(line).unwrap()).collect()

@@ -15,6 +15,7 @@ use tokio::time::{Instant, timeout};
 use crate::answers::REQUEST;
 use local_azure::functions_host::variants::tick;
 
+use crate::logs::{log, messages};
 use crate::served::{serve, success, summary};
 
 #[tokio::test]
@@ -85,9 +86,60 @@ async fn a_pass_that_does_not_end_is_cut_off() {
     let client = served.client.clone();
     tokio::spawn(async move { client.invoke(&tick(), None).await });
     begun.notified().await;
+    let (log, _guard) = log();
     let start = Instant::now();
     assert_eq!(served.shut_down().await.unwrap().unwrap(), "told to");
     assert_eq!(start.elapsed().as_secs(), SHUTDOWN_LIMIT.as_secs());
+    let lines = log.lines();
+    let expected = "a pass was cut off by the shutdown; the next one goes on from what it finds";
+    assert_eq!(messages(&lines), [expected]);
+}
+
+/// What is sent of an invocation that never comes to its end.
+const HALF: &str = "POST /ScaleTimer HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n\r\n{";
+
+#[tokio::test(start_paused = true)]
+async fn half_a_request_is_cut_off_after_a_moment_and_what_passes_left_is_closed_all_the_same() {
+    let (log, _guard) = log();
+    let served = serve(|_| async { Ok(summary()) }).await;
+    let mut held = TcpStream::connect(("127.0.0.1", served.port)).await.unwrap();
+    held.write_all(HALF.as_bytes()).await.unwrap();
+    assert_eq!(served.invoke().await, success());
+    let closed = Arc::clone(&served.closed);
+    let start = Instant::now();
+    served.shut_down().await.unwrap().unwrap();
+    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+    assert_eq!(closed.load(Ordering::SeqCst), 1);
+    let lines = log.lines();
+    let expected =
+        "no pass was cut off by the shutdown, but connections of the Functions host on which a request had begun";
+    assert_eq!(messages(&lines), [expected]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pass_that_ends_in_time_is_not_blamed_for_half_a_request_and_has_its_answer_sent() {
+    let (log, _guard) = log();
+    let begun = Arc::new(Notify::new());
+    let notify = Arc::clone(&begun);
+    let served = serve(move |deadline| {
+        notify.notify_one();
+        async move {
+            deadline.passed().await;
+            Ok(summary())
+        }
+    })
+    .await;
+    let mut held = TcpStream::connect(("127.0.0.1", served.port)).await.unwrap();
+    held.write_all(HALF.as_bytes()).await.unwrap();
+    let client = served.client.clone();
+    let invoked = tokio::spawn(async move { client.invoke(&tick(), None).await });
+    begun.notified().await;
+    let start = Instant::now();
+    served.shut_down().await.unwrap().unwrap();
+    assert!(start.elapsed() <= SHUTDOWN_LIMIT, "{:?}", start.elapsed());
+    assert_eq!(invoked.await.unwrap(), success());
+    let lines = log.lines();
+    assert!(messages(&lines)[0].starts_with("no pass was cut off"), "{lines:?}");
 }
 
 #[tokio::test]

@@ -46,7 +46,8 @@ async fn pulling(world: &World, minutes: i64) {
     world.pass().await;
     let mut group = in_state(world.group_of("m1").json, State::Waiting);
     let since = (clock::now() - time::Duration::minutes(minutes)).format(&Rfc3339).unwrap();
-    let pulling = json!([{"name": "Pulling", "type": "Normal", "message": "pulling", "count": 1, "firstTimestamp": since}]);
+    let pulling =
+        json!([{"name": "Pulling", "type": "Normal", "message": "pulling", "count": 1, "firstTimestamp": since}]);
     group["properties"]["containers"][0]["properties"]["instanceView"]["events"] = pulling;
     world.azure.resource_manager.container_groups().plant(group);
 }

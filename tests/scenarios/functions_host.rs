@@ -149,3 +149,16 @@ async fn without_a_port_the_process_ends_with_64_and_names_the_variable() {
     assert_eq!(run.exit_code, 64, "{run:#?}");
     assert!(run.log.contains("FUNCTIONS_CUSTOMHANDLER_PORT is not set"), "{run:#?}");
 }
+
+#[tokio::test]
+async fn a_port_that_is_taken_is_named() {
+    let mut world = World::new(&[]).await;
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    world.set("FUNCTIONS_CUSTOMHANDLER_PORT", port.to_string());
+    let run = world.run(&[]).await;
+    assert_eq!(run.exit_code, 1, "{run:#?}");
+    let expected =
+        format!("the scaler cannot serve: it cannot listen on port {port} of 127.0.0.1: Address already in use");
+    assert!(run.log.contains(&expected), "{run:#?}");
+}

@@ -10,6 +10,7 @@ use local_azure::functions_host::variants::tick;
 use local_azure::functions_host::{HandlerClient, Outcome};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::process::Child;
 use tokio::task::JoinHandle;
@@ -23,7 +24,7 @@ pub struct Served {
     host: HandlerClient,
     log: File,
     /// Bound and not listening: it keeps other tests from taking the port, and the scaler can have it.
-    _port: TcpSocket,
+    port: TcpSocket,
 }
 
 impl Served {
@@ -55,7 +56,14 @@ impl Served {
             assert!(Instant::now() < deadline, "the scaler listens");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        Self { child, host: HandlerClient::new(port).unwrap(), log, _port: reserved }
+        Self { child, host: HandlerClient::new(port).unwrap(), log, port: reserved }
+    }
+
+    /// Opens a connection to it, and sends this.
+    pub async fn begin_request(&self, begun: &str) -> TcpStream {
+        let mut connection = TcpStream::connect(self.port.local_addr().unwrap()).await.unwrap();
+        connection.write_all(begun.as_bytes()).await.unwrap();
+        connection
     }
 
     /// Invokes it, and does not wait for the end.

@@ -47,6 +47,25 @@ async fn an_idle_scaler_ends_at_once() {
 }
 
 #[tokio::test]
+async fn half_a_request_does_not_hold_an_idle_scaler_up_and_the_log_blames_no_pass() {
+    let world = World::new(&["a"]).await;
+    for begun in ["POST /ScaleTimer HTTP/1.1\r\nContent-Len", "POST /ScaleTimer HTTP/1.1\r\nContent-Length: 9\r\n\r\n{"]
+    {
+        let mut scaler = Served::start(&world).await;
+        let _held = scaler.begin_request(begun).await;
+        // Once it has made a pass it has seen what came before.
+        scaler.pass().await;
+        let start = Instant::now();
+        scaler.signal(Signal::TERM);
+        assert_eq!(scaler.ended().await.code(), Some(143));
+        assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
+        let log = scaler.log();
+        assert!(log.contains("no pass was cut off by the shutdown, but connections of the Functions host"), "{log}");
+        assert!(!log.contains("a pass was cut off"), "{log}");
+    }
+}
+
+#[tokio::test]
 async fn a_signal_during_once_ends_the_pass_early_and_its_report_says_what_was_done() {
     for (request, exit_code) in [(Signal::TERM, 143), (Signal::INT, 130)] {
         let world = World::new(&["a"]).await;
