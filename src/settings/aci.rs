@@ -61,7 +61,8 @@ const IMAGE: Setting = Setting {
 const NAME_PREFIX: Setting = Setting {
     name: "ACI_NAME_PREFIX",
     doc: "The start of every container group's name and the value of its `aci_scaler` and `managed_by` tags. Each scaler \
-          in a resource group needs its own.",
+          in a resource group needs its own. With another one than before, groups that run count no more, and their \
+          messages get second ones.",
     accepts: Accepts::Text(
         "a text of 1 to 42 lower-case letters, digits and single hyphens, with a letter or digit at both ends",
     ),

@@ -205,7 +205,7 @@ impl<W: Write, M: Fn(usize) -> Vec<u8>> Writer<W, M> {
 }
 
 fn count_lines(bytes: &[u8]) -> usize {
-    bytes.iter().filter(|byte| **byte == b'\n').count()
+    bytes.split(|byte| *byte == b'\n').count() - 1
 }
 
 #[cfg(test)]

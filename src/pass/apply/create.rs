@@ -42,7 +42,8 @@ pub(super) struct Creator<'a, G> {
 pub(super) struct Created {
     pub(super) unused_reserves: VecDeque<Create>,
     pub(super) failed: Vec<(MessageAddress, FailureCause)>,
-    pub(super) created: Vec<MessageAddress>,
+    /// Those whose groups were created.
+    pub(super) messages: Vec<MessageAddress>,
     pub(super) tags_are_rewritten: Option<bool>,
 }
 
@@ -91,7 +92,7 @@ impl<'a, G: ContainerGroups> Creator<'a, G> {
         Created {
             unused_reserves: self.reserves.into_inner(),
             failed: self.failures.into_logged(),
-            created: self.created.into_inner(),
+            messages: self.created.into_inner(),
             tags_are_rewritten: self.tags_are_rewritten.into_inner(),
         }
     }

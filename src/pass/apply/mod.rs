@@ -63,7 +63,7 @@ impl<G: ContainerGroups> Applier<'_, G> {
         let Plan { creates, reserves, mut messages, deletes, mut groups, tag_changes, capacity: _, memory: _ } = plan;
         let creator = Creator::new(self, deletes.len(), reserves);
         let outcomes = side_by_side(self.workers, creates.into_iter().map(|create| creator.create(create))).await;
-        let Created { unused_reserves, failed, created, tags_are_rewritten } = creator.into_created();
+        let Created { unused_reserves, failed, messages: created, tags_are_rewritten } = creator.into_created();
         messages.extend(outcomes.into_iter().flatten());
         messages.extend(unused_reserves.into_iter().map(|create| (create.message, MessageOutcome::WaitingCapacity)));
 

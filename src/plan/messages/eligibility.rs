@@ -7,7 +7,7 @@ use time::Duration;
 use super::failed_creates;
 use super::retry::{self, Next};
 use crate::container_group::{GroupName, Job, Ownership};
-use crate::message::{MessageAddress, MessageId, MessageState, PeekedMessage, SubscriptionName};
+use crate::message::{InvalidMessage, MessageAddress, MessageId, MessageState, PeekedMessage, SubscriptionName};
 use crate::plan::decision::MessageOutcome;
 use crate::plan::facts::{Facts, History};
 use crate::plan::memory::FailureKind;
@@ -56,7 +56,7 @@ impl<'a> Eligibility<'a> {
         if message.expires_at.is_some_and(|at| at <= self.facts.now) {
             return Err(MessageOutcome::Expired);
         }
-        let message_id = message.message_id.clone().map_err(invalid)?;
+        let message_id = message.message_id.clone().map_err(|reason| invalid(&reason))?;
         let address = MessageAddress {
             subscription: self.subscription.clone(),
             sequence_number: message.sequence_number,
@@ -66,7 +66,7 @@ impl<'a> Eligibility<'a> {
         if let History::Running(group) = history {
             return Err(MessageOutcome::Running { group: group.clone() });
         }
-        let file_size = message.file_size_mb.clone().map_err(invalid)?;
+        let file_size = message.file_size_mb.clone().map_err(|reason| invalid(&reason))?;
         if !self.seen.insert(message_id.clone()) {
             return Err(MessageOutcome::Duplicate);
         }
@@ -128,6 +128,6 @@ struct Due {
     record: Option<GroupName>,
 }
 
-fn invalid(reason: crate::message::InvalidMessage) -> MessageOutcome {
+fn invalid(reason: &InvalidMessage) -> MessageOutcome {
     MessageOutcome::Invalid { reason: reason.to_string() }
 }
