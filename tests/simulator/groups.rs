@@ -11,6 +11,7 @@ use crate::scene::{Millis, SECOND};
 
 /// A container group.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is true or not of any one")]
 pub struct Group {
     pub name: GroupName,
     /// As Azure shows them.

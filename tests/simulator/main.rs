@@ -47,7 +47,7 @@ fn no_promise_is_broken_in_any_schedule() {
     let (fixed, fresh) = number("SIMULATOR_SCHEDULES").map_or((FIXED, FRESH), |fresh| (0, fresh));
     let seeds = |index| if index < fixed { index } else { first.wrapping_add(index) };
     let next = AtomicU64::new(0);
-    let fired = Mutex::new(BTreeMap::<_, u64>::new());
+    let kinds = Mutex::new(BTreeMap::<_, u64>::new());
     let worker = || {
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
@@ -55,7 +55,7 @@ fn no_promise_is_broken_in_any_schedule() {
                 break;
             }
             for kind in run(seeds(index), false) {
-                *fired.lock().entry(kind).or_default() += 1;
+                *kinds.lock().entry(kind).or_default() += 1;
             }
         }
     };
@@ -65,13 +65,13 @@ fn no_promise_is_broken_in_any_schedule() {
             scope.spawn(worker);
         }
     });
-    print_fired(&fired.into_inner(), fixed + fresh);
+    print_kinds(&kinds.into_inner(), fixed + fresh);
 }
 
 /// Says in how many schedules each kind of fault has come about.
 #[expect(clippy::print_stdout, reason = "whoever runs many schedules wants to know what they were")]
-fn print_fired(fired: &BTreeMap<&str, u64>, schedules: u64) {
-    for (kind, count) in fired {
+fn print_kinds(kinds: &BTreeMap<&str, u64>, schedules: u64) {
+    for (kind, count) in kinds {
         println!("{kind}: in {count} of {schedules} schedules");
     }
 }

@@ -187,18 +187,15 @@ impl World {
     fn check_live_delete(&mut self, group: &Group, write: &Write, at: Millis) {
         let place = (group.subscription().to_owned(), group.number());
         let settings = &write.process.settings;
-        let may_go = match group.life {
-            Life::Running { since, .. } => {
-                let overran = settings.aci.max_runtime.is_some_and(|limit| at - since >= at_least(limit));
-                let grace = settings.processing.delete_orphans.then_some(settings.processing.orphan_grace);
-                let gone_for = self.gone.get(&place).map(|gone| at - gone);
-                overran || grace.zip(gone_for).is_some_and(|(grace, gone_for)| gone_for >= at_least(grace))
-            }
-            _ => {
-                let starting_for = at - group.created_at;
-                starting_for >= at_least(settings.aci.provisioning_timeout)
-                    || group.bad_image && starting_for >= at_least(FAILING_START)
-            }
+        let may_go = if let Life::Running { since, .. } = group.life {
+            let overran = settings.aci.max_runtime.is_some_and(|limit| at - since >= at_least(limit));
+            let grace = settings.processing.delete_orphans.then_some(settings.processing.orphan_grace);
+            let gone_for = self.gone.get(&place).map(|gone| at - gone);
+            overran || grace.zip(gone_for).is_some_and(|(grace, gone_for)| gone_for >= at_least(grace))
+        } else {
+            let starting_for = at - group.created_at;
+            starting_for >= at_least(settings.aci.provisioning_timeout)
+                || group.bad_image && starting_for >= at_least(FAILING_START)
         };
         if !may_go {
             self.violated(format!("{} is deleted while it is at work", group.name));

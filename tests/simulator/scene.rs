@@ -34,6 +34,7 @@ const TAG_POLICIES: [Option<TagPolicy>; 8] = [
 ];
 
 /// What a schedule is like.
+#[expect(clippy::struct_excessive_bools, reason = "each is true or not of any one")]
 pub struct Scene {
     /// Names of the subscriptions.
     pub subscriptions: Vec<&'static str>,

@@ -58,14 +58,14 @@ async fn a_cause_that_all_share_costs_as_many_requests_as_it_takes_to_see_that_a
             assert!((3..=most).contains(&creates), "{creates} of {workers} workers");
             assert_eq!((counts["failed"], counts["held_by_failed_creates"]), (creates, 50 - creates));
             for _ in 0..3 {
-                tokio::time::advance(Duration::from_secs(60)).await;
+                tokio::time::advance(Duration::from_mins(1)).await;
                 pass(&scaler).await;
                 assert_eq!(only(&calls, &["create"]).len(), 1);
             }
             *scaler.services.groups.create_error.lock().unwrap() = None;
-            tokio::time::advance(Duration::from_secs(60)).await;
+            tokio::time::advance(Duration::from_mins(1)).await;
             assert_eq!(pass(&scaler).await.message_counts["created"], 1);
-            tokio::time::advance(Duration::from_secs(60)).await;
+            tokio::time::advance(Duration::from_mins(1)).await;
             assert!(pass(&scaler).await.message_counts["created"] > 30, "all that were only held");
         }
     }

@@ -66,7 +66,7 @@ impl ObservedGroup {
     }
 }
 
-pub(super) fn invalid(reason: InvalidMessage) -> MessageOutcome {
+pub(super) fn invalid(reason: &InvalidMessage) -> MessageOutcome {
     MessageOutcome::Invalid { reason: reason.to_string() }
 }
 

@@ -129,9 +129,9 @@ fn deferred_scheduled_expired_and_invalid_messages_get_no_group() {
     assert_eq!(of(PeekedMessage { state: MessageState::Scheduled, ..message(1, "m") }), MessageOutcome::Scheduled);
     assert_eq!(of(PeekedMessage { expires_at: Some(NOW), ..message(1, "m") }), MessageOutcome::Expired);
     let no_size = PeekedMessage { file_size_mb: Err(InvalidMessage::NoFileSize), ..message(1, "m") };
-    assert_eq!(of(no_size), invalid(InvalidMessage::NoFileSize));
+    assert_eq!(of(no_size), invalid(&InvalidMessage::NoFileSize));
     let no_id = PeekedMessage { message_id: Err(InvalidMessage::NoMessageId), ..message(1, "m") };
-    assert_eq!(of(no_id), invalid(InvalidMessage::NoMessageId));
+    assert_eq!(of(no_id), invalid(&InvalidMessage::NoMessageId));
 }
 
 #[test]

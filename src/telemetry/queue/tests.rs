@@ -48,12 +48,11 @@ fn block(queue: &Queue) -> String {
 fn read_from(text: &str, first: usize) -> usize {
     let mut next = first;
     for read in text.lines() {
-        match read.strip_suffix(" are missing") {
-            Some(count) => next += count.parse::<usize>().unwrap(),
-            None => {
-                assert_eq!(format!("{read}\n"), line(next));
-                next += 1;
-            }
+        if let Some(count) = read.strip_suffix(" are missing") {
+            next += count.parse::<usize>().unwrap();
+        } else {
+            assert_eq!(format!("{read}\n"), line(next));
+            next += 1;
         }
     }
     next - first
