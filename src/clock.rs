@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use time::OffsetDateTime;
 
-/// Tells the time of day, in UTC.
+/// The time of day, in UTC.
 ///
 /// Durations and deadlines are measured with [`tokio::time::Instant`], which tests can pause; this is for
 /// what is compared with the services' own time stamps.
@@ -13,7 +13,6 @@ use time::OffsetDateTime;
 pub struct Clock(Arc<dyn Fn() -> OffsetDateTime + Send + Sync>);
 
 impl Clock {
-    /// The system's clock.
     #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the system's clock")]
     pub fn system() -> Self {
         Self(Arc::new(OffsetDateTime::now_utc))
@@ -24,7 +23,6 @@ impl Clock {
         Self(Arc::new(now))
     }
 
-    /// The time now, in UTC.
     pub fn now(&self) -> OffsetDateTime {
         (self.0)()
     }

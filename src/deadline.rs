@@ -5,18 +5,17 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-/// A moment that everybody who works on a pass looks at. Clones share it.
+/// The moment, shared by all clones.
 #[derive(Clone, Debug)]
 pub struct Deadline(watch::Sender<Instant>);
 
 impl Deadline {
-    /// The moment that is this long from now.
     pub fn after(duration: Duration) -> Self {
         Self(watch::Sender::new(Instant::now() + duration))
     }
 
     /// Brings the moment forward to at most this long from now; it is never put off.
-    pub fn shorten_to(&self, duration: Duration) {
+    pub(crate) fn shorten_to(&self, duration: Duration) {
         let sooner = Instant::now() + duration;
         self.0.send_if_modified(|at| {
             let shorter = sooner < *at;
@@ -33,11 +32,10 @@ impl Deadline {
     }
 
     /// Whether it has passed.
-    pub fn has_passed(&self) -> bool {
+    pub(crate) fn has_passed(&self) -> bool {
         self.remaining().is_zero()
     }
 
-    /// Waits for it to pass.
     pub async fn passed(&self) {
         let mut at = self.0.subscribe();
         while !self.has_passed() {

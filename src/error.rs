@@ -1,4 +1,4 @@
-//! Errors as the log tells them.
+//! Errors as the log has them.
 
 use std::error::Error;
 use std::fmt;
@@ -9,7 +9,7 @@ use std::sync::Arc;
 ///
 /// Each is said once: some errors have the text of their cause in their own, and one that has outlasted all retries only
 /// has that.
-pub fn chain(error: &(dyn Error + 'static)) -> String {
+pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
     let causes = iter::successors(error.source(), |cause| (*cause).source()).map(ToString::to_string);
     causes.fold(error.to_string(), |said, cause| if said.contains(&cause) { said } else { format!("{said}: {cause}") })
 }

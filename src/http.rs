@@ -36,7 +36,6 @@ struct Clients {
     plain: OnceLock<reqwest::Client>,
 }
 
-/// A request to send.
 pub(crate) struct Call {
     pub method: Method,
     pub url: Url,
@@ -64,7 +63,6 @@ pub(crate) enum NoAnswer {
 }
 
 impl Http {
-    /// A client without connections.
     pub fn new() -> Self {
         Self::default()
     }

@@ -7,7 +7,7 @@ pub mod clock;
 pub mod commands;
 pub mod container_group;
 pub mod deadline;
-pub mod error;
+mod error;
 pub mod handler;
 pub mod http;
 pub mod message;

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Holds the dependencies against the RustSec database, which .ci/run cannot reach everywhere. It has installed cargo-deny.
+# Holds the dependencies against the RustSec database, which .ci/run cannot reach everywhere.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
+.github/scripts/install-cargo-deny.sh
 cargo deny --locked check advisories

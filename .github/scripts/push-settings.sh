@@ -1,27 +1,83 @@
 #!/usr/bin/env bash
-# Changes the given settings of a Function App, leaves all others, and restarts it if asked to.
+# Changes the given settings of a Function App, leaves all others, and sees that the scaler comes up with them and stays up.
+# If it does not, the run fails with what the scaler says, and the old values are put back.
 #
-# In:  FUNCTION_APP_NAME, RESOURCE_GROUP, RESTART_APP (true or false)
-#      SETTINGS_FILE, NAMES_FILE     what read-settings.py wrote; both are removed
-#      GITHUB_STEP_SUMMARY           receives the names of the changed settings, never a value
+# Azure restarts an app when its settings change, so that no restart is asked for then.
+#
+# In:  FUNCTION_APP_NAME, RESOURCE_GROUP
+#      RESTART_APP          true: restart it also where it has all the settings already
+#      ROLLBACK_ON_FAILURE  true: put the old values back; false: only say how
+#      SETTINGS_FILE        what read-settings.py wrote; it is removed
+#      KEPT_FOLDER          keeps the old values while they may be needed
+#      GITHUB_STEP_SUMMARY  receives the names of the changed settings, never a value
 set -euo pipefail
-trap 'rm -f "$SETTINGS_FILE" "$NAMES_FILE"' EXIT
+trap 'rm -f "$SETTINGS_FILE" "$KEPT_FOLDER/all.json"' EXIT
+# shellcheck source-path=SCRIPTDIR source=function-app.sh
+source "$(dirname "${BASH_SOURCE[0]}")/function-app.sh"
 
 summary() { printf '%s\n' "$@" >>"$GITHUB_STEP_SUMMARY"; }
 
-names=$(<"$NAMES_FILE")
-# The values travel in a file: a command line can be read by every process of the machine. The answer holds no value
-# that anyone needs, so none is printed.
-az functionapp config appsettings set --name="$FUNCTION_APP_NAME" --resource-group="$RESOURCE_GROUP" \
-  --settings "@$SETTINGS_FILE" --only-show-errors --output none
-summary "### Settings of \`$FUNCTION_APP_NAME\`" "" "Changed:" ""
-while IFS= read -r name; do summary "- \`$name\`"; done <<<"$names"
+# The folder of the values is this run's own: nobody else on the machine can read it.
+umask 077
+mkdir -p "$KEPT_FOLDER"
+az functionapp config appsettings list "${app[@]}" --only-show-errors --output json >"$KEPT_FOLDER/all.json"
+python3 "$scripts/keep-settings.py"
 
-if [[ $RESTART_APP == true ]]; then
-  if ! az functionapp restart --name="$FUNCTION_APP_NAME" --resource-group="$RESOURCE_GROUP" --only-show-errors; then
-    summary "" "The settings are in place, but the restart failed."
-    echo "::error title=Restart failed::The settings of $FUNCTION_APP_NAME are changed; restart it by hand"
-    exit 1
+restore=$(printf 'FUNCTION_APP_NAME=%q RESOURCE_GROUP=%q KEPT_FOLDER=%q %q' \
+  "$FUNCTION_APP_NAME" "$RESOURCE_GROUP" "$KEPT_FOLDER" "$scripts/restore-settings.sh")
+changed=false
+[[ ! -s $KEPT_FOLDER/names ]] || changed=true
+summary "### Settings of \`$FUNCTION_APP_NAME\`" ""
+since=$(date --utc +%Y-%m-%dT%H:%M:%SZ)
+
+if [[ $changed == true || $RESTART_APP == true ]]; then
+  # Whatever answers before the change must not be taken for what comes up after it.
+  if id=$(app_id) && before=$(ask_host "$id" host/status 2>/dev/null); then
+    OLD_PROCESS=$(python3 "$scripts/host-answer.py" process "$(date +%s)" <<<"$before" 2>/dev/null) || OLD_PROCESS=
+    export OLD_PROCESS
   fi
-  summary "" "Restarted."
 fi
+if [[ $changed == true ]]; then
+  # The values travel in a file: a command line can be read by every process of the machine. The answer holds no value
+  # that anyone needs, so none is printed.
+  az functionapp config appsettings set "${app[@]}" --settings "@$SETTINGS_FILE" --only-show-errors --output none ||
+    fail "The settings of $FUNCTION_APP_NAME were not changed, as far as az knows. To put the old values back: $restore"
+  summary "Changed, whereupon Azure restarts the app:" ""
+  while IFS= read -r name; do summary "- \`$name\`"; done <"$KEPT_FOLDER/names"
+else
+  summary "The app has these settings already."
+  if [[ $RESTART_APP == true ]]; then
+    az functionapp restart "${app[@]}" --only-show-errors || fail "Restart $FUNCTION_APP_NAME by hand: its restart failed"
+    summary "" "Restarted."
+  fi
+fi
+summary ""
+
+if [[ -e $KEPT_FOLDER/stopped ]]; then
+  rm -r "$KEPT_FOLDER"
+  summary "\`$function_name\` is disabled, so nobody knows whether the scaler accepts these settings."
+  fail "$function_name was disabled before: the settings are in place, but whether the scaler accepts them shows when it is enabled"
+fi
+if "$scripts/check-host.sh"; then
+  rm -r "$KEPT_FOLDER"
+  exit
+fi
+
+summary "The scaler did not come up, or did not stay up."
+status=1
+if [[ $changed == false ]]; then
+  rm -r "$KEPT_FOLDER"
+elif [[ ${ROLLBACK_ON_FAILURE:-} == true ]] && "$scripts/restore-settings.sh"; then
+  summary "" "The old values are back."
+else
+  summary "" "The old values are still to be put back: the log says how."
+  echo "::error title=Put the old values back::On this machine, logged in with az: $restore"
+  status=2
+fi
+SINCE=$since "$scripts/scaler-log.sh"
+if ((status == 1)) && [[ $changed == true ]]; then
+  # They were good once, and whoever is on call wants to know whether they are now.
+  unset OLD_PROCESS
+  "$scripts/check-host.sh" || summary "" "**The scaler is not up with the old values either.**"
+fi
+exit 1

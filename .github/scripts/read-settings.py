@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Reads a settings push, refuses what is wrong with it, and writes what is to be changed.
 
-In:  REQUEST_INPUTS   the workflow's inputs, as JSON (workflow_dispatch, workflow_call)
-     REQUEST_PAYLOAD  the event's client_payload, as JSON (repository_dispatch)
-     SETTINGS_FILE    where the settings go, in the form that `az ... --settings @file` reads
-     NAMES_FILE       where the names of the changed settings go, one a line
-     GITHUB_OUTPUT    receives function_app_name, resource_group and restart_app
-Out: 0, or 1 with every reason found. Nothing that is printed holds a setting's value.
+In:  GITHUB_EVENT_PATH  the event, with the inputs of workflow_dispatch or the payload of repository_dispatch
+     CALL_INPUTS        the inputs of workflow_call, as JSON, in whose runs the event is not looked at
+     CALL_SETTINGS      its secret app_settings_json
+     SETTINGS_FILE      where the settings go, in the form that `az ... --settings @file` reads
+     GITHUB_OUTPUT      receives function_app_name, resource_group, restart_app and rollback_on_failure
+Out: 0, or 1 with every reason found. Nothing that is printed holds a setting's value, but for the commands that mask them.
 """
 
 import json
@@ -14,51 +14,46 @@ import os
 import re
 import sys
 
-REQUIRED = ("function_app_name", "resource_group", "aci_image")
-KNOWN = (*REQUIRED, "app_settings_json", "restart_app")
+sys.dont_write_bytecode = True
+import azure_names  # noqa: E402
+import push_request  # noqa: E402
+from push_request import Pairs  # noqa: E402
 
-# What Azure accepts, and with it nothing that az would take for an option or for a file (`@name`).
-FUNCTION_APP_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,58}[A-Za-z0-9]")
-RESOURCE_GROUP = re.compile(r"[\w.()-]{0,89}[\w()-]")
+IMAGE = re.compile("[^\\s\0\ud800-\udfff]+")
 # What every Linux app's environment can hold; Azure rewrites other names.
 SETTING_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-
-
-class Number(str):
-    """A JSON number as it was written: 1.50 stays 1.50."""
-
-
-class Pairs(list):
-    """A JSON object with its duplicates."""
+# What steers the Functions host, the platform, the loader or where tokens and requests go: with one of them a push could
+# run code of its own or have the app's tokens sent to it. A container's own variables (INSTANCE_*) are none of these.
+RESERVED = re.compile(
+    r"(?!INSTANCE_)(?:(?:AzureWebJobs|AzureFunctions|FUNCTIONS_|WEBSITE_|WEBSITES_|SCM_|APPLICATIONINSIGHTS_|OTEL_"
+    r"|IDENTITY_|MSI_|DOTNET_|ASPNETCORE_|CORECLR_|COMPlus_|LD_|SSL_CERT_).*"
+    r"|.*_PROXY|PATH|HOME|AZURE_RESOURCE_MANAGER_ENDPOINT|AZURE_AUTHORITY_HOST|AZURE_FEDERATED_TOKEN_FILE)",
+    re.IGNORECASE,
+)
 
 
 def main():
-    request = read_request(os.environ)
+    try:
+        request = push_request.read()
+    except push_request.Unreadable as unreadable:
+        refuse([str(unreadable)])
+    push_request.hide(request)
     problems = []
-    for name in sorted(set(request) - set(KNOWN)):
-        warn(f"{quote(name)} is not an input and is ignored; the inputs are {', '.join(KNOWN)}")
-    app = text(request, "function_app_name", FUNCTION_APP_NAME, "the name of a Function App", problems)
-    group = text(request, "resource_group", RESOURCE_GROUP, "the name of a resource group", problems)
-    image = text(request, "aci_image", re.compile(r"\S+"), "an image without spaces", problems)
-    restart = restart_app(request, problems)
+    for name in sorted(set(request) - set(push_request.KNOWN)):
+        warn(f"{quote(name)} is not an input and is ignored; the inputs are {', '.join(push_request.KNOWN)}")
+    outputs = {
+        "function_app_name": text(request, "function_app_name", azure_names.FUNCTION_APP, "the name of a Function App", problems),
+        "resource_group": text(request, "resource_group", azure_names.RESOURCE_GROUP, "the name of a resource group", problems),
+        "restart_app": flag(request, "restart_app", problems),
+        "rollback_on_failure": flag(request, "rollback_on_failure", problems),
+    }
+    image = text(request, "aci_image", IMAGE, "an image without spaces", problems)
     settings = {"ACI_IMAGE": image} | app_settings(request.get("app_settings_json"), problems)
     if problems:
-        for problem in problems:
-            print(f"::error title=Settings not pushed::{escape(problem)}")
-        sys.exit(1)
+        refuse(problems)
     write(os.environ["SETTINGS_FILE"], json.dumps([{"name": n, "value": v} for n, v in settings.items()]))
-    write(os.environ["NAMES_FILE"], "".join(f"{name}\n" for name in settings))
-    with open(os.environ["GITHUB_OUTPUT"], "a", encoding="utf-8") as outputs:
-        outputs.write(f"function_app_name={app}\nresource_group={group}\nrestart_app={restart}\n")
-
-
-def read_request(environment):
-    """The inputs if this run has them, else the payload."""
-    inputs = json.loads(environment.get("REQUEST_INPUTS") or "null") or {}
-    payload = json.loads(environment.get("REQUEST_PAYLOAD") or "null")
-    if any(inputs.get(name) for name in REQUIRED) or not isinstance(payload, dict):
-        return inputs
-    return payload
+    with open(os.environ["GITHUB_OUTPUT"], "a", encoding="utf-8") as file:
+        file.writelines(f"{name}={value}\n" for name, value in outputs.items())
 
 
 def text(request, name, pattern, meaning, problems):
@@ -66,17 +61,17 @@ def text(request, name, pattern, meaning, problems):
     value = request.get(name)
     if value is None or value == "":
         problems.append(f"the input {name} is missing")
-    elif not isinstance(value, str) or not pattern.fullmatch(value):
+    elif type(value) is not str or not pattern.fullmatch(value):
         problems.append(f"the input {name} is not {meaning}")
     return value
 
 
-def restart_app(request, problems):
-    """Whether to restart, as `true` or `false`."""
-    value = request.get("restart_app")
+def flag(request, name, problems):
+    """An input that is `true` unless it says `false`."""
+    value = request.get(name)
     value = "true" if value in (None, "") else str(value).lower()
     if value not in ("true", "false"):
-        problems.append("the input restart_app is neither true nor false")
+        problems.append(f"the input {name} is neither true nor false")
     return value
 
 
@@ -84,22 +79,17 @@ def app_settings(given, problems):
     """The settings in app_settings_json, all of them text."""
     if given is None or (isinstance(given, str) and not given.strip()):
         return {}
-    try:
-        pairs = json.loads(
-            given if isinstance(given, str) else json.dumps(given),
-            object_pairs_hook=Pairs,
-            parse_int=Number,
-            parse_float=Number,
-            parse_constant=refuse_constant,
-        )
-    except (ValueError, RecursionError) as error:
-        problems.append(f"the input app_settings_json is not JSON: {error}")
-        return {}
-    if not isinstance(pairs, Pairs):
+    if isinstance(given, str):
+        try:
+            given = push_request.parse(given)
+        except (ValueError, RecursionError) as error:
+            problems.append(f"the input app_settings_json is not JSON: {error}")
+            return {}
+    if not isinstance(given, Pairs):
         problems.append("the input app_settings_json is JSON, but not an object of names and values")
         return {}
     settings, taken = {}, {"aci_image": "ACI_IMAGE"}
-    for name, value in pairs:
+    for name, value in given:
         problem = problem_with(name, value, taken)
         if problem:
             problems.append(f"app_settings_json: {quote(name)} {problem}")
@@ -113,6 +103,8 @@ def problem_with(name, value, taken):
     """What is wrong with one setting, if anything is."""
     if not SETTING_NAME.fullmatch(name):
         return "is a bad name: letters, digits and _ are accepted, and no digit first"
+    if RESERVED.fullmatch(name):
+        return "is reserved: it steers the app's host, not the scaler; whoever owns the app can set it by hand"
     if name.upper() == "ACI_IMAGE":
         return "is given by the input aci_image"
     if name.lower() in taken:
@@ -126,8 +118,10 @@ def problem_with(name, value, taken):
     return None
 
 
-def refuse_constant(name):
-    raise ValueError(f"{name} is no JSON value")
+def refuse(problems):
+    for problem in problems:
+        print(f"::error title=Settings not pushed::{escape(problem)}")
+    sys.exit(1)
 
 
 def write(path, content):

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes the files of a release: the package for a Function App, the bare binary, what they were made from (SBOM), and
-# the checksums of all three.
+# Makes the files of a release that run: the package for a Function App and the bare binary; and their checksums. No program
+# of others runs here but the compiler and the build scripts of the crates.
 #
 # In:  TAG     v1.2.3
 #      FILES   the folder for them
@@ -19,12 +19,6 @@ tar --create --gzip --file "$folder/$name-$target.tar.gz" --sort=name --mtime=@0
   --mode=u=rwX,go=rX \
   --directory "$PWD" LICENSE-APACHE LICENSE-MIT \
   --directory "$PWD/${CARGO_TARGET_DIR:-target}/$target/release" aci-scaler
-
-cargo install --quiet --locked --root target/tools/cargo cargo-cyclonedx --version 0.5.9
-PATH=$PWD/target/tools/cargo/bin:$PATH cargo cyclonedx --quiet --format json --spec-version 1.5 --target "$target" \
-  --override-filename sbom
-mv sbom.json "$folder/$name.cdx.json"
-rm -f tests/*/sbom.json
 
 cd "$folder"
 sha256sum "$name"* >SHA256SUMS

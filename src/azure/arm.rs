@@ -42,7 +42,7 @@ const MAX_PAGES: usize = 1000;
 
 /// The resource manager of one cloud, seen with one identity.
 #[derive(Debug)]
-pub struct Arm {
+pub(super) struct Arm {
     http: Http,
     credential: Arc<Credential>,
     base: Url,
@@ -59,8 +59,7 @@ struct Page {
 }
 
 impl Arm {
-    /// The resource manager that the settings name.
-    pub fn new(settings: &AzureSettings, http: Http, credential: Arc<Credential>, clock: Clock) -> Self {
+    pub(super) fn new(settings: &AzureSettings, http: Http, credential: Arc<Credential>, clock: Clock) -> Self {
         Self {
             http,
             credential,
@@ -71,25 +70,23 @@ impl Arm {
         }
     }
 
-    /// The scope of its tokens.
-    pub(crate) fn scope(&self) -> &str {
+    pub(super) fn scope(&self) -> &str {
         &self.scope
     }
 
-    /// The identity it is asked with.
-    pub(crate) fn credential(&self) -> Arc<Credential> {
+    pub(super) fn credential(&self) -> Arc<Credential> {
         self.credential.clone()
     }
 
     /// Its address with an api-version, for `azure_mgmt_containerinstance`, which keeps the query of its endpoint.
-    pub(crate) fn endpoint(&self, api_version: &str) -> Url {
+    pub(super) fn endpoint(&self, api_version: &str) -> Url {
         let mut url = self.base.clone();
         url.query_pairs_mut().append_pair("api-version", api_version);
         url
     }
 
     /// All items of a list, page by page. The path's segments and the query are escaped.
-    pub(crate) async fn list(
+    pub(super) async fn list(
         &self,
         path: &[&str],
         api_version: &str,

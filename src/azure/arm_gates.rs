@@ -36,7 +36,6 @@ pub(super) struct Closed {
 }
 
 impl Gate {
-    /// The gate of a request.
     pub(super) fn of(method: &Method, url: &Url) -> Self {
         let kind = match *method {
             Method::GET | Method::HEAD => Kind::Read,

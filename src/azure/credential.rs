@@ -45,7 +45,7 @@ const TOKEN_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How often a request for a token is sent again, within some two seconds, if the answer or the lack of one says that
 /// it may yet succeed. `azure_core`'s own choice is eight times within a minute: [`TOKEN_TIMEOUT`] would end that first,
-/// and what is wrong with the identity would never be told.
+/// and what is wrong with the identity would never be reported.
 const TOKEN_RETRIES: u32 = 2;
 
 /// Gets tokens of Microsoft Entra for the scaler's identity, and keeps them until shortly before they expire.
@@ -70,10 +70,8 @@ struct Held {
     refresh_at: OffsetDateTime,
 }
 
-/// A bearer token.
 #[derive(Clone, Debug)]
 pub struct AccessToken {
-    /// What goes into the request.
     pub secret: SecretString,
     /// When it stops being accepted.
     pub expires_at: OffsetDateTime,
@@ -83,9 +81,7 @@ pub struct AccessToken {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no token for {scope} from {kind}: {reason}")]
 pub struct CredentialError {
-    /// What the token was for.
     pub scope: String,
-    /// Where it was to come from.
     pub kind: &'static str,
     #[source]
     pub reason: Cause,
@@ -180,7 +176,7 @@ impl Credential {
         kept.tokens.clear();
         match source {
             Ok(source) => kept.source = source,
-            Err(error) => tracing::warn!(%error, "{} could not be set up anew", self.kind),
+            Err(error) => tracing::warn!(%error, "{} could not be set up again", self.kind),
         }
     }
 }

@@ -1,14 +1,14 @@
 //! The only code that talks to Azure.
 
-pub mod arm;
+mod arm;
 mod arm_gates;
 mod arm_refusal;
 mod bad_answer;
-pub mod container_instances;
+pub(crate) mod container_instances;
 pub mod credential;
 mod identity_transport;
 pub mod service_bus;
-pub mod topic_subscriptions;
+pub(crate) mod topic_subscriptions;
 
 use std::sync::Arc;
 
@@ -24,10 +24,10 @@ use crate::services::Services;
 use crate::settings::{Environment, Settings};
 
 /// Azure's services, as a scaler works with them.
-pub type AzureServices = Services<ContainerInstances, TopicSubscriptions, ServiceBus>;
+pub(crate) type AzureServices = Services<ContainerInstances, TopicSubscriptions, ServiceBus>;
 
 /// The services that the settings name, with the identity that the environment offers. Nothing is connected yet.
-pub fn services(
+pub(crate) fn services(
     settings: &Settings,
     environment: &impl Environment,
     clock: &Clock,

@@ -22,9 +22,8 @@ const PAGE: (&str, &str) = ("$top", "1000");
 /// How long the topic itself is waited for. Reading it takes 0.3 s, and a pass can do without.
 const TOPIC_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Lists the subscriptions of one topic.
 #[derive(Debug)]
-pub struct TopicSubscriptions {
+pub(crate) struct TopicSubscriptions {
     arm: Arc<Arm>,
     topic: Vec<String>,
     /// Whether the topic is partitioned, once it has said so. That never changes while there is a topic.
@@ -32,8 +31,7 @@ pub struct TopicSubscriptions {
 }
 
 impl TopicSubscriptions {
-    /// Those of the topic that the settings name.
-    pub fn new(arm: Arc<Arm>, settings: &Settings) -> Self {
+    pub(super) fn new(arm: Arc<Arm>, settings: &Settings) -> Self {
         let bus = &settings.service_bus;
         // Resource Manager knows no escaped slash in a topic's name: it spells it so (azure-rest-api-specs#1082).
         let topic = bus.topic.replace('/', "~");

@@ -6,8 +6,6 @@ use std::sync::Arc;
 use serde::{Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
-use super::recipe::{Job, Recipe};
-
 /// The name of a container group, valid by Azure's rules: 1 to 63 lower-case letters, digits and single hyphens,
 /// with no hyphen at either end.
 ///
@@ -26,32 +24,28 @@ impl GroupName {
         Ok(Self(name.into()))
     }
 
-    /// The name of a message's group at its nth attempt: `{prefix}-{16 hex digits}-{attempt}`.
-    ///
-    /// The digits are taken from a SHA-256 of what makes the message one of a kind, so that creating its group twice
-    /// is creating it once. The location is part of it because Azure takes one name in several regions at a time for
-    /// fraud.
-    pub(super) fn for_job(recipe: &Recipe, job: &Job) -> Self {
+    /// What the names of a message's groups begin with, `{prefix}-{16 hex digits}`: the digits are taken from a SHA-256 of
+    /// what makes the message one of a kind, so that creating its group twice is creating it once.
+    pub(super) fn stem<'a>(prefix: &NamePrefix, parts: impl Iterator<Item = &'a str>) -> String {
         let mut hash = Sha256::new();
-        // Service Bus compares the names of its entities without regard to case; message ids have case.
-        for part in [&recipe.namespace, &recipe.topic, job.subscription.as_str(), &recipe.location] {
-            hash_part(&mut hash, &part.to_lowercase());
+        for part in parts {
+            // No two lists of parts feed the same bytes.
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part.as_bytes());
         }
-        hash_part(&mut hash, job.message_id.as_str());
         let digits = hash.finalize().iter().take(8).fold(0_u64, |digits, byte| digits << 8 | u64::from(*byte));
-        Self(format!("{}-{digits:016x}-{}", recipe.name_prefix, job.attempt).into())
+        format!("{prefix}-{digits:016x}")
+    }
+
+    /// The name of a message's group at its nth attempt: `{prefix}-{16 hex digits}-{attempt}`.
+    pub(super) fn of_attempt(stem: &str, attempt: u32) -> Self {
+        Self(format!("{stem}-{attempt}").into())
     }
 
     /// The name.
     pub fn as_str(&self) -> &str {
         &self.0
     }
-}
-
-/// Feeds one part so that no two lists of parts feed the same bytes.
-fn hash_part(hash: &mut Sha256, part: &str) {
-    hash.update((part.len() as u64).to_be_bytes());
-    hash.update(part.as_bytes());
 }
 
 impl Serialize for GroupName {
@@ -113,17 +107,8 @@ fn check(name: &str, max_chars: usize) -> Result<(), InvalidName> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::{FileSizeMb, MessageId};
-
-    fn job(subscription: &str, id: &str, attempt: u32) -> Job {
-        Job {
-            subscription: subscription.into(),
-            sequence_number: 1,
-            message_id: MessageId::new(id).unwrap(),
-            file_size: FileSizeMb::from_text("1").unwrap(),
-            attempt,
-        }
-    }
+    use crate::container_group::Recipe;
+    use crate::message::MessageId;
 
     fn named(namespace: &str, subscription: &str, id: &str, location: &str, attempt: u32) -> String {
         let recipe = Recipe {
@@ -132,7 +117,8 @@ mod tests {
             location: location.into(),
             ..crate::test_support::settings().recipe()
         };
-        GroupName::for_job(&recipe, &job(subscription, id, attempt)).as_str().to_owned()
+        let stem = recipe.stem(&subscription.into(), &MessageId::new(id).unwrap());
+        GroupName::of_attempt(&stem, attempt).as_str().to_owned()
     }
 
     #[test]
@@ -160,7 +146,7 @@ mod tests {
     fn the_longest_prefix_still_makes_a_valid_name() {
         let prefix = NamePrefix::parse(&"p".repeat(NamePrefix::MAX_CHARS)).unwrap();
         let recipe = Recipe { name_prefix: prefix, ..crate::test_support::settings().recipe() };
-        let name = GroupName::for_job(&recipe, &job("s", "m", 999));
+        let name = GroupName::of_attempt(&recipe.stem(&"s".into(), &MessageId::new("m").unwrap()), 999);
         assert_eq!(GroupName::parse(name.as_str()), Ok(name));
     }
 

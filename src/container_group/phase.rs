@@ -73,30 +73,13 @@ fn not_started(container: &Container) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
-    use crate::container_group::{ContainerState, GroupName};
-    use crate::test_support::NOW;
+    use crate::container_group::ContainerState;
+    use crate::test_support::{NOW, exited, in_state, running};
 
-    fn group(provisioning: &str, states: &[ContainerState]) -> ContainerGroup {
-        let container = |state: &ContainerState| Container { name: "worker".into(), state: Some(state.clone()) };
-        ContainerGroup {
-            name: GroupName::parse("g").unwrap(),
-            tags: BTreeMap::new(),
-            provisioning_state: provisioning.into(),
-            containers: states.iter().map(container).collect(),
-        }
-    }
-
-    fn state(word: &str, exit_code: Option<i64>, started: i64, finished: Option<i64>) -> ContainerState {
-        ContainerState {
-            state: word.into(),
-            exit_code,
-            started_at: Some(NOW + Duration::seconds(started)),
-            finished_at: finished.map(|finished| NOW + Duration::seconds(finished)),
-            detail_status: None,
-        }
+    fn group(provisioning_state: &str, states: &[ContainerState]) -> ContainerGroup {
+        let states: Vec<_> = states.iter().cloned().map(Some).collect();
+        crate::test_support::group("g", &[], provisioning_state, &states)
     }
 
     fn ending(provisioning: &str, states: &[ContainerState]) -> Ending {
@@ -106,18 +89,18 @@ mod tests {
 
     #[test]
     fn a_group_starts_until_all_its_containers_have_been_started() {
-        let running = state("Running", None, 5, None);
         assert_eq!(group("Pending", &[]).phase(), Phase::Starting);
         assert_eq!(group("Pending", &[ContainerState::default()]).phase(), Phase::Starting);
-        assert_eq!(group("Succeeded", &[running.clone(), state("waiting", None, 0, None)]).phase(), Phase::Starting);
+        assert_eq!(group("Succeeded", &[running(5), in_state("waiting")]).phase(), Phase::Starting);
         let since = Some(NOW + Duration::seconds(5));
-        assert_eq!(group("Succeeded", std::slice::from_ref(&running)).phase(), Phase::Running { since });
-        assert_eq!(group("Succeeded", &[state("Paused", None, 5, None)]).phase(), Phase::Running { since });
+        assert_eq!(group("Succeeded", &[running(5)]).phase(), Phase::Running { since });
+        let paused = ContainerState { started_at: since, ..in_state("Paused") };
+        assert_eq!(group("Succeeded", &[paused]).phase(), Phase::Running { since });
     }
 
     #[test]
     fn only_exits_with_0_are_a_success() {
-        let exit = |code| state("Terminated", code, 0, Some(9));
+        let exit = |code| exited(code, 0, Some(9));
         assert!(ending("Succeeded", &[exit(Some(0)), exit(Some(0))]).success);
         assert!(!ending("Succeeded", &[exit(Some(0)), exit(Some(1))]).success);
         assert!(!ending("Succeeded", &[exit(None)]).success);
@@ -126,7 +109,7 @@ mod tests {
 
     #[test]
     fn a_group_has_ended_when_its_last_container_has() {
-        let exit = |started, finished| state("Terminated", Some(0), started, finished);
+        let exit = |started, finished| exited(Some(0), started, finished);
         let both = ending("Succeeded", &[exit(0, Some(9)), exit(5, Some(7))]);
         assert_eq!((both.at, both.ran), (Some(NOW + Duration::seconds(9)), Duration::seconds(9)));
         assert_eq!(ending("Succeeded", &[exit(0, Some(9)), exit(0, None)]).at, None);

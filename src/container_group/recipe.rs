@@ -94,12 +94,21 @@ impl Recipe {
             (tag::ATTEMPT, attempt.to_string()),
         ]);
         GroupSpec {
-            name: GroupName::for_job(self, job),
+            name: GroupName::of_attempt(&self.stem(subscription, message_id), *attempt),
             tags,
             memory: self.memory_for(*file_size),
             subscription: subscription.clone(),
             recipe: self.clone(),
         }
+    }
+
+    /// What the names of all groups for a message begin with: `{prefix}-{16 hex digits}`.
+    pub(crate) fn stem(&self, subscription: &SubscriptionName, message_id: &MessageId) -> String {
+        // Service Bus compares the names of its entities without regard to case; message ids have case. The location is part
+        // of it because Azure takes one name in several regions at a time for fraud.
+        let parts = [&self.namespace, &self.topic, subscription.as_str(), &self.location].map(str::to_lowercase);
+        let parts = parts.iter().map(String::as_str).chain([message_id.as_str()]);
+        GroupName::stem(&self.name_prefix, parts)
     }
 
     /// The memory that a file of this size needs.

@@ -6,7 +6,7 @@
 //! * A success always has a JSON object as its body. An empty or `null` one would make the host wait for its whole
 //!   `functionTimeout` and then kill the process (azure-functions-host, `DefaultHttpWorkerService.cs`).
 //! * A failure is logged before it is answered with a 500, of whose body the host shows nothing.
-//! * A shutdown gives the pass in hand a few seconds to end in an orderly way.
+//! * A shutdown gives the running pass a few seconds to end by itself.
 
 mod invocation;
 mod passes;
@@ -36,24 +36,24 @@ use tokio::time::sleep;
 use tracing::{Instrument, debug, error, info, warn};
 
 pub use self::passes::{InvocationFailure, PassSummary, Passes};
-pub use self::port::{PortError, port};
+pub(crate) use self::port::{PortError, port};
 pub use self::signal::{Signal, Signals};
 
 use self::invocation::Invocation;
 use self::runner::{Outcome, PassRunner};
 
 /// What the host calls the function: the name of the folder that holds its `function.json`.
-pub const FUNCTION_NAME: &str = "ScaleTimer";
+const FUNCTION_NAME: &str = "ScaleTimer";
 
 /// How long a shutdown takes at most, from the signal to the end of the process.
 ///
 /// Service managers and container runtimes wait 10 s or more before they kill; half of it leaves room for them to be slow.
 pub const SHUTDOWN_LIMIT: Duration = Duration::from_secs(5);
 
-/// Serves the host until `shutdown` is ready, then ends the pass in hand within [`SHUTDOWN_LIMIT`] and returns what
+/// Serves the host until `shutdown` is ready, then ends the running pass within [`SHUTDOWN_LIMIT`] and returns what
 /// `shutdown` gave.
 ///
-/// A pass is told to end after `pass_deadline`, which has to be 40 s or more before the host's `functionTimeout`: a pass that
+/// A pass is asked to end after `pass_deadline`, which has to be 40 s or more before the host's `functionTimeout`: a pass that
 /// ignores its deadline is cut off half a minute later.
 pub async fn serve<S: Passes, T>(
     listener: TcpListener,

@@ -1,4 +1,4 @@
-//! What the handler runs, and what it is told of it.
+//! What the handler runs, and what comes back.
 
 use std::future::Future;
 
@@ -13,18 +13,17 @@ pub trait Passes: Send + Sync + 'static {
     /// Runs one pass, and ends it by itself when the deadline passes, which a shutdown can bring forward.
     fn pass(&self, deadline: Deadline) -> impl Future<Output = Result<PassSummary, InvocationFailure>> + Send;
 
-    /// Ends, in an orderly way, what was left for another pass: there will be none.
+    /// Closes what was left for another pass: there will be none.
     fn close(&self) -> impl Future<Output = ()> + Send {
         async {}
     }
 }
 
-/// What a pass tells the host.
+/// What a pass reports to the host.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PassSummary {
     /// The answer's `Logs`: the host logs each at level Information under `Function.ScaleTimer.User`.
     pub lines: Vec<String>,
-    /// The answer's `ReturnValue`.
     pub report: Value,
 }
 

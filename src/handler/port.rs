@@ -7,22 +7,17 @@ const VARIABLES: [&str; 2] = ["FUNCTIONS_CUSTOMHANDLER_PORT", "FUNCTIONS_HTTPWOR
 
 /// The environment names no port to listen on.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PortError {
+pub(crate) enum PortError {
     /// The process was not started by the Functions host, nor as if it were.
     #[error("{} is not set: the Functions host sets it to the port it will call; to run without a host, set it to a number from 1 to 65535", VARIABLES[0])]
     Missing,
     /// It is not a port.
     #[error("{variable} is `{value}`: it must be a port number from 1 to 65535")]
-    Invalid {
-        /// The variable.
-        variable: &'static str,
-        /// Its value.
-        value: String,
-    },
+    Invalid { variable: &'static str, value: String },
 }
 
 /// The port to listen on, on 127.0.0.1. An empty variable counts as one that is not set.
-pub fn port(variable: impl Fn(&str) -> Option<String>) -> Result<u16, PortError> {
+pub(crate) fn port(variable: impl Fn(&str) -> Option<String>) -> Result<u16, PortError> {
     let found = VARIABLES.into_iter().find_map(|name| Some((name, variable(name).filter(|value| !value.is_empty())?)));
     let (variable, value) = found.ok_or(PortError::Missing)?;
     match value.trim().parse::<NonZeroU16>() {

@@ -12,7 +12,7 @@ use super::{PassSummary, Passes};
 use crate::deadline::Deadline;
 use crate::error::chain;
 
-/// How long a pass in hand still has once a shutdown begins; the second that [`super::SHUTDOWN_LIMIT`] leaves is for the answer.
+/// How long the running pass still has once a shutdown begins; the second that [`super::SHUTDOWN_LIMIT`] leaves is for the answer.
 const CLOSING_DEADLINE: Duration = Duration::from_secs(4);
 
 /// How long a pass may go on after its deadline before it is cut off.
@@ -29,9 +29,7 @@ pub(super) struct PassRunner<S> {
     closing: watch::Sender<bool>,
 }
 
-/// What became of an invocation.
 pub(super) enum Outcome {
-    /// A pass ran.
     Ended(PassSummary),
     /// A pass ran and failed, for this reason; it is logged already.
     Failed(String),
@@ -71,7 +69,7 @@ impl<S: Passes> PassRunner<S> {
         pending().await
     }
 
-    /// Lets no pass begin any more and tells the one in hand to end.
+    /// Lets no pass begin any more and asks the running one to end.
     pub(super) fn close(&self) {
         self.closing.send_replace(true);
     }

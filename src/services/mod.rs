@@ -14,7 +14,6 @@ pub use self::topic::{ListedSubscription, ListedTopic, MessageCounts, Unserved};
 use crate::container_group::{ContainerGroup, GroupName, GroupSpec};
 use crate::message::{PeekedMessage, SubscriptionName};
 
-/// The services that a scaler works with.
 #[derive(Debug)]
 pub struct Services<G, S, M> {
     pub groups: G,
@@ -36,7 +35,7 @@ pub trait ContainerGroups: Send + Sync {
     /// Asks for a group to be deleted. One that is not there any more is a success.
     fn delete(&self, name: &GroupName) -> impl Future<Output = Result<Accepted, ArmError>> + Send;
 
-    /// Replaces all tags of a group, and nothing else of it: it goes on running.
+    /// Replaces all tags of a group, and nothing else of it: it keeps running.
     fn tag(
         &self,
         name: &GroupName,
@@ -59,7 +58,6 @@ pub struct Accepted {
     pub remaining: Option<u32>,
 }
 
-/// The subscriptions of the topic.
 pub trait Subscriptions: Send + Sync {
     /// All of them, and what is to be known of the topic. That nothing is known of the topic is no failure.
     fn list(&self) -> impl Future<Output = Result<ListedTopic, ArmError>> + Send;
@@ -67,13 +65,12 @@ pub trait Subscriptions: Send + Sync {
 
 /// The messages of the topic's subscriptions.
 pub trait Messages: Send + Sync {
-    /// One connection's worth of looking.
     type Peeker: Peeker;
 
     /// Connects to the namespace.
     fn connect(&self) -> impl Future<Output = Result<Self::Peeker, PeekError>> + Send;
 
-    /// Ends, in an orderly way, what a peeker may have left for the next one.
+    /// Closes what a peeker may have left for the next one.
     fn close(&self) -> impl Future<Output = ()> + Send {
         async {}
     }
@@ -81,7 +78,7 @@ pub trait Messages: Send + Sync {
 
 /// A connection that peeks. Nothing is ever settled, locked or received.
 pub trait Peeker: Send + Sync {
-    /// The subscriptions that the last peeker was used for, if this one goes on from where it left off.
+    /// The subscriptions that the last peeker was used for, if this one uses its connection.
     fn familiar(&self) -> Vec<SubscriptionName> {
         Vec::new()
     }

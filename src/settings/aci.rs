@@ -11,7 +11,6 @@ use crate::container_group::{MemoryGb, NamePrefix};
 /// The `ACI_*` settings.
 #[derive(Clone, Debug)]
 pub struct AciSettings {
-    /// The worker's image.
     pub image: String,
     /// Start of every group's name, and the value of its `managed_by` tag.
     pub name_prefix: NamePrefix,

@@ -11,11 +11,9 @@ use super::setting::{Accepts, Fallback, Setting};
 pub struct AzureSettings {
     /// The subscription (of Azure, not of Service Bus) that holds the container groups.
     pub subscription_id: String,
-    /// The resource group of the container groups.
     pub resource_group: String,
     /// The client id of a user-assigned managed identity; without it the system-assigned one is used.
     pub client_id: Option<String>,
-    /// The cloud that all of it is in.
     pub cloud: Cloud,
     /// Azure Resource Manager: scheme, host and port.
     pub resource_manager: Url,
@@ -58,9 +56,10 @@ const CLOUD: Setting = Setting {
 
 const RESOURCE_MANAGER_ENDPOINT: Setting = Setting {
     name: "AZURE_RESOURCE_MANAGER_ENDPOINT",
-    doc: "Where Azure Resource Manager is, if not at the cloud's own address.",
+    doc: "Where Azure Resource Manager is. Every request there carries a token, so only the cloud's own address is \
+          accepted, and this machine for local tests.",
     accepts: Accepts::Text(
-        "an https address without a path, such as https://management.azure.com (http only on this machine)",
+        "the cloud's own address, such as https://management.azure.com, or one of this machine, such as http://127.0.0.1:7072",
     ),
     fallback: Fallback::Optional,
     secret: false,
@@ -99,7 +98,7 @@ impl Cloud {
     }
 
     /// What follows a namespace's name in its host's.
-    pub fn service_bus_suffix(self) -> &'static str {
+    pub(super) fn service_bus_suffix(self) -> &'static str {
         match self {
             Self::Public => "servicebus.windows.net",
             Self::UsGovernment => "servicebus.usgovcloudapi.net",
@@ -122,7 +121,8 @@ impl AzureSettings {
         let subscription_id = reader.value(&SUBSCRIPTION_ID, parse_guid);
         let resource_group = reader.value(&RESOURCE_GROUP, parse_resource_group);
         let client_id = reader.optional(&CLIENT_ID, parse_guid);
-        let endpoint = reader.optional(&RESOURCE_MANAGER_ENDPOINT, parse_resource_manager);
+        let known_cloud = cloud.as_ref().ok().copied();
+        let endpoint = reader.optional(&RESOURCE_MANAGER_ENDPOINT, |text| parse_resource_manager(text, known_cloud));
         let cloud = cloud?;
         let audience = cloud.resource_manager();
         Ok(Self {
@@ -152,15 +152,17 @@ pub(super) fn parse_resource_group(text: &str) -> Option<String> {
     valid.then(|| text.to_owned())
 }
 
-fn parse_resource_manager(text: &str) -> Option<Url> {
+/// The cloud's own address, or one of this machine. Where the cloud is not known, that is the error to report.
+fn parse_resource_manager(text: &str, cloud: Option<Cloud>) -> Option<Url> {
     let url = Url::parse(text).ok()?;
     let bare = url.path() == "/"
         && url.query().is_none()
         && url.fragment().is_none()
         && url.username().is_empty()
         && url.password().is_none();
-    let safe = url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url.host()?));
-    (bare && safe).then_some(url)
+    let local = matches!(url.scheme(), "http" | "https") && is_loopback(&url.host()?);
+    let clouds_own = cloud.is_none_or(|cloud| Url::parse(cloud.resource_manager()).is_ok_and(|own| own == url));
+    (bare && (local || clouds_own)).then_some(url)
 }
 
 fn is_loopback<S: AsRef<str>>(host: &Host<S>) -> bool {

@@ -10,16 +10,12 @@ pub(super) const AMQPS_PORT: u16 = 5671;
 /// The port of plain AMQP, where the emulator listens.
 const AMQP_PORT: u16 = 5672;
 
-/// What a connection string says.
 #[derive(Clone, Debug)]
 pub(super) struct ConnectionString {
     /// The host to connect to, in lower case; an IPv6 address has no brackets.
     pub(super) host: String,
-    /// The port to connect to.
     pub(super) port: u16,
-    /// Whether the connection is under TLS.
     pub(super) tls: bool,
-    /// How to be let in.
     pub(super) auth: ServiceBusAuth,
     /// The one topic (or queue) that the string is for.
     pub(super) entity_path: Option<String>,
@@ -28,40 +24,19 @@ pub(super) struct ConnectionString {
 /// A connection string that cannot be used. No value of the string is in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum InvalidConnectionString {
-    /// A part is not `name=value`.
     #[error("part {number} has no =")]
     NoEqualsSign {
         /// Which part, from 1.
         number: usize,
     },
-    /// A part is there twice.
     #[error("{part} is there twice")]
-    Duplicate {
-        /// The part's name.
-        part: &'static str,
-    },
-    /// A part is not there, or is empty.
+    Duplicate { part: &'static str },
     #[error("{part} is missing")]
-    Missing {
-        /// The part's name.
-        part: &'static str,
-    },
-    /// Two parts exclude each other.
+    Missing { part: &'static str },
     #[error("{part} and {other} exclude each other")]
-    Conflict {
-        /// A part's name.
-        part: &'static str,
-        /// The other part's name.
-        other: &'static str,
-    },
-    /// A part has a value that cannot be used.
+    Conflict { part: &'static str, other: &'static str },
     #[error("{part} is not {accepted}")]
-    Malformed {
-        /// The part's name.
-        part: &'static str,
-        /// What is accepted.
-        accepted: &'static str,
-    },
+    Malformed { part: &'static str, accepted: &'static str },
 }
 
 const ENDPOINT: &str = "Endpoint";

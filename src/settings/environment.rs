@@ -71,10 +71,10 @@ pub fn load_dot_env(path: &Path) -> Result<(), DotEnvError> {
 /// A `.env` file that is there and cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DotEnvError {
-    /// Mend the file's permissions.
+    /// Fix the file's permissions.
     #[error("the .env file cannot be read")]
     Unreadable(#[source] io::Error),
-    /// Mend the file.
+    /// Fix the file.
     #[error(
         "the .env file has a line that is not NAME=value, with single quotes around a value of spaces, quotes, \\ or $"
     )]

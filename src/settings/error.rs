@@ -30,20 +30,13 @@ impl std::error::Error for SettingsErrors {}
 pub enum SettingError {
     /// Set it.
     #[error("{name} is not set: {reason}")]
-    Missing {
-        /// The variable's name.
-        name: String,
-        /// What is expected.
-        reason: String,
-    },
+    Missing { name: String, reason: String },
     /// Set it to something else.
     #[error("{}={value}: {reason}", name.escape_debug())]
     Refused {
-        /// The variable's name.
         name: String,
         /// The variable's value, if it is not secret.
         value: ShownValue,
-        /// What is expected.
         reason: String,
     },
 }

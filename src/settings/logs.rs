@@ -11,7 +11,6 @@ use crate::telemetry::{self, LogFormat};
 pub struct LogSettings {
     /// Directives that [`telemetry::install`] accepts, such as `info` or `info,aci_scaler=debug`.
     pub directives: String,
-    /// What a line looks like.
     pub format: LogFormat,
 }
 
@@ -51,8 +50,8 @@ impl Default for LogSettings {
 }
 
 impl LogSettings {
-    /// Reads the settings of the log alone. [`Settings::from_environment`](super::Settings::from_environment) tells
-    /// their errors again, with all others.
+    /// Reads the settings of the log alone. [`Settings::from_environment`](super::Settings::from_environment)
+    /// reports their errors again, with all others.
     pub fn from_environment(environment: &impl Environment) -> Result<Self, SettingsErrors> {
         let mut reader = Reader::new(environment);
         let settings = Self::read(&mut reader);

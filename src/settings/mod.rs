@@ -1,7 +1,7 @@
 //! Everything that can be set, read once from the environment.
 //!
 //! Each variable has one [`Setting`] in the file of its concern: its name, its default, what it accepts and what it means.
-//! The parser, the errors and the README's table all come from it. All that is wrong is told at once, and no secret is
+//! The parser, the errors and the README's table all come from it. All that is wrong is reported at once, and no secret is
 //! ever shown.
 
 mod aci;
@@ -36,22 +36,15 @@ use reader::{Reader, Reported};
 
 use crate::container_group::Registry;
 
-/// What the scaler is set to do.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Where in Azure it works.
     pub azure: AzureSettings,
-    /// What its container groups are like.
     pub aci: AciSettings,
     /// How the image is pulled, where that needs credentials.
     pub registry: Option<Registry>,
-    /// Which topic it looks at.
     pub service_bus: ServiceBusSettings,
-    /// How it goes about it.
     pub processing: ProcessingSettings,
-    /// What its containers get as their environment.
     pub container: ContainerEnvironment,
-    /// What it logs, and how.
     pub logs: LogSettings,
 }
 

@@ -17,7 +17,7 @@ pub struct ProcessingSettings {
     pub max_workers: NonZeroUsize,
     /// Most messages in a page.
     pub peek_page: NonZeroU32,
-    /// Most messages that are looked at in one subscription and pass.
+    /// Most messages that are read in one subscription and pass.
     pub peek_depth: NonZeroU32,
     /// Wait before a message's second attempt; it doubles with each further one.
     pub retry_backoff: Duration,

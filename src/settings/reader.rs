@@ -1,4 +1,4 @@
-//! Reads settings one after the other and remembers what is wrong, so that all of it can be told at once.
+//! Reads settings one after the other and remembers what is wrong, so that all of it can be reported at once.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -20,17 +20,17 @@ pub(super) struct Reader<'a> {
 pub(super) struct Reported;
 
 impl<'a> Reader<'a> {
-    pub fn new(environment: &'a dyn Environment) -> Self {
+    pub(super) fn new(environment: &'a dyn Environment) -> Self {
         Self { environment, errors: Vec::new() }
     }
 
     /// A setting that is required or has a default.
-    pub fn value<T>(&mut self, setting: &Setting, parse: impl FnOnce(&str) -> Option<T>) -> Result<T, Reported> {
+    pub(super) fn value<T>(&mut self, setting: &Setting, parse: impl FnOnce(&str) -> Option<T>) -> Result<T, Reported> {
         self.optional(setting, parse)?.ok_or_else(|| self.missing(setting, format!("expected {}", setting.accepts)))
     }
 
     /// A setting that may be missing.
-    pub fn optional<T>(
+    pub(super) fn optional<T>(
         &mut self,
         setting: &Setting,
         parse: impl FnOnce(&str) -> Option<T>,
@@ -40,28 +40,28 @@ impl<'a> Reader<'a> {
         parsed.map(Some).ok_or_else(|| self.refused(setting, format!("expected {}", setting.accepts)))
     }
 
-    pub fn whole<T: FromStr>(&mut self, setting: &Setting) -> Result<T, Reported> {
+    pub(super) fn whole<T: FromStr>(&mut self, setting: &Setting) -> Result<T, Reported> {
         self.value(setting, |text| setting.accepts.whole(text))
     }
 
-    pub fn decimal(&mut self, setting: &Setting) -> Result<Decimal, Reported> {
+    pub(super) fn decimal(&mut self, setting: &Setting) -> Result<Decimal, Reported> {
         self.value(setting, |text| setting.accepts.decimal(text))
     }
 
-    pub fn seconds(&mut self, setting: &Setting) -> Result<Duration, Reported> {
+    pub(super) fn seconds(&mut self, setting: &Setting) -> Result<Duration, Reported> {
         self.whole(setting).map(Duration::from_secs)
     }
 
-    pub fn minutes(&mut self, setting: &Setting) -> Result<Duration, Reported> {
+    pub(super) fn minutes(&mut self, setting: &Setting) -> Result<Duration, Reported> {
         self.whole(setting).map(Duration::from_mins)
     }
 
-    pub fn flag(&mut self, setting: &Setting) -> Result<bool, Reported> {
+    pub(super) fn flag(&mut self, setting: &Setting) -> Result<bool, Reported> {
         self.value(setting, |text| setting.accepts.flag(text))
     }
 
     /// The variables whose names begin with the prefix, without it, and their values as they are.
-    pub fn with_prefix(&self, prefix: &str) -> Vec<(String, String)> {
+    pub(super) fn with_prefix(&self, prefix: &str) -> Vec<(String, String)> {
         let named = |name: String| {
             let value = self.environment.get(&name).filter(|value| !value.is_empty())?;
             Some((name.strip_prefix(prefix)?.to_owned(), value))
@@ -69,24 +69,24 @@ impl<'a> Reader<'a> {
         self.environment.names().into_iter().filter(|name| name.starts_with(prefix)).filter_map(named).collect()
     }
 
-    pub fn missing(&mut self, setting: &Setting, reason: String) -> Reported {
+    pub(super) fn missing(&mut self, setting: &Setting, reason: String) -> Reported {
         self.report(SettingError::Missing { name: setting.name.to_owned(), reason })
     }
 
     /// Notes that the setting's value cannot be used.
-    pub fn refused(&mut self, setting: &Setting, reason: String) -> Reported {
+    pub(super) fn refused(&mut self, setting: &Setting, reason: String) -> Reported {
         let value = self.text(setting).unwrap_or_default();
         let value = ShownValue::of(&value, setting.secret);
         self.report(SettingError::Refused { name: setting.name.to_owned(), value, reason })
     }
 
     /// Notes that the value of a variable cannot be used whose value may be secret.
-    pub fn refused_secret(&mut self, name: String, reason: String) -> Reported {
+    pub(super) fn refused_secret(&mut self, name: String, reason: String) -> Reported {
         self.report(SettingError::Refused { name, value: ShownValue::of("", true), reason })
     }
 
     /// What was read, unless anything at all is wrong.
-    pub fn finish<T>(self, read: Result<T, Reported>) -> Result<T, SettingsErrors> {
+    pub(super) fn finish<T>(self, read: Result<T, Reported>) -> Result<T, SettingsErrors> {
         match read {
             Ok(read) if self.errors.is_empty() => Ok(read),
             _ => Err(SettingsErrors(self.errors)),

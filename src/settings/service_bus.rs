@@ -1,4 +1,4 @@
-//! Which topic the scaler looks at, and how it is let in.
+//! Which topic the scaler serves, and where it is.
 
 use super::azure::{Cloud, RESOURCE_GROUP_NAME, parse_resource_group};
 use super::connection_string::{AMQPS_PORT, ConnectionString};
@@ -11,7 +11,6 @@ use super::setting::{Accepts, Fallback, Setting};
 pub struct ServiceBusSettings {
     /// The host that is connected to, such as `myns.servicebus.windows.net`; an IPv6 address has no brackets.
     pub host: String,
-    /// The port that is connected to.
     pub port: u16,
     /// Whether the connection is under TLS. Only the emulator's is not.
     pub tls: bool,
@@ -19,9 +18,7 @@ pub struct ServiceBusSettings {
     pub auth: ServiceBusAuth,
     /// The namespace's name in Azure Resource Manager, such as `myns`.
     pub namespace: String,
-    /// The topic's name.
     pub topic: String,
-    /// The resource group of the namespace.
     pub resource_group: String,
 }
 

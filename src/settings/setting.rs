@@ -10,11 +10,9 @@ use rust_decimal::Decimal;
 pub struct Setting {
     /// Its name; it ends in `*` for all variables of a prefix.
     pub name: &'static str,
-    /// What it means, in Markdown.
     pub doc: &'static str,
     /// What its value must be.
     pub accepts: Accepts,
-    /// What is the case without it.
     pub fallback: Fallback,
     /// Whether its value must never be shown.
     pub secret: bool,
@@ -28,12 +26,7 @@ pub enum Accepts {
     /// A whole number in this range.
     Whole(RangeInclusive<u32>),
     /// A number above zero.
-    Decimal {
-        /// The greatest.
-        max: u32,
-        /// How many decimals it may have.
-        decimals: u32,
-    },
+    Decimal { max: u32, decimals: u32 },
     /// Yes or no.
     Flag,
 }

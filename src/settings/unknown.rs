@@ -8,26 +8,18 @@ use super::{all_settings, container};
 pub enum SettingWarning {
     /// Most likely misspelt.
     #[error("{} is not a setting and does nothing; did you mean {suggestion}?", name.escape_debug())]
-    Misspelt {
-        /// The variable's name.
-        name: String,
-        /// The setting with a name like it.
-        suggestion: &'static str,
-    },
+    Misspelt { name: String, suggestion: &'static str },
     /// Named like a setting.
     #[error("{} is not a setting and does nothing", name.escape_debug())]
-    Unknown {
-        /// The variable's name.
-        name: String,
-    },
+    Unknown { name: String },
 }
 
 /// Prefixes that nobody else uses in a Function App. `AZURE_` and `LOG_` are not among them: of such names only near
-/// misses are told.
+/// misses are reported.
 const OWN_PREFIXES: [&str; 6] = ["ACI_", "ACR_", "SB_", "PROVISIONING_", "PASS_", "SKIP_"];
 
 /// How many slips of the pen (a letter too many, too few, wrong, or two swapped) a name may be away from a setting's to
-/// be told although it has no prefix of ours. The variables of Azure's own libraries, such as `AZURE_TENANT_ID`, are
+/// be reported although it has no prefix of ours. The variables of Azure's own libraries, such as `AZURE_TENANT_ID`, are
 /// all further away than that.
 const MAX_SLIPS: usize = 2;
 
@@ -70,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn a_misspelt_setting_is_told_with_the_one_that_was_meant() {
+    fn a_misspelt_setting_is_reported_with_the_one_that_was_meant() {
         for (name, meant) in [
             ("ACI_MAX_INSTANCE", "ACI_MAX_INSTANCES"),
             ("SB_CONNECTION_STRING", "SB_CONNECTION_STR"),
@@ -87,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_with_a_prefix_of_ours_is_told_even_if_it_is_like_nothing() {
+    fn a_name_with_a_prefix_of_ours_is_reported_even_if_it_is_like_nothing() {
         assert_eq!(warning("ACI_SUBNET_ID").unwrap(), "ACI_SUBNET_ID is not a setting and does nothing");
     }
 

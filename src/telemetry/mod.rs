@@ -27,8 +27,8 @@ pub const INVOCATION_TARGET: &str = "aci_scaler::invocation";
 
 /// Logging could not be set up.
 #[derive(Debug, thiserror::Error)]
-pub enum TelemetryError {
-    /// Mend `LOG_LEVEL` or `RUST_LOG`.
+pub(crate) enum TelemetryError {
+    /// Fix `LOG_LEVEL` or `RUST_LOG`.
     #[error(transparent)]
     Directive(#[from] DirectiveError),
     /// It is set up already.
@@ -53,7 +53,7 @@ pub fn accepts(directives: &str) -> bool {
 /// Logs to the process's streams from here on, panics included.
 ///
 /// `directives` are a level (`info`) or `tracing-subscriber`'s directives (`info,aci_scaler::azure=debug`).
-pub fn install(directives: &str, format: LogFormat, output: Output) -> Result<(), TelemetryError> {
+pub(crate) fn install(directives: &str, format: LogFormat, output: Output) -> Result<(), TelemetryError> {
     match output {
         Output::ForHost => {
             subscriber::set_global_default(subscriber(directives, format, io::stdout, io::stderr)?)?;

@@ -11,12 +11,6 @@ pub struct Arrow {
     pub example: String,
 }
 
-impl Arrow {
-    pub fn is(&self, (from, to): (&str, &str)) -> bool {
-        self.from.join("::") == from && self.to.join("::") == to
-    }
-}
-
 /// The paths that run backwards in a line of the modules below the crate's root.
 pub fn wrong_order(arrows: &[Arrow], line: &[&str]) -> Vec<String> {
     let place = |module: &[String]| line.iter().position(|name| *name == module[0]);

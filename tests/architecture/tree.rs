@@ -41,7 +41,7 @@ impl Tree {
         let text = sources.get(file).unwrap_or_else(|| panic!("there is no {file}"));
         for module in paths::modules(name, text) {
             for child in &module.children {
-                let child_name = [&module.name[..], &[child.clone()]].concat();
+                let child_name = [&module.name[..], std::slice::from_ref(child)].concat();
                 let below = format!("{folder}{child}/");
                 let (flat, nested) = (format!("{folder}{child}.rs"), format!("{below}mod.rs"));
                 let child_file = if sources.contains_key(&nested) { nested } else { flat };

@@ -1,6 +1,54 @@
 //! Which credentials a workflow logs in with.
 
-use crate::stage::Stage;
+use std::process::Command;
+
+use serde_json::json;
+
+use crate::stage::{Ran, Stage, repository};
+use crate::tools::no_python;
+
+#[test]
+fn github_says_which_subject_a_repository_has() {
+    if no_python() {
+        return;
+    }
+    for (answer, subject) in [
+        // What a repository of August 2026 is told, whatever the flag says.
+        (
+            r#"{"use_default": true, "use_immutable_subject": false, "sub_claim_prefix": "repo:OWNER@1/NAME@2"}"#,
+            "repo:OWNER@1/NAME@2:environment:my-scaler\n",
+        ),
+        (r#"{"use_default": true, "sub_claim_prefix": "repo:Owner/NAME"}"#, "repo:Owner/NAME:environment:my-scaler\n"),
+        (r#"{"use_default": true}"#, "repo:OWNER/NAME:environment:my-scaler\n"),
+    ] {
+        let stage = Stage::new().answer("oidc", &[json!(answer)]);
+        let ran = subject_of(&stage, "my-scaler");
+        assert!(ran.succeeded && ran.printed == subject, "{ran:?}");
+        assert_eq!(stage.command_lines(), ["api repos/OWNER/NAME/actions/oidc/customization/sub"]);
+    }
+    let stage = Stage::new().answer("oidc", &[json!(r#"{"use_default": true}"#)]);
+    assert_eq!(subject_of(&stage, "a:b").printed, "repo:OWNER/NAME:environment:a%3Ab\n");
+}
+
+#[test]
+fn a_subject_that_nobody_can_know_is_not_guessed() {
+    if no_python() {
+        return;
+    }
+    let own = json!(r#"{"use_default": false, "include_claim_keys": ["repo", "workflow"]}"#);
+    for (answer, reason) in [
+        (own, "of claims of its own (repo, workflow)"),
+        (json!({"exit": 1, "stderr": "gh: Not Found (HTTP 404)"}), "HTTP 404"),
+    ] {
+        let ran = subject_of(&Stage::new().answer("oidc", &[answer]), "my-scaler");
+        assert!(!ran.succeeded && ran.printed.contains(reason) && !ran.printed.contains("environment:"), "{ran:?}");
+    }
+}
+
+fn subject_of(stage: &Stage, environment: &str) -> Ran {
+    let mut script = Command::new(repository().join(".github/scripts/oidc-subject.sh"));
+    stage.execute(script.args(["OWNER/NAME", environment]), &[])
+}
 
 const IDS: [(&str, &str); 3] = [("AZURE_CLIENT_ID", "c"), ("AZURE_TENANT_ID", "t"), ("AZURE_SUBSCRIPTION_ID", "s")];
 

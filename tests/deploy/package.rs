@@ -9,10 +9,11 @@ use std::time::Duration;
 use local_azure::functions_host::{FunctionsHost, HostConfig, Level, Outcome};
 use local_azure::local::{LocalAzure, LocalAzureConfig};
 use serde_json::Value;
+use test_support::ceiling;
+use test_support::programs::{check, missing};
 
-use crate::ceiling;
 use crate::stage::repository;
-use crate::tools::{check, missing, no_python, write};
+use crate::tools::{no_python, write};
 
 /// Compiling the scaler again is left to one test; the others package the binary of this test run.
 const BINARY: &str = env!("CARGO_BIN_EXE_aci-scaler");

@@ -5,6 +5,9 @@ use std::fs;
 use crate::stage::{Ran, Stage};
 use crate::tools::no_python;
 
+/// Of a file with "6" in it and of one with "7".
+const SUMS: &str = "e7f6c011776e8db7cd330b54174fd76f7d0216b612387a5ffcfb81e6f0919683  a\n\
+                    7902699be42c8a8e46fbbb4501726517e86b22c56a189f7625a6da49081b2451  b\n";
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 #[test]
@@ -66,6 +69,25 @@ fn a_file_that_changed_on_its_way_is_not_published() {
     assert!(stage.calls().is_empty());
 }
 
+#[test]
+fn what_two_machines_made_is_published_together_if_nothing_changed_on_its_way() {
+    for (sbom, good) in [("7", true), ("8", false)] {
+        let stage = Stage::new();
+        for (folder, name, content) in [("files", "a", "6"), ("more", "b", sbom)] {
+            fs::create_dir(stage.path(folder)).expect("a folder of our own");
+            fs::write(stage.path(folder).join(name), content).expect("a folder of our own");
+        }
+        for (folder, sum) in ["files", "more"].into_iter().zip(SUMS.lines()) {
+            fs::write(stage.path(folder).join("SHA256SUMS"), format!("{sum}\n")).expect("a folder of our own");
+        }
+        let folder = |name: &str| stage.path(name).display().to_string();
+        let ran = stage.run("gather-release.sh", &[("FILES", &folder("files")), ("MORE", &folder("more"))]);
+        assert_eq!(ran.succeeded, good, "{ran:?}");
+        assert_eq!(stage.text("files/SHA256SUMS") == SUMS, good);
+        assert_eq!(stage.text("files/b") == "7", good);
+    }
+}
+
 fn notes(tag: &str) -> (Ran, String) {
     let stage = Stage::new();
     let path = stage.path("notes").display().to_string();
@@ -77,9 +99,7 @@ fn notes(tag: &str) -> (Ran, String) {
 fn publish(stage: &Stage, tag: &str, first: &str) -> Ran {
     let files = stage.path("files");
     fs::create_dir(&files).expect("a folder of our own");
-    let sums = "e7f6c011776e8db7cd330b54174fd76f7d0216b612387a5ffcfb81e6f0919683  a\n\
-                7902699be42c8a8e46fbbb4501726517e86b22c56a189f7625a6da49081b2451  b\n";
-    for (name, content) in [("a", first), ("b", "7"), ("SHA256SUMS", sums)] {
+    for (name, content) in [("a", first), ("b", "7"), ("SHA256SUMS", SUMS)] {
         fs::write(files.join(name), content).expect("a folder of our own");
     }
     let (files, notes) = (files.display().to_string(), stage.path("notes").display().to_string());

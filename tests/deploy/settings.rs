@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
+use crate::code;
 use crate::stage::{Ran, Stage};
-use crate::tools::no_python;
+use crate::tools::{no_python, write};
 
 /// Values that quoting, expansion or a second parser would damage.
 pub const AWKWARD: &[(&str, &str)] = &[
@@ -23,39 +24,70 @@ pub const AWKWARD: &[(&str, &str)] = &[
 ];
 
 #[test]
-fn the_given_settings_go_to_the_app_and_it_is_restarted() {
+fn the_given_settings_go_to_the_app_and_the_host_is_watched_for_half_a_minute() {
     if no_python() {
         return;
     }
-    let stage = Stage::new();
-    let ran = push(&stage, &json!({"app_settings_json": r#"{"INSTANCE_FOO": "bar"}"#}));
+    let stage = app();
+    let ran = push_with(&stage, &json!({"app_settings_json": r#"{"INSTANCE_FOO": "bar"}"#}), &[]);
     assert!(ran.succeeded, "{}", ran.printed);
     let file = format!("@{}", stage.path("settings.json").display());
     let app = "--name=my-scaler --resource-group=my-rg";
-    assert_eq!(
-        stage.command_lines(),
-        [
-            format!("functionapp config appsettings set {app} --settings {file} --only-show-errors --output none"),
-            format!("functionapp restart {app} --only-show-errors"),
-        ]
-    );
+    let change = [
+        format!("functionapp config appsettings list {app} --only-show-errors --output json"),
+        code::SHOW.to_owned(),
+        code::ask("host/status"),
+        format!("functionapp config appsettings set {app} --settings {file} --only-show-errors --output none"),
+    ];
+    assert_eq!(stage.command_lines(), [change.as_slice(), &code::watch(4)].concat());
+    assert_eq!(stage.waited(), 30);
     assert_eq!(pushed(&stage), json!({"ACI_IMAGE": "r.azurecr.io/w:1", "INSTANCE_FOO": "bar"}));
-    assert_eq!(stage.calls()[0].modes[&file], "0o600", "others on the machine can read the values");
-    assert!(!stage.path("settings.json").exists(), "the values stay behind on the machine");
+    let set = stage.calls().remove(3);
+    assert_eq!(set.modes[&file], "0o600", "others on the machine can read the values");
+    assert!(!stage.path("settings.json").exists(), "the new values stay behind on the machine");
+    assert!(!stage.path("before-push").exists(), "the old values stay behind on the machine");
 }
 
 #[test]
-fn a_push_from_another_repository_is_read_like_one_by_hand() {
+fn a_request_is_the_same_whichever_way_it_comes() {
     if no_python() {
         return;
     }
-    let stage = Stage::new();
-    let payload = request(&json!({"restart_app": "true"})).to_string();
-    for inputs in ["{}", "null", "", r#"{"restart_app": true}"#] {
-        let ran = stage.run("read-settings.py", &[("REQUEST_INPUTS", inputs), ("REQUEST_PAYLOAD", &payload)]);
+    let request = request(&json!({"restart_app": "false", "app_settings_json": r#"{"A": "b"}"#}));
+    let mut called = request.clone();
+    let settings = called.as_object_mut().and_then(|called| called.remove("app_settings_json")).expect("settings");
+    let called = called.to_string();
+    let dispatched = json!({"action": "service-deploy", "client_payload": request});
+    // The caller was dispatched too, and its inputs have our names.
+    let callers = json!({"inputs": {"function_app_name": "other", "app_settings_json": "{\"A\": \"other\"}"}});
+    let call = [("CALL_INPUTS", called.as_str()), ("CALL_SETTINGS", settings.as_str().expect("text"))];
+    for (event, environment) in [
+        (json!({"inputs": request, "ref": "refs/heads/main"}), [("CALL_INPUTS", ""), ("CALL_SETTINGS", "")]),
+        (dispatched, [("CALL_INPUTS", ""), ("CALL_SETTINGS", "a secret of the same name")]),
+        (callers, call),
+    ] {
+        let stage = Stage::new();
+        write(&stage.path("event"), &event.to_string());
+        let ran = stage.run("read-settings.py", &environment);
         assert!(ran.succeeded, "{}", ran.printed);
+        assert_eq!(
+            stage.text("output"),
+            "function_app_name=my-scaler\nresource_group=my-rg\nrestart_app=false\nrollback_on_failure=true\n"
+        );
+        let read: Value = serde_json::from_str(&stage.text("settings.json")).expect("JSON for az");
+        assert_eq!(read[1], json!({"name": "A", "value": "b"}));
     }
-    assert!(stage.text("output").ends_with("function_app_name=my-scaler\nresource_group=my-rg\nrestart_app=true\n"));
+}
+
+#[test]
+fn settings_may_be_an_object_as_well_as_its_text() {
+    if no_python() {
+        return;
+    }
+    let stage = app();
+    let ran = push(&stage, &json!({"app_settings_json": {"A": true, "B": 1.5, "C": "d"}}));
+    assert!(ran.succeeded, "{}", ran.printed);
+    assert_eq!(pushed(&stage), json!({"ACI_IMAGE": "r.azurecr.io/w:1", "A": "true", "B": "1.5", "C": "d"}));
 }
 
 #[test]
@@ -63,7 +95,7 @@ fn awkward_values_reach_azure_as_they_are() {
     if no_python() {
         return;
     }
-    let stage = Stage::new();
+    let stage = app();
     let settings: Value = AWKWARD.iter().map(|(name, value)| ((*name).to_owned(), Value::from(*value))).collect();
     let ran = push(&stage, &json!({"app_settings_json": settings.to_string()}));
     assert!(ran.succeeded, "{}", ran.printed);
@@ -78,7 +110,7 @@ fn numbers_and_flags_become_text_as_they_were_written() {
     if no_python() {
         return;
     }
-    let stage = Stage::new();
+    let stage = app();
     let settings = r#"{"A": 8, "B": 1.50, "C": true, "D": false, "E": 12345678901234567890123, "F": 1e3}"#;
     assert!(push(&stage, &json!({"app_settings_json": settings})).succeeded);
     let expected = json!({"ACI_IMAGE": "r.azurecr.io/w:1", "A": "8", "B": "1.50", "C": "true", "D": "false",
@@ -92,7 +124,7 @@ fn without_further_settings_only_the_image_changes() {
         return;
     }
     for nothing in [json!({}), json!({"app_settings_json": ""}), json!({"app_settings_json": "{}"})] {
-        let stage = Stage::new();
+        let stage = app();
         assert!(push(&stage, &nothing).succeeded);
         assert_eq!(pushed(&stage), json!({"ACI_IMAGE": "r.azurecr.io/w:1"}));
     }
@@ -125,6 +157,7 @@ fn what_is_wrong_is_said_before_anything_changes() {
         (r#"{"aci_image": "other"}"#, "is given by the input aci_image"),
         (r#"{"A": "b\u0000"}"#, "no environment variable can hold"),
         (r#"{"A": "\ud800"}"#, "no environment variable can hold"),
+        (r#"{"A": "a-long-value-with-\udc00"}"#, "no environment variable can hold"),
     ];
     for (settings, reason) in bad_settings {
         refused(&json!({"app_settings_json": settings}), reason);
@@ -141,7 +174,46 @@ fn what_is_wrong_is_said_before_anything_changes() {
         refused(&json!({"resource_group": name}), "the input resource_group is not");
     }
     refused(&json!({"aci_image": "an image"}), "the input aci_image is not");
-    refused(&json!({"restart_app": "maybe"}), "the input restart_app is neither true nor false");
+    refused(&json!({"aci_image": "r.azurecr.io/w:\u{0}"}), "the input aci_image is not");
+    for flag in ["restart_app", "rollback_on_failure"] {
+        refused(&json!({flag: "maybe"}), &format!("the input {flag} is neither true nor false"));
+    }
+}
+
+#[test]
+fn a_push_cannot_steer_the_host_or_where_tokens_go() {
+    if no_python() {
+        return;
+    }
+    for name in [
+        "AzureWebJobsStorage",
+        "azurewebjobsstorage__accountName",
+        "AzureWebJobs_ScaleTimer_Disabled",
+        "AzureFunctionsJobHost__customHandler__description__defaultExecutablePath",
+        "FUNCTIONS_WORKER_RUNTIME",
+        "WEBSITE_RUN_FROM_PACKAGE",
+        "APPLICATIONINSIGHTS_CONNECTION_STRING",
+        "IDENTITY_ENDPOINT",
+        "identity_header",
+        "MSI_ENDPOINT",
+        "HTTPS_PROXY",
+        "no_proxy",
+        "LD_PRELOAD",
+        "PATH",
+        "path",
+        "Home",
+        "AZURE_RESOURCE_MANAGER_ENDPOINT",
+        "Azure_Resource_Manager_Endpoint",
+        "AZURE_AUTHORITY_HOST",
+        "SSL_CERT_FILE",
+        "DOTNET_STARTUP_HOOKS",
+    ] {
+        refused(&json!({"app_settings_json": {name: "x"}}), &format!("\"{name}\" is reserved"));
+    }
+    let stage = app();
+    let ours = json!({"INSTANCE_HTTP_PROXY": "p", "INSTANCE_PATH": "p", "HOMEPAGE": "h", "AZURE_CLIENT_ID": "c"});
+    let ran = push(&stage, &json!({"app_settings_json": ours}));
+    assert!(ran.succeeded, "{}", ran.printed);
 }
 
 #[test]
@@ -160,56 +232,87 @@ fn a_misspelt_input_is_pointed_out() {
     if no_python() {
         return;
     }
-    let ran = push(&Stage::new(), &json!({"app_setting_json": "{}"}));
+    let ran = push(&app(), &json!({"app_setting_json": "{}"}));
     assert!(ran.succeeded && ran.printed.contains(r#"::warning title=Settings push::"app_setting_json""#), "{ran:?}");
 }
 
 #[test]
-fn without_a_restart_the_app_is_left_running() {
+fn azure_restarts_an_app_that_changes_so_it_is_not_restarted_again() {
     if no_python() {
         return;
     }
-    for no in [json!(false), json!("false"), json!("False")] {
-        let stage = Stage::new();
-        assert!(push(&stage, &json!({"restart_app": no})).succeeded);
-        assert_eq!(stage.calls().len(), 1);
-        assert!(!stage.text("summary").contains("Restarted"));
+    for restart in [json!(true), json!("true"), json!("True"), json!(""), json!(null), json!(false), json!("False")] {
+        let stage = app();
+        assert!(push(&stage, &json!({"restart_app": restart})).succeeded);
+        assert_eq!(count(&stage, "appsettings set"), 1);
+        assert_eq!(count(&stage, "functionapp restart"), 0, "{restart}");
+        assert!(stage.text("summary").contains("whereupon Azure restarts the app"));
     }
 }
 
 #[test]
-fn an_app_is_restarted_unless_it_is_said_not_to() {
+fn an_app_that_has_the_settings_already_is_restarted_only_if_that_is_wanted() {
     if no_python() {
         return;
     }
-    for yes in [json!(true), json!("true"), json!("True"), json!(""), json!(null)] {
-        let stage = Stage::new();
-        assert!(push(&stage, &json!({"restart_app": yes})).succeeded);
-        assert!(stage.command_lines()[1].starts_with("functionapp restart "));
+    let has = json!([{"name": "ACI_IMAGE", "value": "r.azurecr.io/w:1", "slotSetting": false}]).to_string();
+    for (restart, restarts) in [(json!("true"), 1), (json!(null), 1), (json!("false"), 0), (json!(false), 0)] {
+        let stage = app().answer("appsettings list", &[json!(has)]);
+        let ran = push(&stage, &json!({"restart_app": restart}));
+        assert!(ran.succeeded, "{ran:?}");
+        assert_eq!((count(&stage, "appsettings set"), count(&stage, "functionapp restart")), (0, restarts));
+        assert_eq!(count(&stage, "ScaleTimer/status"), 1, "that the app is well is seen, not taken for granted");
+        let summary = stage.text("summary");
+        assert!(summary.contains("The app has these settings already."), "{summary}");
+        assert_eq!(summary.contains("Restarted."), restarts == 1);
     }
 }
 
 #[test]
-fn an_update_that_fails_is_followed_by_no_restart() {
+fn an_update_that_fails_says_how_to_undo_what_it_may_have_done() {
     if no_python() {
         return;
     }
-    let stage = Stage::new().answer("appsettings set", &[json!({"exit": 3})]);
-    assert!(!push(&stage, &json!({})).succeeded);
-    assert_eq!(stage.calls().len(), 1);
-    assert_eq!(stage.text("summary"), "");
+    let stage = app().answer("appsettings set", &[json!({"exit": 3})]);
+    let ran = push(&stage, &json!({}));
+    assert!(!ran.succeeded && ran.printed.contains("restore-settings.sh"), "{ran:?}");
+    assert!(stage.command_lines().last().is_some_and(|line| line.contains("appsettings set")), "{ran:?}");
+    assert!(!stage.text("summary").contains("Changed"));
     assert!(!stage.path("settings.json").exists());
 }
 
 #[test]
-fn a_restart_that_fails_does_not_hide_that_the_settings_changed() {
+fn settings_that_cannot_be_read_are_not_changed() {
     if no_python() {
         return;
     }
-    let stage = Stage::new().answer("functionapp restart", &[json!({"exit": 1})]);
+    for answer in [json!({"exit": 1}), json!("<html>")] {
+        let stage = app().answer("appsettings list", &[answer]);
+        assert!(!push(&stage, &json!({})).succeeded);
+        assert_eq!(stage.calls().len(), 1);
+    }
+}
+
+#[test]
+fn a_name_that_is_there_in_another_case_is_pointed_out_before_anything_changes() {
+    if no_python() {
+        return;
+    }
+    let stage = app();
+    let ran = push(&stage, &json!({"app_settings_json": {"kept": "x"}}));
+    assert!(!ran.succeeded && ran.printed.contains("kept is there as KEPT"), "{ran:?}");
+    assert_eq!(stage.calls().len(), 1);
+}
+
+#[test]
+fn a_restart_that_fails_fails_the_run() {
+    if no_python() {
+        return;
+    }
+    let has = json!([{"name": "ACI_IMAGE", "value": "r.azurecr.io/w:1"}]).to_string();
+    let stage = app().answer("appsettings list", &[json!(has)]).answer("functionapp restart", &[json!({"exit": 1})]);
     let ran = push(&stage, &json!({}));
-    assert!(!ran.succeeded && ran.printed.contains("restart it by hand"), "{ran:?}");
-    assert!(stage.text("summary").contains("The settings are in place, but the restart failed."));
+    assert!(!ran.succeeded && ran.printed.contains("Restart my-scaler by hand"), "{ran:?}");
 }
 
 #[test]
@@ -217,13 +320,14 @@ fn the_summary_lists_names_and_no_value_is_printed() {
     if no_python() {
         return;
     }
-    let stage = Stage::new();
-    let settings = r#"{"INSTANCE_KEY": "canary-one", "B_FLAG": "canary-two\ncanary-three"}"#;
+    let stage = app();
+    let settings = r#"{"INSTANCE_KEY": "canary-one", "B_FLAG": "canary-two\ncanary-three", "KEPT": "as it is"}"#;
     let ran = push(&stage, &json!({"app_settings_json": settings, "aci_image": "canary/image:1"}));
-    let summary = stage.text("summary");
+    assert!(ran.succeeded, "{ran:?}");
     assert_eq!(
-        summary,
-        "### Settings of `my-scaler`\n\nChanged:\n\n- `ACI_IMAGE`\n- `INSTANCE_KEY`\n- `B_FLAG`\n\nRestarted.\n"
+        stage.text("summary"),
+        "### Settings of `my-scaler`\n\nChanged, whereupon Azure restarts the app:\n\n- `ACI_IMAGE`\n- `INSTANCE_KEY`\n\
+         - `B_FLAG`\n\n`ScaleTimer` is loaded and enabled on `my-scaler`, and stays up.\n"
     );
     assert!(!ran.printed.contains("canary") && !stage.text("output").contains("canary"), "{ran:?}");
 }
@@ -239,10 +343,31 @@ fn a_refusal_prints_no_value() {
     }
 }
 
-/// Reads a request and, if it is accepted, pushes it, as the workflow's two steps do.
+/// An app with two settings, whose host is well.
+pub fn app() -> Stage {
+    let settings = json!([
+        {"name": "KEPT", "value": "as it is", "slotSetting": false},
+        {"name": "ACI_IMAGE", "value": "old", "slotSetting": false},
+    ]);
+    code::loaded().answer("appsettings list", &[json!(settings.to_string())])
+}
+
+/// Pushes and looks at the host once, so that this is quick.
 pub fn push(stage: &Stage, changes: &Value) -> Ran {
-    let inputs = request(changes).to_string();
-    let read = stage.run("read-settings.py", &[("REQUEST_INPUTS", &inputs), ("REQUEST_PAYLOAD", "null")]);
+    push_with(stage, changes, &[("LOOKS", "1")])
+}
+
+/// Reads a request and, if it is accepted, pushes it, as the workflow's two steps do; with more in the environment than the
+/// workflow gives.
+pub fn push_with(stage: &Stage, changes: &Value, more: &[(&str, &str)]) -> Ran {
+    write(&stage.path("event"), &json!({"inputs": request(changes)}).to_string());
+    let mut read = stage.run("read-settings.py", &[]);
+    // The runner takes these for itself.
+    read.printed = read
+        .printed
+        .lines()
+        .filter(|line| !line.starts_with("::add-mask::"))
+        .fold(String::new(), |all, line| all + line + "\n");
     if !read.succeeded {
         return read;
     }
@@ -252,9 +377,15 @@ pub fn push(stage: &Stage, changes: &Value) -> Ran {
         ("FUNCTION_APP_NAME", output("function_app_name")),
         ("RESOURCE_GROUP", output("resource_group")),
         ("RESTART_APP", output("restart_app")),
+        ("ROLLBACK_ON_FAILURE", output("rollback_on_failure")),
     ];
-    let pushed = stage.run("push-settings.sh", &environment);
+    let pushed = stage.run("push-settings.sh", &[&environment, more].concat());
     Ran { succeeded: pushed.succeeded, printed: read.printed + &pushed.printed }
+}
+
+/// How many command lines hold a piece of text.
+pub fn count(stage: &Stage, piece: &str) -> usize {
+    stage.command_lines().iter().filter(|line| line.contains(piece)).count()
 }
 
 /// A good request with some of its inputs changed.
@@ -279,8 +410,9 @@ fn refused(changes: &Value, reason: &str) {
 
 /// The settings that the only push held.
 fn pushed(stage: &Stage) -> Value {
-    let files = &stage.recorded()[0]["files"];
-    let content = files.as_object().and_then(|files| files.values().next()).and_then(Value::as_str).expect("one file");
+    let recorded = stage.recorded();
+    let files = recorded.iter().find_map(|call| call["files"].as_object().filter(|files| !files.is_empty()));
+    let content = files.and_then(|files| files.values().next()).and_then(Value::as_str).expect("one file");
     let list: Vec<Value> = serde_json::from_str(content).expect("JSON for az");
     list.iter()
         .map(|setting| (setting["name"].as_str().expect("a name").to_owned(), setting["value"].clone()))

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::LazyLock;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -65,8 +66,10 @@ impl Stage {
             ("GITHUB_OUTPUT", "output"),
             ("GITHUB_STEP_SUMMARY", "summary"),
             ("AZ_RECORD", "calls"),
+            ("WAITS", "waits"),
+            ("GITHUB_EVENT_PATH", "event"),
             ("SETTINGS_FILE", "settings.json"),
-            ("NAMES_FILE", "settings.txt"),
+            ("KEPT_FOLDER", "before-push"),
         ] {
             command.env(name, self.path(file));
         }
@@ -78,6 +81,11 @@ impl Stage {
     /// The calls of `az`, in their order.
     pub fn calls(&self) -> Vec<Call> {
         self.recorded().into_iter().map(|call| serde_json::from_value(call).expect("the stand-in's own JSON")).collect()
+    }
+
+    /// How many seconds the scripts have waited altogether, which takes no time here.
+    pub fn waited(&self) -> u64 {
+        self.text("waits").lines().map(|seconds| seconds.parse::<u64>().expect("whole seconds")).sum()
     }
 
     /// The command lines of `az`, in their order.
@@ -98,10 +106,21 @@ impl Stage {
             for name in ["az", "docker", "gh"] {
                 symlink(repository().join("tests/deploy/az"), folder.join(name)).expect("a new name");
             }
+            // Without the shell that a version manager may put around it: scripts start Python often.
+            symlink(&*PYTHON, folder.join("python3")).expect("a new name");
+            for name in ["sleep", "date"] {
+                symlink(repository().join("tests/deploy/clock"), folder.join(name)).expect("a new name");
+            }
         }
         folder
     }
 }
+
+/// Where Python is.
+static PYTHON: LazyLock<PathBuf> = LazyLock::new(|| {
+    let executable = Command::new("python3").args(["-c", "import sys; print(sys.executable, end='')"]).output();
+    executable.map_or_else(|_| "python3".into(), |output| String::from_utf8_lossy(&output.stdout).into_owned().into())
+});
 
 /// The repository's top.
 pub fn repository() -> &'static Path {

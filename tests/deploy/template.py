@@ -1,9 +1,9 @@
-"""Resolves an ARM template as Resource Manager would: template.py TEMPLATE PARAMETERS
+"""Resolves an ARM template as Resource Manager would: template.py TEMPLATE PARAMETERS [PRINCIPAL]
 
 Prints the resources that would be deployed, those of nested deployments among them, each with its id, the ids that it
 waits for and the ids that its expressions refer to; and the outputs. Fails on what Resource Manager would refuse: an
 unknown function, parameter or variable, a bad value of a parameter, a dependency on nothing, a reference to a resource
-that is not waited for, a cycle.
+that is not waited for, a cycle. PRINCIPAL is that of the identity, which is another one each time that one is made.
 """
 
 import hashlib
@@ -35,6 +35,8 @@ class Refused(Exception):
 def main():
     template, parameters = (json.load(open(path, encoding="utf-8")) for path in sys.argv[1:3])
     given = {name: parameter["value"] for name, parameter in parameters["parameters"].items()}
+    for principal in sys.argv[3:]:
+        RUNTIME["Microsoft.ManagedIdentity/userAssignedIdentities"]["principalId"] = principal
     deployment = Deployment(template, given, SUBSCRIPTION, GROUP)
     resources = deployment.resolve()
     outputs = {name: deployment.value(output["value"]) for name, output in template.get("outputs", {}).items()}

@@ -7,9 +7,10 @@ use std::process::{Command, Stdio};
 
 use aci_scaler::settings::{Accepts, Environment, Fallback, Settings, all_settings, unknown_settings};
 use serde_json::{Value, json};
+use test_support::programs::{SCHEMA_VALIDATOR, python, variable};
 
 use crate::stage::repository;
-use crate::tools::{SCHEMA_VALIDATOR, no_python, python, variable, write};
+use crate::tools::{no_python, write};
 
 /// What the template finds out itself; and `RUST_LOG`, which is `LOG_LEVEL` for those who know Rust.
 const NOT_GIVEN: [&str; 5] =
@@ -154,6 +155,44 @@ fn the_scaler_has_the_roles_it_needs_where_it_needs_them_and_no_others() {
     assert_eq!(given, expected);
 }
 
+/// Azure lets nobody change whose an assignment is (`RoleAssignmentUpdateNotPermitted`), and one outlives the group that the
+/// app was in if its scope is elsewhere.
+#[test]
+fn an_app_that_was_taken_down_can_be_deployed_again() {
+    if no_python() {
+        return;
+    }
+    let mut elsewhere = example();
+    for (name, group) in [("AZURE_RESOURCE_GROUP", "containers-rg"), ("SB_RESOURCE_GROUP", "messaging-rg")] {
+        elsewhere["parameters"][name] = json!({"value": group});
+    }
+    let left_behind = |principal: &str| -> BTreeMap<String, Value> {
+        let resolved = resolve_as(&template(), &elsewhere, &[principal]).expect("the template as it is");
+        let assignments = resolved["resources"].as_array().expect("a list").iter();
+        let outside = assignments.filter(|item| item["resource"]["type"] == "Microsoft.Authorization/roleAssignments");
+        let named = outside.map(|item| (text(&item["id"]), item["resource"]["properties"]["principalId"].clone()));
+        named.filter(|(id, _)| !id.contains("/resourceGroups/my-rg/")).collect()
+    };
+    let first = left_behind("00000000-0000-0000-0000-0000000000a1");
+    assert_eq!(first.len(), 3, "{first:?}");
+    assert_eq!(first, left_behind("00000000-0000-0000-0000-0000000000a1"), "deploying twice is safe");
+    for (id, principal) in left_behind("00000000-0000-0000-0000-0000000000a2") {
+        assert!(first.get(&id).is_none_or(|old| *old == principal), "{id} cannot be given to {principal}");
+    }
+}
+
+#[test]
+fn key_vault_references_are_read_as_the_identity_that_the_app_has() {
+    if no_python() {
+        return;
+    }
+    let resolved = resolve(&template(), &example()).expect("the template as it is");
+    let site = resources(&resolved).find(|resource| resource["type"] == "Microsoft.Web/sites").expect("the app");
+    let identity = site["properties"]["keyVaultReferenceIdentity"].as_str().expect("without it the app asks as nobody");
+    let assigned = site["identity"]["userAssignedIdentities"].as_object().expect("identities by id");
+    assert!(assigned.contains_key(identity), "{identity} is not among {assigned:?}");
+}
+
 #[test]
 fn what_is_not_wanted_is_not_made() {
     if no_python() {
@@ -228,11 +267,17 @@ fn a_template_that_azure_would_refuse_is_refused_here() {
 
 /// What would be deployed, or why nothing would.
 fn resolve(template: &Value, parameters: &Value) -> Result<Value, String> {
+    resolve_as(template, parameters, &[])
+}
+
+/// The same with an identity that has this principal.
+fn resolve_as(template: &Value, parameters: &Value, principal: &[&str]) -> Result<Value, String> {
     let folder = tempfile::tempdir().expect("a temporary folder");
     write(&folder.path().join("template"), &template.to_string());
     write(&folder.path().join("parameters"), &parameters.to_string());
     let mut command = Command::new("python3");
-    command.arg(repository().join("tests/deploy/template.py")).args(["template", "parameters"]).current_dir(&folder);
+    command.arg(repository().join("tests/deploy/template.py")).args(["template", "parameters"]).args(principal);
+    command.current_dir(&folder);
     let output = command.output().expect("Python is there");
     if !output.status.success() {
         return Err(String::from_utf8_lossy(&output.stderr).into_owned());

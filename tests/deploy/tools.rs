@@ -1,18 +1,12 @@
 //! Programs that only these tests need.
 
-#[path = "../local-azure/tests/common/tools.rs"]
-mod common;
-
 use std::fs;
 use std::path::Path;
 
-pub use common::{check, missing, python, variable};
+use test_support::programs::missing;
 
 /// The Azure CLI, whose parser reads the recorded command lines.
 pub const AZURE_CLI: &str = "azure-cli==2.91.0";
-
-/// Checks JSON against schemas.
-pub const SCHEMA_VALIDATOR: &str = "jsonschema==4.26.0";
 
 /// Whether there is no Python here, which the scripts and the stand-in for `az` are written in.
 pub fn no_python() -> bool {

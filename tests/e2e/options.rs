@@ -85,13 +85,12 @@ fn noted<T>(errors: &mut Vec<String>, result: Result<T, String>) -> Option<T> {
 }
 
 mod tests {
-    use std::collections::BTreeMap;
+    use test_support::environment::variables;
 
     use super::{Environment, Options};
 
     fn options(pairs: &[(&str, &str)]) -> Result<Options, String> {
-        let environment: BTreeMap<_, _> =
-            pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let environment = variables(pairs);
         assert_eq!(environment.names().len(), pairs.len());
         Options::from_environment(&environment, false).map_err(|error| error.to_string())
     }

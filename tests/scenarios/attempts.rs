@@ -4,6 +4,7 @@ use local_azure::container_groups::{Exit, ExitsAtOnce};
 use local_azure::local::TOPIC;
 use local_azure::resource_manager::OperationKind::{DeleteGroup, PatchGroup, PutGroup};
 use serde_json::json;
+use test_support::group::{State, in_state};
 use tokio::time::Instant;
 
 use crate::support::{PATIENCE, World, counts, messages};
@@ -58,9 +59,7 @@ async fn a_group_whose_provisioning_failed_long_ago_goes_although_its_message_is
     world.send("a", messages("m", 1));
     world.pass().await;
     let mut failed = world.group_of("m1");
-    failed.json["properties"]["provisioningState"] = json!("Failed");
-    failed.json["properties"]["containers"][0]["properties"]["instanceView"] =
-        json!({"currentState": {"state": "Waiting"}});
+    failed.json = in_state(failed.json, State::NotProvisioned);
     world.azure.resource_manager.container_groups().plant(failed.json.clone());
     let record = world.pass().await;
     assert_eq!(record.messages(), counts([("parked", 1)]));

@@ -1,9 +1,6 @@
 //! Scenarios: the real scaler's binary on the local Azure, over real sockets.
 
-#[path = "../local-azure/tests/common/contract.rs"]
-mod contract;
-#[path = "../local-azure/tests/common/tools.rs"]
-mod tools;
+#![allow(unreachable_pub, reason = "what the files of a test share is public among them, and there is nobody else")]
 
 mod attempts;
 mod backlog;
@@ -24,3 +21,4 @@ mod shutdown;
 mod soak;
 mod support;
 mod unserved;
+mod upgrade;

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use tokio::process::Command;
 use tokio::time::Instant;
 
-use crate::contract;
+use test_support::contract;
 
 /// Longer than anything in a scenario takes on a busy machine.
 pub const PATIENCE: Duration = Duration::from_mins(1);

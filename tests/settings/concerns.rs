@@ -49,10 +49,41 @@ fn a_cloud_has_its_own_addresses() {
 }
 
 #[test]
-fn plain_http_is_for_this_machine_only() {
-    for endpoint in ["http://127.9.9.9:1", "http://[::1]:7072/", "http://localhost", "https://arm.example:444"] {
-        assert!(load(&[("AZURE_RESOURCE_MANAGER_ENDPOINT", endpoint)]).is_ok(), "{endpoint}");
+fn tokens_for_resource_manager_go_to_the_cloud_itself_or_stay_on_this_machine() {
+    let load = |cloud: &str, endpoint: &str| {
+        load(&[("AZURE_CLOUD", cloud), ("AZURE_RESOURCE_MANAGER_ENDPOINT", endpoint)]).map(drop)
+    };
+    for local in ["http://127.9.9.9:1", "http://[::1]:7072/", "http://localhost", "https://localhost:7072"] {
+        assert!(load("AzureCloud", local).is_ok(), "{local}");
     }
+    for (cloud, own) in [
+        ("AzureCloud", "https://management.azure.com"),
+        ("AzureCloud", "https://Management.Azure.com:443/"),
+        ("AzureUSGovernment", "https://management.usgovcloudapi.net"),
+        ("AzureChinaCloud", "https://management.chinacloudapi.cn"),
+    ] {
+        assert!(load(cloud, own).is_ok(), "{cloud}: {own}");
+    }
+    for elsewhere in [
+        "https://arm.example:444",
+        "https://management.azure.com:444",
+        "http://management.azure.com",
+        "https://management.azure.com.example",
+        "https://management.usgovcloudapi.net",
+        "https://localhost.example",
+        "https://10.0.0.4",
+        "ftp://localhost",
+    ] {
+        let refusal = load("AzureCloud", elsewhere).expect_err(elsewhere).to_string();
+        assert!(refusal.contains("expected the cloud's own address"), "{elsewhere}: {refusal}");
+    }
+}
+
+#[test]
+fn an_unknown_cloud_is_not_also_held_against_its_address() {
+    let azure =
+        [("AZURE_CLOUD", "AzureGermanCloud"), ("AZURE_RESOURCE_MANAGER_ENDPOINT", "https://management.azure.com")];
+    insta::assert_snapshot!(errors(&azure), @r#"AZURE_CLOUD="AzureGermanCloud": expected AzureCloud, AzureUSGovernment or AzureChinaCloud"#);
 }
 
 #[test]

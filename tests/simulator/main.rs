@@ -7,6 +7,8 @@
 //! * `SIMULATOR_SEED=123 cargo test --test simulator` tells the story of one schedule.
 //! * `SIMULATOR_SCHEDULES=1000000 cargo test --test simulator` runs that many fresh ones.
 
+#![allow(unreachable_pub, reason = "what the files of a test share is public among them, and there is nobody else")]
+
 mod azure;
 mod calm;
 mod groups;
@@ -14,7 +16,6 @@ mod promises;
 mod random;
 mod scene;
 mod schedule;
-mod settings;
 mod topic;
 mod world;
 

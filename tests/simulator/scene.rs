@@ -4,9 +4,9 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
 use aci_scaler::settings::Settings;
+use test_support::environment;
 
 use crate::random::Random;
-use crate::settings::settings;
 
 /// Milliseconds of simulated time.
 pub type Millis = i64;
@@ -54,7 +54,8 @@ pub struct Scene {
 
 impl Scene {
     pub fn draw(random: &mut Random) -> Self {
-        let mut settings = settings();
+        let environment = environment::with(&[("SKIP_SUBSCRIPTIONS", "skipped")]);
+        let mut settings = Settings::from_environment(&environment).expect("the settings are accepted");
         settings.aci.max_instances = u32::try_from(random.within(1..9)).expect("it is small");
         settings.aci.max_runtime = random.chance(150).then_some(Duration::from_mins(15));
         settings.aci.provisioning_timeout = Duration::from_secs(random.pick(&[120, 600, 1800]));

@@ -31,8 +31,7 @@ const REMAINING_HEADERS: [&str; 2] = [
     "x-ms-ratelimit-remaining-subscription-resource-requests-pt5m",
 ];
 
-/// The container groups of one resource group.
-pub struct ContainerInstances {
+pub(crate) struct ContainerInstances {
     arm: Arc<Arm>,
     client: Client,
     subscription_id: String,
@@ -41,8 +40,7 @@ pub struct ContainerInstances {
 }
 
 impl ContainerInstances {
-    /// Those that the settings name.
-    pub fn new(arm: Arc<Arm>, settings: &Settings) -> Self {
+    pub(super) fn new(arm: Arc<Arm>, settings: &Settings) -> Self {
         let options = ClientOptions::new(TransportOptions::new(arm.clone()))
             .retry(RetryOptions::none())
             .telemetry(TelemetryOptions::default().application_id(concat!("aci-scaler/", env!("CARGO_PKG_VERSION"))));

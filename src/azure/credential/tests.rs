@@ -56,7 +56,7 @@ fn a_workload_identity_sends_with_the_scalers_own_client() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_an_identity_is_told_before_its_time_is_up() {
+async fn what_is_wrong_with_an_identity_is_reported_before_its_time_is_up() {
     // Nobody listens any more where somebody just did.
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let mut cloud = CustomConfiguration::default();

@@ -25,7 +25,7 @@ use crate::settings::ServiceBusAuth;
 /// than 20 minutes would turn a clock that is a little slow into refusals.
 const SAS_LIFETIME: Duration = Duration::HOUR;
 
-/// The part of its life after which a token is put anew, so that none expires under a request.
+/// The part of its life after which a token is put again, so that none expires under a request.
 const RENEW_AFTER: f64 = 0.75;
 
 /// What Microsoft Entra is asked for.
@@ -93,7 +93,7 @@ impl Tokens {
         }
     }
 
-    /// When to put a token anew that is good until then.
+    /// When to replace a token that is good until then.
     fn renewal(&self, expires_at: OffsetDateTime) -> Instant {
         let life = std::time::Duration::try_from(expires_at - self.clock.now()).unwrap_or_default();
         Instant::now() + life.mul_f64(RENEW_AFTER)
@@ -107,7 +107,7 @@ pub(super) struct Cbs {
     tokens: Tokens,
 }
 
-/// When a token has to be put anew; never, if it does not say when it expires.
+/// When a token has to be replaced; never, if it does not say when it expires.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Renewal(Option<Instant>);
 
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_token_is_put_anew_after_three_quarters_of_its_life() {
+    async fn a_token_is_replaced_after_three_quarters_of_its_life() {
         let tokens = tokens(ServiceBusAuth::Entra);
         let renewal = Renewal(Some(tokens.renewal(NOW + Duration::HOUR)));
         tokio::time::advance(std::time::Duration::from_mins(44)).await;

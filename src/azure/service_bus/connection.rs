@@ -35,11 +35,10 @@ const IDLE_TIMEOUT_MILLIS: u32 = 60_000;
 /// pair that was replaced may still be closing.
 const MAX_PAIRS_PER_SESSION: usize = 100;
 
-/// How long the service is given to say good-bye; nothing is lost by leaving without, and a process that is told to end
+/// How long the service is given to confirm the end; nothing is lost without it, and a process that is asked to end
 /// has a second left after its last pass.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Where the namespace is.
 #[derive(Clone, Debug)]
 pub(super) struct Endpoint {
     pub(super) host: String,
@@ -57,7 +56,7 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// Connects, under TLS if the endpoint wants it, and opens an AMQP connection. It may be cancelled.
+    /// Connects, under TLS if the endpoint wants it, and opens an AMQP connection. Cancel-safe.
     pub(super) async fn open(endpoint: &Endpoint) -> Result<Self, Failure> {
         let lost = |error: std::io::Error| {
             let Endpoint { host, port, .. } = endpoint.clone();
@@ -83,14 +82,14 @@ impl Connection {
         Ok(Self { sessions: Arc::new(sessions), socket })
     }
 
-    /// Attaches a pair of links to a node. It may be cancelled; the attaching is then brought to its end without
+    /// Attaches a pair of links to a node. Cancel-safe: the attaching is then brought to its end without
     /// anyone waiting for it.
     pub(super) async fn attach(&self, node: String) -> Result<LinkPair, Failure> {
         let attaching = tokio::spawn(Arc::clone(&self.sessions).attach(node));
         attaching.await.unwrap_or_else(|error| Err(Failure::LinkLost(Cause::new(error))))
     }
 
-    /// Ends the connection in an orderly way, if the service plays along.
+    /// Closes the connection, if the service answers in time.
     pub(super) async fn close(&self) {
         let closing = async { self.sessions.connection.lock().await.close().await };
         match timeout(CLOSE_TIMEOUT, closing).await {
@@ -141,11 +140,9 @@ enum NotConnected {
     },
 }
 
-/// The sessions of a connection.
-///
-/// fe2o3-amqp attaches one link at a time on a session. So whoever attaches has a session to himself for as long,
-/// and another is begun when all are taken: many are attached side by side, and one that the service never answers
-/// holds up no other.
+/// fe2o3-amqp attaches one link at a time on a session. So whoever attaches has a session to himself for as long, and
+/// another is begun when all are taken: many are attached side by side, and one that the service never answers holds up
+/// no other.
 #[derive(Debug)]
 struct Sessions {
     connection: tokio::sync::Mutex<ConnectionHandle<()>>,

@@ -37,7 +37,6 @@ pub(super) enum Failure {
     LinkLost(Cause),
     /// The connection is gone: open another, once.
     ConnectionLost(Cause),
-    /// The answer made no sense.
     Garbled(Cause),
 }
 

@@ -32,7 +32,7 @@ use crate::sync::Mutex;
 
 /// How long connecting may take: TCP, TLS, AMQP and the first token, eight exchanges that take well under a second
 /// between Azure's regions.
-pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a kept connection may take to answer a token. That is one exchange; whatever needs longer is better replaced
 /// while there is time to connect.

@@ -15,7 +15,7 @@ use crate::message::{PeekedMessage, SubscriptionName};
 use crate::services::{PeekError, Peeker};
 use crate::sync::Mutex;
 
-/// How often the shared connection is opened anew. A blip takes one; a subscription that the service drops the
+/// How often the shared connection is opened again. A blip takes one; a subscription that the service drops the
 /// connection for takes two and is then given up until the next pass.
 const MAX_RECONNECTS: u32 = 6;
 
@@ -118,7 +118,7 @@ impl ServiceBusPeeker {
         }
     }
 
-    /// The connection that all share, opened anew if it is lost.
+    /// The connection that all share, opened again if it is lost.
     async fn shared_links(&self) -> Result<Arc<TopicLinks>, PeekError> {
         let mut shared = self.shared.lock().await;
         if shared.links.are_lost() {

@@ -1,7 +1,7 @@
 //! Requests and replies over a pair of links to a node.
 //!
 //! A reply goes to the request whose id it carries and to no other: one that comes after its request was given up is
-//! dropped. A pair's links are closed in an orderly way, by the task that owns them, however its users go away:
+//! dropped. A pair's links are closed by the task that owns them, and never just dropped, however its users go away:
 //! fe2o3-amqp ends the session, and sometimes the connection, when a link disappears while frames for it are on
 //! their way.
 //!
@@ -46,11 +46,9 @@ pub(super) struct LinkPair {
 /// What the node answered.
 #[derive(Clone, Debug)]
 pub(super) struct Reply {
-    /// An HTTP status.
     pub(super) status: Option<i64>,
     /// The error's condition; empty if there is none.
     pub(super) condition: String,
-    /// What the node says about it.
     pub(super) description: String,
     /// The body, encoded; empty if there is none.
     pub(super) body: Vec<u8>,
@@ -66,7 +64,7 @@ struct Request {
 impl LinkPair {
     /// Attaches a pair to a node.
     ///
-    /// It must not be cancelled, or the late answer ends the session.
+    /// Not cancel-safe: the late answer would end the session.
     pub(super) async fn attach(session: &mut SessionHandle<()>, node: &str) -> Result<Self, Failure> {
         let name = format!("aci-scaler-{}", Uuid::new_v4());
         let sender = Sender::builder()
@@ -106,7 +104,7 @@ impl LinkPair {
         self.requests.is_closed()
     }
 
-    /// Sends a request and waits for its reply. It may be cancelled.
+    /// Sends a request and waits for its reply. Cancel-safe.
     pub(super) async fn request(&self, properties: ApplicationProperties, body: Value) -> Result<Reply, Failure> {
         let lost = || Failure::LinkLost("the link was closed".into());
         let (reply, replied) = oneshot::channel();

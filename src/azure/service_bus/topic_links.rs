@@ -57,7 +57,7 @@ struct SubscriptionLinks {
 }
 
 impl TopicLinks {
-    /// Connects and puts a token. It may be cancelled.
+    /// Connects and puts a token. Cancel-safe.
     pub(super) async fn open(namespace: &Namespace) -> Result<Self, Failure> {
         let connection = Connection::open(&namespace.endpoint).await?;
         let cbs = Cbs::attach(&connection, namespace.tokens.clone()).await?;
@@ -76,7 +76,7 @@ impl TopicLinks {
         Ok(links)
     }
 
-    /// Makes it ready for another pass, or drops it if it is not as it was left. It may be cancelled.
+    /// Makes it ready for another pass, or drops it if it is not as it was left. Cancel-safe.
     ///
     /// The token is not only renewed: that it is answered shows that the connection is alive, which nothing else does
     /// where a network has forgotten it. The service's answer is waited for while the subscriptions are listed.
@@ -126,9 +126,9 @@ impl TopicLinks {
         self.lost.store(true, Ordering::Relaxed);
     }
 
-    /// Asks for messages; the reply's body. It may be cancelled.
+    /// Asks for messages; the reply's body. Cancel-safe.
     ///
-    /// `patience` is how long the answer is waited for; the service is told to be done a little earlier.
+    /// `patience` is how long the answer is waited for; the service is asked to be done a little earlier.
     pub(super) async fn peek(
         &self,
         subscription: &str,
@@ -158,7 +158,7 @@ impl TopicLinks {
         self.subscription(subscription).links.lock().await.token = None;
     }
 
-    /// Ends the connection in an orderly way, if the service plays along.
+    /// Closes the connection, if the service answers in time.
     pub(super) async fn close(&self) {
         self.connection.close().await;
     }

@@ -114,13 +114,15 @@ async fn while_azure_wants_a_break_from_reads_no_log_is_lost_and_no_other_group_
 #[tokio::test(start_paused = true)]
 async fn an_identity_that_is_refused_is_not_tried_again_and_again() {
     let one_worker = |settings: &mut Settings| settings.processing.max_workers = NonZeroUsize::MIN;
-    let (scaler, calls) = scaler([("a", messages(1..=9))], one_worker);
     let refused = ArmError::Unauthorized(Refusal::new("AuthorizationFailed", ""));
-    *scaler.services.groups.create_error.lock().unwrap() = Some(refused);
-    let report = pass(&scaler).await;
-    assert_eq!(report.message_counts, BTreeMap::from([("failed", 9)]));
-    assert!(report.partly_failed());
-    assert_eq!(only(&calls, &["create"]).len(), 1);
+    for error in [refused, ArmError::NoToken("the identity is not there".into())] {
+        let (scaler, calls) = scaler([("a", messages(1..=9))], one_worker);
+        *scaler.services.groups.create_error.lock().unwrap() = Some(error);
+        let report = pass(&scaler).await;
+        assert_eq!(report.message_counts, BTreeMap::from([("failed", 9)]));
+        assert!(report.partly_failed());
+        assert_eq!(only(&calls, &["create"]).len(), 1);
+    }
 }
 
 #[tokio::test(start_paused = true)]

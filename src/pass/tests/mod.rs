@@ -1,5 +1,7 @@
 //! Scenarios of whole passes, over services in memory and paused time.
 
+#![allow(unreachable_pub, reason = "what the files of a test share is public among them, and there is nobody else")]
+
 mod fakes;
 mod limits;
 mod rules;

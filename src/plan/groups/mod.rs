@@ -10,6 +10,7 @@
 //!   sequence number has shown that the message is gone, for long enough.
 
 mod conditions;
+mod last_success;
 pub(super) mod retention;
 mod verdict;
 

@@ -10,12 +10,10 @@ use std::collections::{HashMap, HashSet};
 use time::{Duration, OffsetDateTime};
 
 use super::verdict::Verdict;
-use crate::container_group::GroupName;
 use crate::message::SubscriptionName;
 use crate::plan::decision::{Create, DeleteReason, GroupOutcome};
 use crate::plan::facts::{Facts, GroupState, KnownGroup, KnownMessages};
 use crate::plan::memory::{Attempt, DeletedRecord, Memory};
-use crate::plan::messages::breaker::Breaker;
 
 /// Records that may stay besides a full cap, at the least: those that keep the breakers of two subscriptions open.
 const MIN_RECORDS: u32 = 8;
@@ -77,19 +75,6 @@ fn ended_at(known: &KnownGroup) -> OffsetDateTime {
         GroupState::Ended { at, .. } => at,
         _ => OffsetDateTime::UNIX_EPOCH,
     }
-}
-
-/// The newest success of each subscription in which something has failed.
-pub(super) fn last_successes<'a>(facts: &'a Facts<'a>) -> HashMap<&'a SubscriptionName, &'a GroupName> {
-    let mut newest: HashMap<&SubscriptionName, (OffsetDateTime, &GroupName)> = HashMap::new();
-    for known in facts.groups.iter() {
-        if let (Some(subscription), GroupState::Ended { success: true, at, .. }) = (&known.subscription, known.state) {
-            let best = newest.entry(subscription).or_insert((at, known.name()));
-            *best = (*best).max((at, known.name()));
-        }
-    }
-    newest.retain(|subscription, _| Breaker::of(facts, subscription).has_failures());
-    newest.into_iter().map(|(subscription, (_, group))| (subscription, group)).collect()
 }
 
 /// What is still worth remembering of what earlier passes remembered.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::retention;
+use super::last_success::last_successes;
 use crate::container_group::GroupName;
 use crate::message::SubscriptionName;
 use crate::plan::decision::{DeleteReason, GroupOutcome};
@@ -23,7 +23,7 @@ pub(super) struct Judge<'a> {
 
 impl<'a> Judge<'a> {
     pub(super) fn new(facts: &'a Facts<'a>, messages: &'a KnownMessages<'a>) -> Self {
-        Self { facts, messages, last_successes: retention::last_successes(facts) }
+        Self { facts, messages, last_successes: last_successes(facts) }
     }
 
     pub(super) fn verdict(&self, known: &KnownGroup) -> Verdict {

@@ -3,12 +3,10 @@
 //!
 //! Service Bus runs on a thread of its own, whose processor time is what is measured: what the client takes is its own.
 
+#![allow(unreachable_pub, reason = "what the files of a test share is public among them, and there is nobody else")]
 #![expect(clippy::print_stdout, reason = "the numbers are what it is for")]
 
 #[allow(dead_code, reason = "the tests of Service Bus use all of it")]
-#[path = "../tests/service_bus/support.rs"]
-mod support;
-
 use std::thread;
 use std::time::Duration;
 
@@ -21,7 +19,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use support::{PEEK, Peer, peek_body};
+use test_support::peer::{PEEK, Peer, peek_body};
 
 const TOPICS: usize = 100;
 const SUBSCRIPTIONS_OF_A_TOPIC: usize = 10;

@@ -25,22 +25,22 @@ struct Chance {
 
 impl Occurrence {
     /// Not the first so many times.
-    pub fn sparing_first(self, spared: u32) -> Self {
+    pub(crate) fn sparing_first(self, spared: u32) -> Self {
         Self { spared, ..self }
     }
 
     /// Only so many times.
-    pub fn times(self, times: u32) -> Self {
+    pub(crate) fn times(self, times: u32) -> Self {
         Self { left: Some(times), ..self }
     }
 
     /// Each time with this probability, between 0 and 1.
-    pub fn with_probability(self, probability: f64, seed: u64) -> Self {
+    pub(crate) fn with_probability(self, probability: f64, seed: u64) -> Self {
         Self { chance: Some(Chance { probability, seed, random: fastrand::Rng::with_seed(seed) }), ..self }
     }
 
     /// Whether it happens this time, which is counted if so.
-    pub fn happens(&mut self) -> bool {
+    pub(crate) fn happens(&mut self) -> bool {
         if self.spared > 0 {
             self.spared -= 1;
             return false;

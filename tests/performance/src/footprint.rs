@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use test_support::ceiling::{self, MAX_BYTES, MAX_CRATES, TARGET};
+
 use crate::Result;
-use crate::ceiling::{self, MAX_BYTES, MAX_CRATES, TARGET};
 use crate::document::{Check, Section, repository};
 use crate::measure::mib;
 

@@ -4,8 +4,9 @@
 //! costs grow, into `docs/performance.md`. `-- footprint` only checks the binary's size and the number of crates, and
 //! `-- decide` makes passes without I/O, for callgrind.
 
+#![allow(unreachable_pub, reason = "what the files of a test share is public among them, and there is nobody else")]
+
 mod bound;
-mod ceiling;
 mod decide;
 mod document;
 mod footprint;

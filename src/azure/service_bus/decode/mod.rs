@@ -69,7 +69,7 @@ pub(super) fn message(encoded: &[u8]) -> Option<PeekedMessage> {
     })
 }
 
-/// The sections that are looked at.
+/// The sections that are read.
 #[derive(Default)]
 struct Sections<'a> {
     header: Option<Values<'a>>,

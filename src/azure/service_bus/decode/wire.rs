@@ -6,7 +6,7 @@
 //!
 //! Source: AMQP 1.0 part 1, sections 1.2 (encodings) and 1.6 (primitive types).
 
-/// A value, as far as it is looked at here.
+/// A value, as far as it is read here.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Value<'a> {
     Null,

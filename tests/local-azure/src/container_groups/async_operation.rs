@@ -22,7 +22,7 @@ pub(super) enum AsyncStatus {
 }
 
 impl AsyncStatus {
-    pub fn after(phase: Phase) -> Self {
+    pub(super) fn after(phase: Phase) -> Self {
         match phase {
             Phase::NoCapacity => Self::Failed,
             Phase::Pending | Phase::Pulling | Phase::ImagePullBackOff | Phase::StartFails(_) => Self::Pending,
@@ -32,11 +32,11 @@ impl AsyncStatus {
 }
 
 impl AsyncOperation {
-    pub fn new(resource_id: String, status: AsyncStatus) -> Self {
+    pub(super) fn new(resource_id: String, status: AsyncStatus) -> Self {
         Self { resource_id, started: timestamp(clock::now()), status, events: Vec::new() }
     }
 
-    pub fn to_json(&self) -> Value {
+    pub(super) fn to_json(&self) -> Value {
         let mut json = json!({
             "id": self.resource_id,
             "status": format!("{:?}", self.status),

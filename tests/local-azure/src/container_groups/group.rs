@@ -138,7 +138,7 @@ pub(super) enum Content {
 
 impl Group {
     /// Begins a life.
-    pub fn new(id: String, name: &str, spec: GroupSpec, asked_tags: Tags, life: u64, operation: String) -> Self {
+    pub(super) fn new(id: String, name: &str, spec: GroupSpec, asked_tags: Tags, life: u64, operation: String) -> Self {
         Self {
             id,
             name: name.to_owned(),
@@ -155,28 +155,28 @@ impl Group {
         }
     }
 
-    pub fn tags(&self) -> Tags {
+    pub(super) fn tags(&self) -> Tags {
         match &self.content {
             Content::Planted(json) => planted_tags(json),
             Content::Spec(spec) => spec.tags.clone(),
         }
     }
 
-    pub fn set_tags(&mut self, tags: Tags) {
+    pub(super) fn set_tags(&mut self, tags: Tags) {
         match &mut self.content {
             Content::Planted(json) => json["tags"] = json!(tags),
             Content::Spec(spec) => spec.tags = tags,
         }
     }
 
-    pub fn location(&self) -> String {
+    pub(super) fn location(&self) -> String {
         normalize_location(match &self.content {
             Content::Planted(json) => json["location"].as_str().unwrap_or_default(),
             Content::Spec(spec) => &spec.location,
         })
     }
 
-    pub fn record(&mut self, kind: &str, name: &str, message: &str) -> Value {
+    pub(super) fn record(&mut self, kind: &str, name: &str, message: &str) -> Value {
         let now = event_time(clock::now());
         let event = json!({
             "count": 1, "firstTimestamp": now, "lastTimestamp": now, "name": name, "message": message, "type": kind,
@@ -186,7 +186,7 @@ impl Group {
     }
 
     /// All that has happened happens once more.
-    pub fn repeat_events(&mut self) {
+    pub(super) fn repeat_events(&mut self) {
         for event in &mut self.events {
             event["count"] = json!(event["count"].as_u64().unwrap_or(0) + 1);
             event["lastTimestamp"] = json!(event_time(clock::now()));
@@ -194,7 +194,7 @@ impl Group {
     }
 
     /// The group as the service shows it: without any secret, and in lists without any instance view.
-    pub fn to_json(&self, view: View) -> Value {
+    pub(super) fn to_json(&self, view: View) -> Value {
         let mut group = match &self.content {
             Content::Planted(json) => json.clone(),
             Content::Spec(spec) => self.spec_to_json(spec),
@@ -249,7 +249,7 @@ impl Group {
     }
 
     /// The names of its containers.
-    pub fn containers(&self) -> Vec<String> {
+    pub(super) fn containers(&self) -> Vec<String> {
         match &self.content {
             Content::Spec(spec) => spec.containers.iter().map(|container| container.name.clone()).collect(),
             Content::Planted(json) => {

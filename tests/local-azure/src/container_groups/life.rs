@@ -33,24 +33,9 @@ pub(super) struct Life {
 struct Superseded;
 
 impl Life {
-    pub async fn live(self) {
-        let vanishes = async {
-            match self.behaviour {
-                Some(Behaviour::VanishesAfter(after)) => sleep(after).await,
-                _ => std::future::pending().await,
-            }
-        };
-        let lived = async {
-            // An end by supersession is as good as any other, and a group that has ended may still vanish.
-            _ = self.run().await;
-            if matches!(self.behaviour, Some(Behaviour::VanishesAfter(_))) {
-                std::future::pending::<()>().await;
-            }
-        };
-        tokio::select! {
-            () = lived => {}
-            () = vanishes => self.vanish(),
-        }
+    pub(super) async fn live(self) {
+        // An end by supersession is as good as any other.
+        _ = self.run().await;
     }
 
     async fn run(&self) -> Result<(), Superseded> {
@@ -105,18 +90,6 @@ impl Life {
             self.groups.state().living(&self.key, self.number).ok_or(Superseded)?.repeat_events();
             self.groups.changed();
         }
-    }
-
-    fn vanish(&self) {
-        let mut state = self.groups.state();
-        // This task is the group's own, and must not end itself before it has told of the change.
-        let is_mine = state.living(&self.key, self.number).is_some();
-        if let Some(group) = is_mine.then(|| state.groups.remove(&self.key)).flatten() {
-            info!(group = group.name, "somebody else deletes a container group");
-            state.remember(&group);
-        }
-        drop(state);
-        self.groups.changed();
     }
 
     /// Runs the worker in a task of its own, so that its panic ends the container and nothing else.

@@ -4,26 +4,34 @@
 use serde_json::{Value, json};
 use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
+use tokio::time::sleep;
 use tracing::info;
 
 use super::ContainerGroups;
 use super::group::{Group, Phase, event_time};
+use super::state::{Key, State};
 
 impl ContainerGroups {
     /// Deletes a group as somebody else would, whatever it does. False when there is no such group.
     pub fn remove(&self, name: &str) -> bool {
         let mut state = self.state();
-        let key =
-            state.groups.iter().find(|(_, group)| group.name.eq_ignore_ascii_case(name)).map(|(key, _)| key.clone());
-        let removed = key.and_then(|key| state.groups.remove(&key));
-        if let Some(group) = &removed {
-            info!(group = group.name, "somebody else deletes a container group");
-            group.end_run();
-            state.remember(group);
+        let named = |(key, group): (&Key, &Group)| group.name.eq_ignore_ascii_case(name).then(|| key.clone());
+        let key = state.groups.iter().find_map(named);
+        let removed = key.is_some_and(|key| state.remove(&key));
+        drop(state);
+        self.changed();
+        removed
+    }
+
+    /// The same after a time, unless another PUT than the one that began this operation has deployed the group meanwhile.
+    pub(super) async fn remove_after(self, after: std::time::Duration, key: Key, operation: String) {
+        sleep(after).await;
+        let mut state = self.state();
+        if state.groups.get(&key).is_some_and(|group| group.operation == operation) {
+            state.remove(&key);
         }
         drop(state);
         self.changed();
-        removed.is_some()
     }
 
     /// Shows a group with this provisioning state (`Repairing`, `Unhealthy`, `Updating`, `Stopping`, or any other), whatever
@@ -57,6 +65,16 @@ impl ContainerGroups {
         drop(state);
         self.changed();
         done
+    }
+}
+
+impl State {
+    fn remove(&mut self, key: &Key) -> bool {
+        let Some(group) = self.groups.remove(key) else { return false };
+        info!(group = group.name, "somebody else deletes a container group");
+        group.end_run();
+        self.remember(&group);
+        true
     }
 }
 

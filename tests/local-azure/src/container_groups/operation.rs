@@ -6,6 +6,7 @@ use tracing::info;
 use uuid::Uuid;
 
 use super::async_operation::{AsyncOperation, AsyncStatus};
+use super::behaviour::Behaviour;
 use super::group::{Content, Group, Phase, View, normalize_location};
 use super::life::Life;
 use super::log::LogQuery;
@@ -116,9 +117,12 @@ impl ContainerGroups {
         let id = self.id(resource_group, name);
         state.operations.insert(operation.clone(), AsyncOperation::new(id.clone(), AsyncStatus::Pending));
         let life = state.next_life();
-        let mut group = Group::new(id, name, spec, asked_tags, life, operation);
+        let mut group = Group::new(id, name, spec, asked_tags, life, operation.clone());
         let snapshot = state.snapshot(&group);
         let behaviour = state.rules.iter_mut().find_map(|rule| rule.behaviour_of(&snapshot));
+        if let Some(Behaviour::VanishesAfter(after)) = behaviour {
+            spawn(self.clone().remove_after(after, key.clone(), operation));
+        }
         let life = Life { groups: self.clone(), key: key.clone(), number: life, behaviour };
         group.task = Some(spawn(life.live()).abort_handle());
         if let Some(replaced) = state.groups.insert(key, group) {

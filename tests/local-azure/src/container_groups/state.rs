@@ -38,15 +38,15 @@ pub(super) struct State {
 }
 
 impl State {
-    pub fn snapshots(&self) -> Vec<GroupSnapshot> {
+    pub(super) fn snapshots(&self) -> Vec<GroupSnapshot> {
         self.groups.values().map(|group| self.snapshot(group)).collect()
     }
 
-    pub fn snapshot(&self, group: &Group) -> GroupSnapshot {
+    pub(super) fn snapshot(&self, group: &Group) -> GroupSnapshot {
         GroupSnapshot::of(group, self.runs(&group.name))
     }
 
-    pub fn remember(&mut self, group: &Group) {
+    pub(super) fn remember(&mut self, group: &Group) {
         if self.gone.len() == MAX_GONE {
             self.gone.pop_front();
         }
@@ -54,25 +54,25 @@ impl State {
         self.gone.push_back(gone);
     }
 
-    pub fn runs(&self, name: &str) -> u32 {
+    pub(super) fn runs(&self, name: &str) -> u32 {
         self.runs.get(&name.to_lowercase()).copied().unwrap_or_default()
     }
 
-    pub fn count_run(&mut self, name: &str) {
+    pub(super) fn count_run(&mut self, name: &str) {
         *self.runs.entry(name.to_lowercase()).or_default() += 1;
     }
 
-    pub fn next_life(&mut self) -> u64 {
+    pub(super) fn next_life(&mut self) -> u64 {
         self.lives += 1;
         self.lives
     }
 
     /// The group, if it still lives the life it lived then.
-    pub fn living(&mut self, key: &Key, life: u64) -> Option<&mut Group> {
+    pub(super) fn living(&mut self, key: &Key, life: u64) -> Option<&mut Group> {
         self.groups.get_mut(key).filter(|group| group.life == life)
     }
 
-    pub fn plant(&mut self, json: Value) {
+    pub(super) fn plant(&mut self, json: Value) {
         let name = json["name"].as_str().expect("a planted group has a name").to_owned();
         let id = json["id"].as_str().expect("a planted group has an id").to_owned();
         let resource_group = id.split('/').nth(4).expect("a planted group's id names its resource group");
@@ -98,20 +98,20 @@ impl State {
     }
 
     /// How far a group's life has come, unless an operation on it is under way; nothing when there is no such group.
-    pub fn phase_at_rest(&self, key: &Key) -> Result<Option<Phase>, Transitioning> {
+    pub(super) fn phase_at_rest(&self, key: &Key) -> Result<Option<Phase>, Transitioning> {
         match self.groups.get(key) {
             Some(group) if group.phase.is_transitioning() => Err(Transitioning { group: group.name.clone() }),
             group => Ok(group.map(|group| group.phase)),
         }
     }
 
-    pub fn finish_named(&mut self, name: &str, exit: Exit) -> bool {
+    pub(super) fn finish_named(&mut self, name: &str, exit: Exit) -> bool {
         let named = |(key, group): (&Key, &Group)| group.name.eq_ignore_ascii_case(name).then(|| key.clone());
         self.groups.iter().find_map(named).is_some_and(|key| self.finish(&key, exit))
     }
 
     /// Ends a group's run now. False when there is no such group, or it is planted.
-    pub fn finish(&mut self, key: &Key, exit: Exit) -> bool {
+    pub(super) fn finish(&mut self, key: &Key, exit: Exit) -> bool {
         let life = self.next_life();
         let Some(group) = self.groups.get_mut(key) else { return false };
         let finished = clock::now();
@@ -129,13 +129,13 @@ impl State {
         true
     }
 
-    pub fn stop(&mut self) {
+    pub(super) fn stop(&mut self) {
         self.groups.values().for_each(Group::end_run);
     }
 }
 
 impl Group {
-    pub fn end_run(&self) {
+    pub(super) fn end_run(&self) {
         if let Some(task) = &self.task {
             task.abort();
         }

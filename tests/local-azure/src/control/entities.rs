@@ -3,7 +3,7 @@
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::StatusCode;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
 use super::{Refusal, parse};
 use crate::local::{LocalAzure, TOPIC};
@@ -38,17 +38,12 @@ struct SubscriptionBody {
     name: String,
     status: Option<SubscriptionStatus>,
     requires_session: Option<bool>,
-    /// Null is not the same as nothing: it ends the forwarding.
-    #[serde(default, deserialize_with = "present")]
-    forward_to: Option<Option<String>>,
+    /// Empty to forward nothing any more.
+    forward_to: Option<String>,
 }
 
 fn topic() -> String {
     TOPIC.to_owned()
-}
-
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
 }
 
 /// Makes a subscription that takes every message, or changes what is given of one.
@@ -63,7 +58,7 @@ pub(super) async fn set_up_subscription(State(azure): State<LocalAzure>, body: B
         config.status = status.unwrap_or(config.status);
         config.requires_session = requires_session.unwrap_or(config.requires_session);
         if let Some(forward_to) = forward_to {
-            config.forward_to = forward_to;
+            config.forward_to = Some(forward_to).filter(|topic| !topic.is_empty());
         }
     })?;
     Ok(if is_new { StatusCode::CREATED } else { StatusCode::NO_CONTENT })

@@ -76,7 +76,7 @@ impl End {
     async fn change(&mut self) {
         if self.streams.changed().await.is_err() {
             // Nobody is left who could change it.
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }

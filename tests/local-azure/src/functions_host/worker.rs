@@ -184,6 +184,8 @@ impl Supervisor {
         loop {
             tokio::select! {
                 exit = child.wait(), if !is_dead => {
+                    // Its id may be another's from now on.
+                    self.process.send_replace(None);
                     let code = exit.as_ref().ok().and_then(ExitStatus::code);
                     match self.policy.exited(code, Instant::now()) {
                         Next::LeaveDead => {

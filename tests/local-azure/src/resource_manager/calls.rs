@@ -52,7 +52,7 @@ pub(super) struct OpenCall {
 }
 
 impl CallLog {
-    pub fn begin(&self, call: Call) -> OpenCall {
+    pub(super) fn begin(&self, call: Call) -> OpenCall {
         let mut log = self.lock();
         let kind = call.kind;
         log.calls.push(call);
@@ -64,16 +64,16 @@ impl CallLog {
         OpenCall { log: self.clone(), kind, number: log.forgotten + log.calls.len() - 1 }
     }
 
-    pub fn calls(&self) -> Vec<Call> {
+    pub(super) fn calls(&self) -> Vec<Call> {
         self.lock().calls.clone()
     }
 
     /// Requests of a kind that were under way at the same time, at most.
-    pub fn most_at_once(&self, kind: OperationKind) -> usize {
+    pub(super) fn most_at_once(&self, kind: OperationKind) -> usize {
         self.lock().most_at_once.get(&kind).copied().unwrap_or_default()
     }
 
-    pub fn forget(&self) {
+    pub(super) fn forget(&self) {
         let mut log = self.lock();
         log.forgotten += log.calls.len();
         log.calls.clear();
@@ -88,7 +88,7 @@ impl CallLog {
 
 impl OpenCall {
     /// Notes the answer, which is about to be sent.
-    pub fn answered(&self, status: u16, answer: Option<Bytes>) {
+    pub(super) fn answered(&self, status: u16, answer: Option<Bytes>) {
         let mut log = self.log.lock();
         let Some(index) = self.number.checked_sub(log.forgotten) else { return };
         if let Some(call) = log.calls.get_mut(index) {

@@ -22,7 +22,7 @@ pub(super) struct Breaker(Arc<AtomicBool>);
 
 impl Breaker {
     /// The next byte that is written to the connection resets it.
-    pub fn reset_on_write(&self) {
+    pub(super) fn reset_on_write(&self) {
         self.0.store(true, Ordering::Release);
     }
 

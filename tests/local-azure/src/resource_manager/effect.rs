@@ -41,12 +41,12 @@ pub enum NextLink {
 
 impl Effect {
     /// Whether it decides what is answered; others leave it to the service, or come on top.
-    pub fn decides(&self) -> bool {
+    pub(super) fn decides(&self) -> bool {
         matches!(self, Self::Answer(_) | Self::Hang | Self::Reset | Self::Truncate | Self::Pretend(_))
     }
 
     /// How long the request takes for it.
-    pub fn delay(&self, kind: OperationKind) -> Option<Duration> {
+    pub(super) fn delay(&self, kind: OperationKind) -> Option<Duration> {
         match self {
             Self::Delay(delay) => Some(*delay),
             Self::RecordedLatency => Some(kind.recorded_latency()),
@@ -69,7 +69,7 @@ pub(super) struct Changes {
 }
 
 impl Changes {
-    pub fn of(faults: &[Fault]) -> Self {
+    pub(super) fn of(faults: &[Fault]) -> Self {
         let mut changes = Self {
             page_limit: usize::MAX,
             repeats_items: false,
@@ -93,7 +93,7 @@ impl Changes {
     }
 
     /// Whether the answer is still what the service's contract says.
-    pub fn keep_the_contract(&self) -> bool {
+    pub(super) fn keep_the_contract(&self) -> bool {
         !self.repeats_items && self.next_link.is_none() && self.pretends.is_none()
     }
 }

@@ -29,11 +29,11 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub fn new(service: Service) -> Self {
+    pub(super) fn new(service: Service) -> Self {
         Self { service, faults: Mutex::default(), calls: CallLog::default(), stop: watch::Sender::new(false) }
     }
 
-    pub fn stop(&self) {
+    pub(super) fn stop(&self) {
         self.stop.send_replace(true);
     }
 
@@ -46,7 +46,7 @@ impl Shared {
         fault::take(&mut faults, &Subject { kind, name: operation.name(), message_id })
     }
 
-    pub async fn stopped(&self) {
+    pub(super) async fn stopped(&self) {
         // The sender is here, so that waiting for it does not fail.
         _ = self.stop.subscribe().wait_for(|stop| *stop).await;
     }

@@ -46,7 +46,7 @@ pub enum OperationKind {
 }
 
 impl OperationKind {
-    /// How long recorded requests took: GETs under 1 s, PUTs about 4 s, PATCHes and DELETEs 3 to 4 s. That stopping and
+    /// How long recorded requests took: a GET under 1 s, a PUT about 4 s, a PATCH or DELETE 3 to 4 s. That stopping and
     /// starting take as long is inferred; of tokens nothing is on record.
     pub(super) fn recorded_latency(self) -> Duration {
         Duration::from_millis(match self {
@@ -137,7 +137,7 @@ pub(super) enum Verb {
 
 impl Operation {
     /// Takes method and path apart. Fixed segments are compared without regard to case, as Azure Resource Manager does.
-    pub fn parse(method: &Method, path: &str) -> Self {
+    pub(super) fn parse(method: &Method, path: &str) -> Self {
         let segments: Vec<String> = path
             .trim_matches('/')
             .split('/')
@@ -154,7 +154,7 @@ impl Operation {
         }
     }
 
-    pub fn kind(&self) -> OperationKind {
+    pub(super) fn kind(&self) -> OperationKind {
         match self {
             Self::Token => OperationKind::GetToken,
             Self::Unknown => OperationKind::Unknown,
@@ -178,7 +178,7 @@ impl Operation {
     }
 
     /// The name of the container group, topic, subscription, location or operation that it is about.
-    pub fn name(&self) -> Option<&str> {
+    pub(super) fn name(&self) -> Option<&str> {
         let Self::Arm { resource, .. } = self else { return None };
         match resource {
             Resource::Groups { .. } => None,
@@ -194,7 +194,7 @@ impl Operation {
 
 impl Resource {
     /// The resource group that it is in, if it is in one.
-    pub fn resource_group(&self) -> Option<&str> {
+    pub(super) fn resource_group(&self) -> Option<&str> {
         match self {
             Self::Groups { resource_group }
             | Self::Group { resource_group, .. }

@@ -36,23 +36,21 @@ pub(super) struct RateLimiter {
 }
 
 impl RateLimiter {
-    pub fn new(limit: RateLimit) -> Self {
+    pub(super) fn new(limit: RateLimit) -> Self {
         Self { limit, taken: VecDeque::new() }
     }
 
     /// Takes one, or refuses when there is nothing left.
-    pub fn admit(&mut self) -> Result<(), Answer> {
-        match self.exhausted() {
-            Some(wait) => Err(self.mark(Answer::too_many_requests(wait))),
-            None => {
-                self.take();
-                Ok(())
-            }
+    pub(super) fn admit(&mut self) -> Result<(), Answer> {
+        if let Some(wait) = self.exhausted() {
+            return Err(self.mark(Answer::too_many_requests(wait)));
         }
+        self.take();
+        Ok(())
     }
 
     /// How long there is nothing left, if there is nothing left.
-    pub fn exhausted(&self) -> Option<Duration> {
+    pub(super) fn exhausted(&self) -> Option<Duration> {
         let now = Instant::now();
         let wait = |window, limit| {
             let taken = self.taken_within(window, now);
@@ -63,12 +61,12 @@ impl RateLimiter {
     }
 
     /// Changes how much there is; what was taken stays taken.
-    pub fn limit(&mut self, limit: RateLimit) {
+    pub(super) fn limit(&mut self, limit: RateLimit) {
         self.limit = limit;
     }
 
     /// Counts one create or delete.
-    pub fn take(&mut self) {
+    pub(super) fn take(&mut self) {
         let now = Instant::now();
         while self.taken.front().is_some_and(|taken| now - *taken >= HOUR) {
             self.taken.pop_front();
@@ -77,7 +75,7 @@ impl RateLimiter {
     }
 
     /// Says on an answer how much is left, unless it says so itself.
-    pub fn mark(&self, answer: Answer) -> Answer {
+    pub(super) fn mark(&self, answer: Answer) -> Answer {
         let now = Instant::now();
         let left = |window, limit: usize| limit.saturating_sub(self.taken_within(window, now)).to_string();
         answer

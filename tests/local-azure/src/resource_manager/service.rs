@@ -39,7 +39,7 @@ pub(super) struct Request<'a> {
 }
 
 impl Service {
-    pub fn new(config: ResourceManagerConfig, endpoint: String) -> Self {
+    pub(super) fn new(config: ResourceManagerConfig, endpoint: String) -> Self {
         let groups = ContainerGroups::new(config.subscription_id.clone(), config.container_groups.clone());
         let identity = Identity::new(config.identity.clone());
         let rate = Mutex::new(RateLimiter::new(config.rate_limit));
@@ -47,7 +47,7 @@ impl Service {
     }
 
     /// Does what is asked. There is nothing to wait for: an effect is had or not, never half.
-    pub fn answer(&self, operation: &Operation, request: &Request<'_>) -> Answer {
+    pub(super) fn answer(&self, operation: &Operation, request: &Request<'_>) -> Answer {
         match operation {
             Operation::Token => self.token(request),
             Operation::Unknown => {
@@ -125,7 +125,7 @@ impl Service {
     }
 
     /// The location of the resources that have none of their own here.
-    pub fn location(&self) -> &str {
+    pub(super) fn location(&self) -> &str {
         self.config.locations.first().map_or("", String::as_str)
     }
 }

@@ -151,7 +151,7 @@ pub(super) struct Paging {
 
 impl Paging {
     /// Reads the query; the parameter that makes no sense is the error.
-    pub fn parse(query: &HashMap<String, String>, default_top: usize) -> Result<Self, &'static str> {
+    pub(super) fn parse(query: &HashMap<String, String>, default_top: usize) -> Result<Self, &'static str> {
         // A made-up link, which leads to the beginning again.
         if query.contains_key("$skiptoken") {
             return Ok(Self { skip: 0, top: default_top });

@@ -35,7 +35,7 @@ async fn a_subscription_can_be_disabled_forward_and_require_sessions() {
     let listed = shown(&controlled, "files/subscriptions").await["value"].clone();
     let small = listed.as_array().unwrap().iter().find(|listed| listed["name"] == "1-50MB").unwrap();
     assert_eq!(small["properties"]["requiresSession"], true);
-    assert_eq!(controlled.post(path, &json!({ "name": "new", "forward_to": null })).await.0, 204);
+    assert_eq!(controlled.post(path, &json!({ "name": "new", "forward_to": "" })).await.0, 204);
     assert_eq!(shown(&controlled, "files/subscriptions/new").await["properties"].get("forwardTo"), None);
 }
 

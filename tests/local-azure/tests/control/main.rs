@@ -1,5 +1,7 @@
 //! The local Azure as it is for people who develop on it: the control API, the page, and workers of their own.
 
+#![allow(unreachable_pub, reason = "what the files of a test share is public among them, and there is nobody else")]
+
 mod actions;
 mod black_holes;
 mod entities;
@@ -10,5 +12,3 @@ mod page;
 mod programs;
 mod source;
 mod support;
-#[path = "../common/tools.rs"]
-mod tools;

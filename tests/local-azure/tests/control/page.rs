@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use local_azure::container_groups::{Exit, GroupSnapshot, Job, Phase};
 use serde_json::json;
+use test_support::programs::{check, install, missing};
 use tokio::time::timeout;
 
 use crate::support::Controlled;
-use crate::tools::{check, install, missing};
 
+/// As `control/page/node` has it, with its hash.
 const PLAYWRIGHT: &str = "playwright-core@1.65.1";
 
 /// How long the browser may take: it needs a few seconds, and a busy machine more.
@@ -24,8 +25,11 @@ async fn people_see_and_do_on_the_page_what_they_expect() {
     }
     let home = install("node", &[PLAYWRIGHT], |home| {
         fs::create_dir_all(home).expect("the build's folder can be written");
-        fs::write(home.join("package.json"), r#"{"private": true}"#).expect("the folder was just made");
-        let options = ["install", "--silent", "--no-audit", "--no-fund", PLAYWRIGHT];
+        let lists = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/control/page/node");
+        for list in ["package.json", "package-lock.json"] {
+            fs::copy(lists.join(list), home.join(list)).expect("the folder was just made");
+        }
+        let options = ["ci", "--ignore-scripts", "--silent", "--no-audit", "--no-fund"];
         check(Command::new("npm").args(options).current_dir(home));
     });
     let controlled = Controlled::start(async |job: Job| {

@@ -11,10 +11,10 @@ use local_azure::program::Program;
 use local_azure::sample;
 use reqwest::Method;
 use serde_json::json;
+use test_support::programs::python;
 use tokio::time::{sleep, timeout};
 
 use crate::support::{Controlled, DEADLINE, GROUPS};
-use crate::tools::python;
 
 const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 const SERVICE_BUS_SDK: &str = "azure-servicebus==7.15.0";

@@ -82,6 +82,15 @@ async fn a_suspended_handler_is_killed_all_the_same() {
 }
 
 #[tokio::test]
+async fn a_handler_that_has_exited_cannot_be_suspended() {
+    let host = odd_host(&[("ODD_EXIT_ON_POST", "0")]).await;
+    assert!(!succeeded(&host.invoke().await));
+    host.record("exited with code 0").await;
+    assert!(!host.host.suspend());
+    assert!(!host.host.resume());
+}
+
+#[tokio::test]
 async fn half_a_request_is_held_open_beside_whole_ones() {
     let host = odd_host(&[]).await;
     assert!(succeeded(&host.invoke().await));

@@ -5,15 +5,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use test_support::programs::{check, install, missing, python};
 use tokio::time::timeout;
-
-use crate::tools::{check, install, missing, python};
 
 /// The official Python clients, in one environment.
 const PYTHON: [&str; 3] =
     ["azure-servicebus==7.15.0", "azure-mgmt-containerinstance==10.1.0", "azure-mgmt-servicebus==10.0.0"];
 
-/// The official JavaScript clients.
+/// The official JavaScript clients, as `official_clients/node` has them, with their hashes.
 const JAVASCRIPT: [&str; 2] = ["@azure/service-bus@7.9.5", "@azure/arm-containerinstance@9.1.0"];
 
 /// How long a program may take: each takes seconds, most of it in the Python clients' own waiting.
@@ -33,9 +32,11 @@ pub fn in_javascript(name: &str) -> Option<Command> {
     }
     let home = install("node", &JAVASCRIPT, |home| {
         fs::create_dir_all(home).expect("the build's folder can be written");
-        fs::write(home.join("package.json"), r#"{"private": true}"#).expect("the folder was just made");
-        let npm = ["install", "--silent", "--no-audit", "--no-fund"];
-        check(Command::new("npm").args(npm).args(JAVASCRIPT).current_dir(home));
+        for list in ["package.json", "package-lock.json"] {
+            fs::copy(program("node").join(list), home.join(list)).expect("the folder was just made");
+        }
+        let npm = ["ci", "--ignore-scripts", "--silent", "--no-audit", "--no-fund"];
+        check(Command::new("npm").args(npm).current_dir(home));
     });
     let mut command = Command::new("node");
     command.arg(program(name)).env("NODE_HOME", home);

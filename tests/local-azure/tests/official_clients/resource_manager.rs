@@ -6,8 +6,8 @@ use local_azure::container_groups::{Exit, ExitsWhenTold};
 use local_azure::local::{LocalAzure, LocalAzureConfig, RESOURCE_GROUP, SUBSCRIPTION_ID, TOPIC};
 use local_azure::service_bus::{OutgoingMessage, SubscriptionConfig};
 
-use crate::contract;
 use crate::judge::{in_javascript, in_python, judge};
+use test_support::contract;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_python_clients_are_satisfied_with_resource_manager() {

@@ -4,8 +4,8 @@ use local_azure::resource_manager::Call;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::contract;
 use crate::support::{Azure, group, group_path};
+use test_support::contract;
 
 #[tokio::test]
 async fn a_broken_contract_is_noticed() {

@@ -100,7 +100,7 @@ async fn a_token_that_was_good_before_can_be_revoked_or_short_lived() {
     identity.revoke(Some("https://management.azure.com/"));
     assert_eq!(azure.get(&list).await.code(), (401, "InvalidAuthenticationToken"));
 
-    identity.set_token_lifetime(Duration::from_secs(240));
+    identity.set_token_lifetime(Duration::from_mins(4));
     let brief = ask(&azure, &header, QUERY).await.body;
     let left =
         brief["expires_on"].as_str().unwrap().parse::<i64>().unwrap() - local_azure::clock::now().unix_timestamp();

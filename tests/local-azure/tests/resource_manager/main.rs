@@ -1,9 +1,6 @@
 //! The local Azure's Resource Manager and managed identity, over real HTTP.
 
-#[path = "../common/contract.rs"]
-mod contract;
-#[path = "../common/tools.rs"]
-mod tools;
+#![allow(unreachable_pub, reason = "what the files of a test share is public among them, and there is nobody else")]
 
 mod allowance;
 mod contracts;

@@ -9,7 +9,7 @@ use reqwest::header::HeaderMap;
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 
-use crate::contract;
+use test_support::contract;
 
 /// How long anything here may take; a busy machine needs some of it.
 pub const DEADLINE: Duration = Duration::from_secs(20);

@@ -10,7 +10,7 @@ use local_azure::clock;
 use local_azure::service_bus::{Call, ServiceBusConfig, SubscriptionConfig, TokenCheck, Value};
 use tokio::time::timeout;
 
-use crate::support::{
+use test_support::peer::{
     ADDRESS, MANAGEMENT, PATIENCE, Peer, namespace, namespace_with, publish, signature, valid_signature,
 };
 

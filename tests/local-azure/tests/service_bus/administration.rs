@@ -5,7 +5,7 @@ use std::time::Duration;
 use local_azure::service_bus::{ServiceBus, ServiceBusConfig, SubscriptionConfig};
 use reqwest::{Client, Method, StatusCode};
 
-use crate::support::{PATIENCE, Peer, namespace, namespace_with, signature, valid_signature};
+use test_support::peer::{PATIENCE, Peer, namespace, namespace_with, signature, valid_signature};
 
 pub async fn ask(
     bus: &ServiceBus,
@@ -105,9 +105,9 @@ async fn a_deleted_subscription_takes_no_receivers_any_more() {
     let bus = namespace().await;
     let token = valid_signature(&format!("sb://127.0.0.1:{}/", bus.port()));
     let mut peer = Peer::connect(&bus).await;
-    peer.node(crate::support::MANAGEMENT).await.expect("the subscription is there");
+    peer.node(test_support::peer::MANAGEMENT).await.expect("the subscription is there");
     let (deleted, _) = ask(&bus, Method::DELETE, "/files/Subscriptions/all", Some(&token), "").await;
     assert_eq!(deleted, StatusCode::OK);
-    let refusal = peer.node(crate::support::MANAGEMENT).await.err().expect("it is gone");
+    let refusal = peer.node(test_support::peer::MANAGEMENT).await.err().expect("it is gone");
     assert!(refusal.contains("could not be found"), "{refusal}");
 }

@@ -8,7 +8,7 @@ use local_azure::client::Client;
 use local_azure::service_bus::{Effect, Fault, Operation, OutgoingMessage, SubscriptionConfig, Value};
 use tokio::time::{Instant, timeout};
 
-use crate::support::{
+use test_support::peer::{
     MANAGEMENT, PATIENCE, PEEK, Peer, SILENCE, TOPIC, namespace, peek_body, publish, valid_signature,
 };
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use local_azure::service_bus::{Partitioning, PeekOrder, ServiceBus};
 
-use crate::support::{MANAGEMENT, Node, Peer, TOPIC, namespace, publish, valid_signature};
+use test_support::peer::{MANAGEMENT, Node, Peer, TOPIC, namespace, publish, valid_signature};
 
 const IDS: [u16; 3] = [2, 38, 7];
 

@@ -6,7 +6,7 @@ use local_azure::service_bus::ServiceBusConfig;
 use local_azure::service_bus::{Call, Direction, OutgoingMessage, SubscriptionConfig, SubscriptionStatus, Value};
 use serde_amqp::primitives::{Binary, Symbol};
 
-use crate::support::{ADDRESS, MANAGEMENT, PEEK, Peer, TOPIC, map, namespace, namespace_with, peek_body, publish};
+use test_support::peer::{ADDRESS, MANAGEMENT, PEEK, Peer, TOPIC, map, namespace, namespace_with, peek_body, publish};
 
 #[tokio::test]
 async fn pages_follow_one_another_until_there_are_no_more_messages() {

@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::support::{
+use test_support::peer::{
     ADDRESS, MANAGEMENT, PATIENCE, Peer, SILENCE, TOPIC, eventually, ids, namespace, namespace_with, publish,
 };
 
@@ -60,14 +60,14 @@ async fn delivery_tags_are_lock_tokens() {
     let mut node = peer.node(MANAGEMENT).await.unwrap();
     let tokens = Value::Array(vec![Value::Uuid(token.into_bytes().into())].into());
     let status = Value::from("completed");
-    let body = crate::support::map([("lock-tokens", tokens.clone()), ("disposition-status", status)]);
+    let body = test_support::peer::map([("lock-tokens", tokens.clone()), ("disposition-status", status)]);
     let properties = [("operation", "com.microsoft:update-disposition")];
     assert_eq!(node.request(&properties, body.clone()).await.status, 200);
     assert_eq!(ids(&bus), ["m2"]);
     let again = node.request(&properties, body).await;
     assert_eq!((again.status, again.condition.as_deref()), (410, Some("com.microsoft:message-lock-lost")));
     let renewal = [("operation", "com.microsoft:renew-lock")];
-    assert_eq!(node.request(&renewal, crate::support::map([("lock-tokens", tokens)])).await.status, 410);
+    assert_eq!(node.request(&renewal, test_support::peer::map([("lock-tokens", tokens)])).await.status, 410);
 }
 
 #[tokio::test]

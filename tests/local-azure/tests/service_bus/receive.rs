@@ -8,7 +8,7 @@ use local_azure::service_bus::{
     Call, OutgoingMessage, Rule, ServiceBusConfig, Settlement, SqlFilter, SubscriptionConfig, SubscriptionStatus, Value,
 };
 
-use crate::support::{ADDRESS, PATIENCE, SILENCE, TOPIC, eventually, ids, namespace, namespace_with, publish};
+use test_support::peer::{ADDRESS, PATIENCE, SILENCE, TOPIC, eventually, ids, namespace, namespace_with, publish};
 
 #[tokio::test]
 async fn a_scheduled_message_gets_in_when_it_is_due() {

@@ -4,7 +4,7 @@ use fe2o3_amqp::Receiver;
 use local_azure::client::Client;
 use local_azure::service_bus::{SubscriptionConfig, SubscriptionStatus};
 
-use crate::support::{ADDRESS, MANAGEMENT, Peer, TOPIC, ids, namespace, publish, valid_signature};
+use test_support::peer::{ADDRESS, MANAGEMENT, Peer, TOPIC, ids, namespace, publish, valid_signature};
 
 #[tokio::test]
 async fn a_forwarding_subscription_passes_messages_on_and_is_neither_peeked_nor_received_from() {

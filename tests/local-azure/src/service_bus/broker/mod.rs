@@ -10,6 +10,7 @@ mod rules;
 mod sql;
 mod sql_dialect;
 mod sql_value;
+mod stored_message;
 pub(crate) mod subscription;
 
 use std::collections::BTreeMap;
@@ -24,7 +25,7 @@ pub use message::MalformedMessage;
 use message::Message;
 pub use partitioning::{Partitioning, PeekOrder};
 pub use sql::{SqlFilter, SqlFilterError};
-pub use subscription::StoredMessage;
+pub use stored_message::StoredMessage;
 use subscription::Subscription;
 
 /// Why the namespace did not do what it was asked.

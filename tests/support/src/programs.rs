@@ -1,19 +1,28 @@
 //! Programs that only tests need. They are installed once, under the build's own folder; where their language is missing
 //! the tests say so and pass, except under CI, where they fail.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// A Python that has these packages, or nothing if there is no Python here.
+/// Checks JSON against schemas.
+pub const SCHEMA_VALIDATOR: &str = "jsonschema==4.26.0";
+
+/// A Python that has these packages, or nothing if there is no Python here. They and all that they need are listed with their
+/// hashes in tests/support/requirements, in a file of their names; none of them runs code when it is installed.
 pub fn python(packages: &[&str]) -> Option<PathBuf> {
     if missing("python3", &["-c", "import ensurepip, venv"]) {
         return None;
     }
     let home = install("python", packages, |home| {
         check(Command::new("python3").args(["-m", "venv", "--clear"]).arg(home));
-        let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
-        check(Command::new(home.join("bin/python")).args(pip).args(packages));
+        let names: Vec<_> = packages.iter().filter_map(|package| package.split("==").next()).collect();
+        let list = format!("{}/requirements/{}.txt", env!("CARGO_MANIFEST_DIR"), names.join("+"));
+        let listed = fs::read_to_string(&list).unwrap_or_else(|error| panic!("{list}: {error}"));
+        assert!(packages.iter().all(|package| listed.contains(package)), "{list} has another version of {packages:?}");
+        let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"];
+        let safely = ["--require-hashes", "--only-binary=:all:", "--requirement", &list];
+        check(Command::new(home.join("bin/python")).args(pip).args(safely));
     });
     Some(home.join("bin/python"))
 }
@@ -22,7 +31,7 @@ pub fn python(packages: &[&str]) -> Option<PathBuf> {
 pub fn install(language: &str, packages: &[&str], installer: impl FnOnce(&Path)) -> PathBuf {
     let name = format!("{language} {}", packages.join(" "));
     let name = name.replace(|character: char| !character.is_ascii_alphanumeric(), "-");
-    let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let home = folder_of_the_build().join(name);
     let lock = File::create(home.with_extension("lock")).expect("the build's folder can be written");
     lock.lock().expect("a lock on a file of our own");
     let complete = home.join("complete");
@@ -57,4 +66,13 @@ pub fn check(command: &mut Command) -> String {
     let complaint = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{command:?}: {complaint}");
     String::from_utf8(output.stdout).expect("our own programs print UTF-8")
+}
+
+/// The folder that cargo has for the files of tests (`CARGO_TARGET_TMPDIR`, which only the tests themselves are told).
+fn folder_of_the_build() -> PathBuf {
+    let program = std::env::current_exe().expect("a program knows where it is");
+    let build = program.ancestors().find(|folder| folder.join("CACHEDIR.TAG").is_file());
+    let folder = build.expect("cargo has built this, and marks its folder").join("tmp");
+    std::fs::create_dir_all(&folder).expect("the build's folder can be written");
+    folder
 }

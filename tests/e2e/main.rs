@@ -3,15 +3,12 @@
 //! It runs on the local Azure, with the scaler under the stand-in for the Functions host. Where `AZURE_SUBSCRIPTION_ID`
 //! is set in the environment it works on what the scaler's settings there name, and expects the scaler to run there.
 
-#[path = "e2e/azure.rs"]
+#![allow(unreachable_pub, reason = "what the files of a test share is public among them, and there is nobody else")]
+
 mod azure;
-#[path = "e2e/expected.rs"]
 mod expected;
-#[path = "e2e/group.rs"]
 mod group;
-#[path = "e2e/options.rs"]
 mod options;
-#[path = "e2e/template.rs"]
 mod template;
 
 use std::collections::BTreeMap;

@@ -1,6 +1,6 @@
 //! Holds what was said to Azure Resource Manager, and what it said, against its published contract.
 //!
-//! Where its documents are is told by `ACI_SCALER_SPECS`: a folder laid out as Azure's repository of specifications.
+//! `ACI_SCALER_SPECS` says where its documents are: a folder laid out as Azure's repository of specifications.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -9,10 +9,7 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 use local_azure::resource_manager::Call;
 use serde_json::{Value, json};
 
-use crate::tools::{python, variable};
-
-/// Checks JSON against schemas.
-const SCHEMA_VALIDATOR: &str = "jsonschema==4.26.0";
+use crate::programs::{SCHEMA_VALIDATOR, python, variable};
 
 /// Panics with all that is wrong about some calls.
 pub fn assert_followed(calls: &[Call]) {
@@ -21,7 +18,6 @@ pub fn assert_followed(calls: &[Call]) {
 }
 
 /// All that is wrong about some calls, or nothing if that cannot be told here.
-#[allow(dead_code, reason = "one of the programs that include this asks")]
 pub fn complaints(calls: &[Call]) -> Option<Vec<String>> {
     let mut validator = VALIDATOR.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
     Some(calls.iter().flat_map(|call| validator.complaints(call)).collect())

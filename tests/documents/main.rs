@@ -1,0 +1,16 @@
+//! What the documents promise is so: the tests that they name are there, and the names that they explain are the code's.
+
+#![allow(unreachable_pub, reason = "what the files of a test share is public among them, and there is nobody else")]
+
+mod guarantees;
+mod outcomes;
+mod sources;
+mod table;
+
+use std::path::Path;
+
+/// A document of `docs`.
+fn document(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(name);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}

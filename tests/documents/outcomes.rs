@@ -1,0 +1,47 @@
+//! The guide explains every outcome that there is, and no other.
+
+use std::collections::BTreeSet;
+
+use aci_scaler::plan::{GroupOutcome, MessageOutcome};
+use strum::VariantNames as _;
+
+use crate::document;
+use crate::table::{Table, code};
+
+const OF_MESSAGES: &str = "outcome of a message";
+const OF_GROUPS: &str = "outcome of a group";
+
+#[test]
+fn the_guide_explains_every_outcome_of_a_message_and_no_other() {
+    assert_eq!(names_in_the_guide(OF_MESSAGES), names_in_the_code(MessageOutcome::VARIANTS));
+}
+
+#[test]
+fn the_guide_explains_every_outcome_of_a_group_and_no_other() {
+    assert_eq!(names_in_the_guide(OF_GROUPS), names_in_the_code(GroupOutcome::VARIANTS));
+}
+
+/// The names that one of the guide's tables of outcomes has in its first column, which is headed like this.
+fn names_in_the_guide(table: &str) -> BTreeSet<String> {
+    names(&Table::headed(&document("deploy.md"), table))
+}
+
+fn names_in_the_code(variants: &[&str]) -> BTreeSet<String> {
+    variants.iter().map(|name| (*name).to_owned()).collect()
+}
+
+fn names(table: &Table) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for name in table.rows.iter().flat_map(|row| code(&row[0])) {
+        assert!(names.insert(name.to_owned()), "`{name}` is explained twice");
+    }
+    names
+}
+
+#[test]
+fn the_names_of_a_table_are_those_of_its_first_column() {
+    let document =
+        "| outcome of a message | what it means |\n|---|---|\n| `created`, `found` | See `x`. |\n| `invalid` | |\n";
+    let names = names(&Table::headed(document, OF_MESSAGES));
+    assert_eq!(names, ["created", "found", "invalid"].map(str::to_owned).into());
+}
