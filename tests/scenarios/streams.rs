@@ -77,7 +77,7 @@ async fn a_signal_ends_a_scaler_whose_log_nobody_takes() {
         world.set("RUST_LOG", "trace");
         let (_reader, mut writer) = std::io::pipe().unwrap();
         // Not one line has room.
-        writer.write_all(&[b'x'; PIPE]).unwrap();
+        writer.write_all(&vec![b'x'; PIPE]).unwrap();
         let mut scaler = Served::start_writing_to(&world, writer).await;
         timeout(SOON, scaler.pass()).await.expect("a pass does not wait for its log");
         let start = Instant::now();
