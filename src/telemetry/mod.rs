@@ -17,6 +17,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::panic;
+use std::sync::OnceLock;
 
 use tracing::{Level, Subscriber, error, subscriber};
 use tracing_subscriber::fmt::MakeWriter;
@@ -72,7 +73,19 @@ pub(crate) fn install(directives: &str, format: LogFormat, output: Output) -> Re
     };
     subscriber::set_global_default(subscriber(directives, format, out.clone(), err.clone())?)?;
     log_panics();
+    _ = QUEUES.set([out.clone(), err.clone()]);
     Ok(LastLines(vec![out, err]))
+}
+
+/// The queues before the process's streams, once there are any.
+static QUEUES: OnceLock<[Queue; 2]> = OnceLock::new();
+
+/// Waits, for a moment and if somebody takes the log at all, until what was logged so far has left the process: nothing that comes
+/// after it can keep it from being read.
+pub(crate) async fn settle() {
+    for queue in QUEUES.get().into_iter().flatten() {
+        queue.settle().await;
+    }
 }
 
 /// The queue before a stream, on which a line of this level stands for those that are missing.

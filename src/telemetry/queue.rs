@@ -3,6 +3,7 @@
 //! * Pushing a line never waits for the stream: a thread of the queue's own writes.
 //! * Lines keep their order. What there is no room for, or what the stream refuses, is dropped and counted, and a line with the
 //!   count takes its place as soon as the stream takes it.
+//! * Who must not go on before what was pushed has got there can wait for it: not long, and not at all while the stream is stuck.
 //! * The end waits for what is still queued, for a second at most.
 //!
 //! `tracing-appender` has such a thread, too. It counts lines and not bytes, says nothing of what it drops, loses what the
@@ -14,7 +15,8 @@ use std::sync::{Arc, Condvar, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout};
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::sync::Mutex;
@@ -27,6 +29,9 @@ pub(super) const ROOM: usize = 1 << 20;
 /// wait ten.
 const LAST_WAIT: Duration = Duration::from_secs(1);
 
+/// What [`Queue::settle`] waits for a stream, once. A reader that reads takes a line in less than a millisecond.
+const SETTLE_LIMIT: Duration = Duration::from_millis(100);
+
 /// How long a writer waits for a stream that is set not to let it wait.
 const NOT_YET: Duration = Duration::from_millis(10);
 
@@ -38,11 +43,17 @@ struct Shared {
     room: usize,
     state: Mutex<State>,
     changed: Condvar,
+    /// How many lines the writer is done with.
+    done: watch::Sender<u64>,
 }
 
 #[derive(Default)]
 struct State {
     waiting: Batch,
+    /// How many lines were pushed.
+    pushed: u64,
+    /// Somebody has waited for the stream in vain, and it has taken nothing since.
+    stuck: bool,
     closed: bool,
     /// The writer has ended.
     ended: bool,
@@ -53,6 +64,8 @@ struct State {
 struct Batch {
     lines: Vec<u8>,
     dropped: usize,
+    /// Of both together.
+    count: u64,
 }
 
 impl Queue {
@@ -62,7 +75,8 @@ impl Queue {
         room: usize,
         missing: impl Fn(usize) -> Vec<u8> + Send + 'static,
     ) -> io::Result<Self> {
-        let shared = Arc::new(Shared { room, state: Mutex::default(), changed: Condvar::new() });
+        let shared =
+            Arc::new(Shared { room, state: Mutex::default(), changed: Condvar::new(), done: watch::Sender::new(0) });
         let writer = Writer { stream, missing, lost: 0, within_a_line: false };
         let queue = Self(Arc::clone(&shared));
         thread::Builder::new().name("log".to_owned()).spawn(move || writer.run(&shared))?;
@@ -71,7 +85,9 @@ impl Queue {
 
     fn push(&self, line: &[u8]) {
         let mut state = self.0.state.lock();
-        let Batch { lines, dropped } = &mut state.waiting;
+        state.pushed += 1;
+        let Batch { lines, dropped, count } = &mut state.waiting;
+        *count += 1;
         // A shorter line that came after one that was dropped would stand before the count.
         if *dropped > 0 || lines.len() + line.len() > self.0.room {
             *dropped += 1;
@@ -80,6 +96,19 @@ impl Queue {
         }
         drop(state);
         self.0.changed.notify_all();
+    }
+
+    /// Waits until the stream has got, or refused, all that was pushed so far; for a moment, unless it is known to be stuck.
+    pub(super) async fn settle(&self) {
+        let (pushed, stuck) = {
+            let state = self.0.state.lock();
+            (state.pushed, state.stuck)
+        };
+        let mut done = self.0.done.subscribe();
+        let settled = async { done.wait_for(|done| *done >= pushed).await.is_ok() };
+        if !stuck && timeout(SETTLE_LIMIT, settled).await.is_err() {
+            self.0.state.lock().stuck = true;
+        }
     }
 
     fn close(&self) {
@@ -140,7 +169,7 @@ impl Shared {
 
 impl Batch {
     fn is_empty(&self) -> bool {
-        self.lines.is_empty() && self.dropped == 0
+        self.count == 0
     }
 }
 
@@ -158,6 +187,8 @@ impl<W: Write, M: Fn(usize) -> Vec<u8>> Writer<W, M> {
     fn run(mut self, shared: &Shared) {
         while let Some(batch) = shared.next() {
             self.pass_on(&batch);
+            shared.state.lock().stuck = false;
+            shared.done.send_modify(|done| *done += batch.count);
         }
         shared.state.lock().ended = true;
         shared.changed.notify_all();

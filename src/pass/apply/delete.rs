@@ -7,6 +7,7 @@ use crate::pass::log_capture::Captured;
 use crate::plan::{Delete, DeleteReason, GroupOutcome};
 use crate::services::{ArmError, ContainerGroups};
 use crate::sync::Mutex;
+use crate::telemetry;
 
 pub(super) struct Deleter<'a, G> {
     applier: &'a Applier<'a, G>,
@@ -45,6 +46,8 @@ impl<'a, G: ContainerGroups> Deleter<'a, G> {
                 return GroupOutcome::WaitingLogs { reason: error.to_string() };
             }
         };
+        // Once the group is gone, nobody can read its last lines but in our log.
+        telemetry::settle().await;
         match self.applier.groups.get(&group.name).await {
             Ok(Some(now)) if may_still_be_deleted(group, &now, because) => {}
             Ok(_) => return GroupOutcome::Changed,

@@ -123,6 +123,35 @@ fn the_end_waits_for_what_is_queued_and_for_a_second_at_most() {
     assert!((LAST_WAIT..LAST_WAIT * 3).contains(&start.elapsed()), "{:?}", start.elapsed());
 }
 
+#[tokio::test]
+async fn who_waits_for_a_line_goes_on_when_the_stream_has_it_and_does_not_wait_twice_for_one_that_is_stuck() {
+    let (queue, mut reader) = piped();
+    for number in 0..1000 {
+        push(&queue, number..=number);
+        queue.settle().await;
+        let mut read = vec![0; line(number).len()];
+        assert_eq!(reader.read(&mut read).unwrap(), read.len(), "it is there at once");
+        assert_eq!(read, line(number).as_bytes());
+    }
+    let long = block(&queue);
+    let start = Instant::now();
+    queue.settle().await;
+    assert!(start.elapsed() >= SETTLE_LIMIT, "{:?}", start.elapsed());
+    let start = Instant::now();
+    for _ in 0..1000 {
+        queue.settle().await;
+    }
+    assert!(start.elapsed() < SETTLE_LIMIT, "{:?}", start.elapsed());
+
+    reader.read_exact(&mut vec![0; long.len()]).unwrap();
+    while queue.0.state.lock().stuck {
+        thread::yield_now();
+    }
+    push(&queue, 0..1);
+    queue.settle().await;
+    assert_eq!(*queue.0.done.borrow(), 1002);
+}
+
 /// A disk that has room for so many bytes, until it has more.
 #[derive(Clone, Default)]
 struct Disk(Arc<Mutex<(Vec<u8>, usize)>>);
@@ -147,7 +176,7 @@ fn a_line_that_did_not_fit_whole_is_missing_and_the_next_begins_anew() {
     let mut writer = Writer { stream: disk.clone(), missing, lost: 0, within_a_line: false };
     let mut pass_on = |room: usize, numbers: std::ops::Range<usize>, dropped| {
         disk.0.lock().1 = room;
-        writer.pass_on(&Batch { lines: numbers.map(line).collect::<String>().into_bytes(), dropped });
+        writer.pass_on(&Batch { lines: numbers.map(line).collect::<String>().into_bytes(), dropped, count: 1 });
     };
     pass_on(10, 0..3, 0);
     pass_on(0, 3..4, 2);
