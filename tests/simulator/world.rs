@@ -284,7 +284,6 @@ impl World {
             }
         }
         for group in self.groups.values_mut() {
-            group.bad_image = false;
             match &mut group.life {
                 Life::Running { until, exit, .. } => (*until, *exit) = ((*until).min(now + 60 * SECOND), Exit::Settles),
                 Life::Pending { until, fails } => (*until, *fails) = ((*until).min(now + 60 * SECOND), false),
