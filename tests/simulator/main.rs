@@ -29,7 +29,8 @@ use aci_scaler::sync::Mutex;
 const FIXED: u64 = 5000;
 
 /// Schedules that have broken promises of a partitioned topic once: an attempt was forgotten, and a message never served.
-const ONCE_BROKEN: [u64; 2] = [6_112_773_351_963_669_390, 6_112_773_351_963_670_153];
+const ONCE_BROKEN: [u64; 4] =
+    [11_881_055_608_347_977_419, 6_112_773_351_963_669_390, 6_112_773_351_963_670_153, 1_771_406_346_377_743_866];
 
 /// Schedules whose seeds are new in every run.
 const FRESH: u64 = 5000;
