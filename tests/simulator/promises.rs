@@ -9,7 +9,7 @@ use aci_scaler::services::{Accepted, ArmError, Refusal};
 
 use crate::azure::{What, Write, is_large, transitioning};
 use crate::groups::{Group, Life};
-use crate::scene::{MIN_START, Millis, SECOND};
+use crate::scene::{MIN_START, Millis, SECOND, TagPolicy};
 use crate::world::World;
 
 /// How long the start of a group may fail, with Azure saying so.
@@ -143,7 +143,10 @@ impl World {
         if may_be_lost || write.process.settings.processing.retry_backoff.is_zero() || write.sent_at <= ended_at {
             return;
         }
-        if group.attempt() != attempt + 1 {
+        // A name does not say which of several messages of an id it is for, so that all their attempts count.
+        let is_known_by_name = self.scene.tag_policy == Some(TagPolicy::Both);
+        let is_next = group.attempt() == attempt + 1 || is_known_by_name && group.attempt() > attempt;
+        if !is_next {
             self.violated(format!("{} comes after attempt {attempt}", group.name));
         }
         let due = ended_at + self.scene.backoff(attempt) - MAX_SKEW;
