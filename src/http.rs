@@ -223,6 +223,7 @@ mod tests {
             let call = Call { method: Method::GET, url, headers: HeaderMap::new(), body: Vec::new() };
             assert_eq!(http.send(call).await.unwrap().body, b"hi");
         }
-        assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+        // The system's own client gives the first address half of its time to connect.
+        assert!(start.elapsed() < Duration::from_millis(2400), "{:?}", start.elapsed());
     }
 }
