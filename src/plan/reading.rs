@@ -64,6 +64,22 @@ impl<'a> Reading<'a> {
         in_order(of_it.map(|message| message.sequence_number).filter(|number| *number > covered))
     }
 
+    /// Whether messages that came in no order are enough for all free slots. Which of several of an id is the one to serve
+    /// shows only when all are in order, and one that has to wait for another's group is not.
+    pub fn is_met_by(&self, subscription: &SubscriptionName, mut messages: Vec<PeekedMessage>) -> bool {
+        self.put_in_order(subscription, &mut messages);
+        messages.retain(|message| !self.has_to_wait_for_another(subscription, message));
+        self.demand(subscription).is_met_by(&messages)
+    }
+
+    fn has_to_wait_for_another(&self, subscription: &SubscriptionName, message: &PeekedMessage) -> bool {
+        let Ok(id) = &message.message_id else { return false };
+        let is_of_it =
+            |known: &KnownGroup| known.sequence_number.is_none_or(|number| number == message.sequence_number);
+        let mut groups = self.facts.groups.of_message(Some(subscription), id).peekable();
+        groups.peek().is_some() && !groups.any(is_of_it)
+    }
+
     /// Puts messages that came in no order in that in which they are served: the oldest first. Of several of one id, one that
     /// has a group comes before the others: they have to wait until that group is gone.
     pub fn put_in_order(&self, subscription: &SubscriptionName, messages: &mut [PeekedMessage]) {

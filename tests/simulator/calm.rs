@@ -58,6 +58,7 @@ impl Calm {
         let used =
             report.capacity.active as usize + made("created") + made("found") + made("failed") + made("waiting_quota");
         let room = used < report.capacity.max as usize;
+        let may_stay = |group: &Group| group.kept_since.is_some() || world.topic.is_ambiguous(group.number());
         let late = report.messages.iter().filter(|report| match &report.outcome {
             MessageOutcome::Created { .. }
             | MessageOutcome::Changed { .. }
@@ -76,10 +77,9 @@ impl Calm {
             MessageOutcome::WaitingCapacity if world.scene.tag_policy == Some(TagPolicy::Both) => false,
             // An operator's group may be in its way.
             MessageOutcome::Finished { .. } if world.scene.budget.is_some() => false,
-            MessageOutcome::Finished { group } => {
-                let may_stay = |group: &Group| group.kept_since.is_some() || world.topic.is_ambiguous(group.number());
-                !world.groups.get(group).is_some_and(may_stay)
-            }
+            MessageOutcome::Finished { group } => !world.groups.get(group).is_some_and(may_stay),
+            // On a partitioned topic several messages of an id may have had groups, whose names are alike.
+            MessageOutcome::Found { group } if world.groups.get(group).is_some_and(may_stay) => false,
             _ => room,
         });
         let late: Vec<_> = late.map(|report| (report.message.clone(), report.outcome.clone())).collect();

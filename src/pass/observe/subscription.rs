@@ -88,10 +88,7 @@ impl Reader<'_> {
             if !pages.are_scattered() {
                 return demand.is_met_by(pages.messages());
             }
-            // Which of several messages of an id is the one to serve shows only when all are in order.
-            let mut messages = pages.messages().to_vec();
-            reading.put_in_order(name, &mut messages);
-            reading.demand(name).is_met_by(&messages)
+            reading.is_met_by(name, pages.messages().to_vec())
         };
         self.read_until(is_met, peeker, pages).await
     }

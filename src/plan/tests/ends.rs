@@ -107,6 +107,14 @@ fn messages_that_came_in_no_order_are_put_in_that_of_their_age_but_for_one_whose
     assert_eq!(order(&[attempt("b", 7, 1, exited(1, 0))]), [5, 8, 9, 1, 7], "it is another subscription's");
     let groups = [attempt("a", 7, 1, exited(1, -3600))];
     assert_eq!(order(&groups), [5, 8, 9, 7, 1]);
+    // While the one with the group was not read, the other is not enough: it has to wait.
+    let is_met_by = |messages: Vec<PeekedMessage>| {
+        let one_slot = policy_with(|settings| settings.aci.max_instances = 1);
+        Reading::of(&groups, &Memory::default(), &one_slot, NOW).is_met_by(&"a".into(), messages)
+    };
+    assert!(!is_met_by(vec![of(1, "m7", 3)]));
+    assert!(is_met_by(vec![of(1, "m7", 3), of(9, "x", 2)]));
+    assert!(is_met_by(vec![of(1, "m7", 3), of(7, "m7", 4)]));
     let subscriptions = vec![read_to("a", vec![of(7, "m7", 4), of(1, "m7", 3)], 0, &[])];
     let plan = planned_by(&policy, &Memory::default(), NOW, groups.to_vec(), subscriptions);
     assert_eq!(attempts_created(&plan), [2], "it is tried again, or neither would ever be served");
