@@ -37,10 +37,14 @@ impl Facts<'_> {
         let is_of_it =
             |known: &&KnownGroup| known.sequence_number.is_none_or(|number| number == message.sequence_number);
         let record = of_id().filter(is_of_it).max_by_key(|known| known.attempt);
-        if let Some(last) = self.last_attempt(record, Some(message)) {
-            return History::Attempted { last, record };
+        // Without its own record its next group would be named as another message's may be.
+        if record.is_none()
+            && let Some(leftover) = of_id().next()
+        {
+            return History::Leftover(leftover.name());
         }
-        of_id().next().map_or(History::Nothing, |known| History::Leftover(known.name()))
+        let last = self.last_attempt(record, Some(message));
+        last.map_or(History::Nothing, |last| History::Attempted { last, record })
     }
 
     /// The last attempt at a message, of which this is the record, if it is still there.

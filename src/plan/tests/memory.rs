@@ -234,3 +234,12 @@ fn an_undated_end_that_went_does_not_date_that_of_another_message_of_its_id() {
         outcome(&next)
     );
 }
+
+#[test]
+fn a_message_whose_record_was_deleted_waits_for_the_group_of_another_message_of_its_id() {
+    let first = pass(&Memory::default(), 0, vec![stuck(AN_HOUR_AGO)]);
+    let tags = [("subscription_name", "a"), ("message_id", "m5"), ("sequence_number", "4"), ("keep", "true")];
+    let next = pass(&first.memory, 3600, vec![group("a-m5-1", &tags, "Terminated")]);
+    assert!(matches!(outcome(&next), MessageOutcome::Finished { .. }), "its name may be taken");
+    assert_eq!(attempts_created(&pass(&next.memory, 3600, Vec::new())), [1]);
+}
