@@ -3,10 +3,10 @@
 //! What cannot be read is recorded as unknown, and unknown is never taken for empty.
 
 mod groups;
-mod pages;
-mod subscription;
-mod subscriptions;
-mod timed_peeker;
+mod look_up;
+mod messages;
+mod paging;
+mod topic;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -20,7 +20,7 @@ use crate::clock::Clock;
 use crate::plan::{Memory, ObservedGroup, Policy, Reading, Snapshot};
 use crate::services::{ContainerGroups, Messages, Services, Subscriptions};
 use crate::settings::ProcessingSettings;
-use subscriptions::Reader;
+use messages::Reader;
 
 /// What others have found out, once they have.
 type Announced<T> = watch::Receiver<Option<Arc<T>>>;

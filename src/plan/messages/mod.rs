@@ -2,24 +2,30 @@
 //!
 //! A message gets one if and only if it is active, not expired, valid, the first of its id in its subscription, has no
 //! active group, its next attempt is due ([`retry`]), its group has not failed to be created lately ([`eligibility`]), its
-//! subscription's [`breaker`] and [`failed_creates`] admit it, and a slot is free ([`slots`]).
+//! subscription's [`breaker`] and [`failed_creates`] admit it, and a slot is free.
+//!
+//! The free slots go to the subscription with the fewest active and planned groups first, ties by name, and to the oldest
+//! message first within one.
 
 pub(super) mod breaker;
 pub(super) mod eligibility;
 pub(crate) mod failed_creates;
 pub(super) mod retry;
-mod slots;
 
-use std::collections::VecDeque;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
 
 use super::decision::{Create, MessageOutcome};
 use super::facts::Facts;
 use super::policy::Policy;
 use super::snapshot::ObservedSubscription;
-use crate::message::MessageAddress;
-use breaker::Breaker;
+use crate::message::{MessageAddress, SubscriptionName};
+use breaker::{Admission, Breaker};
 use eligibility::{Candidate, Eligibility};
-use slots::{Queue, Shares};
+
+/// Messages that may take the slots of others in one pass: many more than Azure refuses one by one before it is clear that
+/// it refuses them all.
+const MAX_RESERVES: usize = 100;
 
 /// The part of a plan that is about messages.
 pub(super) struct MessagePlan {
@@ -45,7 +51,7 @@ pub(super) fn plan_messages(facts: &Facts<'_>, subscriptions: &[ObservedSubscrip
         let active = facts.groups.active_in(&subscription.name);
         queues.push(Queue::new(&subscription.name, active, admission, failing, candidates));
     }
-    let Shares { served, reserves, waiting } = slots::share_out(queues, free_slots(facts));
+    let Shares { served, reserves, waiting } = share_out(queues, free_slots(facts));
     outcomes.extend(waiting.into_iter().map(|(candidate, outcome)| (candidate.job.message(), outcome)));
     let create =
         |Candidate { job, record, .. }| Create { message: job.message(), spec: policy.recipe.group_for(&job), record };
@@ -61,4 +67,84 @@ pub(super) fn plan_messages(facts: &Facts<'_>, subscriptions: &[ObservedSubscrip
 fn free_slots(facts: &Facts<'_>) -> u32 {
     let free = facts.groups.capacity().free();
     if facts.memory.tags_are_rewritten { free.min(1) } else { free }
+}
+
+/// A subscription's candidates, oldest first.
+struct Queue<'a> {
+    subscription: &'a SubscriptionName,
+    /// Active and planned.
+    groups: u32,
+    admission: Admission,
+    /// Why one create is tried at a time, if it is.
+    failing: Option<&'a str>,
+    candidates: VecDeque<Candidate>,
+}
+
+impl<'a> Queue<'a> {
+    fn new(
+        subscription: &'a SubscriptionName,
+        active: u32,
+        admission: Admission,
+        failing: Option<&'a str>,
+        candidates: VecDeque<Candidate>,
+    ) -> Self {
+        let admission = if failing.is_some() && admission == Admission::Open { Admission::Probe } else { admission };
+        Self { subscription, groups: active, admission, failing, candidates }
+    }
+
+    fn next(&mut self) -> Option<Candidate> {
+        match self.admission {
+            Admission::Open => self.candidates.pop_front(),
+            Admission::Held { .. } => None,
+            Admission::Probe => {
+                self.admission = Admission::Held { until: None };
+                // The message that has failed least, or else a few bad ones would be all that is ever tried.
+                let failures =
+                    self.candidates.iter().map(|candidate| (candidate.attempts_made, candidate.create_failures));
+                let (index, _) = failures.enumerate().min_by_key(|(_, failures)| *failures)?;
+                self.candidates.remove(index)
+            }
+        }
+    }
+
+    fn into_waiting(self) -> impl Iterator<Item = (Candidate, MessageOutcome)> {
+        let outcome = match (self.admission, self.failing) {
+            (Admission::Held { until: None }, Some(reason)) => {
+                MessageOutcome::HeldByFailedCreates { reason: reason.to_owned() }
+            }
+            (Admission::Held { until }, _) => MessageOutcome::HeldByBreaker { until },
+            (Admission::Open | Admission::Probe, _) => MessageOutcome::WaitingCapacity,
+        };
+        self.candidates.into_iter().map(move |candidate| (candidate, outcome.clone()))
+    }
+}
+
+/// What becomes of the candidates.
+struct Shares {
+    /// Those who get a slot, in the order in which they do.
+    served: Vec<Candidate>,
+    /// Those who get the slots of those that Azure refuses, in order.
+    reserves: Vec<Candidate>,
+    waiting: Vec<(Candidate, MessageOutcome)>,
+}
+
+fn share_out(mut queues: Vec<Queue<'_>>, free: u32) -> Shares {
+    let mut turns: BinaryHeap<_> =
+        queues.iter().enumerate().map(|(index, queue)| Reverse((queue.groups, queue.subscription, index))).collect();
+    let mut next = |may_probe: bool| {
+        while let Some(Reverse((groups, subscription, index))) = turns.pop() {
+            let queue = &mut queues[index];
+            if (may_probe || queue.admission == Admission::Open)
+                && let Some(candidate) = queue.next()
+            {
+                turns.push(Reverse((groups + 1, subscription, index)));
+                return Some(candidate);
+            }
+        }
+        None
+    };
+    let served: Vec<_> = std::iter::from_fn(|| next(true)).take(free as usize).collect();
+    let reserves = if served.is_empty() { 0 } else { MAX_RESERVES };
+    let reserves = std::iter::from_fn(|| next(false)).take(reserves).collect();
+    Shares { served, reserves, waiting: queues.into_iter().flat_map(Queue::into_waiting).collect() }
 }

@@ -1,4 +1,4 @@
-//! What was peeked of a subscription, and where to peek next.
+//! Where to peek next in a subscription, by the sequence numbers that were seen so far.
 //!
 //! * Numbers ascend: the next page begins after the last number, and an empty one is the end.
 //! * On a partitioned topic, which a number of 2^48 or more shows, they ascend within a partition, and a page may have any
@@ -6,11 +6,10 @@
 //!   on, the end is reached if there are as many messages as the service counts. If not, it is asked again, from the start
 //!   and from the ends of partitions, until nothing new has come for a while.
 //! * The same holds where sessions are required: a peek that is of no session need not show all messages.
-//! * Each message is there once.
 
 use std::collections::{BTreeMap, HashSet};
 
-use crate::message::{PeekedMessage, partition_of};
+use crate::message::partition_of;
 
 /// Sequence numbers start at 1.
 pub(super) const FIRST_SEQUENCE_NUMBER: i64 = 1;
@@ -20,8 +19,7 @@ pub(super) const FIRST_SEQUENCE_NUMBER: i64 = 1;
 const MAX_FRUITLESS: usize = 16;
 
 #[derive(Debug, Default)]
-pub(super) struct Pages {
-    messages: Vec<PeekedMessage>,
+pub(super) struct Paging {
     seen: HashSet<i64>,
     partitions: BTreeMap<i64, Partition>,
     /// Whether a page may have any messages.
@@ -63,22 +61,18 @@ impl Again {
     }
 }
 
-impl Pages {
-    pub(super) fn messages(&self) -> &[PeekedMessage] {
-        &self.messages
-    }
-
+impl Paging {
     /// From now on a page may have any messages.
     pub(super) fn scatter(&mut self) {
         self.scattered = true;
     }
 
-    pub(super) fn are_scattered(&self) -> bool {
+    pub(super) fn is_scattered(&self) -> bool {
         self.scattered
     }
 
-    /// Whether a message shows that the topic is partitioned.
-    pub(super) fn show_partitions(&self) -> bool {
+    /// Whether a number shows that the topic is partitioned.
+    pub(super) fn has_seen_partitions(&self) -> bool {
         self.partitions.keys().any(|partition| *partition > 0)
     }
 
@@ -99,57 +93,50 @@ impl Pages {
         Some(self.again.next_from(&self.partitions))
     }
 
-    /// Adds the page that begins at a sequence number.
+    /// Notes the numbers of the page that begins at one, and keeps those that were not seen before.
     ///
     /// # Errors
     /// The page's last number, if it is one that an ascending page cannot have.
-    pub(super) fn add(&mut self, from: i64, page: Vec<PeekedMessage>) -> Result<(), i64> {
+    pub(super) fn note(&mut self, from: i64, numbers: &mut Vec<i64>) -> Result<(), i64> {
         self.asked = true;
-        self.scattered |= page.iter().any(|message| partition_of(message.sequence_number) > 0);
-        let last = page.iter().map(|message| message.sequence_number).max();
-        if let Some(last) = last.filter(|last| !self.scattered && *last < from) {
-            return Err(last);
+        self.scattered |= numbers.iter().any(|number| partition_of(*number) > 0);
+        let last = numbers.iter().max();
+        if let Some(last) = last.filter(|last| !self.scattered && **last < from) {
+            return Err(*last);
         }
-        let mut goes_on = false;
-        let known = self.messages.len();
-        for message in page {
-            let number = message.sequence_number;
-            if (number < from && !self.scattered) || !self.seen.insert(number) {
-                continue;
-            }
+        numbers.retain(|number| (*number >= from || self.scattered) && self.seen.insert(*number));
+        for number in numbers.iter() {
             let next = number.saturating_add(1);
-            let partition = self.partitions.entry(partition_of(number)).or_insert(Partition { next, may_go_on: true });
+            let partition = self.partitions.entry(partition_of(*number)).or_insert(Partition { next, may_go_on: true });
             partition.next = partition.next.max(next);
             partition.may_go_on = true;
-            goes_on |= partition_of(number) == partition_of(from);
-            self.messages.push(message);
         }
+        let goes_on = numbers.iter().any(|number| partition_of(*number) == partition_of(from));
         if let Some(partition) = self.partitions.get_mut(&partition_of(from)) {
             partition.may_go_on &= goes_on || partition.next != from;
         }
-        self.fruitless = if self.messages.len() > known { 0 } else { self.fruitless + 1 };
+        self.fruitless = if numbers.is_empty() { self.fruitless + 1 } else { 0 };
         Ok(())
     }
 
     /// Whether there is nothing after what was seen.
-    pub(super) fn are_at_the_end(&self) -> bool {
+    pub(super) fn is_at_the_end(&self) -> bool {
         let may_go_on = self.partitions.values().any(|partition| partition.may_go_on);
         self.asked && !may_go_on && (!self.scattered || self.are_all())
     }
 
-    /// The messages as they came, and the sequence number up to which none is missing.
-    pub(super) fn into_messages(self) -> (Vec<PeekedMessage>, i64) {
-        let covered_to = if self.scattered {
+    /// The sequence number up to which no message is missing.
+    pub(super) fn covered_to(&self) -> i64 {
+        if self.scattered {
             0
-        } else if self.are_at_the_end() {
+        } else if self.is_at_the_end() {
             i64::MAX
         } else {
-            self.messages.iter().map(|message| message.sequence_number).max().unwrap_or_default()
-        };
-        (self.messages, covered_to)
+            self.seen.iter().copied().max().unwrap_or_default()
+        }
     }
 
     fn are_all(&self) -> bool {
-        self.count.is_some_and(|count| self.messages.len() as u64 >= count)
+        self.count.is_some_and(|count| self.seen.len() as u64 >= count)
     }
 }

@@ -1,0 +1,247 @@
+//! Reads the messages of all subscriptions, side by side, over one connection: of each as far as it can be and needs to be
+//! read.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use futures_util::future::{join, join_all, try_join};
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout};
+
+use super::paging::{FIRST_SEQUENCE_NUMBER, Paging};
+use super::topic::Topic;
+use super::{Announced, Observer, announced};
+use crate::message::{PeekedMessage, SubscriptionName};
+use crate::pass::PassFailure;
+use crate::plan::{ObservedSubscription, Read, Reading};
+use crate::services::{Messages, PeekError, Peeker, Subscriptions};
+
+/// The most that one subscription's peeks get of a pass. It is 40 pages of 750 ms, the default depth, so reached
+/// only by one that is stuck, or by a depth of many times that.
+const SUBSCRIPTION_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The part of a short pass that one subscription gets at the most, so that one that is stuck leaves time for the others'
+/// creates and deletes.
+const SUBSCRIPTION_SHARE: u32 = 4;
+
+pub(super) struct Reader<'a> {
+    pub(super) observer: Observer<'a>,
+    /// Which groups there are, by the list.
+    pub(super) listed: Announced<Reading<'a>>,
+    /// The same with the groups' states.
+    pub(super) read: Announced<Reading<'a>>,
+}
+
+/// What was read of a subscription so far.
+#[derive(Default)]
+struct SoFar {
+    messages: Vec<PeekedMessage>,
+    paging: Paging,
+}
+
+impl Reader<'_> {
+    /// What is listed, and the messages of all subscriptions that can be served.
+    pub(super) async fn read_all<S: Subscriptions, M: Messages>(
+        &self,
+        subscriptions: &S,
+        messages: &M,
+    ) -> Result<(Arc<Topic>, Vec<ObservedSubscription>), PassFailure> {
+        let (announce, topic) = watch::channel(None);
+        let listing = async move {
+            let topic = Arc::new(Topic::list(&self.observer, subscriptions).await?);
+            announce.send_replace(Some(topic.clone()));
+            Ok(topic)
+            // If the list fails, the end of the channel says so to those who wait.
+        };
+        let reading = async {
+            let peeker = messages.connect().await?;
+            let read = self.read_listed(&peeker, &topic).await;
+            peeker.close().await;
+            Ok(read)
+        };
+        let (topic, read) = join(listing, reading).await;
+        let topic = topic?;
+        let mut read: Vec<_> = match read {
+            Ok(read) => read.unwrap_or_default(),
+            // Where there is nothing to peek, nobody needs a connection.
+            Err(_) if topic.served.is_empty() => Vec::new(),
+            Err(error) => return Err(PassFailure::NothingPeeked(error)),
+        };
+        if self.observer.has_seen_partitions.load(Ordering::Relaxed) {
+            // What was read before another subscription has shown them proves nothing.
+            read.iter_mut().filter(|observed| observed.covered_to > 0).for_each(ObservedSubscription::uncover);
+        }
+        match read.iter().map(failure).collect::<Option<Vec<_>>>().as_deref() {
+            Some([first, ..]) => Err(PassFailure::NothingPeeked((*first).clone())),
+            _ => Ok((topic, read)),
+        }
+    }
+
+    /// The subscriptions that are listed and can be served, unless listing fails. Reading those that were there in the last
+    /// pass does not wait for the list: what is read of one that is gone since is dropped.
+    async fn read_listed<P: Peeker>(&self, peeker: &P, topic: &Announced<Topic>) -> Option<Vec<ObservedSubscription>> {
+        let familiar = peeker.familiar();
+        let known: HashSet<_> = familiar.iter().cloned().collect();
+        let reading =
+            |names: Vec<SubscriptionName>| join_all(names.into_iter().map(|name| self.read(peeker, name, topic)));
+        let rest = async {
+            let topic = announced(topic).await?;
+            let names = topic.served.iter().map(|listed| &listed.name);
+            let new = names.filter(|name| !known.contains(*name)).cloned().collect();
+            Some((reading(new).await, topic))
+        };
+        let early = async { Ok(reading(familiar).await) };
+        let (early, (late, topic)) = try_join(early, async { rest.await.ok_or(()) }).await.ok()?;
+        let read = early.into_iter().chain(late);
+        let mut read: HashMap<_, _> = read.map(|observed| (observed.name.clone(), observed)).collect();
+        Some(topic.served.iter().filter_map(|listed| read.remove(&listed.name)).collect())
+    }
+
+    async fn read<P: Peeker>(
+        &self,
+        peeker: &P,
+        name: SubscriptionName,
+        topic: &Announced<Topic>,
+    ) -> ObservedSubscription {
+        let mut peeker = TimedPeeker { peeker, subscription: &name, limit: self.limit(), spent: Duration::ZERO };
+        let mut so_far = SoFar::default();
+        let read = match self.page_on(&mut peeker, &mut so_far, topic).await {
+            Err(error) => Read::Failed(error),
+            Ok(()) if so_far.paging.is_at_the_end() => Read::ToTheEnd,
+            Ok(()) => Read::FarEnough,
+        };
+        let counts = announced(topic).await.and_then(|topic| topic.served(&name)?.counts);
+        let SoFar { messages, paging } = so_far;
+        let (covered_to, absent) = (paging.covered_to(), BTreeSet::new());
+        let mut observed = ObservedSubscription { name: name.clone(), counts, messages, read, covered_to, absent };
+        let Some(reading) = announced(&self.read).await else { return observed };
+        if !matches!(observed.read, Read::Failed(_)) {
+            // What is not found out in time is not known, which is no reason to doubt what was read.
+            if let Err(error) = self.look_up(&reading, &mut peeker, &mut observed).await {
+                tracing::warn!(subscription = %observed.name, %error, "some messages could not be looked up");
+            }
+        }
+        if observed.covered_to == 0 {
+            reading.put_in_order(&observed.name, &mut observed.messages);
+        }
+        observed
+    }
+
+    /// Pages on until there are enough messages for all free slots, or the depth that is set is reached. What the list of
+    /// groups asks for is read while their states are, and before the list of subscriptions is there.
+    async fn page_on<P: Peeker>(
+        &self,
+        peeker: &mut TimedPeeker<'_, P>,
+        so_far: &mut SoFar,
+        topic: &Announced<Topic>,
+    ) -> Result<(), PeekError> {
+        let name = peeker.subscription;
+        if let Some(topic) = topic.borrow().clone() {
+            topic.tell(name, &mut so_far.paging);
+        }
+        self.read_page(FIRST_SEQUENCE_NUMBER, peeker, so_far).await?;
+        // Without the groups the pass fails; there is no point in reading on.
+        let Some(reading) = announced(&self.listed).await else { return Ok(()) };
+        if reading.has_seen_partitions() || self.observer.has_seen_partitions.load(Ordering::Relaxed) {
+            so_far.paging.scatter();
+        }
+        let mut demand = reading.first_demand(name);
+        self.read_until(|so_far| demand.is_met_by(&so_far.messages), peeker, so_far).await?;
+        // Neither is there in one that turns out to be gone, or not to be served.
+        let Some(topic) = announced(topic).await else { return Ok(()) };
+        if topic.served(name).is_none() {
+            return Ok(());
+        }
+        topic.tell(name, &mut so_far.paging);
+        let Some(reading) = announced(&self.read).await else { return Ok(()) };
+        let mut demand = reading.demand(name);
+        let is_met = |so_far: &SoFar| {
+            if !so_far.paging.is_scattered() {
+                return demand.is_met_by(&so_far.messages);
+            }
+            reading.is_met_by(name, so_far.messages.clone())
+        };
+        self.read_until(is_met, peeker, so_far).await
+    }
+
+    /// Reads pages until they are enough, or the depth or the end is reached.
+    async fn read_until<P: Peeker>(
+        &self,
+        mut is_enough: impl FnMut(&SoFar) -> bool,
+        peeker: &mut TimedPeeker<'_, P>,
+        so_far: &mut SoFar,
+    ) -> Result<(), PeekError> {
+        let depth = self.observer.settings.peek_depth.get() as usize;
+        while !is_enough(so_far) && so_far.messages.len() < depth {
+            // Where pages may have the same messages again, they could take all the time that looking up needs.
+            if so_far.paging.is_scattered() && peeker.has_spent_half() {
+                break;
+            }
+            let Some(from) = so_far.paging.next_from() else { break };
+            self.read_page(from, peeker, so_far).await?;
+        }
+        Ok(())
+    }
+
+    async fn read_page<P: Peeker>(
+        &self,
+        from: i64,
+        peeker: &mut TimedPeeker<'_, P>,
+        so_far: &mut SoFar,
+    ) -> Result<(), PeekError> {
+        let SoFar { messages, paging } = so_far;
+        let settings = self.observer.settings;
+        let left = (settings.peek_depth.get() as usize).saturating_sub(messages.len());
+        let count = settings.peek_page.get().min(u32::try_from(left).unwrap_or(u32::MAX));
+        let mut page = peeker.peek(from, count).await?;
+        let mut new: Vec<_> = page.iter().map(|message| message.sequence_number).collect();
+        paging.note(from, &mut new).map_err(|last| {
+            let reason = format!("asked for messages from {from} on, it answers with {last} and before");
+            PeekError::Unavailable { reason: reason.into() }
+        })?;
+        let mut new = new.into_iter().peekable();
+        page.retain(|message| new.next_if_eq(&message.sequence_number).is_some());
+        messages.append(&mut page);
+        if paging.has_seen_partitions() {
+            self.observer.has_seen_partitions.store(true, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    fn limit(&self) -> Duration {
+        SUBSCRIPTION_TIMEOUT.min(self.observer.settings.pass_deadline / SUBSCRIPTION_SHARE)
+    }
+}
+
+/// Peeks one subscription, for a limited time.
+pub(super) struct TimedPeeker<'a, P> {
+    peeker: &'a P,
+    subscription: &'a SubscriptionName,
+    limit: Duration,
+    /// What the subscription's own answers took. That it had to wait for the groups is not counted.
+    spent: Duration,
+}
+
+impl<P: Peeker> TimedPeeker<'_, P> {
+    pub(super) async fn peek(&mut self, from: i64, count: u32) -> Result<Vec<PeekedMessage>, PeekError> {
+        let start = Instant::now();
+        let answer = self.peeker.peek(self.subscription, from, count);
+        let page = timeout(self.limit.saturating_sub(self.spent), answer).await;
+        self.spent += start.elapsed();
+        page.unwrap_or(Err(PeekError::TimedOut { after: self.limit }))
+    }
+
+    fn has_spent_half(&self) -> bool {
+        self.spent >= self.limit / 2
+    }
+}
+
+/// Why nothing of a subscription could be peeked, if so.
+fn failure(subscription: &ObservedSubscription) -> Option<&PeekError> {
+    match &subscription.read {
+        Read::Failed(error) if subscription.messages.is_empty() => Some(error),
+        _ => None,
+    }
+}
