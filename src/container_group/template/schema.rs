@@ -21,6 +21,7 @@ pub(super) enum Kind {
     List(&'static [Property]),
     /// Names of the user's choice, each with such an object.
     Objects(&'static [Property]),
+    /// Any object.
     Any,
 }
 

@@ -48,7 +48,7 @@ impl Shape<'_> {
 
     fn value(&mut self, value: &mut Value, kind: &Kind, at: &str) {
         let is_right = match (kind, &mut *value) {
-            (Kind::Any, _) => true,
+            (Kind::Any, value) => value.is_object(),
             (Kind::Object(properties), Value::Object(object)) => {
                 self.object(object, properties, at);
                 true
