@@ -11,6 +11,7 @@ mod failed_creates;
 mod failing_starts;
 mod functions_host;
 mod functions_host_timeout;
+mod identity;
 mod invalid_messages;
 mod killed;
 mod life_of_a_group;
