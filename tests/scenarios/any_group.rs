@@ -154,7 +154,7 @@ fn classes() -> Vec<(&'static str, Value, &'static str)> {
 }
 
 /// What is everywhere in a template is everywhere in what was sent.
-fn assert_holds(sent: &Value, template: &Value, at: &str) {
+pub fn assert_holds(sent: &Value, template: &Value, at: &str) {
     match template {
         Value::Object(template) => {
             for (name, value) in template {

@@ -7,6 +7,7 @@ mod attempts;
 mod backlog;
 mod calls;
 mod command_line;
+mod container_groups_doc;
 mod failed_creates;
 mod failing_starts;
 mod functions_host;
