@@ -117,7 +117,7 @@ impl<'a, G: ContainerGroups> Creator<'a, G> {
                 (outcome, false)
             }
             Err(error) => {
-                if matches!(error, ArmError::Unavailable { .. }) {
+                if error.leaves_in_doubt() {
                     self.applier.requests.given_up(&spec.name);
                 }
                 let (outcome, cause) = self.failed(spec, &error);
@@ -157,9 +157,10 @@ impl<'a, G: ContainerGroups> Creator<'a, G> {
             self.applier.budget.is_low(left);
             self.stop(Stop::low(left));
         }
-        let accepted = answer.inspect_err(|error| match error {
-            ArmError::Busy(_) | ArmError::Unavailable { .. } => {}
-            _ => self.applier.requests.refused(&spec.name),
+        let accepted = answer.inspect_err(|error| {
+            if !error.leaves_in_doubt() && !matches!(error, ArmError::Busy(_)) {
+                self.applier.requests.refused(&spec.name);
+            }
         })?;
         tracing::info!(
             group = %spec.name, subscription = %spec.subscription, message_id = spec.tags.get(tag::MESSAGE_ID),
@@ -253,9 +254,8 @@ fn code_of(error: &ArmError) -> String {
 fn kind_of(error: &ArmError) -> FailureKind {
     match error {
         ArmError::Rejected(refusal) if refusal.is_about_request() => FailureKind::AboutMessage,
-        ArmError::Busy(_) | ArmError::Unavailable { .. } | ArmError::JustGone | ArmError::Throttled { .. } => {
-            FailureKind::Passing
-        }
+        ArmError::Busy(_) | ArmError::JustGone | ArmError::Throttled { .. } => FailureKind::Passing,
+        _ if error.leaves_in_doubt() => FailureKind::Passing,
         _ => FailureKind::Refused,
     }
 }
