@@ -20,7 +20,7 @@ use super::arm::Arm;
 use super::arm_refusal::REMAINING_HEADERS;
 use crate::container_group::{ContainerGroup, GroupName, GroupSpec, NamePrefix};
 use crate::error::Cause;
-use crate::services::{Accepted, ArmError, ContainerGroups};
+use crate::services::{Accepted, ArmError, ContainerGroups, ListedGroups};
 use crate::settings::Settings;
 
 /// The newest stable version whose requests the crate's models can write.
@@ -56,7 +56,7 @@ impl ContainerInstances {
 }
 
 impl ContainerGroups for ContainerInstances {
-    async fn list(&self) -> Result<Vec<ContainerGroup>, ArmError> {
+    async fn list(&self) -> Result<ListedGroups, ArmError> {
         let path = [
             "subscriptions",
             &self.subscription_id,
@@ -66,7 +66,9 @@ impl ContainerGroups for ContainerInstances {
             "Microsoft.ContainerInstance",
             "containerGroups",
         ];
-        self.arm.list_of(&path, API_VERSION, &[], |item| response::listed_group(item, &self.prefix)).await
+        let read = |item| response::listed_group(item, &self.prefix);
+        let (groups, time) = self.arm.list_of(&path, API_VERSION, &[], read).await?;
+        Ok(ListedGroups { groups, time })
     }
 
     async fn get(&self, name: &GroupName) -> Result<Option<ContainerGroup>, ArmError> {
