@@ -1,11 +1,11 @@
 //! Groups that are gone and that this process has not deleted: a clean-up job, a policy, a person or another scaler has, or
 //! nothing has come of a create that Azure had accepted. Each was an attempt at its message.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use time::{Duration, OffsetDateTime};
 
-use super::{KnownGroup, KnownGroups};
+use super::KnownGroups;
 use crate::message::MessageAddress;
 use crate::plan::memory::{Attempt, DeletedRecord, LastGroup, Memory};
 
@@ -15,8 +15,12 @@ pub(super) fn vanished(
     memory: &Memory,
     now: OffsetDateTime,
 ) -> BTreeMap<MessageAddress, DeletedRecord> {
-    let is_there: HashSet<_> = groups.iter().map(KnownGroup::name).collect();
-    let missing = memory.last_groups.iter().filter(|(_, last)| !is_there.contains(&last.group.name));
+    let there: HashMap<_, _> = groups.iter().map(|known| (known.name(), known.sequence_number)).collect();
+    let missing = memory.last_groups.iter().filter(|(message, last)| match there.get(&last.group.name) {
+        // Another message of its id may have a group of the same name by now.
+        Some(number) => number.is_some_and(|number| number != message.sequence_number),
+        None => true,
+    });
     let counted = missing.filter_map(|(message, last)| {
         let id = message.message_id.as_ref()?;
         let others = groups.of_message(Some(&message.subscription), id);

@@ -71,6 +71,16 @@ fn a_group_is_not_missed_that_we_delete_whose_message_is_gone_or_that_another_at
 }
 
 #[test]
+fn a_group_is_missed_although_another_message_of_its_id_has_one_of_its_name() {
+    let seen = pass(&Memory::default(), 0, vec![attempt("a", 5, 1, running(0))]);
+    let mut other = attempt("a", 5, 1, running(20));
+    other.tags_mut().insert("sequence_number".into(), "7".into());
+    let gone = pass(&seen.memory, 30, vec![other]);
+    assert_eq!(names(&gone), ["a-m5-1"]);
+    assert_eq!(gone.memory.deleted_records.len(), 1);
+}
+
+#[test]
 fn groups_that_vanish_are_named_and_not_counted_where_no_attempts_are() {
     let policy = policy_with(|settings| settings.processing.retry_backoff = std::time::Duration::ZERO);
     let pass =
