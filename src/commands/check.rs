@@ -13,7 +13,8 @@ use crate::settings::Settings;
 
 /// Asks each service for the least that a pass needs of it, and prints what came of it.
 pub(super) async fn check(services: &AzureServices, settings: &Settings) -> ExitCode {
-    let groups = services.groups.list().await.map(|groups| format!("{} are managed by this scaler", groups.len()));
+    let groups =
+        services.groups.list().await.map(|listed| format!("{} are managed by this scaler", listed.groups.len()));
     let topic = services.subscriptions.list().await.map(|topic| Topic::new(topic, settings));
     let messages = peek(services, topic.as_ref().ok().map(|topic| topic.served.as_slice())).await;
     let subscriptions = topic.as_ref().map(Topic::to_string);

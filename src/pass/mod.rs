@@ -9,6 +9,7 @@
 mod apply;
 mod log_capture;
 mod observe;
+mod pass_time;
 pub mod report;
 
 #[cfg(test)]
@@ -20,6 +21,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use time::OffsetDateTime;
 use tokio::time::Instant;
 
 use crate::clock::Clock;
@@ -31,6 +33,7 @@ use crate::sync::Mutex;
 use apply::{Applied, Applier, Budget, Requests};
 use log_capture::LogCapture;
 use observe::Observer;
+use pass_time::PassTime;
 use report::Report;
 
 /// Makes passes, one at a time: its callers see to that.
@@ -100,12 +103,13 @@ impl<G: ContainerGroups, S: Subscriptions, M: Messages> Scaler<G, S, M> {
         let started_at = self.clock.now();
         let start = Instant::now();
         let (memory, asked_for) = (self.memory.lock().clone(), self.requests.recent());
+        let time = PassTime::new(&self.clock);
         let observer =
-            Observer { settings: &self.settings, clock: &self.clock, has_seen_partitions: &self.has_seen_partitions };
+            Observer { settings: &self.settings, time: &time, has_seen_partitions: &self.has_seen_partitions };
         let observing = observer.observe(&self.services, &self.policy, &memory, asked_for);
         let snapshot = deadline.limit(Box::pin(observing)).await.ok_or(PassFailure::OutOfTime)??;
         self.warn_of_names.call_once(|| self.warn_of_names_in_vain(&snapshot));
-        let mut plan = plan(&snapshot, &memory, &self.policy, self.clock.now());
+        let mut plan = plan(&snapshot, &memory, &self.policy, time.now());
 
         let mut report = Report::new(started_at, &snapshot, &plan);
         // A hundred thousand messages weigh some 15 MB, and nobody asks for them any more.
@@ -124,7 +128,7 @@ impl<G: ContainerGroups, S: Subscriptions, M: Messages> Scaler<G, S, M> {
                 outdated_at: outdated_at(start, self.settings.retry_backoff),
             };
             let mut done = applier.apply(plan).await;
-            self.remember(&mut done);
+            self.remember(&mut done, time.now());
             report.record(done);
         }
         report.finish(start.elapsed());
@@ -135,13 +139,13 @@ impl<G: ContainerGroups, S: Subscriptions, M: Messages> Scaler<G, S, M> {
     }
 
     /// What the next pass has to know of what has become of the plan.
-    fn remember(&self, done: &mut Applied) {
-        let (mut memory, now) = (self.memory.lock(), self.clock.now());
+    fn remember(&self, done: &mut Applied, now: OffsetDateTime) {
+        let mut memory = self.memory.lock();
         for (message, cause) in std::mem::take(&mut done.create_failures) {
             memory.create_failed(message, cause, now);
         }
-        for message in &done.created {
-            memory.create_succeeded(message, now);
+        for (message, group) in std::mem::take(&mut done.created) {
+            memory.create_succeeded(message, group, now);
         }
         memory.tags_are_rewritten = done.tags_are_rewritten.unwrap_or(memory.tags_are_rewritten);
         memory.tags_refused(&done.tags_refused);

@@ -48,6 +48,9 @@ pub struct Report {
     pub messages: Vec<MessageReport>,
     /// Every managed group.
     pub groups: Vec<GroupReport>,
+    /// Groups that somebody else has deleted while their messages are still there.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub vanished_groups: Vec<GroupName>,
 }
 
 /// A message and what became of it.
@@ -82,6 +85,7 @@ impl Report {
             unserved_subscriptions: snapshot.unserved_subscriptions.iter().map(UnservedReport::of).collect(),
             messages: Vec::new(),
             groups: Vec::new(),
+            vanished_groups: plan.vanished.clone(),
         }
     }
 
@@ -243,6 +247,15 @@ impl Report {
                 "The tags of {} container groups have been rewritten, so that they count and are never deleted: {}.",
                 untagged.len(),
                 untagged[..untagged.len().min(MAX_EXAMPLES)].join(", "),
+            ));
+        }
+        if !self.vanished_groups.is_empty() {
+            let examples: Vec<_> = self.vanished_groups.iter().take(MAX_EXAMPLES).map(GroupName::as_str).collect();
+            lines.push(format!(
+                "Container groups are gone that this scaler has not deleted, {}: {}. Each counts as an attempt at its message. A \
+                 clean-up job, an Azure Policy, a person or another scaler with this prefix may delete them.",
+                self.vanished_groups.len(),
+                examples.join(", "),
             ));
         }
         lines

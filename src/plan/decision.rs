@@ -28,6 +28,8 @@ pub struct Plan {
     pub deletes: Vec<Delete>,
     /// All other groups.
     pub groups: Vec<(GroupName, GroupOutcome)>,
+    /// Groups that somebody else has deleted, or that have never come about, with their messages still there.
+    pub vanished: Vec<GroupName>,
     /// Groups that stay, and whose tags are to say since when they have been in their condition.
     pub tag_changes: Vec<TagChange>,
     /// What the next pass has to know, if this plan is carried out.

@@ -32,12 +32,16 @@ use messages::MessagePlan;
 
 /// Decides what a pass does.
 pub fn plan(snapshot: &Snapshot, memory: &Memory, policy: &Policy, now: OffsetDateTime) -> Plan {
-    let facts = Facts::of(&snapshot.groups, memory, policy, now);
+    let mut facts = Facts::of(&snapshot.groups, memory, policy, now);
+    if snapshot.time_is_doubtful {
+        facts.distrust_ages();
+    }
     let MessagePlan { creates, reserves, outcomes: mut messages } =
         messages::plan_messages(&facts, &snapshot.subscriptions, policy);
 
     let known_messages = KnownMessages::of(snapshot, now);
-    let GroupPlan { deletes, stay, tag_changes, memory } = groups::plan_groups(&facts, &known_messages, &creates);
+    let GroupPlan { deletes, stay, vanished, tag_changes, memory } =
+        groups::plan_groups(&facts, &known_messages, &creates);
 
     // The record of the attempt before must be there when a reserve is created.
     let loses_record = |create: &Create| {
@@ -47,5 +51,5 @@ pub fn plan(snapshot: &Snapshot, memory: &Memory, policy: &Policy, now: OffsetDa
     messages.extend(waiting.into_iter().map(|create| (create.message, MessageOutcome::WaitingCapacity)));
 
     let capacity = facts.groups.capacity();
-    Plan { creates, reserves, messages, deletes, groups: stay, tag_changes, memory, capacity }
+    Plan { creates, reserves, messages, deletes, groups: stay, vanished, tag_changes, memory, capacity }
 }

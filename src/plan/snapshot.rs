@@ -15,6 +15,8 @@ pub struct Snapshot {
     pub subscriptions: Vec<ObservedSubscription>,
     pub skipped_subscriptions: Vec<SubscriptionName>,
     pub unserved_subscriptions: Vec<UnservedSubscription>,
+    /// Whether the clocks that should say what time it is differ, so that no age counts.
+    pub time_is_doubtful: bool,
 }
 
 /// A managed container group, as far as it could be read.

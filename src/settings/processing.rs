@@ -52,6 +52,12 @@ const MIN_DEADLINE_SECONDS: u32 = 10;
 /// half a minute later, which has to come first.
 const MAX_DEADLINE_SECONDS: u32 = 260;
 
+/// What lists, late requests and clocks may be behind by is covered from here on; the rest of a pass's own time is less.
+const LEAST_BETWEEN_PASSES: Duration = Duration::from_secs(5);
+/// Where no attempts are counted, a name is used again at once, and a DELETE that is late would hit the group that has it
+/// now. It is given up after 30 s.
+const LEAST_BETWEEN_UNCOUNTED_PASSES: Duration = Duration::from_secs(30);
+
 const SKIP_SUBSCRIPTIONS: Setting = Setting {
     name: "SKIP_SUBSCRIPTIONS",
     doc: "Subscriptions that are not looked at, separated by commas.",
@@ -177,6 +183,11 @@ impl ProcessingSettings {
 }
 
 impl ProcessingSettings {
+    /// The least time from the beginning of one pass to that of the next.
+    pub fn least_between_passes(&self) -> Duration {
+        if self.retry_backoff.is_zero() { LEAST_BETWEEN_UNCOUNTED_PASSES } else { LEAST_BETWEEN_PASSES }
+    }
+
     /// The subscriptions that are to be skipped and are not there, given those that are there and skipped.
     pub fn skipped_in_vain(&self, skipped: &[SubscriptionName]) -> Vec<&SubscriptionName> {
         self.skip_subscriptions.iter().filter(|name| !skipped.contains(name)).collect()

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use local_azure::container_groups::{Behaviour, Exit, ExitsWhenTold, Rule, StartFailure};
-use local_azure::local::{LocalAzureConfig, TOPIC};
+use local_azure::local::{LocalAzureConfig, TOPIC, WORKERS_IDENTITY as IDENTITY};
 use local_azure::resource_manager::OperationKind::{DeleteGroup, GetIdentity, GetLogs, PutGroup};
 use serde_json::{Value, json};
 
@@ -14,8 +14,6 @@ use tokio::net::TcpStream;
 
 use crate::support::{World, counts, message, messages};
 
-const IDENTITY: &str = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/local/providers/\
-                        Microsoft.ManagedIdentity/userAssignedIdentities/worker";
 const SUBNET: &str = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/local/providers/\
                       Microsoft.Network/virtualNetworks/net/subnets/workers";
 

@@ -2,9 +2,8 @@
 
 use std::ffi::OsString;
 
-use local_azure::container_groups::Exit;
-use local_azure::container_groups::Phase;
-use local_azure::local::TOPIC;
+use local_azure::container_groups::{Exit, Phase};
+use local_azure::local::{TOPIC, WORKERS_IDENTITY as IDENTITY};
 use local_azure::program::Program;
 use test_support::programs::python;
 
@@ -12,9 +11,6 @@ use crate::support::{World, counts, message, messages};
 
 const IDENTITY_SDK: &str = "azure-identity==1.27.0";
 const SERVICE_BUS_SDK: &str = "azure-servicebus==7.15.0";
-
-const IDENTITY: &str = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/local/providers/\
-                        Microsoft.ManagedIdentity/userAssignedIdentities/worker";
 
 /// What the local Azure and the scaler find in PATH.
 fn path() -> OsString {
@@ -29,7 +25,8 @@ async fn world() -> Option<World> {
     let mut world = World::with_worker(&["a"], program).await;
     // The SDK's own memory is more than that of a small file.
     world.set("ACI_MIN_MEMORY_GB", "2");
-    world.set("INSTANCE_SERVICE_BUS_NAMESPACE", format!("127.0.0.1:{}", world.azure.service_bus.port()));
+    let namespace = world.azure.identity_environment().remove("INSTANCE_SERVICE_BUS_NAMESPACE").unwrap();
+    world.set("INSTANCE_SERVICE_BUS_NAMESPACE", namespace);
     world.environment.remove("INSTANCE_SERVICE_BUS_CONNECTION_STRING");
     Some(world)
 }

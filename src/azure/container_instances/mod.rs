@@ -25,7 +25,7 @@ use super::arm_refusal::REMAINING_HEADERS;
 use crate::container_group::{ApiVersion, ContainerGroup, GroupName, GroupSpec, NamePrefix};
 use crate::error::Cause;
 use crate::http::Answer;
-use crate::services::{Accepted, ArmError, ContainerGroups};
+use crate::services::{Accepted, ArmError, ContainerGroups, ListedGroups};
 use crate::settings::Settings;
 
 /// The newest stable version whose requests the crate's models can write.
@@ -70,8 +70,10 @@ impl ContainerInstances {
 }
 
 impl ContainerGroups for ContainerInstances {
-    async fn list(&self) -> Result<Vec<ContainerGroup>, ArmError> {
-        self.arm.list_of(&self.path(&[]), API_VERSION, &[], |item| response::listed_group(item, &self.prefix)).await
+    async fn list(&self) -> Result<ListedGroups, ArmError> {
+        let read = |item| response::listed_group(item, &self.prefix);
+        let (groups, time) = self.arm.list_of(&self.path(&[]), API_VERSION, &[], read).await?;
+        Ok(ListedGroups { groups, time })
     }
 
     async fn get(&self, name: &GroupName) -> Result<Option<ContainerGroup>, ArmError> {

@@ -13,6 +13,8 @@ mod failures;
 mod requests;
 mod tag;
 
+use std::sync::Arc;
+
 use tokio::time::Instant;
 
 pub(super) use budget::Budget;
@@ -22,7 +24,7 @@ pub(super) use requests::{AskedFor, Requests};
 
 use super::log_capture::LogCapture;
 use super::side_by_side;
-use crate::container_group::GroupName;
+use crate::container_group::{ContainerGroup, GroupName};
 use crate::deadline::Deadline;
 use crate::message::MessageAddress;
 use crate::plan::{FailureCause, GroupOutcome, MessageOutcome, Plan};
@@ -47,7 +49,7 @@ pub(super) struct Applied {
     pub(super) messages: Vec<(MessageAddress, MessageOutcome)>,
     pub(super) groups: Vec<(GroupName, GroupOutcome)>,
     /// Messages whose groups were created.
-    pub(super) created: Vec<MessageAddress>,
+    pub(super) created: Vec<(MessageAddress, Arc<ContainerGroup>)>,
     /// Messages whose groups could not be created.
     pub(super) create_failures: Vec<(MessageAddress, FailureCause)>,
     /// Whether the tags of new groups come back changed, as far as any answer shows.
@@ -60,7 +62,7 @@ pub(super) struct Applied {
 
 impl<G: ContainerGroups> Applier<'_, G> {
     pub(super) async fn apply(&self, plan: Plan) -> Applied {
-        let Plan { creates, reserves, mut messages, deletes, mut groups, tag_changes, capacity: _, memory: _ } = plan;
+        let Plan { creates, reserves, mut messages, deletes, mut groups, tag_changes, .. } = plan;
         let creator = Creator::new(self, deletes.len(), reserves);
         let outcomes = side_by_side(self.workers, creates.into_iter().map(|create| creator.create(create))).await;
         let Created { unused_reserves, failed, messages: created, tags_are_rewritten } = creator.into_created();

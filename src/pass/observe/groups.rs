@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::begin_elsewhere;
-use crate::clock::Clock;
+use super::{PassTime, begin_elsewhere};
 use crate::container_group::{ContainerGroup, Ownership};
 use crate::pass::apply::AskedFor;
 use crate::pass::side_by_side;
@@ -25,26 +24,30 @@ const READ_TIMEOUT: Duration = Duration::from_secs(10);
 /// that come after, so each pass begins with others.
 const READS_SAVED_UP: usize = 250;
 
-/// The groups as the list shows them, without the states of their containers.
-pub(super) async fn list<G: ContainerGroups>(groups: &G) -> Result<Vec<ObservedGroup>, ArmError> {
+/// The groups as the list shows them, without the states of their containers. It also says what time it is.
+pub(super) async fn list<G: ContainerGroups>(groups: &G, time: &PassTime<'_>) -> Result<Vec<ObservedGroup>, ArmError> {
     let listed = groups.list().await?;
+    if let Some(now) = listed.time {
+        time.is(now);
+    }
     // A list may name a group twice, on two pages for instance (azure-cli#25214).
     let mut names = HashSet::new();
-    let once = listed.into_iter().filter(|group| names.insert(group.name.clone()));
+    let once = listed.groups.into_iter().filter(|group| names.insert(group.name.clone()));
     Ok(once.map(|group| ObservedGroup { group: Arc::new(group), unread: None }).collect())
 }
 
 /// The list shows no container's state, so every group is read on its own, those last that are still being provisioned. The
-/// list may also lag behind, so the groups that were asked for lately are read even if it does not show them.
+/// list may also lag behind or have gaps, so the groups that were asked for lately, or seen before, are read even if it does
+/// not show them.
 pub(super) async fn read<G: ContainerGroups>(
     groups: &G,
     mut listed: Vec<ObservedGroup>,
-    asked_for: Vec<AskedFor>,
-    clock: &Clock,
+    unlisted: impl Iterator<Item = AskedFor>,
+    time: &PassTime<'_>,
 ) -> Vec<ObservedGroup> {
-    begin_elsewhere(&mut listed, READS_SAVED_UP, clock);
-    let names: HashSet<_> = listed.iter().map(|observed| observed.group.name.clone()).collect();
-    let unlisted: Vec<_> = asked_for.into_iter().filter(|asked| !names.contains(&asked.group.name)).collect();
+    begin_elsewhere(&mut listed, READS_SAVED_UP, time);
+    let mut names: HashSet<_> = listed.iter().map(|observed| observed.group.name.clone()).collect();
+    let unlisted: Vec<_> = unlisted.filter(|asked| names.insert(asked.group.name.clone())).collect();
     let (starting, others): (Vec<_>, Vec<_>) =
         listed.into_iter().partition(|observed| observed.group.is_being_provisioned());
     let reads_left = READS_SAVED_UP.saturating_sub(others.len() + unlisted.len());
@@ -67,7 +70,7 @@ async fn read_listed<G: ContainerGroups>(groups: &G, listed: ObservedGroup) -> O
 }
 
 async fn read_unlisted<G: ContainerGroups>(groups: &G, asked: AskedFor) -> Option<ObservedGroup> {
-    let group = Arc::new(asked.group);
+    let group = asked.group;
     let read = read_group(groups, group.clone()).await;
     let not_yet = || ObservedGroup { group, unread: Some(ArmError::unavailable("it may yet be created")) };
     read.or_else(|| asked.may_appear.then(not_yet))

@@ -110,6 +110,17 @@ impl KnownGroups {
         self.all.push(known);
     }
 
+    /// Groups that are active stay so, however long they have been.
+    pub(super) fn distrust_ages(&mut self) {
+        for known in &mut self.all {
+            known.state = match known.state {
+                GroupState::Stuck { .. } => GroupState::Active { running_since: None, running: false },
+                GroupState::Overran { since } => GroupState::Active { running_since: Some(since), running: true },
+                state => state,
+            };
+        }
+    }
+
     pub(in crate::plan) fn iter(&self) -> impl Iterator<Item = &KnownGroup> {
         self.all.iter()
     }

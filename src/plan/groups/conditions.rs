@@ -16,7 +16,7 @@ impl Conditions<'_> {
     /// An end that Azure does not date must not be dated again if the delete fails.
     pub(super) fn remember_end(&self, memory: &mut Memory, known: &KnownGroup) {
         if self.condition(known) == Some(Condition::Ended) {
-            memory.see(Condition::Ended, &known.group, self.facts.memory, self.facts.now);
+            memory.see(Condition::Ended, &known.group, &self.facts.memory, self.facts.now);
         }
     }
 
@@ -34,7 +34,7 @@ impl Conditions<'_> {
                 .then(|| TagChange { group: group.name.clone(), condition: None });
         };
         let seen_since = self.facts.memory.since(condition, group, now);
-        memory.see(condition, group, self.facts.memory, now);
+        memory.see(condition, group, &self.facts.memory, now);
         if known.ownership == Ownership::Untagged {
             return None;
         }

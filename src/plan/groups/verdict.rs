@@ -90,7 +90,8 @@ impl<'a> Judge<'a> {
     fn is_orphan(&self, known: &KnownGroup, message: MessageStatus) -> bool {
         let now = self.facts.now;
         let orphaned_for = Condition::Orphaned.tagged(&known.group, now).map(|since| now - since);
-        message == MessageStatus::Gone { looked_up: true }
+        self.facts.ages_count
+            && message == MessageStatus::Gone { looked_up: true }
             && self
                 .facts
                 .rules

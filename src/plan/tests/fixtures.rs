@@ -93,7 +93,8 @@ pub(super) fn planned_by(
 ) -> Plan {
     let skipped_subscriptions = vec!["skipped".into()];
     let unserved_subscriptions = Vec::new();
-    let snapshot = Snapshot { groups, subscriptions, skipped_subscriptions, unserved_subscriptions };
+    let snapshot =
+        Snapshot { groups, subscriptions, skipped_subscriptions, unserved_subscriptions, time_is_doubtful: false };
     let plan = plan(&snapshot, memory, policy, now);
     assert_complete(&snapshot, &plan);
     plan

@@ -3,12 +3,14 @@
 mod attempts;
 mod bill;
 mod breaker;
+mod clocks;
 mod ends;
 mod failed_creates;
 mod fixtures;
 mod memory;
 mod ownership;
 mod starts;
+mod vanished;
 
 use fixtures::*;
 use time::Duration;
