@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use local_azure::clock;
 use local_azure::container_groups::{Behaviour, Exit, ExitsWhenTold, Rule, StartFailure};
 use local_azure::local::{LocalAzureConfig, TOPIC, WORKERS_IDENTITY as IDENTITY};
 use local_azure::resource_manager::OperationKind::{DeleteGroup, GetIdentity, GetLogs, PutGroup};
 use serde_json::{Value, json};
+use time::format_description::well_known::Rfc3339;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -360,6 +362,14 @@ async fn subscriptions_have_their_own_image_size_and_template_and_plan_says_so()
     assert_eq!(planned["s"], json!(["local/worker:latest", 1.0, 2.0, ["*"]]));
     assert_eq!(planned["l"], json!(["example.com/large:1", 1.5, 8.0, ["Lar*", "*"]]));
 
+    let text = world.run(&["plan"]).await.output;
+    for sentence in [
+        "1 of the new container groups would be made by the overrides of *, from local/worker:latest.",
+        "1 of the new container groups would be made by the overrides of Lar*, *, from example.com/large:1.",
+    ] {
+        assert!(text.contains(sentence), "{text}");
+    }
+
     world.pass().await;
     let (small, large) = (world.group_of("s"), world.group_of("l"));
     assert_eq!((&small.image[..], small.cpu, small.memory_gb), ("local/worker:latest", 1.0, 2.0));
@@ -473,9 +483,17 @@ async fn a_record_whose_sidecars_still_run_goes_after_the_provisioning_time_out_
     let pass = world.pass().await;
     assert_eq!(pass.groups(), counts([("record", 1)]), "{pass:#?}");
     let mut planted = world.group_of("m1").json;
-    let since = planted["tags"]["ended_since"].as_str().expect("it is noted since when it bills").to_owned();
-    assert!(!since.is_empty());
-    planted["tags"]["ended_since"] = json!("2026-01-01T00:00:00Z");
+    assert!(planted["tags"]["ended_since"].is_string(), "it is noted since when it bills: {planted}");
+    // As it is five minutes later; the next attempt is not due for another twenty.
+    planted["tags"]["ended_since"] = json!(minutes_ago(5));
+    let state = |planted: &mut Value, container: usize, state: Value| {
+        planted["properties"]["containers"][container]["properties"]["instanceView"]["currentState"] = state;
+    };
+    let terminated = || {
+        let (started, finished) = (minutes_ago(11), minutes_ago(10));
+        json!({ "state": "Terminated", "exitCode": 1, "startTime": started, "finishTime": finished, "detailStatus": "Error" })
+    };
+    state(&mut planted, 0, terminated());
     groups.plant(planted.clone());
     let pass = world.pass().await;
     assert_eq!(pass.groups(), counts([("deleted", 1)]), "{pass:#?}");
@@ -483,16 +501,12 @@ async fn a_record_whose_sidecars_still_run_goes_after_the_provisioning_time_out_
     assert_eq!(pass.messages(), counts([("backing_off", 1)]), "the attempt is remembered");
 
     // Where its sidecars have ended too, it bills nobody and stays.
-    for container in planted["properties"]["containers"].as_array_mut().unwrap() {
-        let finished = planted_state(1);
-        container["properties"]["instanceView"]["currentState"] = finished;
-    }
+    state(&mut planted, 1, terminated());
     groups.plant(planted);
     assert_eq!(world.pass().await.groups(), counts([("record", 1)]));
     assert_eq!(world.azure.service_bus.peek_all(TOPIC, "a").unwrap().len(), 1);
 }
 
-fn planted_state(exit_code: i32) -> Value {
-    let now = local_azure::clock::now().format(&time::format_description::well_known::Rfc3339).unwrap();
-    json!({ "state": "Terminated", "exitCode": exit_code, "startTime": now, "finishTime": now, "detailStatus": "Error" })
+fn minutes_ago(minutes: i64) -> String {
+    (clock::now() - time::Duration::minutes(minutes)).format(&Rfc3339).unwrap()
 }

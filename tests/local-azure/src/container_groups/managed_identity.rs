@@ -42,7 +42,8 @@ impl ManagedIdentity {
 
 /// Assigned identities come back with the ids of their principals.
 pub(super) fn show_identity(mut identity: Value) -> Value {
-    for assigned in identity["userAssignedIdentities"].as_object_mut().into_iter().flat_map(Map::values_mut) {
+    let assigned = identity.get_mut("userAssignedIdentities").and_then(Value::as_object_mut);
+    for assigned in assigned.into_iter().flat_map(Map::values_mut) {
         *assigned = json!({ "principalId": PRINCIPAL_ID, "clientId": default_client_id() });
     }
     identity
