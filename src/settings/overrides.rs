@@ -96,8 +96,8 @@ impl Entry<'_, '_, '_> {
     fn read(&mut self, general: &Value, templates: &mut Templates<'_>) -> Override {
         for key in self.keys.keys().filter(|key| !KEYS.contains(&key.as_str())) {
             let likeness = |known: &&str| strsim::normalized_damerau_levenshtein(known, &key.to_lowercase());
-            let nearest = KEYS.into_iter().max_by(|a, b| likeness(&a).total_cmp(&likeness(&b)));
-            let meant = nearest.filter(|known| likeness(&known) >= MIN_SIMILARITY);
+            let nearest = KEYS.into_iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+            let meant = nearest.filter(|known| likeness(known) >= MIN_SIMILARITY);
             let meant = meant.map(|known| format!("; did you mean {known}?")).unwrap_or_default();
             self.refuse(&key.escape_debug().to_string(), &format!("there is no such key{meant}"));
         }

@@ -71,7 +71,7 @@ fn merged_objects(template: &Map<String, Value>, own: Map<String, Value>) -> Map
     let mut merged_object = template.clone();
     for (name, own) in own {
         let value = match template.get(&name) {
-            Some(theirs) if name == "identity" && theirs.is_object() => both_identities(theirs, own),
+            Some(theirs) if name == "identity" && theirs.is_object() => both_identities(theirs, &own),
             Some(theirs) => merged(theirs, own),
             None => own,
         };
@@ -81,7 +81,7 @@ fn merged_objects(template: &Map<String, Value>, own: Map<String, Value>) -> Map
 }
 
 /// A group's identities: the template's, and the one that pulls the image. Azure compares their ids without regard to case.
-fn both_identities(template: &Value, own: Value) -> Value {
+fn both_identities(template: &Value, own: &Value) -> Value {
     let mut identity = template.clone();
     if identity["type"] == "SystemAssigned" {
         identity["type"] = json!("SystemAssigned, UserAssigned");

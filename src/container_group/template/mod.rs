@@ -144,6 +144,6 @@ fn is_worker(container: &Value) -> bool {
 
 /// The elements of a list at a place in a template, with their own places.
 fn elements<'a>(json: &'a Value, path: &str) -> Vec<(String, &'a Value)> {
-    let list = path.split('.').fold(Some(json), |value, name| value?.get(name)).and_then(Value::as_array);
+    let list = path.split('.').try_fold(json, |value, name| value.get(name)).and_then(Value::as_array);
     list.into_iter().flatten().enumerate().map(|(index, item)| (format!("{path}[{index}]"), item)).collect()
 }

@@ -23,13 +23,13 @@ fn problems(json: Value) -> Vec<String> {
 }
 
 /// The problems of a group with these properties.
-fn with(properties: Value) -> Vec<String> {
+fn with(properties: &Value) -> Vec<String> {
     problems(json!({ "properties": properties }))
 }
 
 /// The problems of a group whose worker has these properties.
-fn worker(properties: Value) -> Vec<String> {
-    with(json!({ "containers": [{ "name": "worker", "properties": properties }] }))
+fn worker(properties: &Value) -> Vec<String> {
+    with(&json!({ "containers": [{ "name": "worker", "properties": properties }] }))
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn what_the_schema_does_not_know_is_a_problem_with_what_was_meant() {
         ]
     );
     assert_eq!(
-        worker(json!({ "command": ["[parameters('command')]", "[a]", "[1, 2]"] })),
+        worker(&json!({ "command": ["[parameters('command')]", "[a]", "[1, 2]"] })),
         [
             "properties.containers[0].properties.command[0]: expected the value itself, not an expression of a deployment's template"
         ]
@@ -107,7 +107,7 @@ fn what_the_schema_does_not_know_is_a_problem_with_what_was_meant() {
 fn what_the_scaler_sets_is_a_problem_where_the_template_has_it_otherwise() {
     assert_eq!(problems(json!({ "location": "northeurope" })), ["location: ACI_LOCATION sets it to another one"]);
     assert_eq!(
-        with(json!({ "osType": "Windows", "restartPolicy": "Always", "standbyPoolProfile": { "id": "p" } })),
+        with(&json!({ "osType": "Windows", "restartPolicy": "Always", "standbyPoolProfile": { "id": "p" } })),
         [
             "properties.osType: a worker's group has Linux",
             "properties.restartPolicy: a worker's group has Never",
@@ -115,7 +115,7 @@ fn what_the_scaler_sets_is_a_problem_where_the_template_has_it_otherwise() {
         ]
     );
     assert_eq!(
-        worker(json!({
+        worker(&json!({
             "environmentVariables": [{ "name": "topic", "value": "t" }, { "name": "AZURE_CLIENT_ID", "secureValue": "c" }],
             "resources": { "limits": { "memoryInGB": 2 } },
         })),
@@ -126,7 +126,9 @@ fn what_the_scaler_sets_is_a_problem_where_the_template_has_it_otherwise() {
         ]
     );
     assert_eq!(
-        with(json!({ "imageRegistryCredentials": [{ "server": "ACR.azurecr.io", "username": "u", "password": "p" }] })),
+        with(
+            &json!({ "imageRegistryCredentials": [{ "server": "ACR.azurecr.io", "username": "u", "password": "p" }] })
+        ),
         ["properties.imageRegistryCredentials[0].server: ACR_SERVER has credentials for it already"]
     );
 }
@@ -194,12 +196,16 @@ fn what_azure_never_takes_together_is_a_problem() {
             "properties.initContainers[0].properties.image: it is missing",
         ),
     ] {
-        assert_eq!(with(properties), [expected]);
+        assert_eq!(with(&properties), [expected]);
     }
+}
+
+#[test]
+fn what_azure_never_takes_of_a_container_is_a_problem() {
     let sidecar = |name: &str, requests: Value| json!({ "name": name, "properties": { "image": "i", "resources": { "requests": requests } } });
     let fits = json!({ "cpu": 0.5, "memoryInGB": 0.5 });
     assert_eq!(
-        with(json!({ "containers": [
+        with(&json!({ "containers": [
             sidecar("A", fits.clone()), sidecar("b", json!({ "cpu": 0.005 })), sidecar("c", fits.clone()), sidecar("c", fits),
         ] })),
         [
@@ -210,11 +216,11 @@ fn what_azure_never_takes_together_is_a_problem() {
         ]
     );
     assert_eq!(
-        with(json!({ "containers": [sidecar("a", json!({ "cpu": 31, "memoryInGB": 1 }))] })),
+        with(&json!({ "containers": [sidecar("a", json!({ "cpu": 31, "memoryInGB": 1 }))] })),
         ["properties.containers: beside the worker they take all that a group may have (31 cores, 240 GB)"]
     );
     assert_eq!(
-        worker(json!({
+        worker(&json!({
             "environmentVariables": [{ "name": "A" }, { "name": "B", "value": "", "secureValue": "" }, { "name": "C-D", "value": "" },
                 { "name": "E", "secureValueReference": "s" }, { "name": "E", "value": "" }],
             "volumeMounts": [{ "name": "v", "mountPath": "/v" }],
