@@ -17,6 +17,7 @@ mod invalid_messages;
 mod killed;
 mod life_of_a_group;
 mod odd_answers;
+mod outside;
 mod overlap;
 mod partitions;
 mod resource_manager_trouble;
