@@ -53,7 +53,7 @@ pub(super) fn group(name: &str, tags: &[(&str, &str)], state: &str) -> ObservedG
         containers: vec![Container { name: "worker".to_owned(), state: Some(state), events: Vec::new() }],
         ownership: Ownership::Tagged,
     };
-    ObservedGroup { group: Arc::new(group), unread: None }
+    ObservedGroup { group: Arc::new(group), look: Look::Done }
 }
 
 impl ObservedGroup {
