@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
@@ -118,6 +118,16 @@ impl Arm {
         let mut url = self.endpoint(api_version);
         url.path_segments_mut().expect("an http address has a path").clear().extend(path);
         Ok(serde_json::from_slice(&self.get(url).await?.body).map_err(BadAnswer::Body)?)
+    }
+
+    /// Creates a resource, or changes it, with a body of JSON. The path's segments are escaped.
+    pub(super) async fn put(&self, path: &[&str], api_version: &str, body: Vec<u8>) -> Result<Answer, ArmError> {
+        let mut url = self.endpoint(api_version);
+        url.path_segments_mut().expect("an http address has a path").clear().extend(path);
+        let token = self.credential.token(&self.scope).await?;
+        let json = HeaderValue::from_static("application/json");
+        let headers = HeaderMap::from_iter([(AUTHORIZATION, bearer(&token)?), (CONTENT_TYPE, json)]);
+        self.execute(Method::PUT, url, headers, body).await
     }
 
     async fn get(&self, url: Url) -> Result<Answer, ArmError> {

@@ -40,6 +40,10 @@ struct Topic {
 impl Topic {
     fn new(listed: ListedTopic, settings: &Settings) -> Self {
         let mut topic = Self::default();
+        let names: Vec<_> = listed.subscriptions.iter().map(|subscription| &subscription.name).collect();
+        for pattern in settings.group.overrides.in_vain(&names) {
+            tracing::warn!("ACI_SUBSCRIPTION_OVERRIDES names {pattern}, and the topic has no such subscription");
+        }
         for ListedSubscription { name, unserved, .. } in listed.subscriptions {
             match unserved {
                 _ if settings.processing.skip_subscriptions.contains(&name) => topic.skipped.push(name),

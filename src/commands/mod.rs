@@ -132,7 +132,12 @@ fn read_settings(environment: &ProcessEnvironment) -> Option<Settings> {
         tracing::warn!("{warning}");
     }
     match Settings::from_environment(environment) {
-        Ok(settings) => Some(settings),
+        Ok(settings) => {
+            for warning in &settings.group.warnings {
+                tracing::warn!("{warning}");
+            }
+            Some(settings)
+        }
         Err(errors) => {
             for error in errors.iter() {
                 tracing::error!("{error}");

@@ -17,6 +17,8 @@ pub struct ContainerGroup {
     /// `Updating`, `Repairing`, `Unhealthy`, `Stopping` and whatever is added.
     pub provisioning_state: String,
     pub containers: Vec<Container>,
+    /// Those that run before all others, one after the other.
+    pub init_containers: Vec<Container>,
     pub ownership: Ownership,
 }
 
@@ -114,6 +116,13 @@ impl ContainerGroup {
         self.provisioning_state.eq_ignore_ascii_case("Failed")
     }
 
+    /// All its containers, the worker first, and those last that ran before it.
+    pub fn worker_first(&self) -> impl Iterator<Item = &Container> {
+        let is_worker = |container: &&Container| container.is_worker();
+        let others = self.containers.iter().filter(|container| !container.is_worker());
+        self.containers.iter().filter(is_worker).chain(others).chain(&self.init_containers)
+    }
+
     /// The containers that decide how far the group has come: the worker, or all where none has its name.
     pub(super) fn workers(&self) -> impl Iterator<Item = &Container> {
         let has_worker = self.containers.iter().any(Container::is_worker);
@@ -133,7 +142,7 @@ impl Container {
         self.name.eq_ignore_ascii_case(Self::WORKER)
     }
 
-    fn has_ended(&self) -> bool {
+    pub(super) fn has_ended(&self) -> bool {
         self.is("Terminated") || self.is("Failed")
     }
 

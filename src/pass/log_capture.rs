@@ -1,4 +1,4 @@
-//! The last log lines of a group that is about to be deleted.
+//! The last log lines of a group that is about to be deleted: the worker's first, then those of all other containers.
 //!
 //! A group is deleted if and only if its last lines have been logged, or it has none, or fetching them has failed in
 //! [`MAX_FAILED_PASSES`] passes and the loss has been logged. Lines are logged once, however long the group then stays; a
@@ -58,7 +58,7 @@ impl LogCapture {
         }
         let mut lines = 0;
         let mut failure = None;
-        for container in &group.containers {
+        for container in group.worker_first() {
             match groups.logs(&group.name, &container.name, LINES).await {
                 Ok(text) => lines += log(&group.name, &container.name, &text),
                 // There never was a log, or it has gone with the container.

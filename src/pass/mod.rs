@@ -46,7 +46,7 @@ pub struct Scaler<G, S, M> {
     budget: Budget,
     requests: Requests,
     memory: Mutex<Memory>,
-    warn_of_skipped: Once,
+    warn_of_names: Once,
     kept: Kept,
 }
 
@@ -88,7 +88,7 @@ impl<G: ContainerGroups, S: Subscriptions, M: Messages> Scaler<G, S, M> {
             budget: Budget::default(),
             requests: Requests::default(),
             memory: Mutex::default(),
-            warn_of_skipped: Once::new(),
+            warn_of_names: Once::new(),
             kept: Kept::default(),
         }
     }
@@ -105,7 +105,7 @@ impl<G: ContainerGroups, S: Subscriptions, M: Messages> Scaler<G, S, M> {
         let observer = Observer { settings: &self.settings, time: &time, kept: &self.kept };
         let observing = observer.observe(&self.services, &self.policy, &memory, asked_for);
         let snapshot = deadline.limit(Box::pin(observing)).await.ok_or(PassFailure::OutOfTime)??;
-        self.warn_of_skipped.call_once(|| warn_of_skipped(&self.settings, &snapshot));
+        self.warn_of_names.call_once(|| self.warn_of_names_in_vain(&snapshot));
         let mut plan = plan(&snapshot, &memory, &self.policy, time.now());
 
         let mut report = Report::new(started_at, &snapshot, &plan);
@@ -149,6 +149,17 @@ impl<G: ContainerGroups, S: Subscriptions, M: Messages> Scaler<G, S, M> {
         memory.leave_to_tags(&done.tagged);
     }
 
+    /// A misspelt name skips nothing and overrides nothing, and the subscription that was meant is served like any other.
+    fn warn_of_names_in_vain(&self, snapshot: &Snapshot) {
+        for name in self.settings.skipped_in_vain(&snapshot.skipped_subscriptions) {
+            tracing::warn!("SKIP_SUBSCRIPTIONS names {name}, and the topic has no such subscription");
+        }
+        let names: Vec<_> = snapshot.subscription_names().collect();
+        for pattern in self.policy.recipe.overrides.in_vain(&names) {
+            tracing::warn!("ACI_SUBSCRIPTION_OVERRIDES names {pattern}, and the topic has no such subscription");
+        }
+    }
+
     /// Ends, in an orderly way, what was left for another pass.
     pub async fn close(&self) {
         self.services.messages.close().await;
@@ -157,13 +168,6 @@ impl<G: ContainerGroups, S: Subscriptions, M: Messages> Scaler<G, S, M> {
     /// How long a pass may take.
     pub fn pass_deadline(&self) -> Duration {
         self.settings.pass_deadline
-    }
-}
-
-/// A misspelt name skips nothing, and the subscription that was meant is served.
-fn warn_of_skipped(settings: &ProcessingSettings, snapshot: &Snapshot) {
-    for name in settings.skipped_in_vain(&snapshot.skipped_subscriptions) {
-        tracing::warn!("SKIP_SUBSCRIPTIONS names {name}, and the topic has no such subscription");
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Every peeked message and every managed group is in it with exactly one outcome.
 
+mod recipes;
 mod topic;
 
 use std::collections::BTreeMap;
@@ -148,6 +149,7 @@ impl Report {
     /// A few sentences for people: the sums, then what somebody should look at.
     pub fn summary(&self) -> Vec<String> {
         let mut lines = vec![self.sums()];
+        lines.extend(recipes::sentences(&self.messages));
         lines.extend(self.troubles());
         lines
     }

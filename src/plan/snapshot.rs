@@ -74,6 +74,15 @@ pub enum Read {
     Failed(PeekError),
 }
 
+impl Snapshot {
+    /// The names of all subscriptions of the topic.
+    pub(crate) fn subscription_names(&self) -> impl Iterator<Item = &SubscriptionName> {
+        let served = self.subscriptions.iter().map(|subscription| &subscription.name);
+        let unserved = self.unserved_subscriptions.iter().map(|subscription| &subscription.name);
+        served.chain(unserved).chain(&self.skipped_subscriptions)
+    }
+}
+
 impl ObservedSubscription {
     /// It turns out that no read proves that anything is missing.
     pub(crate) fn uncover(&mut self) {

@@ -64,6 +64,7 @@ struct GroupBody {
 struct PropertiesBody {
     provisioning_state: Option<String>,
     containers: Option<Vec<ContainerBody>>,
+    init_containers: Option<Vec<ContainerBody>>,
 }
 
 #[derive(Deserialize)]
@@ -122,14 +123,14 @@ impl GroupBody {
             name,
             tags,
             provisioning_state: properties.provisioning_state.unwrap_or_default(),
-            containers: properties
-                .containers
-                .unwrap_or_default()
-                .into_iter()
-                .map(ContainerBody::into_container)
-                .collect(),
+            containers: containers(properties.containers),
+            init_containers: containers(properties.init_containers),
         })
     }
+}
+
+fn containers(bodies: Option<Vec<ContainerBody>>) -> Vec<Container> {
+    bodies.unwrap_or_default().into_iter().map(ContainerBody::into_container).collect()
 }
 
 impl ContainerBody {

@@ -107,14 +107,13 @@ fn failed(group: &ContainerGroup, error: &ArmError) -> GroupOutcome {
 
 /// How a group ended, in a few words.
 fn ended(group: &ContainerGroup) -> String {
-    let states = group.containers.iter().filter_map(|container| container.state.as_ref());
-    let words = states.map(|state| {
+    let is_sole = group.containers.len() == 1;
+    let states = group.worker_first().filter_map(|container| Some((&container.name, container.state.as_ref()?)));
+    let words = states.map(|(name, state)| {
+        let name = if is_sole { String::new() } else { format!("{name}: ") };
         let exit_code = state.exit_code.map(|code| format!("exit code {code}"));
-        [Some(state.state.clone()), exit_code, state.detail_status.clone()]
-            .into_iter()
-            .flatten()
-            .collect::<Vec<_>>()
-            .join(", ")
+        let words = [Some(state.state.clone()), exit_code, state.detail_status.clone()].into_iter().flatten();
+        name + &words.collect::<Vec<_>>().join(", ")
     });
     let words = words.collect::<Vec<_>>().join("; ");
     if words.is_empty() { format!("provisioning {}", group.provisioning_state) } else { words }
@@ -134,6 +133,7 @@ mod tests {
             tags: BTreeMap::new(),
             provisioning_state: "Failed".to_owned(),
             containers: Vec::new(),
+            init_containers: Vec::new(),
             ownership: Ownership::Tagged,
         }
     }

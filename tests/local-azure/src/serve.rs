@@ -29,10 +29,11 @@ pub const PORT: u16 = 7072;
 pub const HOST_PORT: u16 = 7071;
 
 /// The settings that depend on the ports.
-const WITH_PORTS: [&str; 4] = [
+const WITH_PORTS: [&str; 5] = [
     "AZURE_RESOURCE_MANAGER_ENDPOINT",
     "IDENTITY_ENDPOINT",
     "INSTANCE_SERVICE_BUS_CONNECTION_STRING",
+    "INSTANCE_SERVICE_BUS_NAMESPACE",
     "SB_CONNECTION_STR",
 ];
 
@@ -95,7 +96,8 @@ pub fn tell_how_to_use(azure: &LocalAzure, tell: impl Fn(&str)) {
     let is_default = port == SERVICE_BUS_PORT && azure.resource_manager.endpoint().ends_with(&format!(":{PORT}"));
     if !is_default {
         tell("\nThe ports are not those of .env. In a second terminal, first:\n");
-        let environment = azure.scaler_environment();
+        let mut environment = azure.scaler_environment();
+        environment.extend(azure.identity_environment());
         for (name, value) in environment.iter().filter(|(name, _)| WITH_PORTS.contains(&name.as_str())) {
             tell(&format!("  export {name}='{value}'"));
         }
@@ -124,6 +126,7 @@ pub async fn follow(azure: &LocalAzure, story: &Story) {
 /// Starts the scaler under a Functions host whose timer fires as `ScaleTimer/function.json` says.
 pub async fn start_host(azure: &LocalAzure, scaler: &Path) -> Result<FunctionApp, ServeError> {
     let mut settings = azure.scaler_environment();
+    settings.extend(azure.identity_environment());
     settings.insert("LOG_FORMAT".to_owned(), "json".to_owned());
     // Its timer keeps to 15 s by itself, and whoever asks for a pass gets one.
     settings.insert("SCALE_EVERY_SECONDS".to_owned(), "0".to_owned());

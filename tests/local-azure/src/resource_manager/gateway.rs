@@ -26,6 +26,8 @@ const ACI_API_VERSIONS: [&str; 12] = [
 /// The api-versions of Service Bus.
 const SERVICE_BUS_API_VERSIONS: [&str; 5] =
     ["2017-04-01", "2021-11-01", "2022-10-01-preview", "2024-01-01", "2026-01-01"];
+/// The api-versions of managed identities.
+const IDENTITY_API_VERSIONS: [&str; 3] = ["2018-11-30", "2023-01-31", "2024-11-30"];
 /// The api-version that `Azure-AsyncOperation` links carry, in recorded answers.
 pub(super) const OPERATION_API_VERSION: &str = "2018-06-01";
 
@@ -82,6 +84,7 @@ impl Service {
             Resource::TopicSubscriptions { .. } | Resource::TopicSubscription { .. } => {
                 (&SERVICE_BUS_API_VERSIONS, "namespaces/topics/subscriptions")
             }
+            Resource::Identity { .. } => (&IDENTITY_API_VERSIONS, "userAssignedIdentities"),
             Resource::AsyncOperation { .. } if version == OPERATION_API_VERSION => return Ok(()),
             _ => (&ACI_API_VERSIONS, "containerGroups"),
         };

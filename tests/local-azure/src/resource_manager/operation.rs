@@ -39,6 +39,8 @@ pub enum OperationKind {
     GetTopic,
     /// Gets a subscription of a topic.
     GetTopicSubscription,
+    /// Gets a user-assigned managed identity.
+    GetIdentity,
     /// Gets a token for the managed identity.
     GetToken,
     /// Anything else.
@@ -51,7 +53,12 @@ impl OperationKind {
     pub(super) fn recorded_latency(self) -> Duration {
         Duration::from_millis(match self {
             Self::ListGroups | Self::ListUsages | Self::ListTopicSubscriptions => 500,
-            Self::GetGroup | Self::GetLogs | Self::GetOperation | Self::GetTopic | Self::GetTopicSubscription => 300,
+            Self::GetGroup
+            | Self::GetLogs
+            | Self::GetOperation
+            | Self::GetTopic
+            | Self::GetTopicSubscription
+            | Self::GetIdentity => 300,
             Self::PutGroup
             | Self::PatchGroup
             | Self::DeleteGroup
@@ -118,6 +125,7 @@ pub(super) enum Resource {
     Logs { resource_group: String, name: String, container: String },
     Usages { location: String },
     AsyncOperation { id: String },
+    Identity { resource_group: String, name: String },
     Topic { resource_group: String, namespace: String, topic: String },
     TopicSubscriptions { resource_group: String, namespace: String, topic: String },
     TopicSubscription { resource_group: String, namespace: String, topic: String, name: String },
@@ -170,6 +178,7 @@ impl Operation {
                 Resource::Logs { .. } => OperationKind::GetLogs,
                 Resource::Usages { .. } => OperationKind::ListUsages,
                 Resource::AsyncOperation { .. } => OperationKind::GetOperation,
+                Resource::Identity { .. } => OperationKind::GetIdentity,
                 Resource::Topic { .. } => OperationKind::GetTopic,
                 Resource::TopicSubscriptions { .. } => OperationKind::ListTopicSubscriptions,
                 Resource::TopicSubscription { .. } => OperationKind::GetTopicSubscription,
@@ -182,9 +191,10 @@ impl Operation {
         let Self::Arm { resource, .. } = self else { return None };
         match resource {
             Resource::Groups { .. } => None,
-            Resource::Group { name, .. } | Resource::Logs { name, .. } | Resource::TopicSubscription { name, .. } => {
-                Some(name)
-            }
+            Resource::Group { name, .. }
+            | Resource::Logs { name, .. }
+            | Resource::Identity { name, .. }
+            | Resource::TopicSubscription { name, .. } => Some(name),
             Resource::Usages { location } => Some(location),
             Resource::AsyncOperation { id } => Some(id),
             Resource::Topic { topic, .. } | Resource::TopicSubscriptions { topic, .. } => Some(topic),
@@ -199,6 +209,7 @@ impl Resource {
             Self::Groups { resource_group }
             | Self::Group { resource_group, .. }
             | Self::Logs { resource_group, .. }
+            | Self::Identity { resource_group, .. }
             | Self::Topic { resource_group, .. }
             | Self::TopicSubscriptions { resource_group, .. }
             | Self::TopicSubscription { resource_group, .. } => Some(resource_group),
@@ -209,6 +220,7 @@ impl Resource {
 
 fn resource(method: &Method, lower: &[&str], segments: &[String]) -> Option<Resource> {
     const ACI: &str = "microsoft.containerinstance";
+    const IDENTITY: &str = "microsoft.managedidentity";
     const SERVICE_BUS: &str = "microsoft.servicebus";
     let segment = |n: usize| segments[n].clone();
     let ["subscriptions", _, rest @ ..] = lower else { return None };
@@ -231,6 +243,9 @@ fn resource(method: &Method, lower: &[&str], segments: &[String]) -> Option<Reso
         }
         ["resourcegroups", _, "providers", ACI, "containergroups", _, "containers", _, "logs"] if get => {
             Resource::Logs { resource_group: segment(3), name: segment(7), container: segment(9) }
+        }
+        ["resourcegroups", _, "providers", IDENTITY, "userassignedidentities", _] if get => {
+            Resource::Identity { resource_group: segment(3), name: segment(7) }
         }
         ["resourcegroups", _, "providers", SERVICE_BUS, "namespaces", _, "topics", _] if get => {
             Resource::Topic { resource_group: segment(3), namespace: segment(7), topic: topic(&segments[9])? }
