@@ -16,7 +16,6 @@ pub mod report;
 mod tests;
 
 use std::sync::Once;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -32,7 +31,7 @@ use crate::settings::{ProcessingSettings, Settings};
 use crate::sync::Mutex;
 use apply::{Applied, Applier, Budget, Requests};
 use log_capture::LogCapture;
-use observe::Observer;
+use observe::{Kept, Observer};
 use pass_time::PassTime;
 use report::Report;
 
@@ -48,8 +47,7 @@ pub struct Scaler<G, S, M> {
     requests: Requests,
     memory: Mutex<Memory>,
     warn_of_names: Once,
-    /// Whether a message has shown that the topic is partitioned, which it is for as long as there is one of its name.
-    has_seen_partitions: AtomicBool,
+    kept: Kept,
 }
 
 /// Whether a pass carries out what it plans.
@@ -91,7 +89,7 @@ impl<G: ContainerGroups, S: Subscriptions, M: Messages> Scaler<G, S, M> {
             requests: Requests::default(),
             memory: Mutex::default(),
             warn_of_names: Once::new(),
-            has_seen_partitions: AtomicBool::new(false),
+            kept: Kept::default(),
         }
     }
 
@@ -104,8 +102,7 @@ impl<G: ContainerGroups, S: Subscriptions, M: Messages> Scaler<G, S, M> {
         let start = Instant::now();
         let (memory, asked_for) = (self.memory.lock().clone(), self.requests.recent());
         let time = PassTime::new(&self.clock);
-        let observer =
-            Observer { settings: &self.settings, time: &time, has_seen_partitions: &self.has_seen_partitions };
+        let observer = Observer { settings: &self.settings, time: &time, kept: &self.kept };
         let observing = observer.observe(&self.services, &self.policy, &memory, asked_for);
         let snapshot = deadline.limit(Box::pin(observing)).await.ok_or(PassFailure::OutOfTime)??;
         self.warn_of_names.call_once(|| self.warn_of_names_in_vain(&snapshot));

@@ -24,7 +24,7 @@ pub(crate) use memory::{FailureCause, FailureKind};
 pub(crate) use messages::failed_creates::DISTINCT_MESSAGES;
 pub use policy::{Policy, Rules};
 pub use reading::{Demand, Reading};
-pub use snapshot::{ObservedGroup, ObservedSubscription, Read, Snapshot, UnservedSubscription};
+pub use snapshot::{Look, ObservedGroup, ObservedSubscription, Read, Snapshot, UnservedSubscription};
 
 use facts::{Facts, KnownMessages};
 use groups::GroupPlan;

@@ -19,12 +19,22 @@ pub struct Snapshot {
     pub time_is_doubtful: bool,
 }
 
-/// A managed container group, as far as it could be read.
+/// A managed container group, as far as it is known.
 #[derive(Clone, Debug)]
 pub struct ObservedGroup {
     pub group: Arc<ContainerGroup>,
-    /// Why the states of its containers are not known, if they should be.
-    pub unread: Option<ArmError>,
+    pub look: Look,
+}
+
+/// Whether the states of a group's containers are known, as far as there are any.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// They are, from this pass or an earlier one.
+    Done,
+    /// It has not been its turn yet.
+    NotYet,
+    /// They are not, although they should be. It may not even be there: it may only have been asked for.
+    Failed(ArmError),
 }
 
 /// A subscription from which no worker can be served, so that its messages are unknown.

@@ -61,7 +61,7 @@ fn everything_that_is_wrong_is_told_at_once() {
 }
 
 /// Values that each setting refuses, alone or with the others that it depends on.
-const REFUSED: [(&str, &[&str]); 47] = [
+const REFUSED: [(&str, &[&str]); 48] = [
     ("AZURE_SUBSCRIPTION_ID", &["production", "00000000000000000000000000000001", "{0}"]),
     ("AZURE_RESOURCE_GROUP", &["a/b", "ends.", "a b"]),
     ("AZURE_CLIENT_ID", &["my-identity"]),
@@ -124,6 +124,7 @@ const REFUSED: [(&str, &[&str]); 47] = [
     ("PROVISIONING_ORPHAN_GRACE_MINUTES", &["-1", "1441"]),
     ("PROVISIONING_DRY_RUN", &["maybe"]),
     ("PASS_DEADLINE_SECONDS", &["9", "291"]),
+    ("SCALE_EVERY_SECONDS", &["-1", "3601"]),
     ("INSTANCE_SUBSCRIPTION_ENV_NAME", &["A-B", "A B", "A=B", "1A"]),
     ("ACI_PLAIN_ENV", &["A-B", "NOT_THERE", "*,A"]),
     ("LOG_LEVEL", &["inof", "info,debgu", "info,aci_scaler=loud", "3=4=5"]),

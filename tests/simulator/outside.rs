@@ -2,6 +2,8 @@
 //!
 //! It has random numbers of its own, so that schedules without all this are what they were before.
 
+use std::time::Duration;
+
 use aci_scaler::container_group::{GroupName, Ownership};
 
 use crate::groups::Life;
@@ -41,12 +43,13 @@ impl Outside {
     pub fn draw(seed: u64, scene: &Scene) -> Self {
         let mut random = Random::new(seed ^ 0x00C1_0C45_1A41);
         let between_passes = random.pick(&[5, 10, 15, 30]) * SECOND;
-        let least = scene.settings.processing.least_between_passes();
-        let least = Millis::try_from(least.as_millis()).expect("it is short");
+        let mut processing = scene.settings.processing.clone();
+        processing.scale_every = Duration::from_millis(between_passes.unsigned_abs());
+        let least = processing.least_between_passes();
         Self {
             clocks: random.pick(&[0, 0, 0, 20]),
             janitor: random.pick(&[0, 0, 0, 20]),
-            between_passes: between_passes.max(least),
+            between_passes: Millis::try_from(least.as_millis()).expect("it is short"),
             random,
         }
     }

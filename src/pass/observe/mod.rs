@@ -6,6 +6,8 @@ mod groups;
 mod look_up;
 mod messages;
 mod paging;
+mod patience;
+mod reads;
 mod topic;
 
 use std::sync::Arc;
@@ -17,20 +19,33 @@ use tokio::sync::watch;
 use super::PassFailure;
 use super::apply::AskedFor;
 use super::pass_time::PassTime;
+use crate::container_group::GroupName;
+use crate::message::SubscriptionName;
 use crate::plan::{Memory, ObservedGroup, Policy, Reading, Snapshot};
 use crate::services::{ContainerGroups, Messages, Services, Subscriptions};
 use crate::settings::ProcessingSettings;
 use messages::Reader;
+use patience::Hanging;
+use reads::Reads;
 
 /// What others have found out, once they have.
 type Announced<T> = watch::Receiver<Option<Arc<T>>>;
+
+/// What is kept from pass to pass.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    /// Whether a message has shown that the topic is partitioned, which it is for as long as there is one of its name.
+    has_seen_partitions: AtomicBool,
+    hanging_subscriptions: Hanging<SubscriptionName>,
+    hanging_groups: Hanging<GroupName>,
+    reads: Reads,
+}
 
 #[derive(Clone, Copy)]
 pub(super) struct Observer<'a> {
     pub(super) settings: &'a ProcessingSettings,
     pub(super) time: &'a PassTime<'a>,
-    /// Whether a message has shown that the topic is partitioned, in this pass or an earlier one.
-    pub(super) has_seen_partitions: &'a AtomicBool,
+    pub(super) kept: &'a Kept,
 }
 
 impl Observer<'_> {
@@ -51,8 +66,8 @@ impl Observer<'_> {
             };
             let listed = groups::list(&services.groups, time).await?;
             announce(announce_listed, &listed);
-            let unlisted = asked_for.into_iter().chain(memory.last_groups().map(AskedFor::seen_before));
-            let read = groups::read(&services.groups, listed, unlisted, time).await;
+            let seen_before = memory.last_groups().map(AskedFor::seen_before);
+            let read = groups::read(&services.groups, listed, asked_for, seen_before, self).await;
             announce(announce_read, &read);
             Ok(read)
             // If the list fails, the end of the channels says so to those who wait.

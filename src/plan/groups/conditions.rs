@@ -6,6 +6,7 @@ use crate::container_group::{Ownership, Phase};
 use crate::plan::decision::TagChange;
 use crate::plan::facts::{Facts, GroupState, KnownGroup, KnownMessages, MessageStatus};
 use crate::plan::memory::{Condition, Memory};
+use crate::plan::snapshot::Look;
 
 pub(super) struct Conditions<'a> {
     pub(super) facts: &'a Facts<'a>,
@@ -22,7 +23,7 @@ impl Conditions<'_> {
 
     /// The tags that a group should get or lose. What is not worth a tag yet is remembered.
     pub(super) fn tag_change(&self, memory: &mut Memory, known: &KnownGroup) -> Option<TagChange> {
-        if known.unread.is_some() {
+        if known.look != Look::Done {
             return None;
         }
         let (group, now) = (&known.group, self.facts.now);

@@ -14,6 +14,7 @@ use crate::message::SubscriptionName;
 use crate::plan::decision::{Create, DeleteReason, GroupOutcome};
 use crate::plan::facts::{Facts, GroupState, KnownGroup, KnownMessages};
 use crate::plan::memory::{Attempt, DeletedRecord, LastGroup, Memory};
+use crate::plan::snapshot::Look;
 
 /// Records that may stay besides a full cap, at the least: those that keep the breakers of two subscriptions open.
 const MIN_RECORDS: u32 = 8;
@@ -41,7 +42,7 @@ pub(super) fn limit_records(verdicts: &mut [(&KnownGroup, Verdict)], facts: &Fac
         *verdict = Verdict::Delete(DeleteReason::Stuck);
     }
     // What could not be read may not even be there, which is no reason to lose a record.
-    let active = facts.groups.iter().filter(|known| known.unread.is_none() && known.state.is_active()).count();
+    let active = facts.groups.iter().filter(|known| known.look == Look::Done && known.state.is_active()).count();
     let groups = active + creates.len() + records.len();
     let excess = groups.saturating_sub(limit(facts.rules.max_instances)).min(records.len());
     least_needed_first(&mut records);
@@ -107,7 +108,7 @@ pub(super) fn remember_group(memory: &mut Memory, facts: &Facts<'_>, messages: &
     if memory.last_groups.get(&message).is_some_and(is_older) {
         return;
     }
-    let last = if known.unread.is_none() {
+    let last = if known.look == Look::Done {
         LastGroup { group: known.group.clone(), attempt: known.attempt, ended: known.as_attempt() }
     } else {
         // It may never have come about.

@@ -127,7 +127,7 @@ fn a_record_is_not_evicted_while_the_one_before_it_is_there() {
         [first, attempt("a", 1, 2, exited(1, 5))].into_iter().chain(others).collect()
     };
     let error = ArmError::Unavailable { reason: "reset".into() };
-    let unread = ObservedGroup { unread: Some(error), ..attempt("a", 1, 1, exited(1, 0)) };
+    let unread = ObservedGroup { look: Look::Failed(error), ..attempt("a", 1, 1, exited(1, 0)) };
     for first in [unread, attempt("a", 1, 1, exited(1, 0))] {
         let plan = planned(1, records(first), vec![subscription("a", messages(1..=10))]);
         assert!(reasons(&plan).iter().any(|(_, reason)| *reason == DeleteReason::Evicted), "{:?}", reasons(&plan));

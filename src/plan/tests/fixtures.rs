@@ -54,7 +54,7 @@ pub(super) fn group(name: &str, tags: &[(&str, &str)], state: &str) -> ObservedG
         init_containers: Vec::new(),
         ownership: Ownership::Tagged,
     };
-    ObservedGroup { group: Arc::new(group), unread: None }
+    ObservedGroup { group: Arc::new(group), look: Look::Done }
 }
 
 impl ObservedGroup {
