@@ -51,7 +51,7 @@ impl Environment for BTreeMap<String, String> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
     use std::os::unix::ffi::OsStringExt;
 

@@ -19,10 +19,13 @@ mod partitions;
 mod resource_manager_trouble;
 mod rewritten_tags;
 mod secrets;
+#[cfg(unix)]
 mod served;
 mod service_bus_trouble;
+#[cfg(unix)]
 mod shutdown;
 mod soak;
+#[cfg(unix)]
 mod streams;
 mod support;
 mod unserved;

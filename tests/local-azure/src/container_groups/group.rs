@@ -6,6 +6,7 @@ use time::format_description::well_known::Rfc3339;
 use tokio::task::AbortHandle;
 
 use super::behaviour::StartFailure;
+use super::engine::Statuses;
 use super::hidden::{hide_instance_views, hide_secrets};
 use super::log::LogSink;
 use super::spec::GroupSpec;
@@ -74,7 +75,7 @@ impl Phase {
         }
     }
 
-    fn container_state(self) -> Option<Value> {
+    pub(super) fn container_state(self) -> Option<Value> {
         match self {
             Self::Pulling => Some(json!({ "state": "Waiting", "detailStatus": "CreateContainerConfig" })),
             Self::ImagePullBackOff => Some(json!({ "state": "Waiting", "detailStatus": "ImagePullBackOff" })),
@@ -121,6 +122,8 @@ pub(super) struct Group {
     pub provisioning_state: Option<String>,
     pub events: Vec<Value>,
     pub log: LogSink,
+    /// Those of its containers, if an engine runs them.
+    pub statuses: Statuses,
     /// When this life of it began.
     pub created: OffsetDateTime,
     /// Tells this life of the group from earlier ones, whose tasks may still be ending.
@@ -148,6 +151,7 @@ impl Group {
             provisioning_state: None,
             events: Vec::new(),
             log: LogSink::default(),
+            statuses: Statuses::default(),
             created: clock::now(),
             life,
             task: None,
@@ -234,6 +238,7 @@ impl Group {
                 container["instanceView"] = json!({ "restartCount": 0, "currentState": state, "events": self.events });
             }
         }
+        self.show_statuses(&mut properties);
         let mut group = json!({
             "properties": properties,
             "id": self.id,

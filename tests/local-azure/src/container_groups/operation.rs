@@ -210,6 +210,9 @@ impl ContainerGroups {
         let Some(position) = containers.iter().position(|have| *have == container) else {
             return Err(LogRefused::NoContainer { container, group: group_name });
         };
+        if let Some(log) = group.log_of(position, query) {
+            return Ok(json!(log));
+        }
         match group.phase {
             Phase::Planted => Ok(Value::Null),
             Phase::Running { .. } | Phase::Terminated { .. } if position > 0 => Ok(json!("")),

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use serde_json::Value;
 
 use super::async_operation::{AsyncOperation, AsyncStatus};
+use super::engine::Statuses;
 use super::group::{Content, Group, Phase, planted_tags};
 use super::refused::Transitioning;
 use super::snapshot::{GoneGroup, GroupSnapshot};
@@ -87,6 +88,7 @@ impl State {
             provisioning_state: None,
             events: Vec::new(),
             log: LogSink::default(),
+            statuses: Statuses::default(),
             created: clock::now(),
             life,
             task: None,
@@ -121,6 +123,7 @@ impl State {
             _ => finished,
         };
         group.end_run();
+        group.end_statuses(finished, exit);
         group.life = life;
         group.phase = Phase::Terminated { started, finished, exit };
         if let Some(operation) = self.operations.get_mut(&group.operation) {
