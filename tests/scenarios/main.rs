@@ -1,5 +1,7 @@
 //! Scenarios: the real scaler's binary on the local Azure, over real sockets.
 
+// They send signals, and share files and pipes with the scaler as Unix does; the demonstration runs everywhere.
+#![cfg(unix)]
 #![allow(unreachable_pub, reason = "what the files of a test share is public among them, and there is nobody else")]
 
 mod attempts;
@@ -8,6 +10,8 @@ mod calls;
 mod command_line;
 mod failed_creates;
 mod failing_starts;
+#[cfg(target_os = "linux")]
+mod floods;
 mod functions_host;
 mod functions_host_timeout;
 mod invalid_messages;
@@ -19,13 +23,10 @@ mod partitions;
 mod resource_manager_trouble;
 mod rewritten_tags;
 mod secrets;
-#[cfg(unix)]
 mod served;
 mod service_bus_trouble;
-#[cfg(unix)]
 mod shutdown;
 mod soak;
-#[cfg(unix)]
 mod streams;
 mod support;
 mod unserved;
