@@ -51,7 +51,8 @@ impl Environment for BTreeMap<String, String> {
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(unix)]
+#[cfg(test)]
 mod tests {
     use std::os::unix::ffi::OsStringExt;
 

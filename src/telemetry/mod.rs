@@ -135,7 +135,8 @@ pub fn log_panics() {
     }));
 }
 
-#[cfg(all(test, unix))]
+#[cfg(unix)]
+#[cfg(test)]
 mod tests {
     use std::io::{Read, pipe};
     use std::os::fd::OwnedFd;
