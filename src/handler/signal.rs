@@ -3,14 +3,17 @@
 use std::fmt;
 use std::io;
 
+#[cfg(unix)]
 use tokio::signal::unix::{self, SignalKind};
+#[cfg(windows)]
+use tokio::signal::windows;
 
 /// A request to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {
-    /// SIGINT, as from Ctrl-C in a terminal or under `func start`.
+    /// SIGINT, as from Ctrl-C in a terminal or under `func start`; on Windows Ctrl-C or Ctrl-Break.
     Interrupt,
-    /// SIGTERM, as from a service manager or a container runtime.
+    /// SIGTERM, as from a service manager or a container runtime; on Windows the end of the console or of the session.
     Terminate,
 }
 
@@ -30,6 +33,8 @@ impl Signal {
 impl fmt::Display for Signal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Interrupt if cfg!(windows) => "Ctrl-C",
+            Self::Terminate if cfg!(windows) => "the end of the console",
             Self::Interrupt => "SIGINT",
             Self::Terminate => "SIGTERM",
         })
@@ -38,25 +43,75 @@ impl fmt::Display for Signal {
 
 /// Listens for the signals from its making on; until then each ends the process at once.
 #[derive(Debug)]
-pub struct Signals {
-    interrupt: unix::Signal,
-    terminate: unix::Signal,
-}
+pub struct Signals(System);
 
 impl Signals {
     /// Starts to listen. Fails only if the runtime has no signal driver or the system refuses.
     pub fn listen() -> io::Result<Self> {
+        System::listen().map(Self)
+    }
+
+    /// Waits for the next of them.
+    pub async fn received(&mut self) -> Signal {
+        self.0.received().await
+    }
+}
+
+#[cfg(unix)]
+#[derive(Debug)]
+struct System {
+    interrupt: unix::Signal,
+    terminate: unix::Signal,
+}
+
+#[cfg(unix)]
+impl System {
+    fn listen() -> io::Result<Self> {
         Ok(Self {
             interrupt: unix::signal(SignalKind::interrupt())?,
             terminate: unix::signal(SignalKind::terminate())?,
         })
     }
 
-    /// Waits for the next of them.
-    pub async fn received(&mut self) -> Signal {
+    async fn received(&mut self) -> Signal {
         tokio::select! {
             Some(()) = self.interrupt.recv() => Signal::Interrupt,
             Some(()) = self.terminate.recv() => Signal::Terminate,
+            else => std::future::pending().await,
+        }
+    }
+}
+
+/// What a console and a session end a program with. Windows ends it some seconds later whatever it does.
+#[cfg(windows)]
+#[derive(Debug)]
+struct System {
+    c: windows::CtrlC,
+    r#break: windows::CtrlBreak,
+    close: windows::CtrlClose,
+    logoff: windows::CtrlLogoff,
+    shutdown: windows::CtrlShutdown,
+}
+
+#[cfg(windows)]
+impl System {
+    fn listen() -> io::Result<Self> {
+        Ok(Self {
+            c: windows::ctrl_c()?,
+            r#break: windows::ctrl_break()?,
+            close: windows::ctrl_close()?,
+            logoff: windows::ctrl_logoff()?,
+            shutdown: windows::ctrl_shutdown()?,
+        })
+    }
+
+    async fn received(&mut self) -> Signal {
+        tokio::select! {
+            Some(()) = self.c.recv() => Signal::Interrupt,
+            Some(()) = self.r#break.recv() => Signal::Interrupt,
+            Some(()) = self.close.recv() => Signal::Terminate,
+            Some(()) = self.logoff.recv() => Signal::Terminate,
+            Some(()) = self.shutdown.recv() => Signal::Terminate,
             else => std::future::pending().await,
         }
     }

@@ -57,6 +57,7 @@ impl Environment for BTreeMap<String, String> {
     }
 }
 
+#[cfg(unix)]
 #[cfg(test)]
 mod tests {
     use std::os::unix::ffi::OsStringExt;

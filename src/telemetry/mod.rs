@@ -15,7 +15,10 @@ mod writer;
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+#[cfg(unix)]
+use std::os::fd::AsFd as Handle;
+#[cfg(windows)]
+use std::os::windows::io::AsHandle as Handle;
 use std::panic;
 use std::sync::OnceLock;
 
@@ -66,9 +69,9 @@ pub fn accepts(directives: &str) -> bool {
 /// `directives` are a level (`info`) or `tracing-subscriber`'s directives (`info,aci_scaler::azure=debug`).
 pub(crate) fn install(directives: &str, format: LogFormat, output: Output) -> Result<LastLines, TelemetryError> {
     // Copies, because Rust's own standard output keeps back what a stream has refused.
-    let err = queue(io::stderr().as_fd().try_clone_to_owned()?, format, Level::WARN)?;
+    let err = queue(copy(&io::stderr())?, format, Level::WARN)?;
     let out = match output {
-        Output::ForHost => queue(io::stdout().as_fd().try_clone_to_owned()?, format, Level::INFO)?,
+        Output::ForHost => queue(copy(&io::stdout())?, format, Level::INFO)?,
         Output::StandardError => err.clone(),
     };
     subscriber::set_global_default(subscriber(directives, format, out.clone(), err.clone())?)?;
@@ -89,8 +92,16 @@ pub(crate) async fn settle() {
 }
 
 /// The queue before a stream, on which a line of this level stands for those that are missing.
-fn queue(stream: OwnedFd, format: LogFormat, level: Level) -> io::Result<Queue> {
-    Queue::before(File::from(stream), ROOM, move |lines| missing::line(lines, format, level))
+fn queue(stream: File, format: LogFormat, level: Level) -> io::Result<Queue> {
+    Queue::before(stream, ROOM, move |lines| missing::line(lines, format, level))
+}
+
+fn copy(stream: &impl Handle) -> io::Result<File> {
+    #[cfg(unix)]
+    let copy = stream.as_fd().try_clone_to_owned();
+    #[cfg(windows)]
+    let copy = stream.as_handle().try_clone_to_owned();
+    copy.map(File::from)
 }
 
 /// What [`install`] installs, writing to other streams.
@@ -124,9 +135,11 @@ pub fn log_panics() {
     }));
 }
 
+#[cfg(unix)]
 #[cfg(test)]
 mod tests {
     use std::io::{Read, pipe};
+    use std::os::fd::OwnedFd;
 
     use serde_json::Value;
     use tracing::{info, subscriber::with_default};
@@ -137,7 +150,7 @@ mod tests {
     fn a_reader_that_has_stopped_for_long_is_told_how_many_lines_it_has_missed() {
         const EVENTS: u64 = 20_000;
         let (mut reader, writer) = pipe().unwrap();
-        let queue = queue(writer.into(), LogFormat::Json, Level::INFO).unwrap();
+        let queue = queue(OwnedFd::from(writer).into(), LogFormat::Json, Level::INFO).unwrap();
         let subscriber = subscriber("info", LogFormat::Json, queue.clone(), queue.clone()).unwrap();
         with_default(subscriber, || {
             for number in 0..EVENTS {

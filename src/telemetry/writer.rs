@@ -53,7 +53,7 @@ enum Stream<Out, Err> {
 
 impl<Out: Write, Err: Write> Write for LineWriter<Out, Err> {
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
-        let mut line = one_line(&String::from_utf8_lossy(event));
+        let mut line = one_line(&String::from_utf8_lossy(event), self.format);
         if self.level == Level::ERROR {
             line = without_warn(&line, self.format);
         }
@@ -73,17 +73,29 @@ impl<Out: Write, Err: Write> Write for LineWriter<Out, Err> {
     }
 }
 
-/// The event without its final newline, its other control characters written as Rust would write them.
-fn one_line(event: &str) -> String {
+/// The event without its final newline; what a terminal or a log viewer would obey, not show, is written as Rust would write
+/// it, or JSON.
+fn one_line(event: &str, format: LogFormat) -> String {
     let event = event.strip_suffix('\n').unwrap_or(event);
     event.chars().fold(String::with_capacity(event.len() + 1), |mut line, character| {
-        if character.is_control() {
-            _ = write!(line, "{}", character.escape_default());
-        } else {
-            line.push(character);
+        match format {
+            _ if !is_obeyed(character) => line.push(character),
+            LogFormat::Text => _ = write!(line, "{}", character.escape_default()),
+            // All of them have four digits.
+            LogFormat::Json => _ = write!(line, "\\u{:04x}", u32::from(character)),
         }
         line
     })
+}
+
+/// Control characters; the separators of lines and paragraphs; and what turns the direction of a text, which makes a line read
+/// otherwise than it is (Unicode Standard Annex 9, section 2).
+fn is_obeyed(character: char) -> bool {
+    character.is_control()
+        || matches!(
+            character,
+            '\u{61C}' | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}'
+        )
 }
 
 /// The line with each `warn` broken up: the host would take the line for a warning.
@@ -109,9 +121,28 @@ fn without_warn(line: &str, format: LogFormat) -> String {
 mod tests {
     use super::*;
 
+    fn text(event: &str) -> String {
+        one_line(event, LogFormat::Text)
+    }
+
     #[test]
     fn control_characters_are_escaped_and_all_else_is_left_alone() {
-        assert_eq!(one_line("a\r\nb\u{1b}[0m — “c”\n"), r"a\r\nb\u{1b}[0m — “c”");
+        assert_eq!(text("a\r\nb\u{1b}[0m — “c”\n"), r"a\r\nb\u{1b}[0m — “c”");
+    }
+
+    #[test]
+    fn what_turns_a_text_around_or_ends_its_line_elsewhere_is_escaped_too() {
+        assert_eq!(text("id \u{202E}drowssap\u{2066}"), r"id \u{202e}drowssap\u{2066}");
+        assert_eq!(text("one\u{2028}two\u{2029}three\u{85}four"), r"one\u{2028}two\u{2029}three\u{85}four");
+        assert_eq!(text("שלום\u{200F} мир"), r"שלום\u{200f} мир");
+    }
+
+    #[test]
+    fn what_is_escaped_in_json_is_the_same_once_it_is_parsed() {
+        let event = serde_json::json!({ "id": "\u{7f}\u{9b}31m\u{202E}\u{2028}\u{1b}" });
+        let line = one_line(&event.to_string(), LogFormat::Json);
+        assert!(line.is_ascii(), "{line}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&line).unwrap(), event);
     }
 
     #[test]

@@ -1,9 +1,12 @@
 //! The settings push: what is refused, what reaches Azure, and what never shows.
 
+use std::process::Command;
+
 use serde_json::{Value, json};
+use test_support::programs::check;
 
 use crate::code;
-use crate::stage::{Ran, Stage};
+use crate::stage::{Ran, Stage, repository};
 use crate::tools::{no_python, write};
 
 /// Values that quoting, expansion or a second parser would damage.
@@ -46,6 +49,16 @@ fn the_given_settings_go_to_the_app_and_the_host_is_watched_for_half_a_minute() 
     assert_eq!(set.modes[&file], "0o600", "others on the machine can read the values");
     assert!(!stage.path("settings.json").exists(), "the new values stay behind on the machine");
     assert!(!stage.path("before-push").exists(), "the old values stay behind on the machine");
+}
+
+#[test]
+fn whatever_settings_are_given_nothing_is_forged_shown_or_left_out_in_silence() {
+    if no_python() {
+        return;
+    }
+    let script = repository().join("tests/deploy/properties.py");
+    let printed = check(Command::new("python3").arg(script).args(["1", "5000"]));
+    assert!(printed.contains("5000 cases hold"), "{printed}");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Scenarios: the real scaler's binary on the local Azure, over real sockets.
 
+// They send signals, and share files and pipes with the scaler as Unix does; the demonstration runs everywhere.
+#![cfg(unix)]
 #![allow(unreachable_pub, reason = "what the files of a test share is public among them, and there is nobody else")]
 
 mod any_group;
@@ -10,6 +12,8 @@ mod command_line;
 mod container_groups_doc;
 mod failed_creates;
 mod failing_starts;
+#[cfg(target_os = "linux")]
+mod floods;
 mod functions_host;
 mod functions_host_timeout;
 mod identity;

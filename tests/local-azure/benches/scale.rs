@@ -13,7 +13,6 @@ use std::time::Duration;
 use local_azure::service_bus::{
     OutgoingMessage, Rule, ServiceBus, ServiceBusConfig, SqlFilter, SubscriptionConfig, Value,
 };
-use rustix::time::{ClockId, clock_gettime};
 use tokio::runtime;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
@@ -70,9 +69,8 @@ fn serve(started: oneshot::Sender<(ServiceBus, ProcessorTime)>) {
         let handle = runtime.handle().clone();
         let processor_time: ProcessorTime = Box::new(move || {
             let (told, time) = std::sync::mpsc::channel();
-            handle.spawn(async move { told.send(clock_gettime(ClockId::ThreadCPUTime)) });
-            let time = time.recv().expect("the thread runs");
-            Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or_default())
+            handle.spawn(async move { told.send(thread_time()) });
+            time.recv().expect("the thread runs")
         });
         _ = started.send((bus, processor_time));
         std::future::pending::<()>().await;
@@ -148,4 +146,18 @@ fn memory() -> u64 {
 #[expect(clippy::cast_precision_loss, reason = "a million is exact")]
 fn rate(count: usize, time: Duration) -> f64 {
     count as f64 / time.as_secs_f64()
+}
+
+/// The processor time of this thread.
+#[cfg(unix)]
+fn thread_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or_default())
+}
+
+/// Here the time on the clock has to do.
+#[cfg(windows)]
+fn thread_time() -> Duration {
+    static START: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(Instant::now);
+    START.elapsed()
 }

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
-use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -80,7 +79,7 @@ impl FunctionApp {
         for file in ["host.json".to_owned(), format!("{FUNCTION}/function.json")] {
             fs::copy(repository().join(&file), root.join(&file))?;
         }
-        symlink(fs::canonicalize(scaler)?, root.join(BINARY))?;
+        place(&fs::canonicalize(scaler)?, &root)?;
         let host = FunctionsHost::start(configure(HostConfig::new(root, settings, state))).await?;
         Ok(Self { host, _folder: folder })
     }
@@ -103,6 +102,18 @@ pub async fn build_scaler(cargo: &OsStr) -> Result<PathBuf, BuildError> {
         (message["target"]["name"] == BINARY).then(|| message["executable"].as_str().map(PathBuf::from))?
     };
     String::from_utf8_lossy(&output.stdout).lines().find_map(executable).ok_or(BuildError::Failed)
+}
+
+/// Puts the scaler into the app's folder under the name that `host.json` has.
+#[cfg(unix)]
+fn place(scaler: &Path, root: &Path) -> io::Result<()> {
+    std::os::unix::fs::symlink(scaler, root.join(BINARY))
+}
+
+/// Puts the scaler into the app's folder under the name that `host.json` has. A link would take a privilege.
+#[cfg(windows)]
+fn place(scaler: &Path, root: &Path) -> io::Result<()> {
+    fs::copy(scaler, root.join(BINARY).with_extension("exe")).map(drop)
 }
 
 fn repository() -> &'static Path {

@@ -14,6 +14,9 @@ use crate::service_bus::{ServiceBus, ServiceBusConfig, SubscriptionSummary};
 /// The topic that the scaler of [`LocalAzure::scaler_environment`] looks at.
 pub const TOPIC: &str = "files";
 
+/// The image of the container groups that the scaler of [`LocalAzure::scaler_environment`] makes.
+pub const IMAGE: &str = "local/worker:latest";
+
 /// The Azure subscription.
 pub const SUBSCRIPTION_ID: &str = "00000000-0000-0000-0000-000000000001";
 
@@ -101,6 +104,13 @@ impl LocalAzure {
             .into()
     }
 
+    /// The ports that it listens on.
+    pub fn ports(&self) -> Vec<u16> {
+        let resource_manager =
+            self.resource_manager.endpoint().rsplit_once(':').and_then(|(_, port)| port.parse().ok());
+        resource_manager.into_iter().chain([self.service_bus.port()]).collect()
+    }
+
     /// The environment of a scaler that works on this local Azure, complete but for what a test wants otherwise.
     pub fn scaler_environment(&self) -> BTreeMap<String, String> {
         let connection_string = self.service_bus.connection_string();
@@ -110,7 +120,7 @@ impl LocalAzure {
             ("AZURE_RESOURCE_MANAGER_ENDPOINT", self.resource_manager.endpoint()),
             ("IDENTITY_ENDPOINT", &self.resource_manager.identity_endpoint()),
             ("IDENTITY_HEADER", self.resource_manager.identity_header()),
-            ("ACI_IMAGE", "local/worker:latest"),
+            ("ACI_IMAGE", IMAGE),
             ("ACI_NAME_PREFIX", "worker"),
             ("ACI_LOCATION", "westeurope"),
             ("SB_CONNECTION_STR", &connection_string),

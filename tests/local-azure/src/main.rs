@@ -1,5 +1,7 @@
 //! The command line of the local Azure: the demonstration, a local Azure that stays up, and messages for it.
 
+mod interrupt;
+
 use std::ffi::{OsStr, OsString};
 use std::future::pending;
 use std::io::{self, Write};
@@ -7,14 +9,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::{Parser, Subcommand};
-use local_azure::container_groups::Worker;
+use clap::{Parser, Subcommand, ValueEnum};
 use local_azure::demo::{Demo, Story};
+use local_azure::engine::{DockerEngine, EngineConfig, EngineError};
 use local_azure::function_app::{FUNCTION, build_scaler};
+use local_azure::local::IMAGE;
 use local_azure::program::Program;
-use local_azure::serve::{self, PORT, SERVICE_BUS_PORT};
+use local_azure::serve::{self, PORT, Runs, SERVICE_BUS_PORT};
 use tokio::runtime::Runtime;
-use tokio::signal::unix::{SignalKind, signal};
 
 /// What shells say of a program that Ctrl-C has ended.
 const INTERRUPTED: u8 = 130;
@@ -28,6 +30,19 @@ struct CommandLine {
     /// Run this binary of the scaler instead of building it
     #[arg(long, value_name = "PATH", global = true)]
     scaler: Option<PathBuf>,
+    /// Run the images of container groups, in the place of the built-in worker
+    #[arg(long, value_name = "ENGINE", global = true)]
+    engine: Option<Engine>,
+    /// The image of the container groups that the scaler makes
+    #[arg(long, value_name = "NAME", global = true, default_value = IMAGE)]
+    image: String,
+}
+
+/// What runs images.
+#[derive(Clone, Copy, ValueEnum)]
+enum Engine {
+    /// Docker, or Podman, at `DOCKER_HOST` or where they usually listen
+    Docker,
 }
 
 #[derive(Subcommand)]
@@ -44,7 +59,7 @@ enum Command {
         #[arg(long)]
         host: bool,
         /// Run this program for every container group, with the group's environment, in the place of the built-in worker
-        #[arg(long, value_name = "PROGRAM")]
+        #[arg(long, value_name = "PROGRAM", conflicts_with = "engine")]
         worker: Option<PathBuf>,
         /// An argument of the worker; may be given many times
         #[arg(long, value_name = "ARGUMENT", requires = "worker", allow_hyphen_values = true)]
@@ -69,27 +84,40 @@ type Failure = Box<dyn std::error::Error>;
 fn main() -> Result<ExitCode, Failure> {
     let line = CommandLine::parse();
     Runtime::new()?.block_on(async {
-        tokio::select! {
-            ended = run(line) => ended.or_else(|failure| {
-                report(&failure.to_string());
-                Ok(ExitCode::FAILURE)
-            }),
+        let engine = match connect(line.engine).await {
+            Ok(engine) => engine,
+            Err(failure) => return Ok(failed(&failure.to_string())),
+        };
+        let ended = tokio::select! {
+            ended = run(line, engine.clone()) => ended.or_else(|failure| Ok(failed(&failure.to_string()))),
             // Leaving drops all that was running: the scaler is killed, and folders are removed.
-            interrupted = interrupted() => interrupted.map(|()| INTERRUPTED.into()).map_err(Failure::from),
+            interrupted = interrupt::interrupted() => interrupted.map(|()| INTERRUPTED.into()).map_err(Failure::from),
+        };
+        if let Some(engine) = engine {
+            engine.close().await;
         }
+        ended
     })
 }
 
-async fn run(line: CommandLine) -> Result<ExitCode, Failure> {
+async fn connect(engine: Option<Engine>) -> Result<Option<DockerEngine>, EngineError> {
+    match engine {
+        Some(Engine::Docker) => Ok(Some(DockerEngine::connect(EngineConfig::default(), variable).await?)),
+        None => Ok(None),
+    }
+}
+
+async fn run(line: CommandLine, engine: Option<DockerEngine>) -> Result<ExitCode, Failure> {
     match line.command {
-        None => demo(line.scaler).await,
+        None => demo(line.scaler, engine, line.image).await,
         Some(Command::Serve { service_bus_port, port, host, worker, worker_arg }) => {
-            let worker: Arc<dyn Worker> = match worker {
-                Some(program) => Arc::new(Program::find(&program, worker_arg, &path())?),
-                None => Arc::new(serve::built_in_worker()),
+            let runs = match (engine, worker) {
+                (Some(engine), _) => Runs::Images(engine),
+                (None, Some(program)) => Runs::Worker(Arc::new(Program::find(&program, worker_arg, &path())?)),
+                (None, None) => Runs::Worker(Arc::new(serve::built_in_worker())),
             };
             let scaler = if host { Some(scaler(line.scaler).await?) } else { None };
-            serve(service_bus_port, port, worker, scaler).await
+            serve(service_bus_port, port, runs, scaler.map(|scaler| (scaler, line.image))).await
         }
         Some(Command::Send { size, count, service_bus_port }) => {
             for id in serve::send(service_bus_port, size, count).await? {
@@ -100,9 +128,9 @@ async fn run(line: CommandLine) -> Result<ExitCode, Failure> {
     }
 }
 
-async fn demo(given: Option<PathBuf>) -> Result<ExitCode, Failure> {
+async fn demo(given: Option<PathBuf>, engine: Option<DockerEngine>, image: String) -> Result<ExitCode, Failure> {
     let scaler = scaler(given).await?;
-    let summary = Demo::new(scaler).run(&Story::new(print)).await?;
+    let summary = Demo { engine, image, ..Demo::new(scaler) }.run(&Story::new(print)).await?;
     print(&format!("\n{summary}"));
     Ok(if summary.is_complete() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -110,15 +138,22 @@ async fn demo(given: Option<PathBuf>) -> Result<ExitCode, Failure> {
 async fn serve(
     service_bus_port: u16,
     port: u16,
-    worker: Arc<dyn Worker>,
-    scaler: Option<PathBuf>,
+    runs: Runs,
+    scaler: Option<(PathBuf, String)>,
 ) -> Result<ExitCode, Failure> {
-    let azure = serve::start(service_bus_port, port, worker).await?;
+    let engine = match &runs {
+        Runs::Images(engine) => Some(engine.about().to_owned()),
+        Runs::Worker(_) => None,
+    };
+    let azure = serve::start(service_bus_port, port, runs).await?;
     serve::tell_how_to_use(&azure, print);
+    if let Some(engine) = engine {
+        print(&format!("Container groups run their images: {engine}.\n"));
+    }
     let story = Story::new(print);
     let host = async {
-        let Some(scaler) = scaler else { return pending().await };
-        let app = serve::start_host(&azure, &scaler).await?;
+        let Some((scaler, image)) = scaler else { return pending().await };
+        let app = serve::start_host(&azure, &scaler, &image).await?;
         let at_once = format!("curl -d '{{}}' http://{}/admin/functions/{FUNCTION}", app.host.admin_address());
         story.tell("host", &format!("runs the scaler every 15 s, and at once when asked: {at_once}"));
         serve::follow_host(&app, &story).await;
@@ -144,27 +179,22 @@ fn cargo() -> OsString {
     std::env::var_os("CARGO").unwrap_or_else(|| OsStr::new("cargo").to_owned())
 }
 
-fn path() -> OsString {
-    std::env::var_os("PATH").unwrap_or_default()
+fn variable(name: &str) -> Option<String> {
+    std::env::var_os(name)?.into_string().ok()
 }
 
-/// Waits for whatever a terminal or a supervisor ends a program with.
-async fn interrupted() -> io::Result<()> {
-    let mut signals = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(signal);
-    let [Ok(interrupt), Ok(terminate), Ok(hangup)] = &mut signals else {
-        return Err(io::Error::other("signals cannot be listened for"));
-    };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-        _ = hangup.recv() => {}
-    }
-    Ok(())
+fn path() -> OsString {
+    std::env::var_os("PATH").unwrap_or_default()
 }
 
 /// Prints a line; a reader that has gone away is no reason to stop.
 fn print(line: &str) {
     _ = writeln!(io::stdout(), "{line}");
+}
+
+fn failed(why: &str) -> ExitCode {
+    report(why);
+    ExitCode::FAILURE
 }
 
 fn report(line: &str) {

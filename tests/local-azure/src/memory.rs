@@ -3,8 +3,6 @@
 use std::fs;
 use std::io;
 
-use rustix::process::Pid;
-
 /// Gigabytes as KiB. They are powers of two, as in the limits of containers.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "amounts are small and not negative")]
 pub(crate) fn kib(gb: f64) -> u64 {
@@ -16,10 +14,11 @@ pub(crate) fn kib(gb: f64) -> u64 {
 /// # Errors
 /// When the system does not allow it. A process that has exited needs no limit.
 #[cfg(target_os = "linux")]
-pub(crate) fn limit_data(process: Option<Pid>, limit_kib: u64) -> io::Result<()> {
+pub(crate) fn limit_data(process: Option<u32>, limit_kib: u64) -> io::Result<()> {
     use rustix::io::Errno;
-    use rustix::process::{Resource, Rlimit, getrlimit, prlimit};
+    use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 
+    let process = process.and_then(|id| Pid::from_raw(id.cast_signed()));
     let wanted = limit_kib * 1024;
     let limit = getrlimit(Resource::Data).maximum.map_or(wanted, |maximum| maximum.min(wanted));
     match prlimit(process, Resource::Data, Rlimit { current: Some(limit), maximum: Some(limit) }) {
@@ -30,7 +29,7 @@ pub(crate) fn limit_data(process: Option<Pid>, limit_kib: u64) -> io::Result<()>
 
 /// Other systems have no such limit for another process.
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn limit_data(_: Option<Pid>, _: u64) -> io::Result<()> {
+pub(crate) fn limit_data(_: Option<u32>, _: u64) -> io::Result<()> {
     Ok(())
 }
 

@@ -11,24 +11,20 @@
 use std::ffi::{OsStr, OsString};
 use std::future::pending;
 use std::io;
-use std::os::unix::fs::PermissionsExt as _;
-use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::{sleep, timeout};
 
 use crate::container_groups::{Exit, Job, LogSink, Run, Worker};
 use crate::memory;
+use crate::processes::{self, Signal};
 
 /// What container runtimes say of a program that cannot be run.
 const EXIT_OF_WHAT_CANNOT_RUN: Exit = Exit::Code(126);
-/// What shells and container runtimes add to the number of the signal that ended a program.
-const SIGNALLED: i32 = 128;
 /// How often memory is looked at: a program that grows by 1 GB a second is at most 100 MB too large when it is killed. A
 /// look was measured to take 0.1 ms, so that 100 workers cost a tenth of a core.
 const MEMORY_INTERVAL: Duration = Duration::from_millis(100);
@@ -65,7 +61,8 @@ impl Program {
         } else {
             std::env::split_paths(path).map(|folder| folder.join(program)).collect()
         };
-        let found = candidates.into_iter().find(|candidate| is_executable(candidate));
+        let found =
+            candidates.iter().flat_map(|candidate| as_executable(candidate)).find(|candidate| is_executable(candidate));
         let executable = found.and_then(|found| std::path::absolute(found).ok());
         let executable = executable.ok_or_else(|| NoProgram(program.to_owned()))?;
         Ok(Self { executable, arguments: arguments.into_iter().collect(), path: path.to_owned() })
@@ -75,10 +72,12 @@ impl Program {
         let mut command = Command::new(&self.executable);
         command.args(&self.arguments).env_clear().env("PATH", &self.path).envs(&job.environment);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let child = command.process_group(0).kill_on_drop(true).spawn()?;
-        let group = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
-        let processes = Processes { child, group };
-        memory::limit_data(group, memory::kib(2.0 * job.memory_gb))?;
+        keep_what_the_system_needs(&mut command);
+        processes::become_group(&mut command);
+        let child = command.kill_on_drop(true).spawn()?;
+        let leader = child.id();
+        let processes = Processes { child, leader };
+        memory::limit_data(leader, memory::kib(2.0 * job.memory_gb))?;
         Ok(processes)
     }
 }
@@ -101,7 +100,7 @@ impl Worker for Program {
 /// A program that runs and all that it has started; dropping this kills them.
 struct Processes {
     child: Child,
-    group: Option<Pid>,
+    leader: Option<u32>,
 }
 
 impl Processes {
@@ -111,7 +110,7 @@ impl Processes {
             self.child.stdout.take().map(|pipe| tokio::spawn(copy(pipe, job.log.clone()))),
             self.child.stderr.take().map(|pipe| tokio::spawn(copy(pipe, job.log.clone()))),
         ];
-        let leader = self.child.id();
+        let leader = self.leader;
         let exit = tokio::select! {
             status = self.child.wait() => status.map_or(EXIT_OF_WHAT_CANNOT_RUN, exit_of),
             () = exceed(leader, memory::kib(job.memory_gb)) => Exit::OutOfMemory,
@@ -128,9 +127,9 @@ impl Processes {
 
 impl Drop for Processes {
     fn drop(&mut self) {
-        if let Some(group) = self.group {
+        if let Some(leader) = self.leader {
             // There may be nobody left, which is as well.
-            _ = kill_process_group(group, Signal::KILL);
+            _ = processes::signal(leader, Signal::KILL);
         }
     }
 }
@@ -156,10 +155,44 @@ async fn copy(pipe: impl AsyncRead + Unpin, log: LogSink) {
     }
 }
 
+#[cfg(unix)]
 fn exit_of(status: ExitStatus) -> Exit {
+    use std::os::unix::process::ExitStatusExt as _;
+
+    /// What shells and container runtimes add to the number of the signal that ended a program.
+    const SIGNALLED: i32 = 128;
+
     Exit::Code(status.code().unwrap_or_else(|| SIGNALLED + status.signal().unwrap_or_default()))
 }
 
+#[cfg(windows)]
+fn exit_of(status: ExitStatus) -> Exit {
+    Exit::Code(status.code().unwrap_or(1))
+}
+
+#[cfg(unix)]
 fn is_executable(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+
     path.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+}
+
+#[cfg(windows)]
+fn is_executable(path: &Path) -> bool {
+    path.is_file()
+}
+
+/// The files that a name may stand for.
+fn as_executable(path: &Path) -> Vec<PathBuf> {
+    if cfg!(windows) && path.extension().is_none() {
+        return ["exe", "cmd", "bat"].map(|extension| path.with_extension(extension)).to_vec();
+    }
+    vec![path.to_owned()]
+}
+
+/// Windows itself does not open a socket without this; other systems need nothing.
+fn keep_what_the_system_needs(command: &mut Command) {
+    if cfg!(windows) {
+        command.envs(std::env::var_os("SystemRoot").map(|root| ("SystemRoot", root)));
+    }
 }

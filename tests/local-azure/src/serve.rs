@@ -12,6 +12,7 @@ use uuid::Uuid;
 use crate::client::{Client, ClientError};
 use crate::container_groups::{ContainerGroupsConfig, Worker};
 use crate::demo::{GroupWatch, Story, worth_telling};
+use crate::engine::DockerEngine;
 use crate::function_app::{FunctionApp, FunctionAppError};
 use crate::functions_host::{HostConfig, ShutdownMode};
 use crate::local::{LocalAzure, LocalAzureConfig, TOPIC};
@@ -63,20 +64,32 @@ pub fn built_in_worker() -> BuiltIn {
     BuiltIn { at_least: Duration::from_secs(10), per_gib: Duration::from_secs(20), patience: Duration::from_mins(1) }
 }
 
-/// Starts a local Azure on these ports, as `.env` expects it on the default ones, whose container groups run this worker.
-pub async fn start(service_bus_port: u16, port: u16, worker: Arc<dyn Worker>) -> Result<LocalAzure, ServeError> {
+/// What container groups run.
+pub enum Runs {
+    /// A worker, whatever their images.
+    Worker(Arc<dyn Worker>),
+    /// Their images.
+    Images(DockerEngine),
+}
+
+/// Starts a local Azure on these ports, as `.env` expects it on the default ones, whose container groups run this.
+pub async fn start(service_bus_port: u16, port: u16, runs: Runs) -> Result<LocalAzure, ServeError> {
     let mut config = LocalAzureConfig::default();
     config.resource_manager.keep_answers = false;
     config.service_bus.addr = SocketAddr::from((Ipv4Addr::LOCALHOST, service_bus_port));
     config.resource_manager.listen = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    config.resource_manager.container_groups = ContainerGroupsConfig {
-        worker,
-        pending: Duration::from_secs(1),
-        pulling: Duration::from_secs(2),
-        ..ContainerGroupsConfig::default()
+    let groups = ContainerGroupsConfig { pending: Duration::from_secs(1), ..ContainerGroupsConfig::default() };
+    config.resource_manager.container_groups = match &runs {
+        Runs::Worker(worker) => {
+            ContainerGroupsConfig { worker: Arc::clone(worker), pulling: Duration::from_secs(2), ..groups }
+        }
+        Runs::Images(engine) => ContainerGroupsConfig { engine: Some(Arc::new(engine.clone())), ..groups },
     };
     let azure =
         LocalAzure::start(config).await.map_err(|source| ServeError::Listen { service_bus_port, port, source })?;
+    if let Runs::Images(engine) = &runs {
+        engine.reach(azure.ports());
+    }
     sample::create_subscriptions(&azure.service_bus)?;
     Ok(azure)
 }
@@ -123,10 +136,12 @@ pub async fn follow(azure: &LocalAzure, story: &Story) {
     }
 }
 
-/// Starts the scaler under a Functions host whose timer fires as `ScaleTimer/function.json` says.
-pub async fn start_host(azure: &LocalAzure, scaler: &Path) -> Result<FunctionApp, ServeError> {
+/// Starts the scaler under a Functions host whose timer fires as `ScaleTimer/function.json` says, for container groups of this
+/// image.
+pub async fn start_host(azure: &LocalAzure, scaler: &Path, image: &str) -> Result<FunctionApp, ServeError> {
     let mut settings = azure.scaler_environment();
     settings.extend(azure.identity_environment());
+    settings.insert("ACI_IMAGE".to_owned(), image.to_owned());
     settings.insert("LOG_FORMAT".to_owned(), "json".to_owned());
     // Its timer keeps to 15 s by itself, and whoever asks for a pass gets one.
     settings.insert("SCALE_EVERY_SECONDS".to_owned(), "0".to_owned());

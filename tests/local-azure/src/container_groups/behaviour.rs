@@ -50,6 +50,13 @@ pub enum Behaviour {
     VanishesAfter(Duration),
 }
 
+impl Behaviour {
+    /// Whether the containers do this in the place of what they would do.
+    pub(super) fn replaces_worker(&self) -> bool {
+        matches!(self, Self::Exits(_) | Self::ExitsAfter { .. } | Self::Hangs)
+    }
+}
+
 /// Why a container does not start, in the words of Kubernetes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

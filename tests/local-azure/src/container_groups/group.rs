@@ -7,6 +7,7 @@ use tokio::task::AbortHandle;
 
 use super::behaviour::StartFailure;
 use super::companions::Companions;
+use super::engine::Statuses;
 use super::hidden::{hide_instance_views, hide_secrets};
 use super::log::LogSink;
 use super::managed_identity::show_identity;
@@ -80,7 +81,7 @@ impl Phase {
         }
     }
 
-    fn container_state(self) -> Option<Value> {
+    pub(super) fn container_state(self) -> Option<Value> {
         match self {
             Self::Pulling => Some(json!({ "state": "Waiting", "detailStatus": "CreateContainerConfig" })),
             Self::ImagePullBackOff => Some(json!({ "state": "Waiting", "detailStatus": "ImagePullBackOff" })),
@@ -128,6 +129,8 @@ pub(super) struct Group {
     pub events: Vec<Value>,
     pub log: LogSink,
     pub companions: Companions,
+    /// Those of its containers, if an engine runs them.
+    pub statuses: Statuses,
     /// When this life of it began.
     pub created: OffsetDateTime,
     /// Tells this life of the group from earlier ones, whose tasks may still be ending.
@@ -156,6 +159,7 @@ impl Group {
             events: Vec::new(),
             log: LogSink::default(),
             companions: Companions::default(),
+            statuses: Statuses::default(),
             created: clock::now(),
             life,
             task: None,
@@ -259,6 +263,7 @@ impl Group {
                 init["properties"]["instanceView"] = json!({ "restartCount": 0, "currentState": state, "events": [] });
             }
         }
+        self.show_statuses(&mut properties);
         let mut group = json!({
             "properties": properties,
             "id": self.id,

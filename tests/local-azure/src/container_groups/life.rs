@@ -30,7 +30,7 @@ pub(super) struct Life {
 }
 
 /// The group was deleted or deployed anew: this life does not matter any more.
-struct Superseded;
+pub(super) struct Superseded;
 
 impl Life {
     pub(super) async fn live(self) {
@@ -70,6 +70,11 @@ impl Life {
                 return self.fail_to_start(Phase::StartFails(failure), &[failed]).await;
             }
             _ => {}
+        }
+        if let Some(engine) = &config.engine
+            && !self.behaviour.as_ref().is_some_and(Behaviour::replaces_worker)
+        {
+            return self.run_on(engine.as_ref()).await;
         }
         let job = self.start()?;
         let exit = match self.behaviour {
@@ -125,19 +130,8 @@ impl Life {
         }
         let Content::Spec(spec) = &group.content else { return Err(Superseded) };
         let container = spec.containers.get(spec.worker_index()).ok_or(Superseded)?;
-        let variables = container.environment.iter().map(|(name, v)| (name.clone(), v.value.clone()));
-        let identity = self.groups.0.managed_identity.get().map(|identity| identity.variables_for(spec));
-        let job = Job {
-            group: group.name.clone(),
-            container: container.name.clone(),
-            image: container.image.clone(),
-            command: container.command.clone(),
-            environment: variables.chain(identity.into_iter().flatten()).collect(),
-            memory_gb: container.memory_gb,
-            cpu: container.cpu,
-            log: group.log.clone(),
-        };
-        Ok(job)
+        let identity = self.groups.0.managed_identity.get();
+        Ok(group.job(spec, container, identity, group.log.clone()))
     }
 
     fn exit(&self, exit: Exit) -> Result<(), Superseded> {

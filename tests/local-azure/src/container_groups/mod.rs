@@ -3,7 +3,7 @@
 //! What it guarantees: a group runs once for each accepted PUT that is a deployment (a new group, changed properties,
 //! or any PUT on a group whose life is over), and never for one that changes nothing. Deleting a group ends its run.
 //! Of a group's containers only the worker does anything (the one of that name, or else the first); [`companions`] says what
-//! the others show.
+//! the others show. With an [`Engine`] each runs its image and has a state of its own.
 //!
 //! [`resource_manager`](crate::resource_manager) puts it on the network.
 
@@ -11,6 +11,7 @@ mod async_operation;
 mod behaviour;
 mod combinations;
 mod companions;
+mod engine;
 mod group;
 mod hidden;
 mod invalid;
@@ -37,6 +38,8 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 pub use behaviour::{Behaviour, GroupSelector, Rule, StartFailure};
+pub(crate) use engine::variables;
+pub use engine::{ContainerIndex, ContainerState, Deployment, Engine, GroupRun, Report, Waiting};
 pub use group::{Phase, View};
 pub use invalid::InvalidGroup;
 pub use log::{LogQuery, LogSink, RUNNING_MAX_BYTES, STOPPED_MAX_BYTES, STOPPED_MAX_LINES};
@@ -50,6 +53,7 @@ pub use tag_policy::{TagChange, TagPolicy};
 pub use worker::{Exit, ExitsAtOnce, ExitsWhenTold, Job, Run, Worker};
 
 use crate::clock;
+use async_operation::AsyncStatus;
 use group::normalize_location;
 use managed_identity::ManagedIdentity;
 use state::State;
@@ -59,6 +63,8 @@ use state::State;
 pub struct ContainerGroupsConfig {
     /// What their containers do.
     pub worker: Arc<dyn Worker>,
+    /// What runs their images; the worker is not run then.
+    pub engine: Option<Arc<dyn Engine>>,
     /// How long a group stays `Pending` before its image is pulled.
     pub pending: Duration,
     /// How long the image is pulled before the containers run.
@@ -74,6 +80,7 @@ impl Default for ContainerGroupsConfig {
     fn default() -> Self {
         Self {
             worker: Arc::new(ExitsAtOnce(Exit::Code(0))),
+            engine: None,
             pending: Duration::from_millis(2),
             pulling: Duration::from_millis(2),
             max_groups: 2000,

@@ -210,6 +210,10 @@ impl ContainerGroups {
         if !containers.contains(&container) {
             return Err(LogRefused::NoContainer { container, group: group_name });
         }
+        let position = containers.iter().position(|have| *have == container);
+        if let Some(log) = position.and_then(|position| group.log_of(position, query)) {
+            return Ok(json!(log));
+        }
         if let Content::Spec(spec) = &group.content
             && spec.containers[spec.worker_index()].name != container
         {

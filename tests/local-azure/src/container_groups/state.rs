@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::async_operation::{AsyncOperation, AsyncStatus};
 use super::companions::Companions;
+use super::engine::Statuses;
 use super::group::{Content, Group, Phase, planted_tags};
 use super::refused::Transitioning;
 use super::snapshot::{GoneGroup, GroupSnapshot};
@@ -89,6 +90,7 @@ impl State {
             events: Vec::new(),
             log: LogSink::default(),
             companions: Companions::default(),
+            statuses: Statuses::default(),
             created: clock::now(),
             life,
             task: None,
@@ -123,6 +125,7 @@ impl State {
             _ => finished,
         };
         group.end_run();
+        group.end_statuses(finished, exit);
         group.life = life;
         group.phase = Phase::Terminated { started, finished, exit };
         if let Some(operation) = self.operations.get_mut(&group.operation) {

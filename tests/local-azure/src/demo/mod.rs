@@ -17,10 +17,11 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use crate::client::{Client, ClientError};
-use crate::container_groups::ContainerGroupsConfig;
+use crate::container_groups::{ContainerGroupsConfig, Engine};
+use crate::engine::DockerEngine;
 use crate::function_app::{FUNCTION, FunctionApp, FunctionAppError};
 use crate::functions_host::{FunctionsHost, LogRecord, Outcome};
-use crate::local::{LocalAzure, LocalAzureConfig, TOPIC};
+use crate::local::{IMAGE, LocalAzure, LocalAzureConfig, TOPIC};
 use crate::sample::{self, SUBSCRIPTIONS, SampleError};
 use crate::service_bus::BrokerError;
 use crate::worker::BuiltIn;
@@ -49,6 +50,10 @@ pub struct Demo {
     pub deadline: Duration,
     /// What the containers do.
     pub worker: BuiltIn,
+    /// What runs their image in the place of the worker.
+    pub engine: Option<DockerEngine>,
+    /// The image of the container groups.
+    pub image: String,
 }
 
 /// The demonstration could not be run to its end.
@@ -89,6 +94,8 @@ impl Demo {
                 per_gib: Duration::from_secs(2),
                 patience: Duration::from_secs(20),
             },
+            engine: None,
+            image: IMAGE.to_owned(),
         }
     }
 
@@ -105,6 +112,7 @@ impl Demo {
         );
         send(&azure, story).await?;
         let mut settings = azure.scaler_environment();
+        settings.insert("ACI_IMAGE".to_owned(), self.image.clone());
         settings.insert("ACI_MAX_INSTANCES".to_owned(), self.cap.to_string());
         settings.insert("LOG_FORMAT".to_owned(), "json".to_owned());
         settings.insert("SCALE_EVERY_SECONDS".to_owned(), "0".to_owned());
@@ -133,11 +141,15 @@ impl Demo {
         let mut config = LocalAzureConfig::default();
         config.resource_manager.container_groups = ContainerGroupsConfig {
             worker: Arc::new(self.worker),
+            engine: self.engine.clone().map(|engine| Arc::new(engine) as Arc<dyn Engine>),
             pending: Duration::from_millis(300),
             pulling: Duration::from_millis(500),
             ..ContainerGroupsConfig::default()
         };
         let azure = LocalAzure::start(config).await?;
+        if let Some(engine) = &self.engine {
+            engine.reach(azure.ports());
+        }
         sample::create_subscriptions(&azure.service_bus)?;
         Ok(azure)
     }

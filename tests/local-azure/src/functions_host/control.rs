@@ -7,13 +7,13 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::{post, put};
 use axum::{Json, Router, middleware};
-use rustix::process::Signal;
 use serde::Deserialize;
 
 use super::Shared;
 use super::half_request::Half;
 use super::streams::Streams;
 use crate::control::{Refusal, guard, parse};
+use crate::processes::Signal;
 
 pub(super) fn routes() -> Router<Arc<Shared>> {
     Router::new()
@@ -41,7 +41,9 @@ async fn resume(State(shared): State<Arc<Shared>>) -> Result<StatusCode, Refusal
 }
 
 fn signalled(was_there: bool) -> Result<StatusCode, Refusal> {
-    was_there.then_some(StatusCode::NO_CONTENT).ok_or_else(|| Refusal::NotFound("there is no handler".to_owned()))
+    was_there
+        .then_some(StatusCode::NO_CONTENT)
+        .ok_or_else(|| Refusal::NotFound("there is no handler that can be suspended".to_owned()))
 }
 
 #[derive(Deserialize)]

@@ -2,11 +2,10 @@
 
 use std::io;
 
-use rustix::process::{Pid, Signal, kill_process_group};
-
 use super::half_request::{Half, HalfRequest};
 use super::streams::Streams;
 use super::{FunctionsHost, Shared};
+use crate::processes::{self, Signal};
 
 impl FunctionsHost {
     /// Changes what is at the other end of the handler's streams, now and of later processes.
@@ -14,7 +13,8 @@ impl FunctionsHost {
         self.shared.streams.send_replace(streams);
     }
 
-    /// Stops the handler's process where it is (SIGSTOP). False if there is none.
+    /// Stops the handler's process where it is (SIGSTOP). False if there is none, or on a system without such
+    /// signals.
     pub fn suspend(&self) -> bool {
         self.shared.signal(Signal::STOP)
     }
@@ -36,8 +36,7 @@ impl FunctionsHost {
 impl Shared {
     pub(super) fn signal(&self, signal: Signal) -> bool {
         let process = *self.process.borrow();
-        let group = process.and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
-        group.is_some_and(|group| kill_process_group(group, signal).is_ok())
+        process.is_some_and(|leader| processes::signal(leader, signal))
     }
 
     pub(super) async fn half_request(&self, function: &str, half: Half) -> io::Result<HalfRequest> {

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::{Child, Command};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep, timeout};
@@ -20,6 +19,7 @@ use super::exit_policy::{ExitPolicy, Next};
 use super::output::Output;
 use super::records::{Level, Records};
 use super::streams::{Reading, Streams};
+use crate::processes::{self, Signal};
 
 /// The category of what the host says about the process.
 const WORKER: &str = "Worker";
@@ -76,7 +76,7 @@ impl Launch {
         environment.insert("FUNCTIONS_APP_ROOT_PATH".to_owned(), root.display().to_string());
         Self {
             // Anything else is looked up on the PATH, which is among the settings.
-            executable: if in_root.is_file() { in_root } else { app.executable.clone() },
+            executable: if is_there(&in_root) { in_root } else { app.executable.clone() },
             arguments: app.arguments.clone(),
             working_directory: app.working_directory.clone(),
             environment,
@@ -87,7 +87,8 @@ impl Launch {
     }
 
     fn spawn(&self, worker_id: &str, streams: Streams) -> io::Result<Child> {
-        Command::new(&self.executable)
+        let mut command = Command::new(&self.executable);
+        command
             .args(&self.arguments)
             .current_dir(&self.working_directory)
             .env_clear()
@@ -96,10 +97,10 @@ impl Launch {
             .stdin(Stdio::null())
             .stdout(end_of(streams.stdout)?)
             .stderr(end_of(streams.stderr)?)
-            // A group of its own, so that it can be sent what a terminal sends.
-            .process_group(0)
-            .kill_on_drop(true)
-            .spawn()
+            .kill_on_drop(true);
+        // A group of its own, so that it can be sent what a terminal sends.
+        processes::become_group(&mut command);
+        command.spawn()
     }
 }
 
@@ -229,12 +230,11 @@ impl Supervisor {
 
     /// What `func start` does before it kills; the host itself does nothing.
     async fn interrupt(&self, child: &mut Child) {
-        let group = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
-        if let (ShutdownMode::CoreTools, Some(group)) = (self.launch.shutdown, group) {
-            _ = kill_process_group(group, Signal::INT);
-            if let Ok(Ok(exit)) = timeout(CORE_TOOLS_GRACE, child.wait()).await {
-                self.log(Level::Debug, format!("The worker process ended after an interrupt: {exit}"));
-            }
+        if let (ShutdownMode::CoreTools, Some(leader)) = (self.launch.shutdown, child.id())
+            && processes::signal(leader, Signal::INT)
+            && let Ok(Ok(exit)) = timeout(CORE_TOOLS_GRACE, child.wait()).await
+        {
+            self.log(Level::Debug, format!("The worker process ended after an interrupt: {exit}"));
         }
     }
 
@@ -259,9 +259,17 @@ enum End {
     Ordered(Order),
 }
 
+/// Whether there is such a program; Windows adds the extension by itself.
+fn is_there(program: &Path) -> bool {
+    program.is_file() || (cfg!(windows) && program.with_extension("exe").is_file())
+}
+
 /// The handler's end of a stream. Only a full disk is no pipe.
 fn end_of(reading: Reading) -> io::Result<Stdio> {
     Ok(match reading {
+        Reading::DiskFull if cfg!(windows) => {
+            return Err(io::Error::new(io::ErrorKind::Unsupported, "this system has no disk that is always full"));
+        }
         Reading::DiskFull => OpenOptions::new().write(true).open("/dev/full")?.into(),
         Reading::Reads | Reading::Stalls | Reading::Closes => Stdio::piped(),
     })

@@ -9,6 +9,7 @@ mod faults;
 mod groups;
 mod identity;
 mod page;
+#[cfg(unix)]
 mod programs;
 mod source;
 mod support;

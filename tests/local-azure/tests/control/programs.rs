@@ -9,12 +9,15 @@ use local_azure::container_groups::{Exit, GroupSnapshot, Phase};
 use local_azure::local::TOPIC;
 use local_azure::program::Program;
 use local_azure::sample;
+#[cfg(target_os = "linux")]
 use reqwest::Method;
 use serde_json::json;
 use test_support::programs::python;
 use tokio::time::{sleep, timeout};
 
-use crate::support::{Controlled, DEADLINE, GROUPS};
+#[cfg(target_os = "linux")]
+use crate::support::GROUPS;
+use crate::support::{Controlled, DEADLINE};
 
 const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 const SERVICE_BUS_SDK: &str = "azure-servicebus==7.15.0";
@@ -97,6 +100,7 @@ async fn what_a_program_leaves_behind_ends_with_it() {
 }
 
 /// A process that is dead and that nobody has asked about yet counts as gone.
+#[cfg(target_os = "linux")]
 async fn all_are_gone(processes: &[PathBuf]) {
     let is_gone = |process: &PathBuf| {
         let status = std::fs::read_to_string(process.join("status")).unwrap_or_default();
