@@ -17,6 +17,9 @@ use crate::message::{MessageAddress, SubscriptionName};
 /// Passes in which Azure refuses to change a group's tags, after which this process's own watch counts in their place.
 const MAX_REFUSED_TAGS: u32 = 3;
 
+/// How much earlier a pass may be, by the clock, than the one before it: Azure's answers have whole seconds.
+const MAX_CLOCK_STEP: Duration = Duration::seconds(2);
+
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
     /// Since when groups have been seen in a condition that nothing dates.
@@ -131,10 +134,10 @@ impl Condition {
         }
     }
 
-    /// Since when, by the group's own tag, unless that is nonsense or in the future.
+    /// Since when, by the group's own tag, unless that is nonsense: much of the future is.
     pub(super) fn tagged(self, group: &ContainerGroup, now: OffsetDateTime) -> Option<OffsetDateTime> {
         let since = OffsetDateTime::parse(group.tag(self.tag())?, &Rfc3339).ok()?;
-        (since <= now).then_some(since)
+        (since <= now + MAX_CLOCK_STEP).then_some(since.min(now))
     }
 }
 
