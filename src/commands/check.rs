@@ -21,7 +21,7 @@ pub(super) async fn check(services: &AzureServices, settings: &Settings) -> Exit
     let results = [line("Container groups", groups), line("Subscriptions", subscriptions), line("Messages", messages)];
     let lines: Vec<_> = results.iter().map(|(_, line)| line.as_str()).collect();
     if let Err(error) = output::print(lines.join("\n")).await {
-        tracing::error!("{}", chain(&error));
+        tracing::error!(event = "not_printed", "{}", chain(&error));
         return NOT_WRITTEN.into();
     }
     if results.iter().all(|(ok, _)| *ok) { ExitCode::SUCCESS } else { FAILED.into() }
@@ -47,7 +47,7 @@ impl Topic {
             }
         }
         for name in settings.processing.skipped_in_vain(&topic.skipped) {
-            tracing::warn!("SKIP_SUBSCRIPTIONS names {name}, and the topic has no such subscription");
+            tracing::warn!(event = "setting_warning", "SKIP_SUBSCRIPTIONS names {name}, and the topic has no such subscription");
         }
         topic
     }

@@ -83,7 +83,7 @@ pub fn run() -> ExitCode {
         }
     };
     if let Err(error) = dot_env {
-        tracing::error!("{error}");
+        tracing::error!(event = "setting_error", "{error}");
         return USAGE.into();
     }
     let Some(settings) = read_settings(&environment) else { return USAGE.into() };
@@ -99,7 +99,7 @@ pub fn run() -> ExitCode {
             exit_code
         }
         Err(error) => {
-            tracing::error!("the runtime could not be started: {error}");
+            tracing::error!(event = "not_started", "the runtime could not be started: {error}");
             FAILED.into()
         }
     }
@@ -129,13 +129,13 @@ fn start_logging(
 /// The settings, unless something is wrong with them, which is logged.
 fn read_settings(environment: &ProcessEnvironment) -> Option<Settings> {
     for warning in unknown_settings(environment) {
-        tracing::warn!("{warning}");
+        tracing::warn!(event = "setting_warning", "{warning}");
     }
     match Settings::from_environment(environment) {
         Ok(settings) => Some(settings),
         Err(errors) => {
             for error in errors.iter() {
-                tracing::error!("{error}");
+                tracing::error!(event = "setting_error", "{error}");
             }
             None
         }
@@ -150,7 +150,7 @@ async fn execute(command: Command, settings: &Settings, environment: &ProcessEnv
     let services = match azure::services(settings, environment, &clock) {
         Ok(services) => services,
         Err(error) => {
-            tracing::error!("{error}");
+            tracing::error!(event = "not_started", "{error}");
             return FAILED.into();
         }
     };

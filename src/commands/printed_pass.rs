@@ -20,16 +20,14 @@ pub(super) async fn print_pass(scaler: AzureScaler, mode: Mode, json: bool, dead
     let report = match passed {
         Ok(report) => report,
         Err(failure) => {
-            tracing::error!("the pass failed: {}", chain(&failure));
+            tracing::error!(event = "pass_failed", "the pass failed: {}", chain(&failure));
             return FAILED.into();
         }
     };
-    let text = if json { serde_json::to_string_pretty(&report) } else { Ok(report.summary().join("\n")) };
+    let text = if json { serde_json::to_string_pretty(&report) } else { Ok(report.sums()) };
     if let Err(error) = output::print(text.expect("a report has only what JSON can hold")).await {
-        tracing::error!("{}", chain(&error));
-        for line in report.summary() {
-            tracing::info!("{line}");
-        }
+        tracing::error!(event = "not_printed", "{}", chain(&error));
+        report.log();
         return NOT_WRITTEN.into();
     }
     if report.partly_failed() { PARTLY_FAILED.into() } else { ExitCode::SUCCESS }

@@ -33,14 +33,14 @@ pub(super) async fn serve(settings: &Settings, environment: &ProcessEnvironment)
         let clock = Clock::system();
         let services = azure::services(settings, environment, &clock)?;
         let scaler = Scaler::new(services, settings, clock);
-        tracing::info!(version = env!("CARGO_PKG_VERSION"), port, "the scaler serves the Functions host");
+        tracing::info!(event = "serving", version = env!("CARGO_PKG_VERSION"), port, "the scaler serves the Functions host");
         let deadline = scaler.pass_deadline();
         Ok::<_, Box<dyn std::error::Error>>(handler::serve(listener, scaler, deadline, signals.received()).await?)
     };
     match served.await {
         Ok(signal) => signal.exit_code().into(),
         Err(error) => {
-            tracing::error!("the scaler cannot serve: {}", chain(error.as_ref()));
+            tracing::error!(event = "not_serving", "the scaler cannot serve: {}", chain(error.as_ref()));
             let is_setting = error.is::<handler::PortError>();
             if is_setting { USAGE.into() } else { FAILED.into() }
         }

@@ -1,5 +1,6 @@
 //! The container group a message gets (name, tags, size, environment), and container groups as Azure shows them.
 
+mod cause;
 mod memory;
 mod name;
 mod observed;
@@ -10,7 +11,7 @@ pub mod tag;
 
 pub use memory::{InvalidMemory, MemoryGb};
 pub use name::{GroupName, InvalidName, NamePrefix};
-pub use observed::{Container, ContainerEvent, ContainerGroup, ContainerState, Liveness};
+pub use observed::{Container, ContainerEvent, ContainerGroup, ContainerState, GroupSize, Liveness};
 pub use ownership::Ownership;
 pub use phase::{Ending, Phase, StartFailure};
 pub use recipe::{EnvironmentValue, GroupSpec, Job, Recipe, Registry};

@@ -62,7 +62,7 @@ pub async fn serve<S: Passes, T>(
     let runner = Arc::new(PassRunner::new(scaler, pass_deadline));
     let listener = listener.tap_io(|stream| {
         if let Err(error) = stream.set_nodelay(true) {
-            warn!(%error, "a connection of the Functions host will be slower than it could be");
+            warn!(event = "slow_connection", %error, "a connection of the Functions host will be slower than it could be");
         }
     });
     let (close, closing) = oneshot::channel::<()>();
@@ -111,13 +111,13 @@ async fn invoke<S: Passes>(
         Ok(Outcome::Ended(summary)) => success(&summary.lines, &summary.report),
         Ok(Outcome::AlreadyRunning) => {
             let line = "a pass is already running; this invocation leaves the work to it";
-            info!("{line}");
+            info!(event = "already_running", "{line}");
             success(&[line.to_owned()], &Value::Null)
         }
         Ok(Outcome::Failed(reason)) => failure(StatusCode::INTERNAL_SERVER_ERROR, &reason),
         Ok(Outcome::Closing) => failure(StatusCode::SERVICE_UNAVAILABLE, &"the scaler is shutting down"),
         Err(panicked) => {
-            error!("the pass panicked; the next invocation starts afresh");
+            error!(event = "pass_panicked", "the pass panicked; the next invocation starts afresh");
             failure(StatusCode::INTERNAL_SERVER_ERROR, &panicked)
         }
     }

@@ -4,17 +4,21 @@
 //!   unknown, and unknown is never taken for empty.
 //! * [`crate::plan`] decides, without I/O.
 //! * [`apply`] creates, then deletes. It retries nothing: the next pass does.
-//! * [`report`] says what became of every message and every group.
+//! * [`report`] says what became of every message and every group, and what somebody should look at.
 
 mod apply;
+mod ended;
+mod lives;
 mod log_capture;
 mod observe;
 pub mod report;
+mod standing;
 
 #[cfg(test)]
 mod tests;
 
-use std::sync::Once;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Once};
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
@@ -24,14 +28,18 @@ use tokio::time::Instant;
 
 use crate::clock::Clock;
 use crate::deadline::Deadline;
-use crate::plan::{Memory, Policy, Snapshot, plan};
+use crate::container_group::{ContainerGroup, GroupName};
+use crate::message::MessageAddress;
+use crate::plan::{FailureCause, Memory, MessageOutcome, Policy, Snapshot, plan};
 use crate::services::{ArmError, ContainerGroups, Messages, PeekError, Services, Subscriptions};
 use crate::settings::{ProcessingSettings, Settings};
 use crate::sync::Mutex;
 use apply::{Applied, Applier, Budget, Requests};
 use log_capture::LogCapture;
 use observe::Observer;
-use report::Report;
+use report::{Report, millis};
+pub use standing::FailedPasses;
+use standing::Standing;
 
 /// Makes passes, one at a time: its callers see to that.
 #[derive(Debug)]
@@ -41,6 +49,7 @@ pub struct Scaler<G, S, M> {
     settings: ProcessingSettings,
     clock: Clock,
     log_capture: LogCapture,
+    standing: Standing,
     budget: Budget,
     requests: Requests,
     memory: Mutex<Memory>,
@@ -83,7 +92,8 @@ impl<G: ContainerGroups, S: Subscriptions, M: Messages> Scaler<G, S, M> {
             policy: Policy::new(settings),
             settings: settings.processing.clone(),
             clock,
-            log_capture: LogCapture::default(),
+            log_capture: LogCapture::new(settings.logs.container_lines),
+            standing: Standing::default(),
             budget: Budget::default(),
             requests: Requests::default(),
             memory: Mutex::default(),
@@ -97,6 +107,15 @@ impl<G: ContainerGroups, S: Subscriptions, M: Messages> Scaler<G, S, M> {
     /// # Errors
     /// When too little could be read to decide anything; nothing has been created or deleted then.
     pub async fn pass(&self, mode: Mode, deadline: &Deadline) -> Result<Report, PassFailure> {
+        self.try_pass(mode, deadline).await.inspect_err(|_| self.standing.pass_failed(self.clock.now()))
+    }
+
+    /// The passes that have failed in a row, if the last one has.
+    pub fn failed_passes(&self) -> Option<FailedPasses> {
+        self.standing.failed_passes(self.clock.now())
+    }
+
+    async fn try_pass(&self, mode: Mode, deadline: &Deadline) -> Result<Report, PassFailure> {
         let started_at = self.clock.now();
         let start = Instant::now();
         let (memory, asked_for) = (self.memory.lock().clone(), self.requests.recent());
@@ -105,11 +124,14 @@ impl<G: ContainerGroups, S: Subscriptions, M: Messages> Scaler<G, S, M> {
         let observing = observer.observe(&self.services, &self.policy, &memory, asked_for);
         let snapshot = deadline.limit(Box::pin(observing)).await.ok_or(PassFailure::OutOfTime)??;
         self.warn_of_skipped.call_once(|| warn_of_skipped(&self.settings, &snapshot));
+        let observed = Instant::now();
         let mut plan = plan(&snapshot, &memory, &self.policy, self.clock.now());
 
         let mut report = Report::new(started_at, &snapshot, &plan);
+        let groups: Vec<_> = snapshot.groups.iter().map(|observed| observed.group.clone()).collect();
         // A hundred thousand messages weigh some 15 MB, and nobody asks for them any more.
         drop(snapshot);
+        let planned = Instant::now();
         if mode == Mode::PlanOnly || self.settings.dry_run {
             report.record_plan(plan);
         } else {
@@ -117,28 +139,53 @@ impl<G: ContainerGroups, S: Subscriptions, M: Messages> Scaler<G, S, M> {
             let applier = Applier {
                 groups: &self.services.groups,
                 workers: self.settings.max_workers.get(),
+                clock: &self.clock,
                 log_capture: &self.log_capture,
                 budget: &self.budget,
                 requests: &self.requests,
                 deadline,
                 outdated_at: outdated_at(start, self.settings.retry_backoff),
             };
-            let mut done = applier.apply(plan).await;
-            self.remember(&mut done);
+            let mut done = applier.apply(plan, &groups).await;
+            let failed_creates = self.remember(&mut done);
             report.record(done);
+            report.cost = self.log_capture.lives.take_cost();
+            self.remember_lives(&report, &groups);
+            self.standing.log(&mut report, &failed_creates, &self.log_capture.lives, self.clock.now());
         }
+        report.steps.observe_ms = millis(observed - start);
+        report.steps.plan_ms = millis(planned - observed);
         report.finish(start.elapsed());
-        for trouble in report.troubles() {
-            tracing::warn!("{trouble}");
-        }
         Ok(report)
     }
 
-    /// What the next pass has to know of what has become of the plan.
-    fn remember(&self, done: &mut Applied) {
+    /// What figures will need of the groups that are there.
+    fn remember_lives(&self, report: &Report, groups: &[Arc<ContainerGroup>]) {
+        let (lives, now) = (&self.log_capture.lives, self.clock.now());
+        let mut there: BTreeSet<&GroupName> = groups.iter().map(|group| &group.name).collect();
+        for message in &report.messages {
+            match &message.outcome {
+                MessageOutcome::Created { group, .. } => {
+                    lives.created(group, now);
+                    lives.has_group(group, message.enqueued_at);
+                    there.insert(group);
+                }
+                MessageOutcome::Running { group, .. } | MessageOutcome::Found { group } => {
+                    lives.has_group(group, message.enqueued_at);
+                    there.insert(group);
+                }
+                _ => {}
+            }
+        }
+        lives.retain(&there);
+    }
+
+    /// What the next pass has to know of what has become of the plan. The creates that have failed come back.
+    fn remember(&self, done: &mut Applied) -> Vec<(MessageAddress, FailureCause)> {
         let (mut memory, now) = (self.memory.lock(), self.clock.now());
-        for (message, cause) in std::mem::take(&mut done.create_failures) {
-            memory.create_failed(message, cause, now);
+        let failed = std::mem::take(&mut done.create_failures);
+        for (message, cause) in &failed {
+            memory.create_failed(message.clone(), cause.clone(), now);
         }
         for message in &done.created {
             memory.create_succeeded(message, now);
@@ -146,6 +193,7 @@ impl<G: ContainerGroups, S: Subscriptions, M: Messages> Scaler<G, S, M> {
         memory.tags_are_rewritten = done.tags_are_rewritten.unwrap_or(memory.tags_are_rewritten);
         memory.tags_refused(&done.tags_refused);
         memory.leave_to_tags(&done.tagged);
+        failed
     }
 
     /// Ends, in an orderly way, what was left for another pass.
@@ -162,7 +210,7 @@ impl<G: ContainerGroups, S: Subscriptions, M: Messages> Scaler<G, S, M> {
 /// A misspelt name skips nothing, and the subscription that was meant is served.
 fn warn_of_skipped(settings: &ProcessingSettings, snapshot: &Snapshot) {
     for name in settings.skipped_in_vain(&snapshot.skipped_subscriptions) {
-        tracing::warn!("SKIP_SUBSCRIPTIONS names {name}, and the topic has no such subscription");
+        tracing::warn!(event = "setting_warning", "SKIP_SUBSCRIPTIONS names {name}, and the topic has no such subscription");
     }
 }
 

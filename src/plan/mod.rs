@@ -4,6 +4,7 @@
 //! not be read included, and groups to be created never exceed the cap together, as far as this pass decides it. Groups
 //! that have ended hold no slot.
 
+mod cause;
 mod decision;
 mod facts;
 mod groups;
@@ -18,6 +19,7 @@ mod tests;
 
 use time::OffsetDateTime;
 
+pub use cause::{AttemptEnd, BreakerFailures};
 pub use decision::{Capacity, Create, Delete, DeleteReason, GroupOutcome, MessageOutcome, Plan, TagChange};
 pub use memory::{Condition, Memory};
 pub(crate) use memory::{FailureCause, FailureKind};

@@ -29,7 +29,7 @@ pub use container::ContainerEnvironment;
 pub use dot_env::{DotEnvError, load_dot_env};
 pub use environment::{Environment, ProcessEnvironment};
 pub use error::{SettingError, SettingsErrors, ShownValue};
-pub use logs::LogSettings;
+pub use logs::{ContainerLines, LogSettings};
 pub use processing::ProcessingSettings;
 pub use service_bus::ServiceBusSettings;
 pub use service_bus_auth::ServiceBusAuth;

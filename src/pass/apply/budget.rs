@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::pass::report::Limits;
 use crate::sync::Mutex;
 
 /// How long nothing is created once only a little was left: the shorter of the two windows over which Azure counts
@@ -18,9 +19,26 @@ pub(super) const SPARE_REQUESTS: u32 = 8;
 #[derive(Debug, Default)]
 pub(in crate::pass) struct Budget {
     low: Mutex<Option<(Instant, u32)>>,
+    met: Mutex<Limits>,
 }
 
 impl Budget {
+    /// An answer says, perhaps, how many requests are left.
+    pub(super) fn saw(&self, left: Option<u32>) {
+        let mut met = self.met.lock();
+        met.budget_left = left.or(met.budget_left);
+    }
+
+    /// Azure has refused a request because there were too many.
+    pub(super) fn throttled(&self) {
+        self.met.lock().throttled += 1;
+    }
+
+    /// The limits that were met since this was last asked.
+    pub(super) fn take_met(&self) -> Limits {
+        std::mem::take(&mut self.met.lock())
+    }
+
     /// Azure has said that only this many requests are left.
     pub(super) fn is_low(&self, left: u32) {
         *self.low.lock() = Some((Instant::now() + PAUSE, left));

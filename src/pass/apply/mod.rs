@@ -10,8 +10,11 @@ mod budget;
 mod create;
 mod delete;
 mod failures;
+mod ends;
 mod requests;
 mod tag;
+
+use std::sync::Arc;
 
 use tokio::time::Instant;
 
@@ -21,8 +24,10 @@ use delete::Deleter;
 pub(super) use requests::{AskedFor, Requests};
 
 use super::log_capture::LogCapture;
+use super::report::{Limits, Steps, millis};
 use super::side_by_side;
-use crate::container_group::GroupName;
+use crate::clock::Clock;
+use crate::container_group::{ContainerGroup, GroupName};
 use crate::deadline::Deadline;
 use crate::message::MessageAddress;
 use crate::plan::{FailureCause, GroupOutcome, MessageOutcome, Plan};
@@ -33,6 +38,7 @@ pub(super) struct Applier<'a, G> {
     pub(super) groups: &'a G,
     /// Most requests for creates, and then for deletes, at once.
     pub(super) workers: usize,
+    pub(super) clock: &'a Clock,
     pub(super) log_capture: &'a LogCapture,
     pub(super) budget: &'a Budget,
     pub(super) requests: &'a Requests,
@@ -56,10 +62,14 @@ pub(super) struct Applied {
     pub(super) tagged: Vec<GroupName>,
     /// Groups whose tags Azure has refused to change.
     pub(super) tags_refused: Vec<GroupName>,
+    pub(super) limits: Limits,
+    pub(super) steps: Steps,
 }
 
 impl<G: ContainerGroups> Applier<'_, G> {
-    pub(super) async fn apply(&self, plan: Plan) -> Applied {
+    /// Carries a plan out that was made from these groups.
+    pub(super) async fn apply(&self, plan: Plan, observed: &[Arc<ContainerGroup>]) -> Applied {
+        let start = Instant::now();
         let Plan { creates, reserves, mut messages, deletes, mut groups, tag_changes, capacity: _, memory: _ } = plan;
         let creator = Creator::new(self, deletes.len(), reserves);
         let outcomes = side_by_side(self.workers, creates.into_iter().map(|create| creator.create(create))).await;
@@ -67,12 +77,25 @@ impl<G: ContainerGroups> Applier<'_, G> {
         messages.extend(outcomes.into_iter().flatten());
         messages.extend(unused_reserves.into_iter().map(|create| (create.message, MessageOutcome::WaitingCapacity)));
 
-        self.log_capture.retain(&deletes);
+        let created_at = Instant::now();
+        let are_there = observed.iter().map(|group| &group.name).collect();
+        self.log_capture.retain(&deletes, &are_there);
+        self.see_ends(observed, &deletes).await;
         let deleter = Deleter::new(self);
         groups.extend(side_by_side(self.workers, deletes.into_iter().map(|delete| deleter.delete(delete))).await);
 
-        let mut applied =
-            Applied { messages, groups, created, create_failures: failed, tags_are_rewritten, ..Applied::default() };
+        let steps =
+            Steps { create_ms: millis(created_at - start), delete_ms: millis(created_at.elapsed()), ..Steps::default() };
+        let mut applied = Applied {
+            messages,
+            groups,
+            created,
+            create_failures: failed,
+            tags_are_rewritten,
+            limits: self.budget.take_met(),
+            steps,
+            ..Applied::default()
+        };
         for change in tag_changes {
             self.change_tags(change, &mut applied).await;
         }

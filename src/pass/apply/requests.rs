@@ -43,6 +43,7 @@ impl Requests {
             tags: spec.tags.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect(),
             provisioning_state: String::new(),
             containers: Vec::new(),
+            size: None,
             ownership: Ownership::Tagged,
         };
         let request = Request { sent_at: Instant::now(), given_up_at: None, group };

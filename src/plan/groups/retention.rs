@@ -114,7 +114,7 @@ pub(super) fn remember_deleted(memory: &mut Memory, facts: &Facts<'_>, known: &K
             let number = counted.saturating_add(uncounted);
             let ended = Attempt { number, ended_at: facts.now, ran: Duration::ZERO, failed: true };
             let attempt = known.as_attempt().map_or(ended, |attempt| Attempt { number, ..attempt });
-            DeletedRecord { attempt, uncounted, group: known.instance() }
+            DeletedRecord { attempt, end: known.end(), uncounted, group: known.instance() }
         }
     };
     memory.deleted_records.insert(message, record);

@@ -38,7 +38,9 @@ impl<'a> Judge<'a> {
         let is_orphan = runs && self.is_orphan(known, message);
         if matches!(known.state, GroupState::Active { .. }) && !is_orphan {
             return Verdict::Stay(match known.group.start_failure() {
-                Some(StartFailure { reason, since }) => GroupOutcome::StartFailing { reason, since },
+                Some(StartFailure { reason, since }) => {
+                    GroupOutcome::StartFailing { attempt: known.attempt, reason, since }
+                }
                 None => GroupOutcome::Active,
             });
         }
@@ -71,7 +73,11 @@ impl<'a> Judge<'a> {
             MessageStatus::Unknown => Verdict::Stay(GroupOutcome::MessageUnknown),
             MessageStatus::Unread => Verdict::Stay(GroupOutcome::SubscriptionUnread),
             MessageStatus::Waiting => {
-                Verdict::Stay(GroupOutcome::Record { attempt: known.attempt, until: self.next_attempt(known) })
+                Verdict::Stay(GroupOutcome::Record {
+                    attempt: known.attempt,
+                    until: self.next_attempt(known),
+                    end: known.end(),
+                })
             }
         }
     }
