@@ -110,9 +110,8 @@ async fn invoke<S: Passes>(
     match outcome {
         Ok(Outcome::Ended(summary)) => success(&summary.lines, &summary.report),
         Ok(Outcome::AlreadyRunning) => {
-            let line = "a pass is already running; this invocation leaves the work to it";
-            info!(event = "already_running", "{line}");
-            success(&[line.to_owned()], &Value::Null)
+            info!(event = "already_running", "a pass is already running; this invocation leaves the work to it");
+            success(&[], &Value::Null)
         }
         Ok(Outcome::Failed(reason)) => failure(StatusCode::INTERNAL_SERVER_ERROR, &reason),
         Ok(Outcome::Closing) => failure(StatusCode::SERVICE_UNAVAILABLE, &"the scaler is shutting down"),
