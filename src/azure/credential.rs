@@ -120,6 +120,11 @@ impl Credential {
         Self::new(kind, make_source, clock)
     }
 
+    /// What kind of identity it is.
+    pub(crate) fn kind(&self) -> &'static str {
+        self.kind
+    }
+
     /// One whose tokens come from there.
     pub fn new(kind: &'static str, make_source: MakeSource, clock: Clock) -> Result<Self, CredentialError> {
         let failed = |error: azure_core::Error| CredentialError {

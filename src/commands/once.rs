@@ -9,7 +9,6 @@ use super::FAILED;
 use super::printed_pass::{AzureScaler, print_pass};
 use crate::deadline::Deadline;
 use crate::handler::{CLOSING_DEADLINE, SHUTDOWN_LIMIT, Signals};
-use crate::pass::Mode;
 
 /// A signal has the pass end soon, so that its report says what was done; a second one ends the process at once.
 pub(super) async fn once(scaler: AzureScaler, json: bool) -> ExitCode {
@@ -21,7 +20,7 @@ pub(super) async fn once(scaler: AzureScaler, json: bool) -> ExitCode {
         }
     };
     let deadline = Deadline::after(scaler.pass_deadline());
-    let mut pass = pin!(print_pass(scaler, Mode::Apply, json, &deadline));
+    let mut pass = pin!(print_pass(scaler, json, &deadline));
     let signal = tokio::select! {
         exit_code = &mut pass => return exit_code,
         signal = signals.received() => signal,

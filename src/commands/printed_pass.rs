@@ -9,13 +9,14 @@ use crate::azure::service_bus::ServiceBus;
 use crate::azure::topic_subscriptions::TopicSubscriptions;
 use crate::deadline::Deadline;
 use crate::error::chain;
+use crate::pass::report::Report;
 use crate::pass::{Mode, Scaler};
 
 pub(super) type AzureScaler = Scaler<ContainerInstances, TopicSubscriptions, ServiceBus>;
 
-/// Makes a pass and prints its report.
-pub(super) async fn print_pass(scaler: AzureScaler, mode: Mode, json: bool, deadline: &Deadline) -> ExitCode {
-    let passed = scaler.pass(mode, deadline).await;
+/// Makes a pass and prints its report. What somebody should look at is in the log.
+pub(super) async fn print_pass(scaler: AzureScaler, json: bool, deadline: &Deadline) -> ExitCode {
+    let passed = scaler.pass(Mode::Apply, deadline).await;
     scaler.close().await;
     let report = match passed {
         Ok(report) => report,
@@ -30,5 +31,9 @@ pub(super) async fn print_pass(scaler: AzureScaler, mode: Mode, json: bool, dead
         report.log();
         return NOT_WRITTEN.into();
     }
+    exit_code(&report)
+}
+
+pub(super) fn exit_code(report: &Report) -> ExitCode {
     if report.partly_failed() { PARTLY_FAILED.into() } else { ExitCode::SUCCESS }
 }

@@ -4,52 +4,16 @@
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::lives::{Cost, Lives, least_cost};
-use crate::container_group::{ContainerGroup, Phase, tag};
+use super::lives::{Cost, End, Lives, least_cost};
+use crate::container_group::{ContainerGroup, tag};
 use crate::message::{MessageAddress, MessageId, SubscriptionName};
-use crate::plan::DeleteReason;
 use crate::services::ArmError;
-
-/// How a group's life ended, or ends now.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct End {
-    pub(super) failed: bool,
-    pub(super) exit_code: Option<i64>,
-    pub(super) reason: Option<String>,
-    pub(super) started_at: Option<OffsetDateTime>,
-    pub(super) ended_at: Option<OffsetDateTime>,
-}
 
 /// What became of a container's last lines.
 pub(super) enum LastLines<'a> {
     /// As far as there are any, and they are to be logged.
     Read(&'a str),
     Unread(&'a ArmError),
-}
-
-impl End {
-    /// The end of a group that has ended, or is deleted for this reason.
-    pub(super) fn of(group: &ContainerGroup, because: Option<DeleteReason>, now: OffsetDateTime) -> Self {
-        let (exit_code, cause, started_at) = (group.exit_code(), group.cause(), group.first_start());
-        match (group.phase(), because) {
-            (Phase::Ended(ending), _) => {
-                // An end that Azure does not date may be long ago.
-                let ended_at = ending.at.filter(|at| *at <= now);
-                Self { failed: !ending.success, exit_code, reason: cause, started_at, ended_at }
-            }
-            (phase, because) => {
-                let reason = match (because, phase) {
-                    (Some(DeleteReason::Orphaned), _) => "its message is gone",
-                    (Some(DeleteReason::Overran), _) => "it ran for longer than ACI_MAX_RUNTIME_MINUTES",
-                    (_, Phase::Starting) => "it did not start within ACI_PROVISIONING_TIMEOUT_MINUTES",
-                    _ => "it was deleted",
-                };
-                let failed = because != Some(DeleteReason::Orphaned);
-                let reason = Some(cause.unwrap_or_else(|| reason.to_owned()));
-                Self { failed, exit_code, reason, started_at, ended_at: Some(now) }
-            }
-        }
-    }
 }
 
 /// Logs that a group's life is over, for better or worse.

@@ -11,9 +11,9 @@ use rust_decimal::prelude::ToPrimitive as _;
 use serde::Serialize;
 use time::{Duration, OffsetDateTime};
 
-use super::ended::End;
-use crate::container_group::{ContainerGroup, GroupName};
+use crate::container_group::{ContainerGroup, GroupName, Phase};
 use crate::message::{MessageAddress, SubscriptionName};
+use crate::plan::DeleteReason;
 use crate::sync::Mutex;
 
 /// Messages whose cost is remembered: as many as attempts are.
@@ -58,6 +58,41 @@ pub(super) struct Figures {
     pub(super) memory_gb: Option<f64>,
     pub(super) cpu: Option<f64>,
     pub(super) cost: Option<Cost>,
+}
+
+/// How a group's life ended, or ends now.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct End {
+    pub(super) failed: bool,
+    pub(super) exit_code: Option<i64>,
+    pub(super) reason: Option<String>,
+    pub(super) started_at: Option<OffsetDateTime>,
+    pub(super) ended_at: Option<OffsetDateTime>,
+}
+
+impl End {
+    /// The end of a group that has ended, or is deleted for this reason.
+    pub(super) fn of(group: &ContainerGroup, because: Option<DeleteReason>, now: OffsetDateTime) -> Self {
+        let (exit_code, cause, started_at) = (group.exit_code(), group.cause(), group.first_start());
+        match (group.phase(), because) {
+            (Phase::Ended(ending), _) => {
+                // An end that Azure does not date may be long ago.
+                let ended_at = ending.at.filter(|at| *at <= now);
+                Self { failed: !ending.success, exit_code, reason: cause, started_at, ended_at }
+            }
+            (phase, because) => {
+                let reason = match (because, phase) {
+                    (Some(DeleteReason::Orphaned), _) => "its message is gone",
+                    (Some(DeleteReason::Overran), _) => "it ran for longer than ACI_MAX_RUNTIME_MINUTES",
+                    (_, Phase::Starting) => "it did not start within ACI_PROVISIONING_TIMEOUT_MINUTES",
+                    _ => "it was deleted",
+                };
+                let failed = because != Some(DeleteReason::Orphaned);
+                let reason = Some(cause.unwrap_or_else(|| reason.to_owned()));
+                Self { failed, exit_code, reason, started_at, ended_at: Some(now) }
+            }
+        }
+    }
 }
 
 impl Lives {
@@ -119,7 +154,7 @@ impl Lives {
 }
 
 impl Cost {
-    pub(super) fn plus(self, other: Self) -> Self {
+    pub(crate) fn plus(self, other: Self) -> Self {
         Self {
             gb_seconds: rounded(self.gb_seconds + other.gb_seconds),
             vcpu_seconds: rounded(self.vcpu_seconds + other.vcpu_seconds),
@@ -130,6 +165,11 @@ impl Cost {
 /// The least that a group which has ended has cost, by what Azure says of it alone.
 pub(super) fn least_cost(group: &ContainerGroup, end: &End) -> Option<Cost> {
     figures(group, Beginning::default(), end).cost
+}
+
+/// The least that a group has cost until now, or until its end, by what Azure says of it alone.
+pub(crate) fn cost_so_far(group: &ContainerGroup, now: OffsetDateTime) -> Option<Cost> {
+    least_cost(group, &End::of(group, None, now))
 }
 
 fn figures(group: &ContainerGroup, beginning: Beginning, end: &End) -> Figures {

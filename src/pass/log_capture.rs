@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use time::OffsetDateTime;
 
-use super::ended::{self, End, LastLines};
-use super::lives::Lives;
+use super::ended::{self, LastLines};
+use super::lives::{End, Lives};
 use crate::container_group::{ContainerGroup, Ending, GroupName, Phase};
 use crate::plan::{Delete, DeleteReason};
 use crate::services::{ArmError, ContainerGroups};
@@ -211,7 +211,7 @@ impl LogCapture {
 }
 
 /// The last lines of a text, as many as are logged.
-pub(super) fn last_lines(text: &str) -> Vec<&str> {
+pub(crate) fn last_lines(text: &str) -> Vec<&str> {
     let start = text.char_indices().rev().nth(MAX_CHARS - 1).map_or(0, |(index, _)| index);
     let mut lines: Vec<&str> = text[start..].lines().collect();
     lines.drain(..lines.len().saturating_sub(LINES as usize));

@@ -34,10 +34,11 @@ use crate::plan::{FailureCause, Memory, MessageOutcome, Policy, Snapshot, plan};
 use crate::services::{ArmError, ContainerGroups, Messages, PeekError, Services, Subscriptions};
 use crate::settings::{ProcessingSettings, Settings};
 use crate::sync::Mutex;
-use apply::{Applied, Applier, Budget, Requests};
+use apply::{Applied, Applier, Budget, Requests, millis};
+use lives::{Cost, cost_so_far};
 use log_capture::LogCapture;
 use observe::Observer;
-use report::{Report, millis};
+use report::Report;
 pub use standing::FailedPasses;
 use standing::Standing;
 
@@ -134,6 +135,8 @@ impl<G: ContainerGroups, S: Subscriptions, M: Messages> Scaler<G, S, M> {
         let planned = Instant::now();
         if mode == Mode::PlanOnly || self.settings.dry_run {
             report.record_plan(plan);
+            let costs = groups.iter().filter_map(|group| cost_so_far(group, started_at));
+            report.cost = costs.reduce(Cost::plus).unwrap_or_default();
         } else {
             *self.memory.lock() = std::mem::take(&mut plan.memory);
             let applier = Applier {

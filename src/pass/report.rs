@@ -14,13 +14,17 @@ use std::time::Duration;
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use super::apply::Applied;
-use super::lives::Cost;
+pub use super::apply::{Limits, Steps};
+use super::apply::{Applied, millis};
 use crate::container_group::{GroupName, tag};
 use crate::message::SubscriptionName;
 use crate::plan::{Capacity, GroupOutcome, MessageOutcome, Plan, Snapshot};
 use members::Enqueued;
 pub use members::{GroupReport, MessageReport};
+pub use super::lives::Cost;
+pub(crate) use super::lives::cost_so_far;
+pub(crate) use super::log_capture::last_lines;
+pub(crate) use topic::Grouped;
 pub use topic::{Backlog, CountsReport, SubscriptionReport, UnservedReport};
 pub(super) use troubles::{Item, Trouble};
 pub use troubles::TroubleKind;
@@ -63,26 +67,6 @@ pub struct Report {
     enqueued: Enqueued,
     #[serde(skip)]
     group_tags: HashMap<GroupName, (Option<SubscriptionName>, Option<String>)>,
-}
-
-/// How long the steps of a pass took.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
-pub struct Steps {
-    pub observe_ms: u64,
-    pub plan_ms: u64,
-    pub create_ms: u64,
-    /// Logging what has ended included.
-    pub delete_ms: u64,
-}
-
-/// Azure's limits, as far as a pass has met them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Limits {
-    /// Creates and deletes that Azure takes for now, by its newest answer that says so.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub budget_left: Option<u32>,
-    /// Requests that it has refused because there were too many.
-    pub throttled: usize,
 }
 
 impl Report {
@@ -189,8 +173,3 @@ impl Report {
         )
     }
 }
-
-pub(super) fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-

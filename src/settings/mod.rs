@@ -34,6 +34,7 @@ pub use processing::ProcessingSettings;
 pub use service_bus::ServiceBusSettings;
 pub use service_bus_auth::ServiceBusAuth;
 pub use setting::{Accepts, Fallback, Setting};
+pub use reference::is_unresolved as is_unresolved_reference;
 pub use unknown::SettingWarning;
 
 use reader::{Reader, Reported};

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
 use tokio::time::Instant;
 
-use crate::pass::report::Limits;
 use crate::sync::Mutex;
 
 /// How long nothing is created once only a little was left: the shorter of the two windows over which Azure counts
@@ -14,6 +14,16 @@ const PAUSE: Duration = Duration::from_mins(5);
 /// Creating rests when this little is left of what Azure allows for now, besides what the deletes of the pass take: two
 /// creates a worker that were under way already, at the usual four workers.
 pub(super) const SPARE_REQUESTS: u32 = 8;
+
+/// Azure's limits, as far as a pass has met them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Limits {
+    /// Creates and deletes that Azure takes for now, by its newest answer that says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub budget_left: Option<u32>,
+    /// Requests that it has refused because there were too many.
+    pub throttled: usize,
+}
 
 /// Remembers, from pass to pass, that creating is to rest so that cleaning up can go on.
 #[derive(Debug, Default)]

@@ -15,16 +15,18 @@ mod requests;
 mod tag;
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use serde::Serialize;
 use tokio::time::Instant;
 
 pub(super) use budget::Budget;
+pub use budget::Limits;
 use create::{Created, Creator};
 use delete::Deleter;
 pub(super) use requests::{AskedFor, Requests};
 
 use super::log_capture::LogCapture;
-use super::report::{Limits, Steps, millis};
 use super::side_by_side;
 use crate::clock::Clock;
 use crate::container_group::{ContainerGroup, GroupName};
@@ -45,6 +47,16 @@ pub(super) struct Applier<'a, G> {
     pub(super) deadline: &'a Deadline,
     /// When the plan is too old to create anything.
     pub(super) outdated_at: Option<Instant>,
+}
+
+/// How long the steps of a pass took.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Steps {
+    pub observe_ms: u64,
+    pub plan_ms: u64,
+    pub create_ms: u64,
+    /// Logging what has ended included.
+    pub delete_ms: u64,
 }
 
 /// What has become of everything in a plan.
@@ -102,3 +114,8 @@ impl<G: ContainerGroups> Applier<'_, G> {
         applied
     }
 }
+
+pub(super) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+

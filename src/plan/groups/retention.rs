@@ -22,7 +22,7 @@ const MIN_RECORDS: u32 = 8;
 const MAX_REMEMBERED: usize = 10_000;
 
 /// How many groups there may be of all kinds.
-pub(in crate::plan) fn limit(max_instances: u32) -> usize {
+pub(crate) fn limit(max_instances: u32) -> usize {
     max_instances.saturating_add((max_instances / 4).max(MIN_RECORDS)) as usize
 }
 
