@@ -49,7 +49,8 @@ impl App {
         own: &ProcessEnvironment,
     ) -> Result<Option<BTreeMap<String, String>>, ExitCode> {
         let (Some(name), Some(group)) = (&self.from_app, &self.app_group) else { return Ok(None) };
-        let mut login: BTreeMap<_, _> = own.names().into_iter().filter_map(|name| Some((name.clone(), own.get(&name)?))).collect();
+        let mut login: BTreeMap<_, _> =
+            own.names().into_iter().filter_map(|name| Some((name.clone(), own.get(&name)?))).collect();
         let subscription = login.get("AZURE_SUBSCRIPTION_ID").filter(|id| !id.is_empty()).cloned();
         login.insert("AZURE_RESOURCE_GROUP".to_owned(), group.clone());
         // Which one the app is in is found out.
@@ -63,16 +64,26 @@ impl App {
         let clock = Clock::system();
         let read = deployed_app::settings(&azure, own, &clock, subscription.as_deref(), group, name).await;
         let of_app = read.map_err(|error| {
-            tracing::error!(event = "not_started", "the settings of {name} in {group} could not be read: {}", chain(&error));
+            tracing::error!(
+                event = "not_started",
+                "the settings of {name} in {group} could not be read: {}",
+                chain(&error)
+            );
             ExitCode::from(FAILED)
         })?;
         let Resolved { settings, missing, without } = resolve(of_app, own);
         if !without.is_empty() {
             let names = without.join(", ");
-            tracing::warn!(event = "setting_warning", "only the app knows the values of {names}, which are not needed here");
+            tracing::warn!(
+                event = "setting_warning",
+                "only the app knows the values of {names}, which are not needed here"
+            );
         }
         for name in &missing {
-            tracing::error!(event = "setting_error", "{name} is a Key Vault reference, which only the app can resolve: set it here");
+            tracing::error!(
+                event = "setting_error",
+                "{name} is a Key Vault reference, which only the app can resolve: set it here"
+            );
         }
         if missing.is_empty() { Ok(Some(settings)) } else { Err(USAGE.into()) }
     }
@@ -106,7 +117,11 @@ fn resolve(of_app: BTreeMap<String, String>, own: &impl Environment) -> Resolved
         } else if name == "SB_CONNECTION_STR" && has_namespace {
             // One's own login will do.
             resolved.without.push(name);
-        } else if name.starts_with("SB_") || name.starts_with("AZURE_") || name.starts_with("ACI_") || name.starts_with("ACR_") {
+        } else if name.starts_with("SB_")
+            || name.starts_with("AZURE_")
+            || name.starts_with("ACI_")
+            || name.starts_with("ACR_")
+        {
             resolved.missing.push(name);
         }
     }
@@ -130,7 +145,10 @@ mod tests {
     fn a_reference_is_missing_unless_it_is_set_here_or_not_needed() {
         let app = [("SB_CONNECTION_STR", REFERENCE), ("INSTANCE_KEY", REFERENCE), ("SB_TOPIC_NAME", "files")];
         let resolved = resolve(pairs(&app), &pairs(&[]));
-        assert_eq!((resolved.missing, resolved.without), (vec!["SB_CONNECTION_STR".to_owned()], vec!["INSTANCE_KEY".to_owned()]));
+        assert_eq!(
+            (resolved.missing, resolved.without),
+            (vec!["SB_CONNECTION_STR".to_owned()], vec!["INSTANCE_KEY".to_owned()])
+        );
         let resolved = resolve(pairs(&app), &pairs(&[("SB_CONNECTION_STR", "Endpoint=sb://x")]));
         assert_eq!(resolved.settings["SB_CONNECTION_STR"], "Endpoint=sb://x");
         assert!(resolved.missing.is_empty());

@@ -25,7 +25,10 @@ pub(super) async fn once(scaler: AzureScaler, json: bool) -> ExitCode {
         exit_code = &mut pass => return exit_code,
         signal = signals.received() => signal,
     };
-    tracing::warn!(event = "shutdown_early", "{signal} has ended the pass early; what it has done by then is reported in a moment");
+    tracing::warn!(
+        event = "shutdown_early",
+        "{signal} has ended the pass early; what it has done by then is reported in a moment"
+    );
     deadline.shorten_to(CLOSING_DEADLINE);
     let is_reported = tokio::select! {
         _ = pass => true,
@@ -33,7 +36,10 @@ pub(super) async fn once(scaler: AzureScaler, json: bool) -> ExitCode {
         () = sleep(SHUTDOWN_LIMIT) => false,
     };
     if !is_reported {
-        tracing::warn!(event = "shutdown_cut", "the pass was cut off and not reported; the next one goes on from what it finds");
+        tracing::warn!(
+            event = "shutdown_cut",
+            "the pass was cut off and not reported; the next one goes on from what it finds"
+        );
     }
     signal.exit_code().into()
 }

@@ -7,13 +7,13 @@ use clap::builder::PossibleValuesParser;
 use strum::VariantNames as _;
 use time::OffsetDateTime;
 
+use super::FAILED;
 use super::cause::Cause;
 use super::from_app::App;
 use super::output::{self, NOT_WRITTEN};
 use super::printed_pass::{AzureScaler, exit_code};
 use super::table::table;
 use super::words::{cost, lasting, moment};
-use super::FAILED;
 use crate::deadline::Deadline;
 use crate::error::chain;
 use crate::message::SubscriptionName;
@@ -127,7 +127,11 @@ fn text(report: &Report, width: Option<usize>) -> String {
 /// Today's moments by their time, others by their date too.
 fn since_text(since: OffsetDateTime, now: OffsetDateTime) -> String {
     let text = moment(since);
-    if since.date() == now.date() { text.split_once('T').map_or(text.clone(), |(_, time)| time.to_owned()) } else { text }
+    if since.date() == now.date() {
+        text.split_once('T').map_or(text.clone(), |(_, time)| time.to_owned())
+    } else {
+        text
+    }
 }
 
 fn unread(subscription: &SubscriptionReport) -> Option<String> {

@@ -33,7 +33,12 @@ pub(super) async fn serve(settings: &Settings, environment: &ProcessEnvironment)
         let clock = Clock::system();
         let services = azure::services(settings, environment, &clock)?;
         let scaler = Scaler::new(services, settings, clock);
-        tracing::info!(event = "serving", version = env!("CARGO_PKG_VERSION"), port, "the scaler serves the Functions host");
+        tracing::info!(
+            event = "serving",
+            version = env!("CARGO_PKG_VERSION"),
+            port,
+            "the scaler serves the Functions host"
+        );
         let deadline = scaler.pass_deadline();
         Ok::<_, Box<dyn std::error::Error>>(handler::serve(listener, scaler, deadline, signals.received()).await?)
     };

@@ -56,7 +56,7 @@ mod tests {
         insta::assert_snapshot!(table(&head, &rows(), Some(40)), @r"
         name  outcome      reason
         a     running
-        b     backing off  the container was k…
+        b     backing off  the container was ki…
         ");
         assert!(table(&head, &rows(), Some(3)).lines().all(|line| line.chars().count() <= 4 + 8 + 8 + 4));
     }

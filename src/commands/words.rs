@@ -33,7 +33,8 @@ mod tests {
 
     #[test]
     fn a_time_is_said_in_the_units_that_matter() {
-        let said = [5, 119, 120, 3599, 3600, 11_100, 86_400, 187_200].map(|seconds| lasting(Duration::seconds(seconds)));
+        let said =
+            [5, 119, 120, 3599, 3600, 11_100, 86_400, 187_200].map(|seconds| lasting(Duration::seconds(seconds)));
         assert_eq!(said, ["5 s", "119 s", "2 min", "59 min", "1 h 00 min", "3 h 05 min", "1 d 0 h", "2 d 4 h"]);
     }
 }

@@ -54,7 +54,10 @@ impl Invocation {
                 info!(event = "past_due", "this invocation is past due: the pass of {due} was missed");
             }
             Ok(Timer { past_due: false, .. }) => {}
-            Err(problem) => warn!(event = "odd_request", "the host's request could not be understood and a pass runs all the same: {problem}"),
+            Err(problem) => warn!(
+                event = "odd_request",
+                "the host's request could not be understood and a pass runs all the same: {problem}"
+            ),
         }
     }
 }

@@ -26,7 +26,10 @@ pub(super) async fn end<S: Passes>(runner: &PassRunner<S>, mut server: JoinHandl
     if !pass_has_ended {
         warn!(event = "shutdown_cut", "a pass was cut off by the shutdown; the next one goes on from what it finds");
     } else if timeout_at(until, runner.end()).await.is_err() {
-        warn!(event = "shutdown_unclosed", "no pass was cut off by the shutdown, but the connection to Service Bus, which did not close in time");
+        warn!(
+            event = "shutdown_unclosed",
+            "no pass was cut off by the shutdown, but the connection to Service Bus, which did not close in time"
+        );
     }
     if timeout(CONNECTIONS_LIMIT, &mut server).await.is_err() && pass_has_ended {
         info!(

@@ -182,9 +182,8 @@ fn figures(group: &ContainerGroup, beginning: Beginning, end: &End) -> Figures {
     let billed = seconds(created_at.or(end.started_at), end.ended_at);
     let number = |amount: Decimal| amount.to_f64();
     let (memory_gb, cpu) = group.size.map_or((None, None), |size| (number(size.memory_gb), number(size.cpu)));
-    let cost = |billed: f64| {
-        Some(Cost { gb_seconds: rounded(memory_gb? * billed), vcpu_seconds: rounded(cpu? * billed) })
-    };
+    let cost =
+        |billed: f64| Some(Cost { gb_seconds: rounded(memory_gb? * billed), vcpu_seconds: rounded(cpu? * billed) });
     Figures {
         waited_seconds: seconds(beginning.enqueued_at, end.started_at),
         started_after_seconds: seconds(created_at, end.started_at),

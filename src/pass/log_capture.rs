@@ -196,7 +196,8 @@ impl LogCapture {
         for container in group.containers.iter().filter(|_| is_wanted) {
             match groups.logs(&group.name, &container.name, LINES).await {
                 Ok(text) => {
-                    let whose = if group.containers.len() > 1 { format!("{}: ", container.name) } else { String::new() };
+                    let whose =
+                        if group.containers.len() > 1 { format!("{}: ", container.name) } else { String::new() };
                     all.extend(last_lines(&text).into_iter().map(|line| format!("{whose}{line}")));
                 }
                 // There never was a log, or it has gone with the container.

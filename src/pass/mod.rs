@@ -18,8 +18,8 @@ mod standing;
 mod tests;
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Once};
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -27,8 +27,8 @@ use futures_util::stream::FuturesUnordered;
 use tokio::time::Instant;
 
 use crate::clock::Clock;
-use crate::deadline::Deadline;
 use crate::container_group::{ContainerGroup, GroupName};
+use crate::deadline::Deadline;
 use crate::message::MessageAddress;
 use crate::plan::{FailureCause, Memory, MessageOutcome, Policy, Snapshot, plan};
 use crate::services::{ArmError, ContainerGroups, Messages, PeekError, Services, Subscriptions};
@@ -213,7 +213,10 @@ impl<G: ContainerGroups, S: Subscriptions, M: Messages> Scaler<G, S, M> {
 /// A misspelt name skips nothing, and the subscription that was meant is served.
 fn warn_of_skipped(settings: &ProcessingSettings, snapshot: &Snapshot) {
     for name in settings.skipped_in_vain(&snapshot.skipped_subscriptions) {
-        tracing::warn!(event = "setting_warning", "SKIP_SUBSCRIPTIONS names {name}, and the topic has no such subscription");
+        tracing::warn!(
+            event = "setting_warning",
+            "SKIP_SUBSCRIPTIONS names {name}, and the topic has no such subscription"
+        );
     }
 }
 

@@ -14,20 +14,20 @@ use std::time::Duration;
 use serde::Serialize;
 use time::OffsetDateTime;
 
-pub use super::apply::{Limits, Steps};
 use super::apply::{Applied, millis};
+pub use super::apply::{Limits, Steps};
+pub use super::lives::Cost;
+pub(crate) use super::lives::cost_so_far;
+pub(crate) use super::log_capture::last_lines;
 use crate::container_group::{GroupName, tag};
 use crate::message::SubscriptionName;
 use crate::plan::{Capacity, GroupOutcome, MessageOutcome, Plan, Snapshot};
 use members::Enqueued;
 pub use members::{GroupReport, MessageReport};
-pub use super::lives::Cost;
-pub(crate) use super::lives::cost_so_far;
-pub(crate) use super::log_capture::last_lines;
 pub(crate) use topic::Grouped;
 pub use topic::{Backlog, CountsReport, SubscriptionReport, UnservedReport};
-pub(super) use troubles::{Item, Trouble};
 pub use troubles::TroubleKind;
+pub(super) use troubles::{Item, Trouble};
 
 /// What a pass did, or, of a plan, would do.
 #[derive(Debug, Serialize)]
@@ -101,7 +101,8 @@ impl Report {
     /// Records what a plan would do.
     pub(super) fn record_plan(&mut self, plan: Plan) {
         self.plan_only = true;
-        let Plan { creates, mut messages, deletes, mut groups, .. } = plan;
+        let Plan { creates, reserves, mut messages, deletes, mut groups, .. } = plan;
+        messages.extend(reserves.into_iter().map(|create| (create.message, MessageOutcome::WaitingCapacity)));
         messages.extend(creates.into_iter().map(|create| (create.message.clone(), create.planned())));
         groups.extend(deletes.into_iter().map(|delete| (delete.group.name.clone(), delete.planned())));
         self.record(Applied { messages, groups, ..Applied::default() });

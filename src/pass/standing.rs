@@ -82,7 +82,8 @@ impl Standing {
             let key = (trouble.kind.name(), trouble.subscription.clone(), None);
             if trouble.kind == TroubleKind::CreatesHeld {
                 // Creates that were tried in this pass and failed have said the same, and more.
-                let is_tried = seen.iter().any(|(kind, of, _): &Key| *kind == CREATE_FAILED && *of == trouble.subscription);
+                let is_tried =
+                    seen.iter().any(|(kind, of, _): &Key| *kind == CREATE_FAILED && *of == trouble.subscription);
                 standing.keys().filter(|(kind, of, _)| *kind == CREATE_FAILED && *of == trouble.subscription).for_each(
                     |key| {
                         seen.insert(key.clone());
@@ -142,8 +143,14 @@ fn log_over(
     now: OffsetDateTime,
 ) {
     tracing::info!(
-        event = "over", trouble, subscription = subscription.map(SubscriptionName::as_str), code, since = text(since),
-        lasted_seconds = (now - since).whole_seconds(), passes, "a trouble is over"
+        event = "over",
+        trouble,
+        subscription = subscription.map(SubscriptionName::as_str),
+        code,
+        since = text(since),
+        lasted_seconds = (now - since).whole_seconds(),
+        passes,
+        "a trouble is over"
     );
 }
 
@@ -194,7 +201,8 @@ fn identity(kind: TroubleKind, item: &Item) -> u64 {
     }
     if !matches!(kind, TroubleKind::Held | TroubleKind::Parked) {
         // Texts of one cause differ in their numbers.
-        let words = item.reason.iter().flat_map(|reason| reason.chars().filter(|character| !character.is_ascii_digit()));
+        let words =
+            item.reason.iter().flat_map(|reason| reason.chars().filter(|character| !character.is_ascii_digit()));
         words.for_each(|character| character.hash(&mut hash));
     }
     hash.finish()
@@ -204,12 +212,23 @@ fn identity(kind: TroubleKind, item: &Item) -> u64 {
 fn log(trouble: &Trouble, item: &Item, count: u64, lasting: &Lasting, cost: Option<Cost>) {
     let Trouble { kind, subscription, waiting_seconds, .. } = trouble;
     tracing::warn!(
-        event = kind.name(), subscription = subscription.as_ref().map(SubscriptionName::as_str), count,
-        message_id = item.message_id, group = item.group.as_ref().map(ToString::to_string), attempt = item.attempt,
-        exit_code = item.exit_code, reason = item.reason, since = text(item.since.unwrap_or(lasting.since)),
-        until = item.until.map(text), backlog = item.backlog, passes = lasting.passes, waiting_seconds,
-        gb_seconds = cost.map(|cost| cost.gb_seconds), vcpu_seconds = cost.map(|cost| cost.vcpu_seconds),
-        "{}", kind.sentence(count)
+        event = kind.name(),
+        subscription = subscription.as_ref().map(SubscriptionName::as_str),
+        count,
+        message_id = item.message_id,
+        group = item.group.as_ref().map(ToString::to_string),
+        attempt = item.attempt,
+        exit_code = item.exit_code,
+        reason = item.reason,
+        since = text(item.since.unwrap_or(lasting.since)),
+        until = item.until.map(text),
+        backlog = item.backlog,
+        passes = lasting.passes,
+        waiting_seconds,
+        gb_seconds = cost.map(|cost| cost.gb_seconds),
+        vcpu_seconds = cost.map(|cost| cost.vcpu_seconds),
+        "{}",
+        kind.sentence(count)
     );
 }
 
@@ -236,9 +255,16 @@ fn log_failed_creates(
         .find(|trouble| trouble.kind == TroubleKind::CreatesHeld && trouble.subscription == *subscription)
         .map_or(0, |trouble| trouble.count);
     tracing::error!(
-        event = "create_failed", subscription = message.subscription.as_str(), count = failures.len(),
-        message_id = message.message_id.as_ref().map(ToString::to_string), code, since = text(lasting.since),
-        passes = lasting.passes, held, waiting_seconds = report.oldest_waiting_seconds(subscription.as_ref()),
-        reason = cause.reason, "container groups were not created"
+        event = "create_failed",
+        subscription = message.subscription.as_str(),
+        count = failures.len(),
+        message_id = message.message_id.as_ref().map(ToString::to_string),
+        code,
+        since = text(lasting.since),
+        passes = lasting.passes,
+        held,
+        waiting_seconds = report.oldest_waiting_seconds(subscription.as_ref()),
+        reason = cause.reason,
+        "container groups were not created"
     );
 }

@@ -21,8 +21,8 @@ use time::OffsetDateTime;
 
 pub use cause::{AttemptEnd, BreakerFailures};
 pub use decision::{Capacity, Create, Delete, DeleteReason, GroupOutcome, MessageOutcome, Plan, TagChange};
-pub use memory::{Condition, Memory};
 pub(crate) use groups::retention::limit as most_groups;
+pub use memory::{Condition, Memory};
 pub(crate) use memory::{FailureCause, FailureKind};
 pub(crate) use messages::failed_creates::DISTINCT_MESSAGES;
 pub use policy::{Policy, Rules};

@@ -31,10 +31,10 @@ pub use environment::{Environment, ProcessEnvironment};
 pub use error::{SettingError, SettingsErrors, ShownValue};
 pub use logs::{ContainerLines, LogSettings};
 pub use processing::ProcessingSettings;
+pub use reference::is_unresolved as is_unresolved_reference;
 pub use service_bus::ServiceBusSettings;
 pub use service_bus_auth::ServiceBusAuth;
 pub use setting::{Accepts, Fallback, Setting};
-pub use reference::is_unresolved as is_unresolved_reference;
 pub use unknown::SettingWarning;
 
 use reader::{Reader, Reported};

@@ -79,7 +79,8 @@ fn logged() -> BTreeMap<String, Event> {
     for (path, source) in Sources::read().of_the_program() {
         let tokens: TokenStream = source.parse().unwrap_or_else(|error| panic!("{path}: {error}"));
         for (level, arguments) in calls(tokens) {
-            let (name, fields) = read(&arguments).unwrap_or_else(|| panic!("{path}: an event has no name: {arguments}"));
+            let (name, fields) =
+                read(&arguments).unwrap_or_else(|| panic!("{path}: an event has no name: {arguments}"));
             let event = events.entry(name).or_default();
             event.levels.insert(level);
             event.fields.extend(fields);
@@ -124,7 +125,9 @@ fn read(arguments: &TokenStream) -> Option<(String, BTreeSet<String>)> {
     let mut argument: Vec<TokenTree> = Vec::new();
     let comma = |token: &TokenTree| matches!(token, TokenTree::Punct(punct) if punct.as_char() == ',');
     let tokens: Vec<_> = arguments.clone().into_iter().collect();
-    for token in tokens.iter().cloned().chain([TokenTree::Punct(proc_macro2::Punct::new(',', proc_macro2::Spacing::Alone))]) {
+    for token in
+        tokens.iter().cloned().chain([TokenTree::Punct(proc_macro2::Punct::new(',', proc_macro2::Spacing::Alone))])
+    {
         if !comma(&token) {
             argument.push(token);
             continue;
@@ -156,7 +159,8 @@ fn an_event_is_read_with_its_level_and_its_fields() {
         mod tests { fn log() { info!("no event"); } }
         fn other() { let x = error!(event = kind.name(), "a trouble"); }
     "#;
-    let found: Vec<_> = calls(source.parse().unwrap()).iter().map(|(level, call)| (level.clone(), read(call))).collect();
+    let found: Vec<_> =
+        calls(source.parse().unwrap()).iter().map(|(level, call)| (level.clone(), read(call))).collect();
     let fields = ["count", "error", "group"].map(str::to_owned).into();
     let expected = [
         ("WARN".to_owned(), Some(("odd".to_owned(), fields))),

@@ -65,7 +65,9 @@ async fn permissions(diagnosis: &Diagnosis, settings: &Settings, until: Instant)
         (format!("/{}", scope.join("/")), permissions)
     };
     let identity = match &settings.registry {
-        Some(Registry::Identity { identity, .. }) => Some(identity.trim_matches('/').split('/').map(str::to_owned).collect()),
+        Some(Registry::Identity { identity, .. }) => {
+            Some(identity.trim_matches('/').split('/').map(str::to_owned).collect())
+        }
         _ => None,
     };
     let identity = async {
@@ -82,7 +84,9 @@ async fn permissions(diagnosis: &Diagnosis, settings: &Settings, until: Instant)
         who.may("resource group", &groups, &ON_GROUPS, &[], "Azure Container Instances Contributor Role"),
         who.may("topic", &topic, &ON_TOPIC, on_data, "Azure Service Bus Data Receiver"),
     ];
-    findings.extend(identity.map(|identity| who.may("ACR_IDENTITY", &identity, &[ASSIGN], &[], "Managed Identity Operator")));
+    findings.extend(
+        identity.map(|identity| who.may("ACR_IDENTITY", &identity, &[ASSIGN], &[], "Managed Identity Operator")),
+    );
     findings
 }
 
@@ -133,7 +137,11 @@ fn quotas(usages: Result<Vec<Usage>, String>, settings: &Settings) -> Vec<Findin
         Ok(usages) => usages,
         Err(error) => {
             let found = format!("they cannot be known: {error}");
-            return vec![Finding::warning("quotas", found, "A quota that is reached shows as messages that wait for it.")];
+            return vec![Finding::warning(
+                "quotas",
+                found,
+                "A quota that is reached shows as messages that wait for it.",
+            )];
         }
     };
     let (max, location) = (settings.aci.max_instances, &settings.aci.location);
@@ -143,9 +151,7 @@ fn quotas(usages: Result<Vec<Usage>, String>, settings: &Settings) -> Vec<Findin
             let groups = most_groups(max);
             Some((groups.to_f64()?, format!("{max} at a time and their records are up to {groups}")))
         }
-        "StandardCores" => {
-            Some((cores.to_f64()?, format!("ACI_MAX_INSTANCES × ACI_DEFAULT_CPU are {cores}")))
-        }
+        "StandardCores" => Some((cores.to_f64()?, format!("ACI_MAX_INSTANCES × ACI_DEFAULT_CPU are {cores}"))),
         _ => None,
     };
     let finding = |Usage { name, used, limit }: &Usage| {
@@ -153,11 +159,14 @@ fn quotas(usages: Result<Vec<Usage>, String>, settings: &Settings) -> Vec<Findin
         let what = format!("quota {name}");
         let found = format!("{used} of {limit} are used in {location}; {words}");
         if used >= limit {
-            let to_do = format!("No group can be created: ask for more under Quotas in the portal, or set a lower ACI_MAX_INSTANCES than {max}.");
+            let to_do = format!(
+                "No group can be created: ask for more under Quotas in the portal, or set a lower ACI_MAX_INSTANCES than {max}."
+            );
             return Some(Finding::failure(what, found, to_do));
         }
         if wanted > *limit {
-            let to_do = "Messages will wait for it: ask for more under Quotas in the portal, or set a lower ACI_MAX_INSTANCES.";
+            let to_do =
+                "Messages will wait for it: ask for more under Quotas in the portal, or set a lower ACI_MAX_INSTANCES.";
             return Some(Finding::warning(what, found, to_do));
         }
         Some(Finding::ok(what, found))
@@ -186,17 +195,26 @@ fn sizes(capability: Result<Option<Capability>, String>, settings: &Settings) ->
     );
     let is_cpu_too_large = cpu.to_f64().is_some_and(|cpu| cpu > max_cpu);
     if is_cpu_too_large {
-        return Finding::failure(what, found, "No group can be created: set a lower ACI_DEFAULT_CPU or another ACI_LOCATION.");
+        return Finding::failure(
+            what,
+            found,
+            "No group can be created: set a lower ACI_DEFAULT_CPU or another ACI_LOCATION.",
+        );
     }
     if memory.to_f64() > max_memory_gb {
-        return Finding::warning(what, found, "Messages of the largest files get no group: set a lower ACI_MAX_MEMORY_GB.");
+        return Finding::warning(
+            what,
+            found,
+            "Messages of the largest files get no group: set a lower ACI_MAX_MEMORY_GB.",
+        );
     }
     Finding::ok(what, found)
 }
 
 fn clock(ahead: Duration) -> Finding {
     let seconds = ahead.whole_seconds();
-    let found = format!("this machine's is {} s {} Azure's", seconds.abs(), if seconds < 0 { "behind" } else { "ahead of" });
+    let found =
+        format!("this machine's is {} s {} Azure's", seconds.abs(), if seconds < 0 { "behind" } else { "ahead of" });
     if ahead.abs() < MAX_SKEW {
         return Finding::ok("clock", found);
     }

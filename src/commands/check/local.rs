@@ -33,7 +33,8 @@ fn image(settings: &Settings) -> Finding {
 
 /// Groups are created in the first three quarters of a back-off only.
 fn deadline(settings: &Settings) -> Finding {
-    let (deadline, backoff) = (settings.processing.pass_deadline.as_secs(), settings.processing.retry_backoff.as_secs());
+    let (deadline, backoff) =
+        (settings.processing.pass_deadline.as_secs(), settings.processing.retry_backoff.as_secs());
     let found = format!("a pass may take {deadline} s, and creates groups in the first {} s of it", backoff * 3 / 4);
     if backoff > 0 && backoff < 30 {
         let to_do = "Set a higher PROVISIONING_RETRY_BACKOFF_SECONDS: reading alone may take that long.";

@@ -15,7 +15,9 @@ const LIST_FAILED: &str = "Without the list no pass does anything: see the permi
 pub(super) async fn findings(services: &AzureServices, settings: &Settings, until: Instant) -> Vec<Finding> {
     let topic = match in_time(until, services.subscriptions.list()).await {
         Ok(topic) => topic,
-        Err(error) => return vec![Finding::failure("subscriptions", error, LIST_FAILED), connection(services, until).await],
+        Err(error) => {
+            return vec![Finding::failure("subscriptions", error, LIST_FAILED), connection(services, until).await];
+        }
     };
     let mut findings = vec![Finding::ok("subscriptions", about(&topic))];
     findings.extend(skipped_in_vain(&topic, settings));
@@ -26,7 +28,8 @@ pub(super) async fn findings(services: &AzureServices, settings: &Settings, unti
         match of_namespace {
             _ if is_skipped(&listed) => Finding::ok(what(&listed.name), "it is skipped"),
             Ok(peeker) => look_at(peeker, listed, is_partitioned, until).await,
-            Err(_) => unserved(listed).unwrap_or_else(|| Finding::warning(what(&listed.name), counts(listed), "Nothing was peeked.")),
+            Err(_) => unserved(listed)
+                .unwrap_or_else(|| Finding::warning(what(&listed.name), counts(listed), "Nothing was peeked.")),
         }
     });
     findings.extend(join_all(look_at).await);

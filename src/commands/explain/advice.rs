@@ -22,7 +22,8 @@ pub(super) fn advice(outcome: Option<&MessageOutcome>, report: &Report, older: O
     let reason = reason.as_deref().unwrap_or_default();
     let at = until.map(moment).unwrap_or_default();
     let attempt = attempt.unwrap_or_default();
-    let advice = |what: String, next: &str, to_do: &str| Advice { what, next: next.to_owned(), to_do: to_do.to_owned() };
+    let advice =
+        |what: String, next: &str, to_do: &str| Advice { what, next: next.to_owned(), to_do: to_do.to_owned() };
     match outcome {
         MessageOutcome::Created { .. } | MessageOutcome::Found { .. } => {
             advice("Its container group has just been created.".to_owned(), "It starts.", NOTHING)
@@ -43,7 +44,9 @@ pub(super) fn advice(outcome: Option<&MessageOutcome>, report: &Report, older: O
             NOTHING,
         ),
         MessageOutcome::BackingOff { .. } => advice(
-            format!("Attempt {attempt} has ended{ended} without the message being settled, and the next one is not due yet."),
+            format!(
+                "Attempt {attempt} has ended{ended} without the message being settled, and the next one is not due yet."
+            ),
             &format!("The next attempt is due at {at}."),
             "Read the last lines below. Once the worker is mended, the next attempt succeeds by itself.",
         ),
@@ -60,13 +63,25 @@ pub(super) fn advice(outcome: Option<&MessageOutcome>, report: &Report, older: O
             ),
             &until.map_or_else(
                 || "One container group is on its way to see whether it does better.".to_owned(),
-                |until| format!("One container group is let through at {}, to see whether it does better.", moment(until)),
+                |until| {
+                    format!("One container group is let through at {}, to see whether it does better.", moment(until))
+                },
             ),
             "Mend the worker's image or its configuration. All messages go on once one container has ended with exit code 0.",
         ),
-        MessageOutcome::CreateBackingOff { .. } | MessageOutcome::HeldByFailedCreates { .. } | MessageOutcome::Failed { .. } => {
-            let next = if at.is_empty() { "One create is tried in each pass.".to_owned() } else { format!("It is tried again at {at}.") };
-            advice(format!("Its container group could not be created: {reason}."), &next, "Fix what the reason says; `aci-scaler check` names missing roles.")
+        MessageOutcome::CreateBackingOff { .. }
+        | MessageOutcome::HeldByFailedCreates { .. }
+        | MessageOutcome::Failed { .. } => {
+            let next = if at.is_empty() {
+                "One create is tried in each pass.".to_owned()
+            } else {
+                format!("It is tried again at {at}.")
+            };
+            advice(
+                format!("Its container group could not be created: {reason}."),
+                &next,
+                "Fix what the reason says; `aci-scaler check` names missing roles.",
+            )
         }
         MessageOutcome::WaitingCapacity => advice(
             format!("It waits for a slot: {} of {} are in use.", report.capacity.active, report.capacity.max),
@@ -76,9 +91,11 @@ pub(super) fn advice(outcome: Option<&MessageOutcome>, report: &Report, older: O
         MessageOutcome::WaitingQuota { .. } => {
             advice(format!("It waits until Azure takes more: {reason}."), NEXT_PASS, "Ask for more quota, or wait.")
         }
-        MessageOutcome::WaitingDeadline => {
-            advice("The pass had no time left for it.".to_owned(), NEXT_PASS, "Set a higher PROVISIONING_MAX_WORKERS, if that lasts.")
-        }
+        MessageOutcome::WaitingDeadline => advice(
+            "The pass had no time left for it.".to_owned(),
+            NEXT_PASS,
+            "Set a higher PROVISIONING_MAX_WORKERS, if that lasts.",
+        ),
         MessageOutcome::Finished { group } => advice(
             format!("A finished group, {group}, is in its way."),
             "When that group has gone, it gets its own.",
@@ -96,9 +113,11 @@ pub(super) fn advice(outcome: Option<&MessageOutcome>, report: &Report, older: O
             "Whoever deferred it has to receive it.",
         ),
         MessageOutcome::Scheduled => advice("It is not due yet.".to_owned(), "It is served when it is due.", NOTHING),
-        MessageOutcome::Expired => {
-            advice("Its time to live is over.".to_owned(), "Service Bus removes it.", "Send it again, if it still matters.")
-        }
+        MessageOutcome::Expired => advice(
+            "Its time to live is over.".to_owned(),
+            "Service Bus removes it.",
+            "Send it again, if it still matters.",
+        ),
         MessageOutcome::Invalid { .. } => advice(
             format!("It cannot be given a container group: {reason}."),
             "Nothing, as long as it is as it is.",
@@ -109,10 +128,13 @@ pub(super) fn advice(outcome: Option<&MessageOutcome>, report: &Report, older: O
 
 /// It is deeper in its subscription than a pass reads.
 fn not_read(report: &Report, older: Option<usize>) -> Advice {
-    let older = older.map_or_else(|| "Older messages".to_owned(), |older| format!("{} older messages", Grouped(older as u64)));
+    let older =
+        older.map_or_else(|| "Older messages".to_owned(), |older| format!("{} older messages", Grouped(older as u64)));
     let (active, max) = (report.capacity.active, report.capacity.max);
     Advice {
-        what: format!("{older} of its subscription come before it, and a pass reads no further than it has free slots for ({active} of {max} are in use)."),
+        what: format!(
+            "{older} of its subscription come before it, and a pass reads no further than it has free slots for ({active} of {max} are in use)."
+        ),
         next: "It gets its container group when its turn comes.".to_owned(),
         to_do: "Set a higher ACI_MAX_INSTANCES, if the quota allows it (`aci-scaler check`).".to_owned(),
     }

@@ -88,7 +88,8 @@ async fn read_on<P: Peeker>(
     loop {
         let page = peeker.peek(name, from, PAGE).await?;
         // An ascending page goes on; what does not is the end.
-        let Some(next) = page.iter().map(|message| message.sequence_number + 1).max().filter(|next| *next > from) else {
+        let Some(next) = page.iter().map(|message| message.sequence_number + 1).max().filter(|next| *next > from)
+        else {
             return Ok(None);
         };
         for message in page {
@@ -124,7 +125,10 @@ impl Progress {
     fn say(&mut self, looked_at: usize, subscription: &SubscriptionReport) {
         if self.is_shown {
             self.has_said = true;
-            let of = subscription.counts.map(|counts| format!(" of {}", Grouped(counts.active_messages))).unwrap_or_default();
+            let of = subscription
+                .counts
+                .map(|counts| format!(" of {}", Grouped(counts.active_messages)))
+                .unwrap_or_default();
             let looked_at = Grouped(looked_at as u64);
             // Nothing is to be done if nobody looks.
             _ = write!(stderr(), "\r{looked_at}{of} messages of {} looked at", subscription.name);

@@ -12,8 +12,10 @@ use crate::pass::report::Report;
 const HEAD: [&str; 7] = ["ATTEMPT", "GROUP", "STATE", "STARTED", "ENDED", "EXIT", "REASON"];
 
 pub(super) fn text(explanation: &Explanation, now: OffsetDateTime) -> String {
-    let Explanation { subscription, sequence_number, message_id, enqueued_at, outcome, older_messages, .. } = explanation;
-    let mut lines = vec![format!("Message {message_id} of {subscription} (sequence number {sequence_number})"), String::new()];
+    let Explanation { subscription, sequence_number, message_id, enqueued_at, outcome, older_messages, .. } =
+        explanation;
+    let mut lines =
+        vec![format!("Message {message_id} of {subscription} (sequence number {sequence_number})"), String::new()];
     let mut say = |name: &str, text: String| lines.push(format!("{name:<12}{text}"));
     if let Some(at) = enqueued_at {
         say("came", format!("{} ago, at {}", lasting(now - *at), moment(*at)));

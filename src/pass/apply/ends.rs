@@ -38,7 +38,8 @@ impl<G: ContainerGroups> Applier<'_, G> {
             old.iter().for_each(|group| self.log_capture.take_for_told(group));
             log_old(&Summary::of(old.iter().map(|group| &***group), now));
         }
-        let news = ended.into_iter().filter(|group| !deleted.contains(&group.name) && !self.log_capture.has_told(group));
+        let news =
+            ended.into_iter().filter(|group| !deleted.contains(&group.name) && !self.log_capture.has_told(group));
         let see = |group: &Arc<ContainerGroup>| {
             let group = Arc::clone(group);
             async move { self.deadline.limit(self.log_capture.see(self.groups, &group, now)).await }
@@ -55,8 +56,13 @@ fn log_old(old: &Summary) {
     let Summary { count, failed, since, cost } = old;
     if *count > 0 {
         tracing::info!(
-            event = "records_found", count, failed, since = since.map(text), gb_seconds = cost.gb_seconds,
-            vcpu_seconds = cost.vcpu_seconds, "container groups had ended before this process began"
+            event = "records_found",
+            count,
+            failed,
+            since = since.map(text),
+            gb_seconds = cost.gb_seconds,
+            vcpu_seconds = cost.vcpu_seconds,
+            "container groups had ended before this process began"
         );
     }
 }

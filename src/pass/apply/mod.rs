@@ -9,8 +9,8 @@
 mod budget;
 mod create;
 mod delete;
-mod failures;
 mod ends;
+mod failures;
 mod requests;
 mod tag;
 
@@ -96,8 +96,11 @@ impl<G: ContainerGroups> Applier<'_, G> {
         let deleter = Deleter::new(self);
         groups.extend(side_by_side(self.workers, deletes.into_iter().map(|delete| deleter.delete(delete))).await);
 
-        let steps =
-            Steps { create_ms: millis(created_at - start), delete_ms: millis(created_at.elapsed()), ..Steps::default() };
+        let steps = Steps {
+            create_ms: millis(created_at - start),
+            delete_ms: millis(created_at.elapsed()),
+            ..Steps::default()
+        };
         let mut applied = Applied {
             messages,
             groups,
@@ -118,4 +121,3 @@ impl<G: ContainerGroups> Applier<'_, G> {
 pub(super) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
-

@@ -12,7 +12,7 @@ const MAX_OF_ONE_OUTCOME: usize = 20;
 const MAX_SUBSCRIPTIONS: usize = 100;
 
 impl Report {
-    /// The report without the messages and groups that just wait or run, and with some of each other outcome. With all
+    /// The report without the messages and groups that just wait for a slot or run, and with some of each other outcome. With all
     /// outcomes in it, it has some 100 KB.
     #[must_use]
     pub fn bounded(mut self) -> Self {
@@ -27,6 +27,11 @@ impl Report {
                     | M::Failed { .. }
                     | M::CreateBackingOff { .. }
                     | M::Parked { .. }
+                    | M::BackingOff { .. }
+                    | M::HeldByBreaker { .. }
+                    | M::HeldByFailedCreates { .. }
+                    | M::WaitingQuota { .. }
+                    | M::Running { reason: Some(_), .. }
             )
         });
         self.groups.retain(|report| report.outcome != GroupOutcome::Active);

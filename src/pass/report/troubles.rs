@@ -80,7 +80,9 @@ impl TroubleKind {
     /// What it means, after the number of those that it concerns.
     pub(in crate::pass) fn sentence(self, count: u64) -> String {
         let (of, what) = match self {
-            Self::Parked => ("message", "gets no further container group: its attempts are used up, and it is left alone"),
+            Self::Parked => {
+                ("message", "gets no further container group: its attempts are used up, and it is left alone")
+            }
             Self::Invalid => ("message", "gets no container group, as it is not valid"),
             Self::Held => ("message", "is held up, as containers of its subscription have failed one after the other"),
             Self::CreatesHeld => ("message", "waits for a container group that could not be created"),
@@ -149,7 +151,12 @@ impl TroubleKind {
     fn makes_messages_wait(self) -> bool {
         matches!(
             self,
-            Self::Held | Self::CreatesHeld | Self::WaitingQuota | Self::WaitingDeadline | Self::Unread | Self::StartFailing
+            Self::Held
+                | Self::CreatesHeld
+                | Self::WaitingQuota
+                | Self::WaitingDeadline
+                | Self::Unread
+                | Self::StartFailing
         )
     }
 

@@ -7,7 +7,6 @@ use time::{Duration, OffsetDateTime};
 
 use crate::container_group::{ContainerGroup, GroupName, Ownership, Phase, Recipe, tag};
 use crate::message::{MessageAddress, MessageId, SubscriptionName};
-use crate::plan::cause::AttemptEnd;
 use crate::plan::decision::Capacity;
 use crate::plan::memory::{Attempt, Condition, Memory};
 use crate::plan::policy::{Policy, Rules};
@@ -237,25 +236,6 @@ impl KnownGroup {
             GroupState::Active { running_since, .. } => running_since.unwrap_or(OffsetDateTime::UNIX_EPOCH),
         };
         (self.name().clone(), moment)
-    }
-
-    /// How the attempt that it was ended, if it has.
-    pub(in crate::plan) fn end(&self) -> AttemptEnd {
-        let reason = || self.group.cause();
-        match self.state {
-            GroupState::Active { .. } => AttemptEnd::default(),
-            GroupState::Ended { at, .. } => {
-                AttemptEnd { exit_code: self.group.exit_code(), reason: reason(), since: Some(at) }
-            }
-            GroupState::Stuck { since } => {
-                let reason = reason().unwrap_or_else(|| "it did not start in time".to_owned());
-                AttemptEnd { exit_code: None, reason: Some(reason), since: Some(since) }
-            }
-            GroupState::Overran { since } => {
-                let reason = "it ran for longer than it may".to_owned();
-                AttemptEnd { exit_code: None, reason: Some(reason), since: Some(since) }
-            }
-        }
     }
 
     /// The attempt that it was, if it has ended.

@@ -72,13 +72,11 @@ impl<'a> Judge<'a> {
             MessageStatus::Gone { .. } | MessageStatus::SetAside => Verdict::Delete(DeleteReason::Finished),
             MessageStatus::Unknown => Verdict::Stay(GroupOutcome::MessageUnknown),
             MessageStatus::Unread => Verdict::Stay(GroupOutcome::SubscriptionUnread),
-            MessageStatus::Waiting => {
-                Verdict::Stay(GroupOutcome::Record {
-                    attempt: known.attempt,
-                    until: self.next_attempt(known),
-                    end: known.end(),
-                })
-            }
+            MessageStatus::Waiting => Verdict::Stay(GroupOutcome::Record {
+                attempt: known.attempt,
+                until: self.next_attempt(known),
+                end: known.end(),
+            }),
         }
     }
 

@@ -74,7 +74,12 @@ impl<'a> Breaker<'a> {
     pub(super) fn admission(&self) -> Admission {
         let (rules, now) = (self.facts.rules, self.facts.now);
         let health = self.last_sign_of_health();
-        let ends = || self.failures.iter().map(|(failure, _)| failure.ended_at).filter(|at| health.is_none_or(|health| *at > health));
+        let ends = || {
+            self.failures
+                .iter()
+                .map(|(failure, _)| failure.ended_at)
+                .filter(|at| health.is_none_or(|health| *at > health))
+        };
         let (Some(first), Some(last)) = (ends().min(), ends().max()) else { return Admission::Open };
         if ends().count() < FAILURES || !rules.count_attempts() {
             return Admission::Open;
@@ -94,9 +99,8 @@ impl<'a> Breaker<'a> {
     /// The failures for which the subscription is held up, if it is.
     pub(super) fn causes(&self) -> Option<BreakerFailures> {
         let health = self.last_sign_of_health();
-        let failures = || {
-            self.failures.iter().filter(|(attempt, _)| health.is_none_or(|health| attempt.ended_at > health))
-        };
+        let failures =
+            || self.failures.iter().filter(|(attempt, _)| health.is_none_or(|health| attempt.ended_at > health));
         let (last, source) = failures().max_by_key(|(attempt, _)| attempt.ended_at)?;
         let (group, end) = match source {
             Source::Group(known) => (Some(known.name().clone()), known.end()),

@@ -103,7 +103,9 @@ impl<'a> Eligibility<'a> {
         }
         match retry::next(&last, self.facts.rules, self.facts.now) {
             Next::Due => Ok(Due { attempt, attempts_made: last.number, record: group }),
-            Next::BackingOff { until } => Err(MessageOutcome::BackingOff { attempt: last.number, until, group, end: end() }),
+            Next::BackingOff { until } => {
+                Err(MessageOutcome::BackingOff { attempt: last.number, until, group, end: end() })
+            }
             Next::Parked => Err(MessageOutcome::Parked { attempts: last.number, group, end: end() }),
         }
     }

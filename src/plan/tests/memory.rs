@@ -59,7 +59,9 @@ fn a_group_whose_provisioning_failed_records_its_attempt_no_longer_than_a_group_
     let gone = parked(1800, waiting());
     assert_eq!(reasons(&gone), [("a-m5-10", DeleteReason::Stuck)]);
     let next = pass(&gone.memory, 1860, Vec::new());
-    let MessageOutcome::Parked { attempts: 10, group: None, end } = outcome(&next) else { panic!("{:?}", outcome(&next)) };
+    let MessageOutcome::Parked { attempts: 10, group: None, end } = outcome(&next) else {
+        panic!("{:?}", outcome(&next))
+    };
     assert_eq!((end.reason.as_deref(), end.since), (Some("provisioning failed"), Some(at(0))));
 
     let replaced = pass(&Memory::default(), 1800, vec![failing(5, 1, waiting())]);
