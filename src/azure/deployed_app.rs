@@ -29,12 +29,11 @@ pub(crate) async fn settings(
     let credential = Credential::from_environment(|name| environment.get(name), azure, &http, clock.clone());
     let credential = credential.map_err(|error| ArmError::NoToken(Cause::new(error)))?;
     let arm = Arm::new(azure, http, Arc::new(credential), clock.clone());
-    let subscriptions = match subscription {
-        Some(id) => vec![id.to_owned()],
-        None => {
-            let listed = arm.list(&["subscriptions"], SUBSCRIPTIONS_API_VERSION, &[]).await?;
-            listed.iter().filter_map(|item| item["subscriptionId"].as_str().map(str::to_owned)).collect()
-        }
+    let subscriptions = if let Some(id) = subscription {
+        vec![id.to_owned()]
+    } else {
+        let listed = arm.list(&["subscriptions"], SUBSCRIPTIONS_API_VERSION, &[]).await?;
+        listed.iter().filter_map(|item| item["subscriptionId"].as_str().map(str::to_owned)).collect()
     };
     let mut not_found = None;
     for subscription in &subscriptions {

@@ -179,6 +179,8 @@ fn is_match(pattern: &str, text: &str) -> bool {
 mod tests {
     use super::*;
 
+    const WRITE: &str = "Microsoft.ContainerInstance/containerGroups/write";
+
     #[test]
     fn an_action_is_permitted_by_a_pattern_and_taken_away_by_another() {
         let permission = |actions: &[&str], not_actions: &[&str]| Permission {
@@ -186,7 +188,6 @@ mod tests {
             not_actions: not_actions.iter().map(|action| (*action).to_owned()).collect(),
             ..Permission::default()
         };
-        const WRITE: &str = "Microsoft.ContainerInstance/containerGroups/write";
         for pattern in ["*", "*/write", "microsoft.containerinstance/*", "Microsoft.*/containerGroups/*", WRITE] {
             assert!(permits(&[permission(&[pattern], &[])], WRITE), "{pattern}");
         }

@@ -17,31 +17,33 @@ pub(super) enum LastLines<'a> {
 }
 
 /// Logs that a group's life is over, for better or worse.
-pub(super) fn log(lives: &Lives, group: &ContainerGroup, end: &End, lines: &LastLines<'_>) {
+pub(super) fn log(lives: &Lives, group: &ContainerGroup, end: &End, last: &LastLines<'_>) {
     let Of { subscription, message_id, message } = &Of::group(group);
     let figures = lives.settle(group, message.as_ref(), end);
     let (gb_seconds, vcpu_seconds) =
         (figures.cost.map(|cost| cost.gb_seconds), figures.cost.map(|cost| cost.vcpu_seconds));
     let (ended_at, reason, attempt) = (end.ended_at.map(text), end.reason.as_deref(), group.attempt());
     // The failure has them in its own event.
-    let last_lines = lines.text().filter(|_| !end.failed);
+    let last_lines = last.text().filter(|_| !end.failed);
     tracing::info!(
         event = "finished", group = %group.name, subscription, message_id, attempt, exit_code = end.exit_code, reason,
         ended_at, waited_seconds = figures.waited_seconds, started_after_seconds = figures.started_after_seconds,
         ran_seconds = figures.ran_seconds, memory_gb = figures.memory_gb, cpu = figures.cpu, gb_seconds, vcpu_seconds,
-        last_lines, "a container group has ended"
+        last_lines, "a container group has ended; its worker may have taken another message"
     );
     if !end.failed {
-        message.iter().for_each(|message| lives.close_account(message));
+        if let Some(message) = message {
+            lives.close_account(message);
+        }
         return;
     }
     let so_far = message.as_ref().and_then(|message| lives.cost_of(message));
-    let lines_error = lines.error();
+    let lines_error = last.error();
     tracing::warn!(
         event = "attempt_failed", group = %group.name, subscription, message_id, attempt, exit_code = end.exit_code, reason,
         since = end.ended_at.map(text), gb_seconds = so_far.map(|cost| cost.gb_seconds),
-        vcpu_seconds = so_far.map(|cost| cost.vcpu_seconds), last_lines = lines.text(), lines_error,
-        "an attempt at a message has failed"
+        vcpu_seconds = so_far.map(|cost| cost.vcpu_seconds), last_lines = last.text(), lines_error,
+        "an attempt at a message has failed; its worker may have taken another one"
     );
 }
 

@@ -125,18 +125,19 @@ impl<G: ContainerGroups, S: Subscriptions, M: Messages> Scaler<G, S, M> {
         let observing = observer.observe(&self.services, &self.policy, &memory, asked_for);
         let snapshot = deadline.limit(Box::pin(observing)).await.ok_or(PassFailure::OutOfTime)??;
         self.warn_of_skipped.call_once(|| warn_of_skipped(&self.settings, &snapshot));
-        let observed = Instant::now();
+        let observed_at = Instant::now();
         let mut plan = plan(&snapshot, &memory, &self.policy, self.clock.now());
 
         let mut report = Report::new(started_at, &snapshot, &plan);
         let groups: Vec<_> = snapshot.groups.iter().map(|observed| observed.group.clone()).collect();
         // A hundred thousand messages weigh some 15 MB, and nobody asks for them any more.
         drop(snapshot);
-        let planned = Instant::now();
-        if mode == Mode::PlanOnly || self.settings.dry_run {
+        let planned_at = Instant::now();
+        let failed_creates = if mode == Mode::PlanOnly || self.settings.dry_run {
             report.record_plan(plan);
             let costs = groups.iter().filter_map(|group| cost_so_far(group, started_at));
             report.cost = costs.reduce(Cost::plus).unwrap_or_default();
+            Vec::new()
         } else {
             *self.memory.lock() = std::mem::take(&mut plan.memory);
             let applier = Applier {
@@ -154,10 +155,13 @@ impl<G: ContainerGroups, S: Subscriptions, M: Messages> Scaler<G, S, M> {
             report.record(done);
             report.cost = self.log_capture.lives.take_cost();
             self.remember_lives(&report, &groups);
+            failed_creates
+        };
+        if mode == Mode::Apply {
             self.standing.log(&mut report, &failed_creates, &self.log_capture.lives, self.clock.now());
         }
-        report.steps.observe_ms = millis(observed - start);
-        report.steps.plan_ms = millis(planned - observed);
+        report.steps.observe_ms = millis(observed_at - start);
+        report.steps.plan_ms = millis(planned_at - observed_at);
         report.finish(start.elapsed());
         Ok(report)
     }

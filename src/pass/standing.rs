@@ -102,7 +102,10 @@ impl Standing {
             let key = (TroubleKind::Unread.name(), Some(subscription.name.clone()), None);
             subscription.unread_since = standing.get(&key).map(|lasting| lasting.since);
         }
-        for ((trouble, subscription, code), lasting) in standing.extract_if(.., |key, _| !seen.contains(key)) {
+        let over = standing.extract_if(.., |key, _| !seen.contains(key));
+        // That creates succeed again is said once.
+        let is_said = |key: &Key| key.0 != TroubleKind::CreatesHeld.name();
+        for ((trouble, subscription, code), lasting) in over.filter(|(key, _)| is_said(key)) {
             log_over(trouble, subscription.as_ref(), code.as_deref(), lasting.since, lasting.passes, now);
         }
     }

@@ -14,7 +14,7 @@ use tracing_subscriber::field::RecordFields;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime as _, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
-use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::registry::{LookupSpan, Scope};
 
 /// Lines in one text, which are an array in JSON and joined on one line in text.
 const LINES: &str = "last_lines";
@@ -22,8 +22,11 @@ const LINES: &str = "last_lines";
 /// Texts that hold JSON, which JSON holds as it is. In text they are left out: their sums are in the sentence.
 const OBJECTS: [&str; 3] = ["messages", "groups", "subscriptions"];
 
-/// In text, the sentence says what the name says.
+/// The field with the event's name. In text, the sentence says as much.
 const NAME: &str = "event";
+
+/// What an event is called that has no name: those of dependencies, and those below INFO.
+const UNNAMED: &str = "other";
 
 /// Formats events as JSON.
 pub(super) struct JsonEvents;
@@ -46,9 +49,10 @@ where
     fn format_event(&self, context: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
         let mut fields = JsonFields::default();
         event.record(&mut fields);
+        fields.0.entry(NAME).or_insert_with(|| UNNAMED.into());
         let mut timestamp = String::new();
         SystemTime.format_time(&mut Writer::new(&mut timestamp))?;
-        let spans = context.event_scope().into_iter().flat_map(|scope| scope.from_root()).map(|span| {
+        let spans = context.event_scope().into_iter().flat_map(Scope::from_root).map(|span| {
             let extensions = span.extensions();
             let formatted = extensions.get::<FormattedFields<N>>().map_or("{}", |fields| fields.as_str());
             let mut fields: Map<String, Value> = serde_json::from_str(formatted).unwrap_or_default();

@@ -1,8 +1,6 @@
 //! Seven incidents as a person on call meets them: the log alone, and one command, say what is wrong, since when, who waits and for how
 //! long, why, what to do, and what it has cost so far.
 
-use std::time::Duration;
-
 use local_azure::container_groups::{Behaviour, Exit, Job, Rule};
 use local_azure::local::{LocalAzureConfig, TOPIC};
 use local_azure::resource_manager::OperationKind::PutGroup;
@@ -14,7 +12,7 @@ use crate::served::Served;
 use crate::support::{World, messages, until};
 
 /// A world whose scaler logs in JSON.
-async fn logging(mut world: World) -> World {
+fn logging(mut world: World) -> World {
     world.set("LOG_FORMAT", "json");
     world
 }
@@ -68,7 +66,7 @@ async fn a_quota_that_is_reached() {
     config.resource_manager.container_groups.max_cores = 1;
     config.resource_manager.container_groups.worker =
         std::sync::Arc::new(local_azure::container_groups::ExitsWhenTold::new(Exit::Code(0)));
-    let mut world = logging(World::start(&["a"], config).await).await;
+    let mut world = logging(World::start(&["a"], config).await);
     world.set("ACI_DEFAULT_CPU", "1");
     world.send("a", messages("m", 3));
     let scaler = Served::start(&world).await;
@@ -95,7 +93,7 @@ async fn a_quota_that_is_reached() {
 #[tokio::test]
 async fn a_role_that_is_missing() {
     const WRITE: &str = "Microsoft.ContainerInstance/containerGroups/write";
-    let world = logging(World::new(&["a"]).await).await;
+    let world = logging(World::new(&["a"]).await);
     world.send("a", messages("m", 5));
     world.azure.resource_manager.set_permissions(&["*/read", "*/delete"], &["*"]);
     world.azure.resource_manager.inject(Fault::always(PutGroup).answers(Answer::forbidden(WRITE)));
@@ -125,7 +123,7 @@ async fn a_role_that_is_missing() {
 
 #[tokio::test]
 async fn a_service_bus_that_is_down() {
-    let mut world = logging(World::new(&["a"]).await).await;
+    let mut world = logging(World::new(&["a"]).await);
     world.set("ACI_MAX_INSTANCES", "1");
     world.send("a", messages("m", 3));
     let scaler = Served::start(&world).await;
@@ -152,7 +150,7 @@ async fn a_service_bus_that_is_down() {
 
 #[tokio::test]
 async fn a_subscription_that_hangs() {
-    let mut world = logging(World::new(&["bad", "good"]).await).await;
+    let mut world = logging(World::new(&["bad", "good"]).await);
     world.set("PASS_DEADLINE_SECONDS", "10");
     world.send("bad", messages("bad", 2));
     world.send("good", messages("good", 1));
@@ -183,7 +181,7 @@ async fn a_subscription_that_hangs() {
 
 #[tokio::test]
 async fn an_image_that_cannot_be_pulled() {
-    let world = logging(World::new(&["a"]).await).await;
+    let world = logging(World::new(&["a"]).await);
     world.azure.resource_manager.container_groups().inject(Rule::always(Behaviour::ImagePullFails, |_| true));
     world.send("a", messages("m", 1));
     let scaler = Served::start(&world).await;
@@ -229,7 +227,7 @@ fn ends(exit: Exit) -> impl local_azure::container_groups::Worker {
 
 #[tokio::test]
 async fn a_container_that_needs_more_memory() {
-    let world = logging(World::with_worker(&["a"], ends(Exit::OutOfMemory)).await).await;
+    let world = logging(World::with_worker(&["a"], ends(Exit::OutOfMemory)).await);
     world.send("a", messages("m", 1));
     let scaler = Served::start(&world).await;
     scaler.pass().await;
@@ -270,7 +268,7 @@ async fn a_container_that_needs_more_memory() {
 
 #[tokio::test]
 async fn containers_that_crash_one_after_the_other() {
-    let mut world = logging(World::with_worker(&["a"], ends(Exit::Code(3))).await).await;
+    let mut world = logging(World::with_worker(&["a"], ends(Exit::Code(3))).await);
     world.set("ACI_MAX_INSTANCES", "3");
     world.send("a", messages("m", 9));
     let scaler = Served::start(&world).await;
@@ -321,5 +319,4 @@ async fn the_answer_to_the_host_is_bounded() {
     assert!(size < 64 << 10, "{size} bytes");
     let log = scaler.kill().await;
     assert!(log.lines().count() < 20, "{} lines", log.lines().count());
-    assert!(Duration::from_millis(report["duration_ms"].as_u64().unwrap()) < Duration::from_secs(60));
 }

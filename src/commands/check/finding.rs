@@ -57,12 +57,16 @@ impl fmt::Display for Finding {
 }
 
 /// What an answer is, or why there is none in time.
-pub(super) async fn in_time<T, E: fmt::Display>(
+pub(super) fn in_time<T, E: fmt::Display>(
     until: Instant,
     answer: impl Future<Output = Result<T, E>>,
-) -> Result<T, String> {
-    match timeout_at(until, answer).await {
-        Ok(answer) => answer.map_err(|error| error.to_string()),
-        Err(_) => Err(format!("no answer within {} s", LIMIT.as_secs())),
+) -> impl Future<Output = Result<T, String>> {
+    // A connection in the making is large, and several of these are under way at once.
+    let answer = Box::pin(answer);
+    async move {
+        match timeout_at(until, answer).await {
+            Ok(answer) => answer.map_err(|error| error.to_string()),
+            Err(_) => Err(format!("no answer within {} s", LIMIT.as_secs())),
+        }
     }
 }

@@ -48,8 +48,8 @@ fn deadline(settings: &Settings) -> Finding {
 fn schedule(environment: &impl Environment) -> Option<Finding> {
     let schedule = environment.get(SCHEDULE).filter(|schedule| !schedule.trim().is_empty())?;
     let fields: Vec<_> = schedule.split_whitespace().collect();
-    let is_field = |field: &&str| field.chars().all(|c| c.is_ascii_alphanumeric() || "*/,-".contains(c));
-    if (5..=6).contains(&fields.len()) && fields.iter().all(|field| is_field(&field)) {
+    let is_field = |field: &str| field.chars().all(|c| c.is_ascii_alphanumeric() || "*/,-".contains(c));
+    if (5..=6).contains(&fields.len()) && fields.iter().all(|field| is_field(field)) {
         return Some(Finding::ok("schedule", format!("{SCHEDULE} is {schedule}")));
     }
     let found = format!("{SCHEDULE} is {schedule}, which has not the 6 fields of an NCRONTAB expression");

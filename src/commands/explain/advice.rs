@@ -14,6 +14,7 @@ pub(super) struct Advice {
 const NOTHING: &str = "Nothing.";
 const NEXT_PASS: &str = "The next pass sees to it.";
 
+#[expect(clippy::too_many_lines, reason = "it is a table with a line for each outcome")]
 pub(super) fn advice(outcome: Option<&MessageOutcome>, report: &Report, older: Option<usize>) -> Advice {
     let Some(outcome) = outcome else { return not_read(report, older) };
     let Cause { reason, until, attempt, .. } = &Cause::of(outcome);

@@ -19,7 +19,8 @@ pub(super) struct Attempt {
     pub(super) subscription: Option<SubscriptionName>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) sequence_number: Option<i64>,
-    pub(super) attempt: u32,
+    #[serde(rename = "attempt")]
+    pub(super) number: u32,
     /// `starting`, `running` or `ended`.
     pub(super) state: &'static str,
     #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
@@ -48,7 +49,7 @@ pub(super) async fn attempts(services: &AzureServices, report: &Report, id: &Mes
             attempts.push(attempt(services, &group, report.started_at).await);
         }
     }
-    attempts.sort_by_key(|attempt| (attempt.sequence_number, attempt.attempt));
+    attempts.sort_by_key(|attempt| (attempt.sequence_number, attempt.number));
     attempts
 }
 
@@ -72,7 +73,7 @@ async fn attempt(services: &AzureServices, group: &ContainerGroup, now: OffsetDa
         group: group.name.clone(),
         subscription: group.tag(tag::SUBSCRIPTION_NAME).filter(|name| !name.is_empty()).map(SubscriptionName::new),
         sequence_number: group.sequence_number(),
-        attempt: group.attempt(),
+        number: group.attempt(),
         state,
         started_at: group.first_start(),
         ended_at,

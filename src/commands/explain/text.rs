@@ -60,7 +60,7 @@ fn of_attempts(attempts: &[Attempt]) -> Vec<String> {
         .iter()
         .map(|attempt| {
             vec![
-                attempt.attempt.to_string(),
+                attempt.number.to_string(),
                 attempt.group.to_string(),
                 if attempt.kept { format!("{}, kept", attempt.state) } else { attempt.state.to_owned() },
                 time(attempt.started_at),

@@ -21,7 +21,7 @@ pub struct Limits {
     /// Creates and deletes that Azure takes for now, by its newest answer that says so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub budget_left: Option<u32>,
-    /// Requests that it has refused because there were too many.
+    /// Creates and deletes, reads of logs for these included, that it has refused because there were too many.
     pub throttled: usize,
 }
 

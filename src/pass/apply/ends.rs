@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use time::OffsetDateTime;
+use tokio::time::timeout;
 
 use super::Applier;
 use crate::container_group::{ContainerGroup, Ownership, Phase};
@@ -20,11 +21,14 @@ const SEEN_BEFORE: Duration = Duration::from_mins(2);
 /// that Azure grants. The others come in the next pass.
 const MAX_ENDS: usize = 100;
 
+/// The part of what is left of a pass that this gets: the rest is for deletes.
+const SHARE: u32 = 4;
+
 impl<G: ContainerGroups> Applier<'_, G> {
     /// Logs each end that is seen for the first time. Those of groups that are deleted now are logged with that.
     pub(super) async fn see_ends(&self, observed: &[Arc<ContainerGroup>], deletes: &[Delete]) {
         let now = self.clock.now();
-        let deleted: BTreeSet<_> = deletes.iter().map(|delete| &delete.group.name).collect();
+        let go: BTreeSet<_> = deletes.iter().map(|delete| &delete.group.name).collect();
         let has_ended = |group: &&Arc<ContainerGroup>| {
             matches!(group.phase(), Phase::Ended(_))
                 && group.ownership != Ownership::Untagged
@@ -33,18 +37,21 @@ impl<G: ContainerGroups> Applier<'_, G> {
         let ended: Vec<_> = observed.iter().filter(has_ended).collect();
         if self.log_capture.is_first_pass() {
             let is_old = |group: &&&Arc<ContainerGroup>| ended_before(group, now - SEEN_BEFORE);
-            let stays = |group: &&&Arc<ContainerGroup>| !deleted.contains(&group.name);
+            let stays = |group: &&&Arc<ContainerGroup>| !go.contains(&group.name);
             let old: Vec<_> = ended.iter().filter(is_old).filter(stays).copied().collect();
-            old.iter().for_each(|group| self.log_capture.take_for_told(group));
+            for group in &old {
+                self.log_capture.take_for_told(group);
+            }
             log_old(&Summary::of(old.iter().map(|group| &***group), now));
         }
-        let news =
-            ended.into_iter().filter(|group| !deleted.contains(&group.name) && !self.log_capture.has_told(group));
+        let news = ended.into_iter().filter(|group| !go.contains(&group.name) && !self.log_capture.has_told(group));
         let see = |group: &Arc<ContainerGroup>| {
             let group = Arc::clone(group);
-            async move { self.deadline.limit(self.log_capture.see(self.groups, &group, now)).await }
+            async move { self.log_capture.see(self.groups, &group, now).await }
         };
-        side_by_side(self.workers, news.take(MAX_ENDS).map(see)).await;
+        // What is cut off is seen by the next pass; meanwhile the deletes must not wait.
+        let limit = self.deadline.remaining() / SHARE;
+        _ = timeout(limit, side_by_side(self.workers, news.take(MAX_ENDS).map(see))).await;
     }
 }
 

@@ -51,7 +51,7 @@ pub(in crate::pass) struct Trouble {
     pub(in crate::pass) subscription: Option<SubscriptionName>,
     /// What it concerns, at least one.
     pub(in crate::pass) items: Vec<Item>,
-    /// How many it concerns: more than the items where one stands for many.
+    /// How many it concerns.
     pub(in crate::pass) count: u64,
     /// How long those that wait for it have been waiting at the most.
     pub(in crate::pass) waiting_seconds: Option<i64>,
@@ -71,6 +71,9 @@ pub(in crate::pass) struct Item {
     /// How many messages there are in the subscription, if the service says so.
     pub(in crate::pass) backlog: Option<u64>,
 }
+
+/// Which trouble, and in which subscription.
+type Key<'a> = (TroubleKind, Option<&'a SubscriptionName>);
 
 impl TroubleKind {
     pub(in crate::pass) fn name(self) -> &'static str {
@@ -106,12 +109,8 @@ impl TroubleKind {
 impl Report {
     /// What somebody should look at.
     pub(in crate::pass) fn troubles(&self) -> Vec<Trouble> {
-        let mut found: BTreeMap<(TroubleKind, Option<&SubscriptionName>), (Vec<Item>, u64)> = BTreeMap::new();
-        let mut add = |kind, subscription, item| {
-            let (items, count) = found.entry((kind, subscription)).or_default();
-            items.push(item);
-            *count += 1;
-        };
+        let mut found: BTreeMap<Key<'_>, Vec<Item>> = BTreeMap::new();
+        let mut add = |kind, subscription, item| found.entry((kind, subscription)).or_default().push(item);
         for report in &self.messages {
             if let Some((kind, item)) = of_message(report) {
                 // Azure's room is the same for all.
@@ -136,11 +135,11 @@ impl Report {
             let item = Item { reason: Some(unserved.reason.clone()), backlog, ..Item::default() };
             add(TroubleKind::Unserved, Some(&unserved.name), item);
         }
-        let trouble = |((kind, subscription), (items, count)): ((TroubleKind, Option<&SubscriptionName>), _)| Trouble {
+        let trouble = |((kind, subscription), items): (Key<'_>, Vec<Item>)| Trouble {
             kind,
             subscription: subscription.cloned(),
+            count: items.len() as u64,
             items,
-            count,
             waiting_seconds: self.oldest_waiting_seconds(subscription).filter(|_| kind.makes_messages_wait()),
         };
         found.into_iter().map(trouble).collect()
@@ -177,7 +176,7 @@ fn of_message(MessageReport { message, enqueued_at, outcome }: &MessageReport) -
     Some(match outcome {
         MessageOutcome::Parked { attempts, group, end: AttemptEnd { exit_code, reason, since } } => {
             let (attempt, group, exit_code, since) = (Some(*attempts), group.clone(), *exit_code, *since);
-            (TroubleKind::Parked, Item { attempt, group, exit_code, since, ..item(reason) })
+            (TroubleKind::Parked, Item { group, attempt, exit_code, since, ..item(reason) })
         }
         MessageOutcome::Invalid { reason } => (TroubleKind::Invalid, Item { since: *enqueued_at, ..because(reason) }),
         MessageOutcome::HeldByBreaker { until, failures } => {

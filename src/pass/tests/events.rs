@@ -7,7 +7,7 @@ use serde_json::Value;
 use tracing::subscriber::{DefaultGuard, set_default};
 
 use super::*;
-use crate::container_group::{ContainerEvent, ContainerState, GroupName, GroupSize};
+use crate::container_group::{ContainerEvent, ContainerGroup, ContainerState, GroupName, GroupSize};
 use crate::telemetry::{self, LogFormat};
 
 /// A scaler whose clock can be set, and what it logs.
@@ -53,11 +53,16 @@ impl Stage {
         let number = number.to_string();
         let tags = [("subscription_name", "a"), ("message_id", id.as_str()), ("sequence_number", number.as_str())];
         self.scaler.services.groups.put(&name, &tags, "");
-        let mut groups = self.scaler.services.groups.groups.lock().unwrap();
-        let group = groups.get_mut(&GroupName::parse(&name).unwrap()).unwrap();
-        group.containers[0].state = Some(state);
-        group.size = Some(GroupSize { memory_gb: 2.into(), cpu: 1.into() });
+        self.change(&name, |group| {
+            group.containers[0].state = Some(state);
+            group.size = Some(GroupSize { memory_gb: 2.into(), cpu: 1.into() });
+        });
         name
+    }
+
+    fn change(&self, name: &str, change: impl FnOnce(&mut ContainerGroup)) {
+        let mut groups = self.scaler.services.groups.groups.lock().unwrap();
+        change(groups.get_mut(&GroupName::parse(name).unwrap()).unwrap());
     }
 }
 
@@ -88,7 +93,7 @@ async fn a_failed_attempt_is_a_warning_with_its_cause_and_its_last_lines_when_it
     let first = stage.pass_at(10).await;
     let failed = named(&first, "attempt_failed");
     let expected = serde_json::json!({
-        "event": "attempt_failed", "message": "an attempt at a message has failed", "group": group, "subscription": "a",
+        "event": "attempt_failed", "message": "an attempt at a message has failed; its worker may have taken another one", "group": group, "subscription": "a",
         "message_id": "m1", "attempt": 1, "exit_code": 137, "reason": "OOMKilled", "since": "2026-01-05T10:00:00Z",
         "gb_seconds": 120.0, "vcpu_seconds": 60.0, "last_lines": ["one", "two"],
     });
@@ -165,15 +170,14 @@ async fn a_start_that_fails_says_so_in_azures_words_and_its_message_too() {
         ..ContainerState::default()
     };
     let name = stage.put(1, waiting);
-    let event = ContainerEvent {
-        name: "Failed".into(),
-        message: "no such image".into(),
-        is_warning: true,
-        first_at: Some(NOW),
-    };
-    let mut groups = stage.scaler.services.groups.groups.lock().unwrap();
-    groups.get_mut(&GroupName::parse(&name).unwrap()).unwrap().containers[0].events = vec![event];
-    drop(groups);
+    stage.change(&name, |group| {
+        group.containers[0].events = vec![ContainerEvent {
+            name: "Failed".into(),
+            message: "no such image".into(),
+            is_warning: true,
+            first_at: Some(NOW),
+        }];
+    });
     let events = stage.pass_at(30).await;
     let failing = named(&events, "start_failing");
     assert_eq!((&failing["message_id"], &failing["attempt"]), (&"m1".into(), &1.into()));
@@ -225,9 +229,7 @@ async fn a_life_is_measured_from_the_coming_of_its_message() {
     waiting[0].enqueued_at = Some(NOW - time::Duration::seconds(30));
     let mut stage = Stage::new(waiting, |_| {});
     stage.pass_at(0).await;
-    let name = GroupName::parse(M1).unwrap();
-    stage.scaler.services.groups.groups.lock().unwrap().get_mut(&name).unwrap().containers[0].state =
-        Some(exited(0, "Completed", 70));
+    stage.change(M1, |group| group.containers[0].state = Some(exited(0, "Completed", 70)));
     stage.scaler.services.messages.messages.clear();
     stage.scaler.services.messages.messages.insert("a", Vec::new());
     let events = stage.pass_at(80).await;
