@@ -13,6 +13,8 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode};
 use rustls::ClientConfig;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc2822;
 use tokio::net::lookup_host;
 use url::Url;
 
@@ -57,6 +59,14 @@ pub(crate) struct Answer {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// What time it was where the answer was made (`Date`, RFC 9110, section 6.6.1).
+    pub(crate) fn date(&self) -> Option<OffsetDateTime> {
+        // HTTP dates end in GMT, which RFC 2822 calls obsolete but allows.
+        OffsetDateTime::parse(self.headers.get("date")?.to_str().ok()?, &Rfc2822).ok()
+    }
 }
 
 /// No answer came back, or not all of it.

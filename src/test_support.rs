@@ -32,6 +32,7 @@ pub(crate) fn group(
         provisioning_state: provisioning_state.to_owned(),
         containers: states.iter().map(container).collect(),
         size: None,
+        init_containers: Vec::new(),
         ownership: Ownership::Tagged,
     }
 }

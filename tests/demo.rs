@@ -89,8 +89,9 @@ async fn the_env_file_holds_the_settings_of_a_local_azure_on_its_default_ports()
         let service_bus = format!("127.0.0.1:{}", azure.service_bus.port());
         value.replace(&service_bus, &format!("127.0.0.1:{SERVICE_BUS_PORT}"))
     };
-    let offered: Vec<_> =
-        azure.scaler_environment().into_iter().map(|(name, value)| (name, on_default_ports(value))).collect();
+    let mut offered = azure.scaler_environment();
+    offered.extend(azure.identity_environment());
+    let offered: Vec<_> = offered.into_iter().map(|(name, value)| (name, on_default_ports(value))).collect();
     let env_file = Path::new(env!("CARGO_MANIFEST_DIR")).join(".env");
     let mut expected: Vec<_> = dotenvy::from_path_iter(env_file).unwrap().collect::<Result<_, _>>().unwrap();
     expected.sort();

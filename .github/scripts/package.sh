@@ -1,9 +1,12 @@
 #!/usr/bin/env bash
 # Makes the package that a Function App runs: a zip with host.json, ScaleTimer/ and the scaler as one static binary.
 #
-#   package.sh [--output FILE] [--target TRIPLE] [--binary FILE]
+#   package.sh [--output FILE] [--schedule NCRONTAB] [--target TRIPLE] [--binary FILE]
 #
 #   --output FILE     the zip (target/package/aci-scaler.zip)
+#   --schedule NCRONTAB
+#                     when the timer fires, in place of the schedule in ScaleTimer/function.json: "0 * * * * *" is once a
+#                     minute
 #   --target TRIPLE   what to build for (x86_64-unknown-linux-musl). Another target, such as x86_64-unknown-linux-gnu
 #                     where there is no musl, makes a package for local tests: it needs this machine's libraries.
 #   --binary FILE     packages this binary, for local tests, and builds nothing
@@ -19,11 +22,14 @@ fail() {
   exit 1
 }
 
-output=target/package/aci-scaler.zip target=$static_target binary=
+output=target/package/aci-scaler.zip target=$static_target
+binary=''
+schedule=''
 while (($#)); do
   [[ $# -ge 2 ]] || fail "$1 needs a value"
   case $1 in
     --output) output=$2 ;;
+    --schedule) schedule=$2 ;;
     --target) target=$2 ;;
     --binary) binary=$2 ;;
     *) fail "unknown option $1" ;;
@@ -49,4 +55,4 @@ if [[ -z $binary ]]; then
 fi
 
 mkdir -p "$(dirname "$output")"
-python3 .github/scripts/zip-package.py "$output" "$binary"
+python3 .github/scripts/zip-package.py "$output" "$binary" "$schedule"

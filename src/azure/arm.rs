@@ -10,12 +10,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use reqwest::header::{AUTHORIZATION, DATE, HeaderMap, HeaderValue};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc2822;
 use url::Url;
 
 use super::arm_gates::{Closed, Gate, Gates, Passage, Request};
@@ -88,30 +87,32 @@ impl Arm {
         api_version: &str,
         query: &[(&str, &str)],
     ) -> Result<Vec<Value>, ArmError> {
-        self.list_of(path, api_version, query, |item| Ok(Some(item))).await
+        Ok(self.list_of(path, api_version, query, |item| Ok(Some(item))).await?.0)
     }
 
-    /// What `read` makes of the items of a list; what it makes nothing of is let go with its page.
+    /// What `read` makes of the items of a list, and what time it is, if the answer says so. What it makes nothing of is let go
+    /// with its page.
     pub(super) async fn list_of<T>(
         &self,
         path: &[&str],
         api_version: &str,
         query: &[(&str, &str)],
         read: impl Fn(Value) -> Result<Option<T>, ArmError>,
-    ) -> Result<Vec<T>, ArmError> {
+    ) -> Result<(Vec<T>, Option<OffsetDateTime>), ArmError> {
         let mut url = self.endpoint(api_version);
         url.query_pairs_mut().extend_pairs(query);
         url.path_segments_mut().expect("an http address has a path").clear().extend(path);
         let (mut pages, mut kept) = (Pages::default(), Vec::new());
         loop {
             pages.begin(&url)?;
-            let (items, next) = pages.read(&self.get(url).await?, api_version)?;
+            let answer = self.get(url).await?;
+            let (items, next) = pages.read(&answer.body, api_version)?;
             for item in items {
                 kept.extend(read(item)?);
             }
             match next {
                 Some(next) => url = next,
-                None => return Ok(kept),
+                None => return Ok((kept, answer.date())),
             }
         }
     }
@@ -131,8 +132,7 @@ impl Arm {
     }
 
     fn note_date(&self, answer: &Answer) {
-        let date = answer.headers.get(DATE).and_then(|date| OffsetDateTime::parse(date.to_str().ok()?, &Rfc2822).ok());
-        if let Some(date) = date {
+        if let Some(date) = answer.date() {
             *self.clock_ahead.lock() = Some(self.clock.now() - date);
         }
     }
@@ -141,13 +141,23 @@ impl Arm {
     pub(crate) async fn read(&self, path: &[&str], api_version: &str) -> Result<Value, ArmError> {
         let mut url = self.endpoint(api_version);
         url.path_segments_mut().expect("an http address has a path").clear().extend(path);
-        Ok(serde_json::from_slice(&self.get(url).await?).map_err(BadAnswer::Body)?)
+        Ok(serde_json::from_slice(&self.get(url).await?.body).map_err(BadAnswer::Body)?)
     }
 
-    async fn get(&self, url: Url) -> Result<Vec<u8>, ArmError> {
+    /// Creates a resource, or changes it, with a body of JSON. The path's segments are escaped.
+    pub(super) async fn put(&self, path: &[&str], api_version: &str, body: Vec<u8>) -> Result<Answer, ArmError> {
+        let mut url = self.endpoint(api_version);
+        url.path_segments_mut().expect("an http address has a path").clear().extend(path);
+        let token = self.credential.token(&self.scope).await?;
+        let json = HeaderValue::from_static("application/json");
+        let headers = HeaderMap::from_iter([(AUTHORIZATION, bearer(&token)?), (CONTENT_TYPE, json)]);
+        self.execute(Method::PUT, url, headers, body).await
+    }
+
+    async fn get(&self, url: Url) -> Result<Answer, ArmError> {
         let token = self.credential.token(&self.scope).await?;
         let headers = HeaderMap::from_iter([(AUTHORIZATION, bearer(&token)?)]);
-        Ok(self.execute(Method::GET, url, headers, Vec::new()).await?.body)
+        self.execute(Method::GET, url, headers, Vec::new()).await
     }
 
     /// Sends a request, and a read a few times if it must; anything but a success is an error.
@@ -210,7 +220,7 @@ impl Arm {
 
     /// What a refusal means, and the least wait after which the same request may succeed, if it may at all.
     fn refused(&self, request: &Request, answer: &Answer) -> (ArmError, Option<Duration>) {
-        let wait = retry_after(&answer.headers, self.clock.now());
+        let wait = retry_after(&answer.headers, answer.date().unwrap_or_else(|| self.clock.now()));
         let error = arm_refusal::from_answer(answer, wait);
         if let ArmError::Throttled { code, retry_after: wait } = &error {
             for gate in request.throttled_by(answer) {

@@ -71,9 +71,9 @@ pub(super) fn from_answer(answer: &Answer, retry_after: Option<Duration>) -> Arm
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => ArmError::Unauthorized(refusal),
         StatusCode::NOT_FOUND => ArmError::NotFound(refusal),
         StatusCode::CONFLICT if !is_one_of(&LASTING_CONFLICT_CODES) => ArmError::Busy(refusal),
-        StatusCode::REQUEST_TIMEOUT => ArmError::unavailable(format!("{}: {}", refusal.code, refusal.message)),
+        StatusCode::REQUEST_TIMEOUT => ArmError::Failed(refusal),
         status if status.is_client_error() => ArmError::Rejected(refusal),
-        status => ArmError::unavailable(format!("status {} {refusal}", status.as_u16())),
+        _ => ArmError::Failed(refusal),
     }
 }
 
@@ -128,7 +128,7 @@ mod tests {
 
     #[test]
     fn a_refusal_is_what_the_caller_does_next() {
-        use ArmError::{Busy, NoCapacity, NoRoomForSize, NotFound, Rejected, Throttled, Unauthorized, Unavailable};
+        use ArmError::{Busy, Failed, NoCapacity, NoRoomForSize, NotFound, Rejected, Throttled, Unauthorized};
         assert!(matches!(answer(401, &[], "ExpiredAuthenticationToken"), Unauthorized { .. }));
         assert!(matches!(answer(403, &[], "AuthorizationFailed"), Unauthorized { .. }));
         assert!(matches!(answer(403, &[], "RequestDisallowedByPolicy"), Rejected { .. }));
@@ -140,9 +140,9 @@ mod tests {
         assert!(matches!(answer(400, &[], "ContainerGroupQuotaReached"), NoCapacity { .. }));
         assert!(matches!(answer(400, &[], "InvalidRequestContent"), Rejected { .. }));
         assert!(matches!(answer(429, &[], "TooManyRequests"), Throttled { .. }));
-        assert!(matches!(answer(500, &[], "InternalServerError"), Unavailable { .. }));
-        assert!(matches!(answer(503, &[], "ServiceUnavailable"), Unavailable { .. }));
-        assert!(matches!(answer(503, &[("retry-after", "7")], "ServiceUnavailable"), Unavailable { .. }));
+        assert!(matches!(answer(500, &[], "InternalServerError"), Failed { .. }));
+        assert!(matches!(answer(503, &[], "ServiceUnavailable"), Failed { .. }));
+        assert!(matches!(answer(503, &[("retry-after", "7")], "ServiceUnavailable"), Failed { .. }));
     }
 
     #[test]

@@ -20,6 +20,8 @@ pub(super) enum BadAnswer {
     },
     #[error("a subscription in the list has no name")]
     NamelessSubscription,
+    #[error("the identity that ACI_IDENTITY names is shown without a client id")]
+    NoClientId,
 }
 
 impl From<BadAnswer> for ArmError {

@@ -90,7 +90,7 @@ impl Diagnosis {
         let rest = ["providers", "Microsoft.Authorization", "permissions"];
         let path: Vec<_> = scope.iter().map(String::as_str).chain(rest).collect();
         let read = |item: Value| Ok(Some(serde_json::from_value(item).map_err(BadAnswer::Body)?));
-        self.arm.list_of(&path, AUTHORIZATION_API_VERSION, &[], read).await
+        Ok(self.arm.list_of(&path, AUTHORIZATION_API_VERSION, &[], read).await?.0)
     }
 
     /// The quotas of the region.
@@ -103,7 +103,7 @@ impl Diagnosis {
             };
             Ok(Some(Usage { name: name.to_owned(), used, limit }))
         };
-        self.arm.list_of(&self.of_location("usages"), ACI_API_VERSION, &[], read).await
+        Ok(self.arm.list_of(&self.of_location("usages"), ACI_API_VERSION, &[], read).await?.0)
     }
 
     /// What Linux groups without GPUs may have in the region, at the most.
@@ -115,7 +115,7 @@ impl Diagnosis {
             let sizes = number("maxMemoryInGB").zip(number("maxCpu")).filter(|_| is_ours);
             Ok(sizes.map(|(max_memory_gb, max_cpu)| Capability { max_memory_gb, max_cpu }))
         };
-        let listed = self.arm.list_of(&self.of_location("capabilities"), ACI_API_VERSION, &[], read).await?;
+        let (listed, _) = self.arm.list_of(&self.of_location("capabilities"), ACI_API_VERSION, &[], read).await?;
         let larger = |one: Capability, other: Capability| Capability {
             max_memory_gb: one.max_memory_gb.max(other.max_memory_gb),
             max_cpu: one.max_cpu.max(other.max_cpu),

@@ -170,7 +170,12 @@ fn read_settings(environment: &impl Environment) -> Option<Settings> {
         tracing::warn!(event = "setting_warning", "{warning}");
     }
     match Settings::from_environment(environment) {
-        Ok(settings) => Some(settings),
+        Ok(settings) => {
+            for warning in &settings.group.warnings {
+                tracing::warn!("{warning}");
+            }
+            Some(settings)
+        }
         Err(errors) => {
             for error in errors.iter() {
                 tracing::error!(event = "setting_error", "{error}");

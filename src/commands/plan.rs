@@ -119,6 +119,7 @@ fn text(report: &Report, width: Option<usize>) -> String {
     }
     parts.extend(report.subscriptions.iter().filter_map(unread));
     parts.extend(report.unserved_subscriptions.iter().map(unserved));
+    parts.extend(report.recipes());
     parts.push(report.sums());
     parts.push(format!("The container groups that are there have cost {} so far.", cost(report.cost)));
     parts.join("\n")

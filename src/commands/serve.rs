@@ -39,8 +39,9 @@ pub(super) async fn serve(settings: &Settings, environment: &ProcessEnvironment)
             port,
             "the scaler serves the Functions host"
         );
-        let deadline = scaler.pass_deadline();
-        Ok::<_, Box<dyn std::error::Error>>(handler::serve(listener, scaler, deadline, signals.received()).await?)
+        let (deadline, between) = (scaler.pass_deadline(), settings.processing.least_between_passes());
+        let served = handler::serve(listener, scaler, deadline, between, signals.received());
+        Ok::<_, Box<dyn std::error::Error>>(served.await?)
     };
     match served.await {
         Ok(signal) => signal.exit_code().into(),

@@ -4,14 +4,18 @@ mod cause;
 mod memory;
 mod name;
 mod observed;
+mod overrides;
 mod ownership;
 mod phase;
 mod recipe;
 pub mod tag;
+mod template;
 
 pub use memory::{InvalidMemory, MemoryGb};
 pub use name::{GroupName, InvalidName, NamePrefix};
 pub use observed::{Container, ContainerEvent, ContainerGroup, ContainerState, GroupSize, Liveness};
+pub use overrides::{Override, Overrides, SubscriptionPattern};
 pub use ownership::Ownership;
 pub use phase::{Ending, Phase, StartFailure};
 pub use recipe::{EnvironmentValue, GroupSpec, Job, Recipe, Registry};
+pub use template::{ApiVersion, Dropped, Findings, GroupTemplate, Owned, TemplateProblem};

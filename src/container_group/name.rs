@@ -95,6 +95,11 @@ pub struct InvalidName {
     max_chars: usize,
 }
 
+/// Whether Azure takes a name for a group, or for a container.
+pub(super) fn is_valid(name: &str) -> bool {
+    check(name, GroupName::MAX_CHARS).is_ok()
+}
+
 fn check(name: &str, max_chars: usize) -> Result<(), InvalidName> {
     let valid = (1..=max_chars).contains(&name.len())
         && name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))

@@ -20,6 +20,8 @@ pub struct ContainerGroup {
     pub containers: Vec<Container>,
     /// What all of its containers ask for together, if Azure says so.
     pub size: Option<GroupSize>,
+    /// Those that run before all others, one after the other.
+    pub init_containers: Vec<Container>,
     pub ownership: Ownership,
 }
 
@@ -125,6 +127,13 @@ impl ContainerGroup {
         self.provisioning_state.eq_ignore_ascii_case("Failed")
     }
 
+    /// All its containers, the worker first, and those last that ran before it.
+    pub fn worker_first(&self) -> impl Iterator<Item = &Container> {
+        let is_worker = |container: &&Container| container.is_worker();
+        let others = self.containers.iter().filter(|container| !container.is_worker());
+        self.containers.iter().filter(is_worker).chain(others).chain(&self.init_containers)
+    }
+
     /// The containers that decide how far the group has come: the worker, or all where none has its name.
     pub(super) fn workers(&self) -> impl Iterator<Item = &Container> {
         let has_worker = self.containers.iter().any(Container::is_worker);
@@ -144,7 +153,7 @@ impl Container {
         self.name.eq_ignore_ascii_case(Self::WORKER)
     }
 
-    fn has_ended(&self) -> bool {
+    pub(super) fn has_ended(&self) -> bool {
         self.is("Terminated") || self.is("Failed")
     }
 

@@ -71,7 +71,8 @@ impl ContainerGroup {
         if self.phase() != Phase::Starting {
             return None;
         }
-        self.containers.iter().filter(|container| not_started(container)).find_map(start_failure_of)
+        let waiting = self.containers.iter().filter(|container| not_started(container));
+        self.init_containers.iter().find_map(init_failure_of).or_else(|| waiting.into_iter().find_map(start_failure_of))
     }
 
     /// Since when it has been starting, by Azure's events. A group that has run before is starting again, and its events may
@@ -81,7 +82,8 @@ impl ContainerGroup {
         if self.phase() != Phase::Starting || events().any(|event| event.name.eq_ignore_ascii_case("Started")) {
             return None;
         }
-        events().filter_map(|event| event.first_at).min()
+        let before = self.init_containers.iter().flat_map(|container| &container.events);
+        events().chain(before).filter_map(|event| event.first_at).min()
     }
 
     /// When the last of its containers to be started was, as far as Azure says.
@@ -113,6 +115,21 @@ impl ContainerGroup {
 fn not_started(container: &Container) -> bool {
     let state = container.state.as_ref().map_or("", |state| &state.state);
     NOT_STARTED.iter().any(|word| state.eq_ignore_ascii_case(word))
+}
+
+/// Why a container fails that runs before all others, which then never start.
+fn init_failure_of(container: &Container) -> Option<StartFailure> {
+    let failure = match container.state.as_ref().filter(|_| container.has_ended()) {
+        Some(state) if state.exit_code == Some(0) => return None,
+        Some(state) => {
+            let exit_code = state.exit_code.map(|code| format!("exit code {code}"));
+            let words = [state.detail_status.clone().filter(|word| !word.is_empty()), exit_code];
+            let words: Vec<_> = words.into_iter().flatten().collect();
+            StartFailure { reason: words.join(", "), since: state.finished_at }
+        }
+        None => start_failure_of(container)?,
+    };
+    Some(StartFailure { reason: format!("init container {}: {}", container.name, failure.reason), ..failure })
 }
 
 fn start_failure_of(container: &Container) -> Option<StartFailure> {
@@ -189,6 +206,23 @@ mod tests {
         assert_eq!(both.phase(), Phase::Running { since: Some(NOW + Duration::seconds(5)) });
         both.containers = vec![worker(in_state("Waiting")), sidecar(exited(Some(1), 0, Some(1)))];
         assert_eq!(both.phase(), Phase::Starting);
+    }
+
+    #[test]
+    fn an_init_container_that_fails_is_a_start_that_fails_in_its_words() {
+        let init = |state| Container { name: "fetch".into(), state: Some(state), events: Vec::new() };
+        let waiting = ContainerState { detail_status: Some("PodInitializing".into()), ..in_state("Waiting") };
+        let mut group = group("Creating", &[waiting]);
+        group.init_containers = vec![init(exited(Some(0), 0, Some(1))), init(running(1))];
+        assert_eq!(group.start_failure(), None);
+        let failed = ContainerState { detail_status: Some("Error".into()), ..exited(Some(3), 1, Some(2)) };
+        group.init_containers[1] = init(failed);
+        let reason = "init container fetch: Error, exit code 3".to_owned();
+        let since = Some(NOW + Duration::seconds(2));
+        assert_eq!((group.phase(), group.start_failure()), (Phase::Starting, Some(StartFailure { reason, since })));
+        let pulling = ContainerState { detail_status: Some("ImagePullBackOff".into()), ..in_state("Waiting") };
+        group.init_containers[1] = init(pulling);
+        assert_eq!(group.start_failure().unwrap().reason, "init container fetch: ImagePullBackOff");
     }
 
     #[test]

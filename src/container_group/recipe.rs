@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use rust_decimal::Decimal;
+use rust_decimal::prelude::FromPrimitive;
+use rust_decimal::{Decimal, RoundingStrategy};
 use secrecy::SecretString;
 
-use super::{GroupName, MemoryGb, NamePrefix, tag};
+use super::{GroupName, GroupTemplate, MemoryGb, NamePrefix, tag};
+use super::{Override, Overrides, SubscriptionPattern};
 use crate::message::{FileSizeMb, MessageAddress, MessageId, SubscriptionName};
 
 /// What all groups of a scaler have in common.
@@ -19,8 +21,11 @@ pub struct Recipe {
     /// The Azure region.
     pub location: String,
     pub image: String,
-    /// Cores.
+    /// Cores, at the least.
     pub cpu: Decimal,
+    /// Cores per GiB of file.
+    pub cpu_multiplier: Decimal,
+    pub max_cpu: Decimal,
     /// GiB of memory per GiB of file.
     pub memory_multiplier: Decimal,
     pub min_memory: MemoryGb,
@@ -31,6 +36,13 @@ pub struct Recipe {
     pub environment: BTreeMap<String, EnvironmentValue>,
     /// The variable that receives the subscription's name.
     pub subscription_variable: Option<String>,
+    /// The user-assigned identity whose client id the worker finds in a variable.
+    pub identity: Option<String>,
+    pub template: Option<GroupTemplate>,
+    /// What groups of some subscriptions have otherwise.
+    pub overrides: Overrides,
+    /// The entries of the overrides that are in it, the most specific first.
+    pub applied: Vec<SubscriptionPattern>,
 }
 
 /// The value of a container's variable.
@@ -77,13 +89,24 @@ pub struct GroupSpec {
     pub name: GroupName,
     pub tags: BTreeMap<&'static str, String>,
     pub memory: MemoryGb,
+    /// Cores.
+    pub cpu: Decimal,
     pub subscription: SubscriptionName,
     pub recipe: Arc<Recipe>,
 }
 
+/// Most cores of one group, of any kind and in any region (Container Instances' limits).
+const MAX_CPU: Decimal = Decimal::from_parts(31, 0, 0, false, 0);
+/// Most memory of one group, in GB, likewise.
+const MAX_MEMORY_GB: Decimal = Decimal::from_parts(240, 0, 0, false, 0);
+
 impl Recipe {
+    /// The variable in which Azure's libraries look for the client id of a user-assigned identity.
+    pub const CLIENT_ID: &str = "AZURE_CLIENT_ID";
+
     /// The group for a job.
     pub fn group_for(self: &Arc<Self>, job: &Job) -> GroupSpec {
+        let recipe = self.of(&job.subscription);
         let Job { subscription, sequence_number, message_id, file_size, attempt } = job;
         let tags = BTreeMap::from([
             (tag::ACI_SCALER, self.name_prefix.to_string()),
@@ -97,10 +120,39 @@ impl Recipe {
         GroupSpec {
             name: GroupName::of_attempt(&self.stem(subscription, message_id), *attempt),
             tags,
-            memory: self.memory_for(*file_size),
+            memory: recipe.memory_for(*file_size),
+            cpu: recipe.cpu_for(*file_size),
             subscription: subscription.clone(),
-            recipe: self.clone(),
+            recipe,
         }
+    }
+
+    /// The recipe of a subscription's groups. Of the entries for it, the most specific one has the last word.
+    fn of(self: &Arc<Self>, subscription: &SubscriptionName) -> Arc<Self> {
+        let mut recipe = self.clone();
+        for entry in self.overrides.of(subscription).rev() {
+            Arc::make_mut(&mut recipe).apply(entry);
+        }
+        recipe
+    }
+
+    fn apply(&mut self, entry: &Override) {
+        replace(&mut self.image, entry.image.as_ref());
+        replace(&mut self.cpu, entry.cpu.as_ref());
+        replace(&mut self.cpu_multiplier, entry.cpu_multiplier.as_ref());
+        replace(&mut self.max_cpu, entry.max_cpu.as_ref());
+        replace(&mut self.memory_multiplier, entry.memory_multiplier.as_ref());
+        replace(&mut self.min_memory, entry.min_memory.as_ref());
+        replace(&mut self.max_memory, entry.max_memory.as_ref());
+        if entry.template.is_some() {
+            self.template.clone_from(&entry.template);
+        }
+        self.applied.insert(0, entry.pattern.clone());
+    }
+
+    /// Most active groups of a subscription, if it has a cap of its own.
+    pub(crate) fn max_instances(&self, subscription: &SubscriptionName) -> Option<u32> {
+        self.overrides.of(subscription).find_map(|entry| entry.max_instances)
     }
 
     /// What the names of all groups for a message begin with: `{prefix}-{16 hex digits}`.
@@ -112,9 +164,26 @@ impl Recipe {
         GroupName::stem(&self.name_prefix, parts)
     }
 
-    /// The memory that a file of this size needs.
+    /// The memory that a file of this size needs, as far as the containers beside the worker leave any.
     fn memory_for(&self, size: FileSizeMb) -> MemoryGb {
-        MemoryGb::for_file(size, self.memory_multiplier, self.min_memory, self.max_memory)
+        let room = MemoryGb::from_decimal(MAX_MEMORY_GB - self.sidecars().1).unwrap_or(self.max_memory);
+        let max = self.max_memory.min(room);
+        MemoryGb::for_file(size, self.memory_multiplier, self.min_memory.min(max), max)
+    }
+
+    /// The cores that a file of this size needs, likewise, rounded up to the hundredths that Azure sells them in.
+    fn cpu_for(&self, size: FileSizeMb) -> Decimal {
+        let needed = size.get().checked_mul(self.cpu_multiplier).and_then(|product| product.checked_div(1024.into()));
+        let needed = needed.unwrap_or(self.max_cpu).min(MAX_CPU);
+        let needed = needed.round_dp_with_strategy(2, RoundingStrategy::ToPositiveInfinity).normalize();
+        needed.max(self.cpu).min(self.max_cpu).min(MAX_CPU - self.sidecars().0)
+    }
+
+    /// What the containers beside the worker ask for, in cores and GB.
+    fn sidecars(&self) -> (Decimal, Decimal) {
+        let (cpu, memory) = self.template.as_ref().map(GroupTemplate::sidecars).unwrap_or_default();
+        let exact = |amount, decimals| Decimal::from_f64(amount).unwrap_or_default().round_dp(decimals);
+        (exact(cpu, 2), exact(memory, 1))
     }
 }
 
@@ -125,5 +194,11 @@ impl Job {
             sequence_number: self.sequence_number,
             message_id: Some(self.message_id.clone()),
         }
+    }
+}
+
+fn replace<T: Clone>(value: &mut T, by: Option<&T>) {
+    if let Some(by) = by {
+        value.clone_from(by);
     }
 }

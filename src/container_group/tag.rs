@@ -22,3 +22,37 @@ pub const WAITING_SINCE: &str = "waiting_since";
 pub const ENDED_SINCE: &str = "ended_since";
 /// Since when a group has been seen running whose message is gone (RFC 3339).
 pub const ORPHANED_SINCE: &str = "orphaned_since";
+
+/// The tags that are the scaler's to set, or that mean something to it.
+const RESERVED: [&str; 12] = [
+    ACI_SCALER,
+    MANAGED_BY,
+    MESSAGE_ID,
+    FILE_SIZE_MB,
+    SUBSCRIPTION_NAME,
+    SEQUENCE_NUMBER,
+    ATTEMPT,
+    KEEP,
+    WAITING_SINCE,
+    ENDED_SINCE,
+    ORPHANED_SINCE,
+    // An operator sets it, on single groups.
+    "retry",
+];
+
+/// Most tags of a user's on every group: Azure takes 50 of a resource.
+pub(crate) const MAX_OTHERS: usize = 50 - RESERVED.len();
+
+pub(crate) fn is_reserved(key: &str) -> bool {
+    RESERVED.iter().any(|reserved| reserved.eq_ignore_ascii_case(key))
+}
+
+/// Why Azure would not take a tag, if it would not.
+///
+/// Source: <https://learn.microsoft.com/azure/azure-resource-manager/management/tag-resources>.
+pub(crate) fn refusal(key: &str, value: &str) -> Option<&'static str> {
+    if key.is_empty() || key.chars().count() > 512 || key.contains(['<', '>', '%', '&', '\\', '?', '/']) {
+        return Some("a tag's name has 1 to 512 characters, none of them <>%&\\?/");
+    }
+    (value.chars().count() > 256).then_some("a tag's value has at most 256 characters")
+}

@@ -1,7 +1,7 @@
 //! Answers the Functions host, which invokes a custom handler over HTTP on the loopback address.
 //!
 //! * `GET /` is answered at once: the host polls it until the process is ready, and later as a health check.
-//! * `POST /ScaleTimer` runs a pass and answers with its summary. The pass runs in a task of its own: neither a dropped
+//! * `POST /ScaleTimer` runs a pass, unless the last one began too short a time ago, and answers with its summary. The pass runs in a task of its own: neither a dropped
 //!   connection nor a panic ends more than it has to. Two never run at once.
 //! * A success always has a JSON object as its body. An empty or `null` one would make the host wait for its whole
 //!   `functionTimeout` and then kill the process (azure-functions-host, `DefaultHttpWorkerService.cs`).
@@ -52,14 +52,16 @@ const FUNCTION_NAME: &str = "ScaleTimer";
 /// `shutdown` gave.
 ///
 /// A pass is asked to end after `pass_deadline`, which has to be 40 s or more before the host's `functionTimeout`: a pass that
-/// ignores its deadline is cut off half a minute later.
+/// ignores its deadline is cut off half a minute later. Invocations that come sooner than `between_passes` after the beginning
+/// of the last pass make none.
 pub async fn serve<S: Passes, T>(
     listener: TcpListener,
     scaler: S,
     pass_deadline: Duration,
+    between_passes: Duration,
     shutdown: impl Future<Output = T>,
 ) -> io::Result<T> {
-    let runner = Arc::new(PassRunner::new(scaler, pass_deadline));
+    let runner = Arc::new(PassRunner::new(scaler, pass_deadline, between_passes));
     let listener = listener.tap_io(|stream| {
         if let Err(error) = stream.set_nodelay(true) {
             warn!(event = "slow_connection", %error, "a connection of the Functions host will be slower than it could be");
@@ -112,6 +114,12 @@ async fn invoke<S: Passes>(
         Ok(Outcome::AlreadyRunning) => {
             info!(event = "already_running", "a pass is already running; this invocation leaves the work to it");
             success(&[], &Value::Null)
+        }
+        Ok(Outcome::TooSoon { since, between_passes }) => {
+            let (since, between) = (since.as_secs(), between_passes.as_secs());
+            let line = format!("no pass: the last one began {since} s ago, and there are {between} s between two");
+            debug!("{line}");
+            success(&[line], &Value::Null)
         }
         Ok(Outcome::Failed(reason)) => failure(StatusCode::INTERNAL_SERVER_ERROR, &reason),
         Ok(Outcome::Closing) => failure(StatusCode::SERVICE_UNAVAILABLE, &"the scaler is shutting down"),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use time::format_description::well_known::Rfc3339;
 use tokio::sync::{Mutex, watch};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tracing::error;
 
 use super::{PassSummary, Passes};
@@ -24,11 +24,17 @@ pub(crate) const CLOSING_DEADLINE: Duration = Duration::from_secs(4);
 /// this makes 290 s, before the host's 300 s, at which it would kill the process.
 const OVERRUN: Duration = Duration::from_secs(30);
 
+/// How early a tick may come: timers jitter, and one that comes a moment too early must not cost a whole tick.
+const EARLY_TICK: Duration = Duration::from_secs(2);
+
 /// Runs the [`Passes`] of a scaler.
 pub(super) struct PassRunner<S> {
     scaler: S,
     pass_deadline: Duration,
-    turn: Mutex<()>,
+    /// The least time from the beginning of one pass to that of the next.
+    between_passes: Duration,
+    /// When the last pass began.
+    turn: Mutex<Option<Instant>>,
     closing: watch::Sender<bool>,
 }
 
@@ -38,13 +44,18 @@ pub(super) enum Outcome {
     Failed(String),
     /// Another invocation's pass is running.
     AlreadyRunning,
+    /// The last pass began only so long ago.
+    TooSoon {
+        since: Duration,
+        between_passes: Duration,
+    },
     /// No pass begins any more.
     Closing,
 }
 
 impl<S: Passes> PassRunner<S> {
-    pub(super) fn new(scaler: S, pass_deadline: Duration) -> Self {
-        Self { scaler, pass_deadline, turn: Mutex::default(), closing: watch::Sender::new(false) }
+    pub(super) fn new(scaler: S, pass_deadline: Duration, between_passes: Duration) -> Self {
+        Self { scaler, pass_deadline, between_passes, turn: Mutex::default(), closing: watch::Sender::new(false) }
     }
 
     /// Runs a pass, if this is the time for one.
@@ -52,7 +63,14 @@ impl<S: Passes> PassRunner<S> {
         if *self.closing.borrow() {
             return Outcome::Closing;
         }
-        let Ok(_turn) = self.turn.try_lock() else { return Outcome::AlreadyRunning };
+        let Ok(mut began_at) = self.turn.try_lock() else { return Outcome::AlreadyRunning };
+        let (now, between_passes) = (Instant::now(), self.between_passes);
+        if let Some(since) = began_at.map(|at| now - at)
+            && since + EARLY_TICK < between_passes
+        {
+            return Outcome::TooSoon { since, between_passes };
+        }
+        *began_at = Some(now);
         let deadline = Deadline::after(self.pass_deadline);
         let ended = tokio::select! {
             ended = self.scaler.pass(deadline.clone()) => Some(ended),

@@ -193,11 +193,11 @@ impl LogCapture {
             ContainerLines::None => false,
         };
         let (mut all, mut failure) = (Vec::new(), None);
-        for container in group.containers.iter().filter(|_| is_wanted) {
+        for container in group.worker_first().filter(|_| is_wanted) {
             match groups.logs(&group.name, &container.name, LINES).await {
                 Ok(text) => {
                     let whose =
-                        if group.containers.len() > 1 { format!("{}: ", container.name) } else { String::new() };
+                        if group.worker_first().count() > 1 { format!("{}: ", container.name) } else { String::new() };
                     all.extend(last_lines(&text).into_iter().map(|line| format!("{whose}{line}")));
                 }
                 // There never was a log, or it has gone with the container.

@@ -11,6 +11,7 @@ mod ended;
 mod lives;
 mod log_capture;
 mod observe;
+mod pass_time;
 pub mod report;
 mod standing;
 
@@ -18,12 +19,12 @@ mod standing;
 mod tests;
 
 use std::collections::BTreeSet;
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use time::OffsetDateTime;
 use tokio::time::Instant;
 
 use crate::clock::Clock;
@@ -37,7 +38,8 @@ use crate::sync::Mutex;
 use apply::{Applied, Applier, Budget, Requests, millis};
 use lives::{Cost, cost_so_far};
 use log_capture::LogCapture;
-use observe::Observer;
+use observe::{Kept, Observer};
+use pass_time::PassTime;
 use report::Report;
 pub use standing::FailedPasses;
 use standing::Standing;
@@ -54,9 +56,8 @@ pub struct Scaler<G, S, M> {
     budget: Budget,
     requests: Requests,
     memory: Mutex<Memory>,
-    warn_of_skipped: Once,
-    /// Whether a message has shown that the topic is partitioned, which it is for as long as there is one of its name.
-    has_seen_partitions: AtomicBool,
+    warn_of_names: Once,
+    kept: Kept,
 }
 
 /// Whether a pass carries out what it plans.
@@ -98,8 +99,8 @@ impl<G: ContainerGroups, S: Subscriptions, M: Messages> Scaler<G, S, M> {
             budget: Budget::default(),
             requests: Requests::default(),
             memory: Mutex::default(),
-            warn_of_skipped: Once::new(),
-            has_seen_partitions: AtomicBool::new(false),
+            warn_of_names: Once::new(),
+            kept: Kept::default(),
         }
     }
 
@@ -120,13 +121,13 @@ impl<G: ContainerGroups, S: Subscriptions, M: Messages> Scaler<G, S, M> {
         let started_at = self.clock.now();
         let start = Instant::now();
         let (memory, asked_for) = (self.memory.lock().clone(), self.requests.recent());
-        let observer =
-            Observer { settings: &self.settings, clock: &self.clock, has_seen_partitions: &self.has_seen_partitions };
+        let time = PassTime::new(&self.clock);
+        let observer = Observer { settings: &self.settings, time: &time, kept: &self.kept };
         let observing = observer.observe(&self.services, &self.policy, &memory, asked_for);
         let snapshot = deadline.limit(Box::pin(observing)).await.ok_or(PassFailure::OutOfTime)??;
-        self.warn_of_skipped.call_once(|| warn_of_skipped(&self.settings, &snapshot));
+        self.warn_of_names.call_once(|| self.warn_of_names_in_vain(&snapshot));
         let observed_at = Instant::now();
-        let mut plan = plan(&snapshot, &memory, &self.policy, self.clock.now());
+        let mut plan = plan(&snapshot, &memory, &self.policy, time.now());
 
         let mut report = Report::new(started_at, &snapshot, &plan);
         let groups: Vec<_> = snapshot.groups.iter().map(|observed| observed.group.clone()).collect();
@@ -143,7 +144,7 @@ impl<G: ContainerGroups, S: Subscriptions, M: Messages> Scaler<G, S, M> {
             let applier = Applier {
                 groups: &self.services.groups,
                 workers: self.settings.max_workers.get(),
-                clock: &self.clock,
+                time: &time,
                 log_capture: &self.log_capture,
                 budget: &self.budget,
                 requests: &self.requests,
@@ -151,14 +152,14 @@ impl<G: ContainerGroups, S: Subscriptions, M: Messages> Scaler<G, S, M> {
                 outdated_at: outdated_at(start, self.settings.retry_backoff),
             };
             let mut done = applier.apply(plan, &groups).await;
-            let failed_creates = self.remember(&mut done);
+            let failed_creates = self.remember(&mut done, time.now());
             report.record(done);
             report.cost = self.log_capture.lives.take_cost();
-            self.remember_lives(&report, &groups);
+            self.remember_lives(&report, &groups, time.now());
             failed_creates
         };
         if mode == Mode::Apply {
-            self.standing.log(&mut report, &failed_creates, &self.log_capture.lives, self.clock.now());
+            self.standing.log(&mut report, &failed_creates, &self.log_capture.lives, time.now());
         }
         report.steps.observe_ms = millis(observed_at - start);
         report.steps.plan_ms = millis(planned_at - observed_at);
@@ -167,8 +168,8 @@ impl<G: ContainerGroups, S: Subscriptions, M: Messages> Scaler<G, S, M> {
     }
 
     /// What figures will need of the groups that are there.
-    fn remember_lives(&self, report: &Report, groups: &[Arc<ContainerGroup>]) {
-        let (lives, now) = (&self.log_capture.lives, self.clock.now());
+    fn remember_lives(&self, report: &Report, groups: &[Arc<ContainerGroup>], now: OffsetDateTime) {
+        let lives = &self.log_capture.lives;
         let mut there: BTreeSet<&GroupName> = groups.iter().map(|group| &group.name).collect();
         for message in &report.messages {
             match &message.outcome {
@@ -188,19 +189,36 @@ impl<G: ContainerGroups, S: Subscriptions, M: Messages> Scaler<G, S, M> {
     }
 
     /// What the next pass has to know of what has become of the plan. The creates that have failed come back.
-    fn remember(&self, done: &mut Applied) -> Vec<(MessageAddress, FailureCause)> {
-        let (mut memory, now) = (self.memory.lock(), self.clock.now());
+    fn remember(&self, done: &mut Applied, now: OffsetDateTime) -> Vec<(MessageAddress, FailureCause)> {
+        let mut memory = self.memory.lock();
         let failed = std::mem::take(&mut done.create_failures);
         for (message, cause) in &failed {
             memory.create_failed(message.clone(), cause.clone(), now);
         }
-        for message in &done.created {
-            memory.create_succeeded(message, now);
+        for (message, group) in std::mem::take(&mut done.created) {
+            memory.create_succeeded(message, group, now);
         }
         memory.tags_are_rewritten = done.tags_are_rewritten.unwrap_or(memory.tags_are_rewritten);
         memory.tags_refused(&done.tags_refused);
         memory.leave_to_tags(&done.tagged);
         failed
+    }
+
+    /// A misspelt name skips nothing and overrides nothing, and the subscription that was meant is served like any other.
+    fn warn_of_names_in_vain(&self, snapshot: &Snapshot) {
+        for name in self.settings.skipped_in_vain(&snapshot.skipped_subscriptions) {
+            tracing::warn!(
+                event = "setting_warning",
+                "SKIP_SUBSCRIPTIONS names {name}, and the topic has no such subscription"
+            );
+        }
+        let names: Vec<_> = snapshot.subscription_names().collect();
+        for pattern in self.policy.recipe.overrides.in_vain(&names) {
+            tracing::warn!(
+                event = "setting_warning",
+                "ACI_SUBSCRIPTION_OVERRIDES names {pattern}, and the topic has no such subscription"
+            );
+        }
     }
 
     /// Ends, in an orderly way, what was left for another pass.
@@ -211,16 +229,6 @@ impl<G: ContainerGroups, S: Subscriptions, M: Messages> Scaler<G, S, M> {
     /// How long a pass may take.
     pub fn pass_deadline(&self) -> Duration {
         self.settings.pass_deadline
-    }
-}
-
-/// A misspelt name skips nothing, and the subscription that was meant is served.
-fn warn_of_skipped(settings: &ProcessingSettings, snapshot: &Snapshot) {
-    for name in settings.skipped_in_vain(&snapshot.skipped_subscriptions) {
-        tracing::warn!(
-            event = "setting_warning",
-            "SKIP_SUBSCRIPTIONS names {name}, and the topic has no such subscription"
-        );
     }
 }
 

@@ -5,6 +5,7 @@
 mod bounded;
 mod event;
 mod members;
+mod recipes;
 mod topic;
 mod troubles;
 
@@ -63,6 +64,9 @@ pub struct Report {
     pub messages: Vec<MessageReport>,
     /// Every managed group.
     pub groups: Vec<GroupReport>,
+    /// Groups that somebody else has deleted while their messages are still there.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub vanished_groups: Vec<GroupName>,
     #[serde(skip)]
     enqueued: Enqueued,
     #[serde(skip)]
@@ -95,6 +99,7 @@ impl Report {
             groups: Vec::new(),
             enqueued: Enqueued::of(&snapshot.subscriptions),
             group_tags: tags.collect(),
+            vanished_groups: plan.vanished.clone(),
         }
     }
 
@@ -154,6 +159,11 @@ impl Report {
         let of_it = self.subscriptions.iter().filter(|subscription| name.is_none_or(|name| subscription.name == *name));
         let oldest = of_it.filter_map(|subscription| subscription.oldest_waiting_at).min()?;
         Some((self.started_at - oldest).whole_seconds().max(0))
+    }
+
+    /// Sentences on the recipes that groups of a plan would be made by, where they are not all made alike.
+    pub fn recipes(&self) -> Vec<String> {
+        recipes::sentences(&self.messages)
     }
 
     /// The sums, for people.

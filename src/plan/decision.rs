@@ -5,13 +5,15 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
+use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive as _;
+use serde::{Serialize, Serializer};
 use strum::{IntoStaticStr, VariantNames};
 use time::OffsetDateTime;
 
 use super::cause::{AttemptEnd, BreakerFailures};
 use super::memory::{Condition, Memory};
-use crate::container_group::{ContainerGroup, GroupName, GroupSpec, MemoryGb};
+use crate::container_group::{ContainerGroup, GroupName, GroupSpec, MemoryGb, SubscriptionPattern};
 use crate::message::MessageAddress;
 
 /// What a pass is to do. It leaves nothing to decide: each group to create is there in full, and every observed message
@@ -27,6 +29,8 @@ pub struct Plan {
     pub deletes: Vec<Delete>,
     /// All other groups.
     pub groups: Vec<(GroupName, GroupOutcome)>,
+    /// Groups that somebody else has deleted, or that have never come about, with their messages still there.
+    pub vanished: Vec<GroupName>,
     /// Groups that stay, and whose tags are to say since when they have been in their condition.
     pub tag_changes: Vec<TagChange>,
     /// What the next pass has to know, if this plan is carried out.
@@ -82,7 +86,17 @@ pub enum MessageOutcome {
     /// It got this group.
     Created { group: GroupName, memory_gb: MemoryGb },
     /// It would get this group.
-    ToBeCreated { group: GroupName, memory_gb: MemoryGb },
+    ToBeCreated {
+        group: GroupName,
+        memory_gb: MemoryGb,
+        /// Cores.
+        #[serde(serialize_with = "as_number")]
+        cpu: Decimal,
+        image: String,
+        /// The entries of `ACI_SUBSCRIPTION_OVERRIDES` that its group is made by, the most specific first.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        overrides: Vec<SubscriptionPattern>,
+    },
     /// Its group turned out to be there already.
     Found { group: GroupName },
     /// It has a group that is active.
@@ -252,31 +266,17 @@ pub enum DeleteReason {
     Orphaned,
 }
 
-impl MessageOutcome {
-    /// Whether the message waits for a container group, or for another one.
-    pub fn waits(&self) -> bool {
-        matches!(
-            self,
-            Self::Finished { .. }
-                | Self::Changed { .. }
-                | Self::ToBeCreated { .. }
-                | Self::Running { reason: Some(_), .. }
-                | Self::BackingOff { .. }
-                | Self::HeldByBreaker { .. }
-                | Self::CreateBackingOff { .. }
-                | Self::HeldByFailedCreates { .. }
-                | Self::WaitingCapacity
-                | Self::WaitingQuota { .. }
-                | Self::WaitingDeadline
-                | Self::Failed { .. }
-        )
-    }
-}
-
 impl Create {
     /// What becomes of its message if the plan is not carried out.
     pub fn planned(&self) -> MessageOutcome {
-        MessageOutcome::ToBeCreated { group: self.spec.name.clone(), memory_gb: self.spec.memory }
+        let GroupSpec { name, memory, cpu, recipe, .. } = &self.spec;
+        MessageOutcome::ToBeCreated {
+            group: name.clone(),
+            memory_gb: *memory,
+            cpu: *cpu,
+            image: recipe.image.clone(),
+            overrides: recipe.applied.clone(),
+        }
     }
 }
 
@@ -291,4 +291,8 @@ impl Delete {
     pub fn planned(&self) -> GroupOutcome {
         GroupOutcome::ToBeDeleted { because: self.reason }
     }
+}
+
+fn as_number<S: Serializer>(decimal: &Decimal, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(decimal.to_f64().unwrap_or_default())
 }

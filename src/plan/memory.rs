@@ -6,6 +6,7 @@
 //! was settled, and which groups could not be created; `docs/guarantees.md` says what that may cost.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
@@ -23,6 +24,8 @@ pub struct Memory {
     pub(crate) conditions: HashMap<GroupName, SeenCondition>,
     /// The last attempts at messages whose records were deleted.
     pub(super) deleted_records: BTreeMap<MessageAddress, DeletedRecord>,
+    /// The newest groups of messages that may still be there, as the last pass left them.
+    pub(super) last_groups: BTreeMap<MessageAddress, LastGroup>,
     /// Messages whose groups could not be created.
     pub(super) create_failures: BTreeMap<MessageAddress, CreateFailure>,
     /// When a group was last created for each subscription.
@@ -42,6 +45,15 @@ pub(crate) struct SeenCondition {
     since: OffsetDateTime,
     /// How often Azure has refused the tag that would say so.
     refused_tags: u32,
+}
+
+/// The newest group of a message.
+#[derive(Clone, Debug)]
+pub(super) struct LastGroup {
+    pub(super) group: Arc<ContainerGroup>,
+    pub(super) attempt: u32,
+    /// How it has ended, if it has.
+    pub(super) ended: Option<Attempt>,
 }
 
 /// Failures to create a message's group.
@@ -137,12 +149,24 @@ impl Memory {
 
     /// A message's group was created. So whatever passes has passed for those that have failed once; what fails again
     /// afterwards has a reason of its own.
-    pub(crate) fn create_succeeded(&mut self, message: &MessageAddress, now: OffsetDateTime) {
-        self.create_failures.remove(message);
+    pub(crate) fn create_succeeded(
+        &mut self,
+        message: MessageAddress,
+        group: Arc<ContainerGroup>,
+        now: OffsetDateTime,
+    ) {
+        self.create_failures.remove(&message);
         self.created_at.insert(message.subscription.clone(), now);
+        let attempt = group.attempt();
+        self.last_groups.insert(message, LastGroup { group, attempt, ended: None });
         for failure in self.create_failures.values_mut() {
             failure.forgiven |= failure.cause.kind == FailureKind::Passing && failure.count == 1;
         }
+    }
+
+    /// Groups that were there when the last pass ended, or had been asked for.
+    pub(crate) fn last_groups(&self) -> impl Iterator<Item = &Arc<ContainerGroup>> {
+        self.last_groups.values().map(|last| &last.group)
     }
 
     /// Azure has refused to change the tags of groups.
@@ -158,6 +182,24 @@ impl Memory {
     pub(super) fn watched_since(&self, condition: Condition, group: &ContainerGroup) -> Option<OffsetDateTime> {
         let seen = self.seen(condition, group)?;
         (seen.refused_tags >= MAX_REFUSED_TAGS).then_some(seen.since)
+    }
+
+    /// The same with moments that are still to come as if they were now: a clock was wrong.
+    pub(super) fn as_of(&self, now: OffsetDateTime) -> Self {
+        let mut memory = self.clone();
+        for failure in memory.create_failures.values_mut() {
+            failure.last = failure.last.min(now);
+        }
+        for record in memory.deleted_records.values_mut() {
+            record.attempt.ended_at = record.attempt.ended_at.min(now);
+        }
+        for seen in memory.conditions.values_mut() {
+            seen.since = seen.since.min(now);
+        }
+        for created_at in memory.created_at.values_mut() {
+            *created_at = (*created_at).min(now);
+        }
+        memory
     }
 
     fn seen(&self, condition: Condition, group: &ContainerGroup) -> Option<&SeenCondition> {

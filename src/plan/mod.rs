@@ -13,6 +13,7 @@ mod messages;
 mod policy;
 mod reading;
 mod snapshot;
+mod waiting;
 
 #[cfg(test)]
 mod tests;
@@ -27,7 +28,7 @@ pub(crate) use memory::{FailureCause, FailureKind};
 pub(crate) use messages::failed_creates::DISTINCT_MESSAGES;
 pub use policy::{Policy, Rules};
 pub use reading::{Demand, Reading};
-pub use snapshot::{ObservedGroup, ObservedSubscription, Read, Snapshot, UnservedSubscription};
+pub use snapshot::{Look, ObservedGroup, ObservedSubscription, Read, Snapshot, UnservedSubscription};
 
 use facts::{Facts, KnownMessages};
 use groups::GroupPlan;
@@ -35,12 +36,16 @@ use messages::MessagePlan;
 
 /// Decides what a pass does.
 pub fn plan(snapshot: &Snapshot, memory: &Memory, policy: &Policy, now: OffsetDateTime) -> Plan {
-    let facts = Facts::of(&snapshot.groups, memory, policy, now);
+    let mut facts = Facts::of(&snapshot.groups, memory, policy, now);
+    if snapshot.time_is_doubtful {
+        facts.distrust_ages();
+    }
     let MessagePlan { creates, reserves, outcomes: mut messages } =
         messages::plan_messages(&facts, &snapshot.subscriptions, policy);
 
     let known_messages = KnownMessages::of(snapshot, now);
-    let GroupPlan { deletes, stay, tag_changes, memory } = groups::plan_groups(&facts, &known_messages, &creates);
+    let GroupPlan { deletes, stay, vanished, tag_changes, memory } =
+        groups::plan_groups(&facts, &known_messages, &creates);
 
     // The record of the attempt before must be there when a reserve is created.
     let loses_record = |create: &Create| {
@@ -50,5 +55,5 @@ pub fn plan(snapshot: &Snapshot, memory: &Memory, policy: &Policy, now: OffsetDa
     messages.extend(waiting.into_iter().map(|create| (create.message, MessageOutcome::WaitingCapacity)));
 
     let capacity = facts.groups.capacity();
-    Plan { creates, reserves, messages, deletes, groups: stay, tag_changes, memory, capacity }
+    Plan { creates, reserves, messages, deletes, groups: stay, vanished, tag_changes, memory, capacity }
 }

@@ -20,7 +20,7 @@ pub struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
-    pub fn of(groups: &[ObservedGroup], memory: &'a Memory, policy: &'a Policy, now: OffsetDateTime) -> Self {
+    pub fn of(groups: &[ObservedGroup], memory: &Memory, policy: &'a Policy, now: OffsetDateTime) -> Self {
         let facts = Facts::of(groups, memory, policy, now);
         let of_groups = facts.groups.iter().filter_map(|known| known.sequence_number);
         let remembered = remembered(memory).map(|message| message.sequence_number);
@@ -60,7 +60,7 @@ impl<'a> Reading<'a> {
     /// The sequence numbers of a subscription's messages that are only remembered and may be beyond what a read has
     /// `covered`. Elsewhere a read comes to them one day; what is never covered would never be forgotten.
     pub fn to_forget(&self, subscription: &SubscriptionName, covered: i64) -> Vec<i64> {
-        let of_it = remembered(self.facts.memory).filter(|message| message.subscription == *subscription);
+        let of_it = remembered(&self.facts.memory).filter(|message| message.subscription == *subscription);
         in_order(of_it.map(|message| message.sequence_number).filter(|number| *number > covered))
     }
 

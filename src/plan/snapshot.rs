@@ -15,14 +15,26 @@ pub struct Snapshot {
     pub subscriptions: Vec<ObservedSubscription>,
     pub skipped_subscriptions: Vec<SubscriptionName>,
     pub unserved_subscriptions: Vec<UnservedSubscription>,
+    /// Whether the clocks that should say what time it is differ, so that no age counts.
+    pub time_is_doubtful: bool,
 }
 
-/// A managed container group, as far as it could be read.
+/// A managed container group, as far as it is known.
 #[derive(Clone, Debug)]
 pub struct ObservedGroup {
     pub group: Arc<ContainerGroup>,
-    /// Why the states of its containers are not known, if they should be.
-    pub unread: Option<ArmError>,
+    pub look: Look,
+}
+
+/// Whether the states of a group's containers are known, as far as there are any.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// They are, from this pass or an earlier one.
+    Done,
+    /// It has not been its turn yet.
+    NotYet,
+    /// They are not, although they should be. It may not even be there: it may only have been asked for.
+    Failed(ArmError),
 }
 
 /// A subscription from which no worker can be served, so that its messages are unknown.
@@ -60,6 +72,15 @@ pub enum Read {
     FarEnough,
     /// Until this went wrong: what was not read is unknown, not absent.
     Failed(PeekError),
+}
+
+impl Snapshot {
+    /// The names of all subscriptions of the topic.
+    pub(crate) fn subscription_names(&self) -> impl Iterator<Item = &SubscriptionName> {
+        let served = self.subscriptions.iter().map(|subscription| &subscription.name);
+        let unserved = self.unserved_subscriptions.iter().map(|subscription| &subscription.name);
+        served.chain(unserved).chain(&self.skipped_subscriptions)
+    }
 }
 
 impl ObservedSubscription {

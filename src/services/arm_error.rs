@@ -35,6 +35,9 @@ pub enum ArmError {
     /// The request will be refused again until a setting changes.
     #[error("Azure refuses the request {0}")]
     Rejected(Refusal),
+    /// Azure itself has failed; whether anything happened is not known.
+    #[error("Azure failed to do it {0}")]
+    Failed(Refusal),
     /// No answer, or not one that could be used; whether anything happened is not known.
     #[error("Azure did not answer: {reason}")]
     Unavailable {
@@ -73,6 +76,11 @@ impl ArmError {
         }
     }
 
+    /// Whether the request may have been carried out all the same, or may yet be.
+    pub fn leaves_in_doubt(&self) -> bool {
+        matches!(self, Self::Failed(_) | Self::Unavailable { .. })
+    }
+
     /// How many more creates and deletes the service will take for now, if the refusal says so.
     pub fn remaining(&self) -> Option<u32> {
         self.refusal()?.remaining
@@ -85,7 +93,8 @@ impl ArmError {
             | Self::Unauthorized(refusal)
             | Self::NotFound(refusal)
             | Self::Busy(refusal)
-            | Self::Rejected(refusal) => Some(refusal),
+            | Self::Rejected(refusal)
+            | Self::Failed(refusal) => Some(refusal),
             Self::Throttled { .. } | Self::NoToken(_) | Self::JustGone | Self::Unavailable { .. } => None,
         }
     }

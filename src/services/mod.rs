@@ -7,6 +7,8 @@ mod topic;
 use std::collections::BTreeMap;
 use std::future::Future;
 
+use time::OffsetDateTime;
+
 pub use self::arm_error::{ArmError, Refusal};
 pub use self::peek_error::PeekError;
 pub use self::topic::{ListedSubscription, ListedTopic, MessageCounts, Unserved};
@@ -23,8 +25,8 @@ pub struct Services<G, S, M> {
 
 /// Container groups in one resource group.
 pub trait ContainerGroups: Send + Sync {
-    /// All groups that are not [`Ownership::Foreign`]. Their containers' states are not in a list: those come from [`ContainerGroups::get`].
-    fn list(&self) -> impl Future<Output = Result<Vec<ContainerGroup>, ArmError>> + Send;
+    /// Their containers' states are not in a list: those come from [`ContainerGroups::get`].
+    fn list(&self) -> impl Future<Output = Result<ListedGroups, ArmError>> + Send;
 
     /// One group with its containers' states, or nothing if there is none of that name.
     fn get(&self, name: &GroupName) -> impl Future<Output = Result<Option<ContainerGroup>, ArmError>> + Send;
@@ -49,6 +51,14 @@ pub trait ContainerGroups: Send + Sync {
         container: &str,
         tail: u32,
     ) -> impl Future<Output = Result<String, ArmError>> + Send;
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct ListedGroups {
+    /// All groups that are not [`Ownership::Foreign`].
+    pub groups: Vec<ContainerGroup>,
+    /// What time it is for Azure, if the answer says so.
+    pub time: Option<OffsetDateTime>,
 }
 
 /// Azure has accepted a create or a delete.

@@ -19,8 +19,12 @@ pub struct AciSettings {
     pub location: String,
     /// Most active groups at a time.
     pub max_instances: u32,
-    /// CPU cores of each group.
+    /// CPU cores of each group, at the least.
     pub default_cpu: Decimal,
+    /// CPU cores per GiB of file.
+    pub cpu_multiplier: Decimal,
+    /// Most CPU cores of a group.
+    pub max_cpu: Decimal,
     /// GiB of memory per GiB of file.
     pub memory_multiplier: Decimal,
     /// Least memory of a group.
@@ -38,7 +42,7 @@ pub struct AciSettings {
 /// first three quarters of a back-off, more than some 1,300 need a longer one than the default.
 const MAX_GROUPS: u32 = 5000;
 /// Most cores of one group, of any kind and in any region (Container Instances' limits).
-const MAX_CPU: u32 = 31;
+const CPU_LIMIT: u32 = 31;
 /// Most memory of one group, in GB, of any kind and in any region (Container Instances' limits).
 const MAX_MEMORY_GB: u32 = 240;
 /// At 1000 a file of 246 MiB gets the most memory there is: whatever is above is a slip.
@@ -48,7 +52,7 @@ const MAX_PROVISIONING_MINUTES: u32 = 24 * 60;
 /// Thirty days. A limit above that protects nobody's bill, and 0 says "none" more plainly.
 const MAX_RUNTIME_MINUTES: u32 = 30 * 24 * 60;
 
-const IMAGE: Setting = Setting {
+pub(super) const IMAGE: Setting = Setting {
     name: "ACI_IMAGE",
     doc: "The worker's image. One without a registry is Docker Hub's.",
     accepts: Accepts::Text(
@@ -78,7 +82,7 @@ const LOCATION: Setting = Setting {
     secret: false,
 };
 
-const MAX_INSTANCES: Setting = Setting {
+pub(super) const MAX_INSTANCES: Setting = Setting {
     name: "ACI_MAX_INSTANCES",
     doc: "The most active container groups at a time. With 0 none is created, and finished ones still go.",
     accepts: Accepts::Whole(0..=MAX_GROUPS),
@@ -86,15 +90,32 @@ const MAX_INSTANCES: Setting = Setting {
     secret: false,
 };
 
-const DEFAULT_CPU: Setting = Setting {
+pub(super) const DEFAULT_CPU: Setting = Setting {
     name: "ACI_DEFAULT_CPU",
-    doc: "CPU cores of each group.",
-    accepts: Accepts::Decimal { max: MAX_CPU, decimals: 2 },
+    doc: "CPU cores of each group; the least, where `ACI_CPU_MULTIPLIER` is set.",
+    accepts: Accepts::Decimal { max: CPU_LIMIT, decimals: 2 },
     fallback: Fallback::Default("2"),
     secret: false,
 };
 
-const MEMORY_MULTIPLIER: Setting = Setting {
+pub(super) const CPU_MULTIPLIER: Setting = Setting {
+    name: "ACI_CPU_MULTIPLIER",
+    doc: "CPU cores for each GB of file, rounded up to 0.01, from `ACI_DEFAULT_CPU` to `ACI_MAX_CPU`; with 0 all groups have \
+          `ACI_DEFAULT_CPU`.",
+    accepts: Accepts::DecimalOrZero { max: MAX_MULTIPLIER, decimals: 4 },
+    fallback: Fallback::Default("0"),
+    secret: false,
+};
+
+pub(super) const MAX_CPU: Setting = Setting {
+    name: "ACI_MAX_CPU",
+    doc: "The most CPU cores of a group.",
+    accepts: Accepts::Decimal { max: CPU_LIMIT, decimals: 2 },
+    fallback: Fallback::Default("31"),
+    secret: false,
+};
+
+pub(super) const MEMORY_MULTIPLIER: Setting = Setting {
     name: "ACI_MEMORY_MULTIPLIER",
     doc: "GB of memory for each GB of file.",
     accepts: Accepts::Decimal { max: MAX_MULTIPLIER, decimals: 4 },
@@ -102,7 +123,7 @@ const MEMORY_MULTIPLIER: Setting = Setting {
     secret: false,
 };
 
-const MIN_MEMORY: Setting = Setting {
+pub(super) const MIN_MEMORY: Setting = Setting {
     name: "ACI_MIN_MEMORY_GB",
     doc: "The least memory of a group, in GB.",
     accepts: Accepts::Decimal { max: MAX_MEMORY_GB, decimals: 1 },
@@ -110,7 +131,7 @@ const MIN_MEMORY: Setting = Setting {
     secret: false,
 };
 
-const MAX_MEMORY: Setting = Setting {
+pub(super) const MAX_MEMORY: Setting = Setting {
     name: "ACI_MAX_MEMORY_GB",
     doc: "The most memory of a group, in GB.",
     accepts: Accepts::Decimal { max: MAX_MEMORY_GB, decimals: 1 },
@@ -134,12 +155,14 @@ const MAX_RUNTIME: Setting = Setting {
     secret: false,
 };
 
-pub(super) const ALL: [&Setting; 10] = [
+pub(super) const ALL: [&Setting; 12] = [
     &IMAGE,
     &NAME_PREFIX,
     &LOCATION,
     &MAX_INSTANCES,
     &DEFAULT_CPU,
+    &CPU_MULTIPLIER,
+    &MAX_CPU,
     &MEMORY_MULTIPLIER,
     &MIN_MEMORY,
     &MAX_MEMORY,
@@ -153,18 +176,21 @@ impl AciSettings {
         let name_prefix = reader.value(&NAME_PREFIX, |text| NamePrefix::parse(text).ok());
         let location = reader.value(&LOCATION, parse_location);
         let max_instances = reader.whole(&MAX_INSTANCES);
-        let default_cpu = reader.decimal(&DEFAULT_CPU);
+        let cpu = read_cpu(reader);
         let memory_multiplier = reader.decimal(&MEMORY_MULTIPLIER);
         let memory = read_memory(reader);
         let provisioning_timeout = reader.minutes(&PROVISIONING_TIMEOUT);
         let max_runtime = reader.minutes(&MAX_RUNTIME);
         let (min_memory, max_memory) = memory?;
+        let (default_cpu, cpu_multiplier, max_cpu) = cpu?;
         Ok(Self {
             image: image?,
             name_prefix: name_prefix?,
             location: location?,
             max_instances: max_instances?,
-            default_cpu: default_cpu?,
+            default_cpu,
+            cpu_multiplier,
+            max_cpu,
             memory_multiplier: memory_multiplier?,
             min_memory,
             max_memory,
@@ -172,6 +198,17 @@ impl AciSettings {
             max_runtime: Some(max_runtime?).filter(|limit| !limit.is_zero()),
         })
     }
+}
+
+fn read_cpu(reader: &mut Reader<'_>) -> Result<(Decimal, Decimal, Decimal), Reported> {
+    let cpu = reader.decimal(&DEFAULT_CPU);
+    let multiplier = reader.decimal(&CPU_MULTIPLIER);
+    let max = reader.decimal(&MAX_CPU);
+    let (cpu, max) = (cpu?, max?);
+    if cpu > max {
+        return Err(reader.refused(&DEFAULT_CPU, format!("expected at most {} ({max})", MAX_CPU.name)));
+    }
+    Ok((cpu, multiplier?, max))
 }
 
 fn read_memory(reader: &mut Reader<'_>) -> Result<(MemoryGb, MemoryGb), Reported> {

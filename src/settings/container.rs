@@ -82,6 +82,16 @@ impl ContainerEnvironment {
     }
 }
 
+impl ContainerEnvironment {
+    /// The names of all variables that the container gets, with those of the settings that they come from.
+    pub(super) fn names(&self) -> Vec<(&str, String)> {
+        let names = self.variables.keys().map(|name| (name.as_str(), format!("{PREFIX}{name}")));
+        let subscription =
+            self.subscription_variable.iter().map(|name| (name.as_str(), SUBSCRIPTION_NAME.name.to_owned()));
+        names.chain(subscription).collect()
+    }
+}
+
 /// The variables by the names that the container sees. All that are wrong are reported.
 fn read_values(reader: &mut Reader<'_>) -> Result<BTreeMap<String, String>, Reported> {
     let mut values = BTreeMap::<String, String>::new();

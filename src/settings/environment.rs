@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::{fs, io};
 
 /// Named values, such as those of the process's environment.
 pub trait Environment {
@@ -12,6 +13,11 @@ pub trait Environment {
 
     /// The names of all variables.
     fn names(&self) -> Vec<String>;
+
+    /// What is in a file that a variable names.
+    fn file(&self, path: &str) -> io::Result<String> {
+        fs::read_to_string(path)
+    }
 }
 
 /// The environment of this process, as it was when it was read.

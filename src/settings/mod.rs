@@ -5,14 +5,17 @@
 //! ever shown.
 
 mod aci;
+mod additions;
 mod azure;
 mod connection_string;
 mod container;
 mod dot_env;
 mod environment;
 mod error;
+mod group;
 mod image;
 mod logs;
+mod overrides;
 mod processing;
 mod reader;
 mod recipe;
@@ -21,6 +24,7 @@ mod registry;
 mod service_bus;
 mod service_bus_auth;
 mod setting;
+mod template;
 mod unknown;
 
 pub use aci::AciSettings;
@@ -29,6 +33,7 @@ pub use container::ContainerEnvironment;
 pub use dot_env::{DotEnvError, load_dot_env};
 pub use environment::{Environment, ProcessEnvironment};
 pub use error::{SettingError, SettingsErrors, ShownValue};
+pub use group::GroupSettings;
 pub use logs::{ContainerLines, LogSettings};
 pub use processing::ProcessingSettings;
 pub use reference::is_unresolved as is_unresolved_reference;
@@ -47,6 +52,8 @@ pub struct Settings {
     pub aci: AciSettings,
     /// How the image is pulled, where that needs credentials.
     pub registry: Option<Registry>,
+    /// What the groups have beside the worker, and some of them otherwise.
+    pub group: GroupSettings,
     pub service_bus: ServiceBusSettings,
     pub processing: ProcessingSettings,
     pub container: ContainerEnvironment,
@@ -74,11 +81,14 @@ impl Settings {
         let service_bus = ServiceBusSettings::read(reader, known_cloud, resource_group);
         let processing = ProcessingSettings::read(reader);
         let container = ContainerEnvironment::read(reader);
+        let known_registry = registry.as_ref().ok().and_then(Option::as_ref);
+        let group = GroupSettings::read(reader, aci.as_ref().ok(), known_registry, container.as_ref().ok());
         let logs = LogSettings::read(reader);
         Ok(Self {
             service_bus: service_bus?,
             azure: azure?,
             aci: aci?,
+            group: group?,
             registry: registry?,
             processing: processing?,
             container: container?,
@@ -89,8 +99,17 @@ impl Settings {
 
 /// All settings, in the order of the README's table.
 pub fn all_settings() -> impl Iterator<Item = &'static Setting> {
-    let concerns: [&[&Setting]; 7] =
-        [&azure::ALL, &aci::ALL, &registry::ALL, &service_bus::ALL, &processing::ALL, &container::ALL, &logs::ALL];
+    let concerns: [&[&Setting]; 9] = [
+        &azure::ALL,
+        &aci::ALL,
+        &registry::ALL,
+        &additions::ALL,
+        &group::ALL,
+        &service_bus::ALL,
+        &processing::ALL,
+        &container::ALL,
+        &logs::ALL,
+    ];
     concerns.into_iter().flatten().copied()
 }
 

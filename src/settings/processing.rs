@@ -31,6 +31,8 @@ pub struct ProcessingSettings {
     pub dry_run: bool,
     /// When a pass gives up what it still waits for.
     pub pass_deadline: Duration,
+    /// The time from the beginning of one pass to that of the next, where the timer fires more often.
+    pub scale_every: Duration,
 }
 
 /// Each creation is one request, and Resource Manager grants a burst of 200 writes and 10 a second after that: 64 at
@@ -51,6 +53,12 @@ const MIN_DEADLINE_SECONDS: u32 = 10;
 /// The host kills an invocation after 300 s (`functionTimeout` in host.json). A pass that ignores its deadline is cut off
 /// half a minute later, which has to come first.
 const MAX_DEADLINE_SECONDS: u32 = 260;
+
+/// A scaler that looks less than once an hour is better stopped.
+const MAX_SCALE_EVERY_SECONDS: u32 = 60 * 60;
+/// Where no attempts are counted, a name is used again at once, and a DELETE that is late would hit the group that has it
+/// now. It is given up after 30 s.
+const LEAST_BETWEEN_UNCOUNTED_PASSES: Duration = Duration::from_secs(30);
 
 const SKIP_SUBSCRIPTIONS: Setting = Setting {
     name: "SKIP_SUBSCRIPTIONS",
@@ -135,8 +143,16 @@ const PASS_DEADLINE: Setting = Setting {
     fallback: Fallback::Default("240"),
     secret: false,
 };
+const SCALE_EVERY: Setting = Setting {
+    name: "SCALE_EVERY_SECONDS",
+    doc: "The time between passes, a multiple of the timer's tick, which is 15 s: ticks in between are answered and make no pass. 0 makes one \
+          at every tick, and whenever the function is invoked by hand.",
+    accepts: Accepts::Whole(0..=MAX_SCALE_EVERY_SECONDS),
+    fallback: Fallback::Default("15"),
+    secret: false,
+};
 
-pub(super) const ALL: [&Setting; 10] = [
+pub(super) const ALL: [&Setting; 11] = [
     &SKIP_SUBSCRIPTIONS,
     &MAX_WORKERS,
     &PEEK_MAX,
@@ -147,6 +163,7 @@ pub(super) const ALL: [&Setting; 10] = [
     &ORPHAN_GRACE,
     &DRY_RUN,
     &PASS_DEADLINE,
+    &SCALE_EVERY,
 ];
 
 impl ProcessingSettings {
@@ -161,6 +178,7 @@ impl ProcessingSettings {
         let orphan_grace = reader.minutes(&ORPHAN_GRACE);
         let dry_run = reader.flag(&DRY_RUN);
         let pass_deadline = reader.seconds(&PASS_DEADLINE);
+        let scale_every = reader.seconds(&SCALE_EVERY);
         Ok(Self {
             skip_subscriptions: skip_subscriptions?.unwrap_or_default(),
             max_workers: max_workers?,
@@ -172,11 +190,23 @@ impl ProcessingSettings {
             orphan_grace: orphan_grace?,
             dry_run: dry_run?,
             pass_deadline: pass_deadline?,
+            scale_every: scale_every?,
         })
     }
 }
 
 impl ProcessingSettings {
+    /// The least time from the beginning of one pass to that of the next, whoever asks for it.
+    pub fn least_between_passes(&self) -> Duration {
+        let safe = if self.retry_backoff.is_zero() { LEAST_BETWEEN_UNCOUNTED_PASSES } else { Duration::ZERO };
+        self.scale_every.max(safe)
+    }
+
+    /// The wait before a second attempt, where attempts are counted, or for ever.
+    pub fn retry_backoff_or_never(&self) -> Duration {
+        if self.retry_backoff.is_zero() { Duration::MAX } else { self.retry_backoff }
+    }
+
     /// The subscriptions that are to be skipped and are not there, given those that are there and skipped.
     pub fn skipped_in_vain(&self, skipped: &[SubscriptionName]) -> Vec<&SubscriptionName> {
         self.skip_subscriptions.iter().filter(|name| !skipped.contains(name)).collect()

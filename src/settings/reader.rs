@@ -64,6 +64,11 @@ impl<'a> Reader<'a> {
         self.value(setting, |text| setting.accepts.flag(text))
     }
 
+    /// What is in a file. Its path is relative to the working directory.
+    pub(super) fn file(&self, path: &str) -> std::io::Result<String> {
+        self.environment.file(path)
+    }
+
     /// The variables whose names begin with the prefix, without it, and their values as they are.
     pub(super) fn with_prefix(&self, prefix: &str) -> Vec<(String, String)> {
         let named = |name: String| {

@@ -34,13 +34,14 @@ const IDENTITY: Setting = Setting {
     name: "ACR_IDENTITY",
     doc: "The managed identity that pulls the image, in place of a user and a password. It must be a user-assigned one, \
           and each group is given it.",
-    accepts: Accepts::Text(
-        "a user-assigned identity's resource id (/subscriptions/.../resourceGroups/.../providers/\
-         Microsoft.ManagedIdentity/userAssignedIdentities/...)",
-    ),
+    accepts: Accepts::Text(USER_ASSIGNED),
     fallback: Fallback::Optional,
     secret: false,
 };
+
+/// What a user-assigned identity is given as.
+pub(super) const USER_ASSIGNED: &str = "a user-assigned identity's resource id (/subscriptions/.../resourceGroups/.../\
+     providers/Microsoft.ManagedIdentity/userAssignedIdentities/...)";
 
 pub(super) const ALL: [&Setting; 4] = [&SERVER, &USERNAME, &PASSWORD, &IDENTITY];
 
@@ -86,7 +87,7 @@ fn read_credentials(reader: &mut Reader<'_>) -> Result<Option<Registry>, Reporte
 }
 
 /// A text that can be a header's value: nobody means the line break that came along when it was pasted.
-fn parse_credential(text: &str) -> Option<String> {
+pub(super) fn parse_credential(text: &str) -> Option<String> {
     (!text.contains(char::is_control)).then(|| text.to_owned())
 }
 
@@ -99,7 +100,7 @@ fn parse_server(text: &str) -> Option<String> {
 
 /// A resource id of a user-assigned identity; a system-assigned one cannot pull, because it does not exist before its
 /// group does.
-fn parse_identity(text: &str) -> Option<String> {
+pub(super) fn parse_identity(text: &str) -> Option<String> {
     let parts: Vec<_> = text.split('/').collect();
     let ["", subscriptions, subscription, groups, group, providers, provider, kind, name] = parts[..] else {
         return None;

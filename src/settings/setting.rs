@@ -27,6 +27,8 @@ pub enum Accepts {
     Whole(RangeInclusive<u32>),
     /// A number above zero.
     Decimal { max: u32, decimals: u32 },
+    /// A number above zero, or zero for none.
+    DecimalOrZero { max: u32, decimals: u32 },
     /// Yes or no.
     Flag,
 }
@@ -53,8 +55,9 @@ impl Accepts {
     /// The decimal number that the text is, if it is accepted.
     pub(super) fn decimal(&self, text: &str) -> Option<Decimal> {
         let number = text.parse::<Decimal>().ok()?.normalize();
-        let accepted = matches!(self, Self::Decimal { max, decimals }
-            if number > Decimal::ZERO && number <= Decimal::from(*max) && number.scale() <= *decimals);
+        let accepted = matches!(self, Self::Decimal { max, decimals } | Self::DecimalOrZero { max, decimals }
+            if number > Decimal::ZERO && number <= Decimal::from(*max) && number.scale() <= *decimals)
+            || matches!(self, Self::DecimalOrZero { .. }) && number.is_zero();
         accepted.then_some(number)
     }
 
@@ -76,6 +79,9 @@ impl fmt::Display for Accepts {
             Self::Decimal { max, decimals: 1 } => write!(f, "a number above 0 and up to {max}, with at most 1 decimal"),
             Self::Decimal { max, decimals } => {
                 write!(f, "a number above 0 and up to {max}, with at most {decimals} decimals")
+            }
+            Self::DecimalOrZero { max, decimals } => {
+                write!(f, "0 or a number above it and up to {max}, with at most {decimals} decimals")
             }
             Self::Flag => f.write_str("true or false (or yes, no, 1, 0)"),
         }

@@ -12,6 +12,9 @@ pub enum SettingWarning {
     /// Named like a setting.
     #[error("{} is not a setting and does nothing", name.escape_debug())]
     Unknown { name: String },
+    /// Part of a template of container groups.
+    #[error("{} is left out of the template of container groups: {why}", path.escape_debug())]
+    LeftOut { path: String, why: &'static str },
     /// It was a setting once.
     #[error("{name} does nothing any more: {instead}")]
     Retired { name: &'static str, instead: &'static str },
@@ -31,7 +34,7 @@ const RETIRED: [(&str, &str); 1] =
 const MAX_SLIPS: usize = 2;
 
 /// How like a setting's name a name with a prefix of ours must be, from 0 to 1, to be taken for it. At 0.6,
-/// `SB_CONNECTION_STRING` is near enough to `SB_CONNECTION_STR`, and `ACI_SUBNET_ID` is near to nothing.
+/// `SB_CONNECTION_STRING` is near enough to `SB_CONNECTION_STR`, and `ACI_COLOUR` is near to nothing.
 const MIN_SIMILARITY: f64 = 0.6;
 
 /// A warning for each variable that looks like a setting and is none.
@@ -94,7 +97,7 @@ mod tests {
 
     #[test]
     fn a_name_with_a_prefix_of_ours_is_reported_even_if_it_is_like_nothing() {
-        assert_eq!(warning("ACI_SUBNET_ID").unwrap(), "ACI_SUBNET_ID is not a setting and does nothing");
+        assert_eq!(warning("ACI_COLOUR").unwrap(), "ACI_COLOUR is not a setting and does nothing");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use local_azure::functions_host::{FunctionsHost, HostConfig, Level, Outcome};
 use local_azure::local::{LocalAzure, LocalAzureConfig};
-use serde_json::Value;
+use serde_json::{Value, json};
 use test_support::ceiling;
 use test_support::programs::{check, missing};
 
@@ -119,6 +119,32 @@ async fn run_by_the_host(app: &Path) {
     tokio::time::timeout(Duration::from_secs(20), host.stop()).await.expect("the host stops");
     assert_eq!(check(Command::new("find").arg(app)), before, "the app's folder was written to");
     check(Command::new("chmod").args(["-R", "u+w"]).arg(app));
+}
+
+#[test]
+fn a_package_may_have_another_schedule() {
+    if no_python() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for (schedule, monitored) in [("*/10 * * * * *", false), ("0 */5 * * * *", true)] {
+        let (zip, app) = (folder.path().join("app.zip"), folder.path().join(format!("app-{monitored}")));
+        check(script().args(["--binary", BINARY, "--schedule", schedule, "--output"]).arg(&zip));
+        unpack(&zip, &app);
+        let function: Value =
+            serde_json::from_str(&fs::read_to_string(app.join("ScaleTimer/function.json")).expect("it is there"))
+                .expect("it is JSON");
+        let timer = &function["bindings"][0];
+        assert_eq!((&timer["schedule"], &timer["useMonitor"]), (&json!(schedule), &json!(monitored)));
+    }
+    let zip = folder.path().join("none.zip");
+    let refused = script().args(["--binary", BINARY, "--schedule", "every minute", "--output"]).arg(&zip).output();
+    let refused = refused.expect("it can be run");
+    assert!(!refused.status.success());
+    assert!(
+        String::from_utf8_lossy(&refused.stderr).contains("is no NCRONTAB expression of six fields"),
+        "{refused:?}"
+    );
 }
 
 fn package_binary(output: &Path) {

@@ -165,6 +165,12 @@ class Deployment:
                 return text.split(separator)
             case "empty", [value]:
                 return not value
+            case "toLower", [str(text)]:
+                return text.lower()
+            case "equals", [one, other]:
+                return one == other
+            case "and", [*values]:
+                return all(values)
             case "not", [value]:
                 return not value
             case "if", [condition, yes, no]:

@@ -182,6 +182,29 @@ fn an_app_that_was_taken_down_can_be_deployed_again() {
 }
 
 #[test]
+fn the_workers_identity_may_be_given_to_groups_and_is_assigned_once() {
+    if no_python() {
+        return;
+    }
+    let mut parameters = example();
+    let assignments = |parameters: &Value| {
+        let resolved = resolve(&template(), parameters).expect("the template with an identity of the workers");
+        let kinds =
+            resources(&resolved).filter(|resource| resource["type"] == "Microsoft.Authorization/roleAssignments");
+        (kinds.count(), app_settings(&resolved)["ACI_IDENTITY"].clone())
+    };
+    let puller = parameters["parameters"]["ACR_IDENTITY"]["value"].clone();
+    let workers = puller
+        .as_str()
+        .expect("it is in the example")
+        .replace("userAssignedIdentities/", "userAssignedIdentities/other-");
+    parameters["parameters"]["ACI_IDENTITY"] = json!({ "value": workers });
+    assert_eq!(assignments(&parameters), (ROLES.len() + 1, workers));
+    parameters["parameters"]["ACI_IDENTITY"] = json!({ "value": puller });
+    assert_eq!(assignments(&parameters).0, ROLES.len(), "the identity that pulls the image has its assignment");
+}
+
+#[test]
 fn key_vault_references_are_read_as_the_identity_that_the_app_has() {
     if no_python() {
         return;

@@ -3,7 +3,7 @@
 use std::future::pending;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use aci_scaler::handler::InvocationFailure;
@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::time::{Instant, timeout};
 
-use crate::served::{PASS_DEADLINE, serve, success, summary};
+use crate::served::{PASS_DEADLINE, serve, serve_every, success, summary};
 
 /// An invocation by hand.
 pub const REQUEST: &str =
@@ -35,6 +35,28 @@ async fn a_success_is_an_object_of_the_three_members_with_a_length_and_a_type() 
     assert!(answer.contains("\r\ncontent-type: application/json\r\n"), "{answer}");
     assert!(answer.contains("\r\ncontent-length: "), "{answer}");
     assert_eq!(body(&answer), json!({ "Outputs": {}, "Logs": ["1 group created"], "ReturnValue": { "created": 1 } }));
+}
+
+#[tokio::test]
+async fn a_tick_that_comes_too_soon_after_the_last_pass_is_answered_and_makes_none() {
+    let passes = Arc::<AtomicUsize>::default();
+    let count = passes.clone();
+    let served = serve_every(Duration::from_mins(1), move |_| {
+        count.fetch_add(1, Ordering::SeqCst);
+        async { Ok(summary()) }
+    })
+    .await;
+    assert_eq!(served.invoke().await, success());
+    let answer = body(&served.exchange(REQUEST).await);
+    let line = "no pass: the last one began 0 s ago, and there are 60 s between two";
+    assert_eq!(answer, json!({ "Outputs": {}, "Logs": [line], "ReturnValue": null }));
+    assert_eq!(passes.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn a_timer_may_be_early_by_a_moment() {
+    let served = serve_every(Duration::from_secs(2), |_| async { Ok(summary()) }).await;
+    assert_eq!((served.invoke().await, served.invoke().await), (success(), success()));
 }
 
 #[tokio::test]

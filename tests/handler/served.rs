@@ -53,13 +53,21 @@ pub async fn serve<P>(pass: impl Fn(Deadline) -> P + Send + Sync + 'static) -> S
 where
     P: Future<Output = PassResult> + Send + 'static,
 {
+    serve_every(Duration::ZERO, pass).await
+}
+
+/// The same, with at least so long from the beginning of one pass to that of the next.
+pub async fn serve_every<P>(between: Duration, pass: impl Fn(Deadline) -> P + Send + Sync + 'static) -> Served
+where
+    P: Future<Output = PassResult> + Send + 'static,
+{
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let (shutdown, told) = oneshot::channel();
     let told = async { told.await.expect("the test keeps the sender until it is done") };
     let closed = Arc::<AtomicUsize>::default();
     let scaler = FakeScaler(pass, Arc::clone(&closed));
-    let server = tokio::spawn(handler::serve(listener, scaler, PASS_DEADLINE, told));
+    let server = tokio::spawn(handler::serve(listener, scaler, PASS_DEADLINE, between, told));
     Served { port, client: HandlerClient::new(port).unwrap(), closed, shutdown, server }
 }
 

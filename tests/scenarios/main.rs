@@ -2,19 +2,23 @@
 
 #![allow(unreachable_pub, reason = "what the files of a test share is public among them, and there is nobody else")]
 
+mod any_group;
 mod attempts;
 mod backlog;
 mod calls;
 mod command_line;
+mod container_groups_doc;
 mod failed_creates;
 mod failing_starts;
 mod functions_host;
 mod functions_host_timeout;
+mod identity;
 mod incidents;
 mod invalid_messages;
 mod killed;
 mod life_of_a_group;
 mod odd_answers;
+mod outside;
 mod overlap;
 mod partitions;
 mod resource_manager_trouble;

@@ -6,7 +6,31 @@ use local_azure::service_bus::{Effect, Fault as BusFault, Operation};
 
 use crate::support::{Pass, World, messages};
 
-const CANARIES: [&str; 5] = ["local-azure-key", "canary-acr", "canary-api", "canary-listed", "canary-identity"];
+const CANARIES: [&str; 8] = [
+    "local-azure-key",
+    "canary-acr",
+    "canary-api",
+    "canary-listed",
+    "canary-identity",
+    "canary-template",
+    "canary-override",
+    "canary-workspace",
+];
+
+/// A template with secrets at every place that may have one.
+const TEMPLATE: &str = r#"{"properties": {
+    "volumes": [
+        {"name": "key", "secret": {"file": "canary-template"}},
+        {"name": "share", "azureFile": {"shareName": "s", "storageAccountName": "a", "storageAccountKey": "canary-template"}}
+    ],
+    "imageRegistryCredentials": [{"server": "example.com", "username": "u", "password": "canary-template"}],
+    "initContainers": [{"name": "fetch", "properties": {"image": "i", "command": ["canary-template"]}}],
+    "extensions": [{"name": "e", "properties": {"extensionType": "e", "version": "1", "protectedSettings": {"key": "canary-template"}}}],
+    "containers": [{"name": "worker", "properties": {"environmentVariables": [{"name": "A", "secureValue": "canary-template"}]}}]
+}}"#;
+
+const OVERRIDES: &str =
+    r#"{"b": {"template": {"properties": {"volumes": [{"name": "k", "secret": {"f": "canary-override"}}]}}}}"#;
 
 /// What shows that a credential made from a secret was printed.
 const CREDENTIALS: [&str; 5] = ["Bearer ey", "SharedAccessSignature sr=", "&sig=", "sig%3D", "X-IDENTITY-HEADER: "];
@@ -24,10 +48,15 @@ async fn world() -> World {
         ("INSTANCE_API_KEY", "canary-api"),
         ("INSTANCE_LICENCE", "canary-listed"),
         ("ACI_PLAIN_ENV", "TOPIC"),
+        ("ACI_LOG_ANALYTICS_WORKSPACE_ID", "00000000-0000-0000-0000-000000000001"),
+        ("ACI_LOG_ANALYTICS_WORKSPACE_KEY", "canary-workspace"),
+        ("ACI_GROUP_TEMPLATE", TEMPLATE),
+        ("ACI_SUBSCRIPTION_OVERRIDES", OVERRIDES),
     ] {
         world.set(name, value);
     }
     world.send("a", messages("m", 2));
+    world.send("b", messages("n", 1));
     world
 }
 
@@ -82,6 +111,9 @@ async fn a_refused_setting_shows_no_secret() {
     );
     world.set("ACR_PASSWORD", "canary-acr\nsecond line");
     world.set("ACI_IMAGE", "");
+    world.set("ACI_LOG_ANALYTICS_WORKSPACE_KEY", "canary-workspace\nsecond line");
+    world.set("ACI_GROUP_TEMPLATE", TEMPLATE.replace("secureValue", "secretValue"));
+    world.set("ACI_SUBSCRIPTION_OVERRIDES", r#"{"a": {"image": "canary-override:", "template": "canary-template"}}"#);
     let run = world.run(&["once"]).await;
     assert_eq!(run.exit_code, 64, "{run:#?}");
     assert_no_secret(&run, &[]);

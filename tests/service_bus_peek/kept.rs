@@ -106,6 +106,23 @@ async fn what_became_of_the_connection_since_costs_no_peek() {
     assert_eq!(made(&namespace), NOTHING_BUT_A_TOKEN);
 }
 
+#[tokio::test]
+async fn two_connects_that_fail_in_a_row_cost_no_peek() {
+    let (namespace, client) = after_a_pass().await;
+    for kept in [true, false] {
+        if !kept {
+            client.close().await;
+        }
+        // That of the kept connection is another one.
+        let drops = 2 + u32::from(kept);
+        namespace.inject(Fault::new(Operation::PutToken, Effect::DropConnection).times(drops));
+        pass(&client).await;
+        made(&namespace);
+        pass(&client).await;
+        assert_eq!(made(&namespace), NOTHING_BUT_A_TOKEN, "{kept}");
+    }
+}
+
 /// A namespace with a message, and a client that reaches it through a network in which things go wrong.
 async fn over_a_network() -> (local::ServiceBus, Network, ServiceBus) {
     let namespace = start(local::ServiceBusConfig::new(), &NAMES).await;

@@ -61,7 +61,7 @@ fn everything_that_is_wrong_is_told_at_once() {
 }
 
 /// Values that each setting refuses, alone or with the others that it depends on.
-const REFUSED: [(&str, &[&str]); 39] = [
+const REFUSED: [(&str, &[&str]); 49] = [
     ("AZURE_SUBSCRIPTION_ID", &["production", "00000000000000000000000000000001", "{0}"]),
     ("AZURE_RESOURCE_GROUP", &["a/b", "ends.", "a b"]),
     ("AZURE_CLIENT_ID", &["my-identity"]),
@@ -84,6 +84,8 @@ const REFUSED: [(&str, &[&str]); 39] = [
     ("ACI_LOCATION", &["west-europe", "westeurope;"]),
     ("ACI_MAX_INSTANCES", &["-1", "5001", "many"]),
     ("ACI_DEFAULT_CPU", &["0", "0.001", "31.01", "two"]),
+    ("ACI_CPU_MULTIPLIER", &["-1", "1001", "0.00001", "many"]),
+    ("ACI_MAX_CPU", &["0", "1.99", "32"]),
     ("ACI_MEMORY_MULTIPLIER", &["0", "-8", "1001", "8x"]),
     ("ACI_MIN_MEMORY_GB", &["0", "0.25", "241"]),
     ("ACI_MAX_MEMORY_GB", &["0", "0.4", "1.55", "240.1"]),
@@ -93,6 +95,13 @@ const REFUSED: [(&str, &[&str]); 39] = [
     ("ACR_USERNAME", &["user", "us\ner"]),
     ("ACR_PASSWORD", &["password", "pass\nword"]),
     ("ACR_IDENTITY", &["puller", "/subscriptions/s/resourceGroups/rg/providers/Microsoft.Web/sites/app", IDENTITY]),
+    ("ACI_IDENTITY", &["worker", "/subscriptions/s/resourceGroups/rg/providers/Microsoft.Web/sites/app"]),
+    ("ACI_SUBNET_ID", &["workers", IDENTITY]),
+    ("ACI_TAGS", &["team", "a=1,A=2", "managed_by=me", "Keep=true", "a/b=c", "=x"]),
+    ("ACI_LOG_ANALYTICS_WORKSPACE_ID", &["workspace", "00000000-0000-0000-0000-000000000001"]),
+    ("ACI_LOG_ANALYTICS_WORKSPACE_KEY", &["key", "two\nlines"]),
+    ("ACI_GROUP_TEMPLATE", &["not-there.json", "{", "{\"propertys\": {}}", "{\"resources\": []}"]),
+    ("ACI_SUBSCRIPTION_OVERRIDES", &["not-there.json", "{\"a b\": {}}", "{\"a\": 1}", "{\"a\": {\"cpus\": 1}}"]),
     (
         "SB_CONNECTION_STR",
         &[
@@ -115,6 +124,7 @@ const REFUSED: [(&str, &[&str]); 39] = [
     ("PROVISIONING_ORPHAN_GRACE_MINUTES", &["-1", "1441"]),
     ("PROVISIONING_DRY_RUN", &["maybe"]),
     ("PASS_DEADLINE_SECONDS", &["9", "291"]),
+    ("SCALE_EVERY_SECONDS", &["-1", "3601"]),
     ("INSTANCE_SUBSCRIPTION_ENV_NAME", &["A-B", "A B", "A=B", "1A"]),
     ("ACI_PLAIN_ENV", &["A-B", "NOT_THERE", "*,A"]),
     ("LOG_LEVEL", &["inof", "info,debgu", "info,aci_scaler=loud", "3=4=5"]),
@@ -194,6 +204,14 @@ fn every_setting_that_is_read_is_in_the_list_and_the_other_way_round() {
     assert_eq!(recorder.1.into_inner(), listed.collect());
 }
 
+/// A template with a secret.
+fn template(secret: &str) -> String {
+    let variable = format!("{{\"name\": \"A\", \"secureValue\": \"{secret}\"}}");
+    format!(
+        "{{\"properties\": {{\"containers\": [{{\"name\": \"worker\", \"properties\": {{\"environmentVariables\": [{variable}]}}}}]}}}}"
+    )
+}
+
 #[test]
 fn no_secret_is_ever_shown() {
     let secret = |name: &'static str| (name, CANARY);
@@ -207,6 +225,10 @@ fn no_secret_is_ever_shown() {
             ("ACR_USERNAME", "user"),
             secret("ACR_PASSWORD"),
             secret("INSTANCE_API_TOKEN"),
+            ("ACI_LOG_ANALYTICS_WORKSPACE_ID", "00000000-0000-0000-0000-000000000001"),
+            secret("ACI_LOG_ANALYTICS_WORKSPACE_KEY"),
+            ("ACI_GROUP_TEMPLATE", &template(CANARY)),
+            ("ACI_SUBSCRIPTION_OVERRIDES", &format!("{{\"a\": {{\"template\": {}}}}}", template(CANARY))),
         ]);
         let shown = format!("{:?}", accepted.unwrap());
         assert!(shown.contains("myns") && !shown.contains(CANARY), "{shown}");
@@ -216,6 +238,9 @@ fn no_secret_is_ever_shown() {
             load(&[("SB_NAMESPACE", connection)]),
             load(&[("AZURE_RESOURCE_MANAGER_ENDPOINT", &format!("https://user:{CANARY}@management.azure.com"))]),
             load(&[secret("ACR_PASSWORD")]),
+            load(&[secret("ACI_GROUP_TEMPLATE")]),
+            load(&[("ACI_GROUP_TEMPLATE", &template(CANARY).replace("secureValue", "secretValue"))]),
+            load(&[("ACI_SUBSCRIPTION_OVERRIDES", &format!("{{\"a\": {{\"image\": \"{CANARY}:\"}}}}"))]),
             load(&[secret("INSTANCE_not.a.name")]),
         ] {
             let errors = refused.unwrap_err();

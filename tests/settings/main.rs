@@ -3,6 +3,7 @@
 mod all;
 mod concerns;
 mod files;
+mod groups;
 
 use aci_scaler::settings::{Settings, SettingsErrors};
 use test_support::environment::{self, Variables, variables};

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use aci_scaler::container_group::{ContainerGroup, GroupName, GroupSpec};
 use aci_scaler::message::SubscriptionName;
-use aci_scaler::services::{Accepted, ArmError, ContainerGroups, Refusal};
+use aci_scaler::services::{Accepted, ArmError, ContainerGroups, ListedGroups, Refusal};
 use aci_scaler::settings::Settings;
 use aci_scaler::sync::Mutex;
 
+use crate::outside::MAX_CLOCK_ERROR;
 use crate::scene::{Millis, SECOND};
 use crate::world::World;
 
@@ -29,8 +30,16 @@ pub struct Process {
     pub deletes_stopped_in: AtomicU64,
     /// Until when it has to leave the rest of the budget for deletes.
     pub low_until: AtomicI64,
+    /// What its clock is wrong by.
+    pub clock_error: AtomicI64,
+    /// The same when it last listed the groups.
+    pub clock_error_listed: AtomicI64,
     /// When it last looked at each group.
     pub looks: Mutex<BTreeMap<GroupName, Millis>>,
+    /// When the groups were created that it found at those looks.
+    pub found: Mutex<BTreeMap<GroupName, Millis>>,
+    /// Groups that it has left alone in a pass, with the moments when they were created.
+    pub known: Mutex<HashSet<(GroupName, Millis)>>,
     /// The subscriptions that cannot be served, by the last list.
     pub unserved: Mutex<HashSet<SubscriptionName>>,
 }
@@ -114,6 +123,7 @@ impl Azure {
             let write = Write { what, process: self.process.clone(), sent_at: world.now(), answer: answer.clone() };
             let at = world.now() + until_done;
             world.writes.push((at, write));
+            world.happens_at(at);
             (until_done, then, lost)
         };
         self.pause(until_done + if lost { 30 * SECOND } else { then }).await;
@@ -124,9 +134,14 @@ impl Azure {
 }
 
 impl ContainerGroups for Azure {
-    async fn list(&self) -> Result<Vec<ContainerGroup>, ArmError> {
+    async fn list(&self) -> Result<ListedGroups, ArmError> {
         self.read().await?;
         let mut world = self.world();
+        let clock_error = self.process.clock_error.load(Relaxed);
+        self.process.clock_error_listed.store(clock_error, Relaxed);
+        if clock_error.abs() > MAX_CLOCK_ERROR {
+            world.fires("clock wrong by minutes");
+        }
         let lag = if world.faulty { world.scene.lag } else { 0 };
         let as_of = world.now() - world.random.within(0..lag + 1);
         let there = world.groups.values().filter(|group| group.created_at <= as_of);
@@ -139,13 +154,18 @@ impl ContainerGroups for Azure {
             world.fires("groups listed twice");
             list.extend(list.clone());
         }
-        Ok(list)
+        // An HTTP date has whole seconds.
+        let time = Some(World::moment(world.now() / SECOND * SECOND));
+        Ok(ListedGroups { groups: list, time })
     }
 
     async fn get(&self, name: &GroupName) -> Result<Option<ContainerGroup>, ArmError> {
         self.read().await?;
         let mut world = self.world();
         self.process.looks.lock().insert(name.clone(), world.now());
+        if let Some(group) = world.groups.get(name) {
+            self.process.found.lock().insert(name.clone(), group.created_at);
+        }
         let odd_states = world.scene.odd_states;
         let odd_state = if world.random.chance(odd_states) {
             world.fires("odd provisioning state");

@@ -149,6 +149,7 @@ impl Group {
             provisioning_state: provisioning.into(),
             containers: vec![Container { name: "worker".into(), state, events }],
             size: None,
+            init_containers: Vec::new(),
             ownership: self.ownership(),
         }
     }

@@ -12,6 +12,7 @@
 mod azure;
 mod calm;
 mod groups;
+mod outside;
 mod promises;
 mod random;
 mod scene;

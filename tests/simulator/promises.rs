@@ -9,6 +9,7 @@ use aci_scaler::services::{Accepted, ArmError, Refusal};
 
 use crate::azure::{What, Write, is_large, transitioning};
 use crate::groups::{Group, Life};
+use crate::outside::MAX_CLOCK_ERROR;
 use crate::scene::{MIN_START, Millis, SECOND, TagPolicy};
 use crate::world::World;
 
@@ -72,6 +73,7 @@ impl World {
         self.check_only_one(&group);
         self.check_cap(&group, write);
         self.check_backoff(&group, write, at);
+        self.check_vanished(&group, write, at);
         self.groups.insert(spec.name.clone(), group);
         Ok(Accepted { remaining, ownership })
     }
@@ -163,6 +165,17 @@ impl World {
         }
     }
 
+    /// A group that somebody else has deleted was an attempt to every process that knew it.
+    fn check_vanished(&mut self, group: &Group, write: &Write, at: Millis) {
+        let Some(vanished) = self.vanished.remove(&(group.subscription().to_owned(), group.number())) else { return };
+        let process = &write.process;
+        let knew = process.known.lock().contains(&(vanished.name.clone(), vanished.created_at));
+        if knew && process.pass_started_at.load(Relaxed) > vanished.at && at < vanished.due {
+            let early = vanished.due - at;
+            self.violated(format!("{} comes {early} ms before its time, as {} was deleted", group.name, vanished.name));
+        }
+    }
+
     fn delete(&mut self, name: &GroupName, write: &Write, at: Millis) -> Result<Accepted, ArmError> {
         let remaining = self.take(at)?;
         let Some(group) = self.groups.get(name).cloned() else { return Ok(Accepted { remaining, ownership: None }) };
@@ -207,6 +220,10 @@ impl World {
         };
         if !may_go {
             self.violated(format!("{} is deleted while it is at work", group.name));
+        }
+        let is_of_this_pass = write.sent_at >= write.process.pass_started_at.load(Relaxed);
+        if is_of_this_pass && write.process.clock_error_listed.load(Relaxed).abs() > MAX_CLOCK_ERROR {
+            self.violated(format!("{} is deleted for its age by a clock that is wrong", group.name));
         }
         // Its count is remembered by this process only.
         self.ended.insert(place, (group.attempt(), at, true));

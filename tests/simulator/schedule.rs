@@ -9,7 +9,7 @@ use aci_scaler::clock::Clock;
 use aci_scaler::deadline::Deadline;
 use aci_scaler::pass::report::Report;
 use aci_scaler::pass::{Mode, Scaler};
-use aci_scaler::plan::MessageOutcome;
+use aci_scaler::plan::{GroupOutcome, MessageOutcome};
 use aci_scaler::services::Services;
 use aci_scaler::settings::Settings;
 use aci_scaler::sync::Mutex;
@@ -28,9 +28,8 @@ const STEPS: u32 = 200;
 /// Passes after which all must be well again: an hour and a half of back-offs and breakers, and time for the work.
 const CALM_PASSES: u32 = 400;
 
-/// The least time between two passes of a process, and before it is started again: the host's timer ticks every
-/// minute, and takes some time to start a process.
-const BETWEEN_PASSES: Millis = 30 * SECOND;
+/// How long the last process's requests may be under way when nothing goes wrong any more.
+const UNDER_WAY: Millis = 30 * SECOND;
 
 /// A schedule under way.
 struct Schedule {
@@ -79,7 +78,7 @@ impl Schedule {
         self.processes += 1;
         let mut world = self.world.lock();
         let skew = world.random.within(-SECOND..SECOND + 1);
-        let now = world.now();
+        let next_pass_at = world.now() + world.outside.between_passes;
         world.tell(|| format!("process {} starts with a cap of {}", self.processes, settings.aci.max_instances));
         drop(world);
         let process = Arc::new(Process {
@@ -91,26 +90,36 @@ impl Schedule {
             no_room_in: u64::MAX.into(),
             deletes_stopped_in: u64::MAX.into(),
             low_until: 0.into(),
+            clock_error: skew.into(),
+            clock_error_listed: 0.into(),
+            found: Mutex::default(),
+            known: Mutex::default(),
             looks: Mutex::default(),
             unserved: Mutex::default(),
         });
         let azure = Azure { world: self.world.clone(), process };
         let services = Services { groups: azure.clone(), subscriptions: azure.clone(), messages: azure.clone() };
         let clock = Clock::from_fn({
-            let world = self.world.clone();
-            move || World::moment(world.lock().now() + skew)
+            let Azure { world, process } = azure.clone();
+            move || World::moment(world.lock().now() + process.clock_error.load(Relaxed))
         });
         let scaler = Arc::new(Scaler::new(services, settings, clock));
-        Slot { azure, scaler, pass: None, next_pass_at: now + BETWEEN_PASSES }
+        Slot { azure, scaler, pass: None, next_pass_at }
     }
 
     async fn step(&mut self) -> Result<(), String> {
         let (pause, crashes, reconfigured) = {
             let mut world = self.slots[0].azure.world();
             world.something_happens();
+            world.clean_up();
+            for slot in &self.slots {
+                if let Some(error) = world.outside.sets_clock() {
+                    slot.azure.process.clock_error.store(error, Relaxed);
+                }
+            }
             let crashes = world.scene.crashes;
             let killed: Vec<_> = self.slots.iter().map(|_| world.random.chance(crashes)).collect();
-            (world.random.within(SECOND..40 * SECOND), killed, world.random.chance(10))
+            (world.outside.pause(), killed, world.random.chance(10))
         };
         for slot in &mut self.slots {
             slot.begin_pass();
@@ -156,9 +165,10 @@ impl Schedule {
                 pass.abort();
             }
         }
+        self.slots[0].azure.process.clock_error.store(0, Relaxed);
         self.slots[0].azure.world().calm_down();
         // The last pass may have begun a moment ago, and the other processes may have requests under way.
-        tokio::time::sleep(Duration::from_millis(BETWEEN_PASSES.unsigned_abs())).await;
+        tokio::time::sleep(Duration::from_millis(UNDER_WAY.unsigned_abs())).await;
         let mut calm = Calm::default();
         for _ in 0..CALM_PASSES {
             let slot = &mut self.slots[0];
@@ -186,7 +196,7 @@ impl Slot {
         if self.pass.is_some() || world.now() < self.next_pass_at {
             return;
         }
-        self.next_pass_at = world.now() + BETWEEN_PASSES;
+        self.next_pass_at = world.now() + world.outside.between_passes;
         self.azure.process.pass.fetch_add(1, Relaxed);
         self.azure.process.pass_started_at.store(world.now(), Relaxed);
         world.tell(|| format!("process {} begins a pass", self.azure.process.number));
@@ -203,6 +213,7 @@ impl Slot {
             for group in &report.groups {
                 world.tell(|| format!("  {}: {:?}", group.name, group.outcome));
             }
+            azure.process.leaves_alone(&report);
             check_report(&mut world, &report);
             check_waits(&mut world, &report);
             drop(world);
@@ -214,6 +225,27 @@ impl Slot {
     async fn end_pass(&mut self) -> Option<Report> {
         let pass = self.pass.take_if(|pass| pass.is_finished())?;
         pass.await.expect("passes do not panic")
+    }
+}
+
+impl Process {
+    /// Groups that a pass has seen and left alone.
+    fn leaves_alone(&self, report: &Report) {
+        let (found, mut known) = (self.found.lock(), self.known.lock());
+        for group in &report.groups {
+            let stays = matches!(
+                group.outcome,
+                GroupOutcome::Active
+                    | GroupOutcome::StartFailing { .. }
+                    | GroupOutcome::Record { .. }
+                    | GroupOutcome::Kept
+                    | GroupOutcome::MessageUnknown
+                    | GroupOutcome::SubscriptionUnread
+            );
+            if stays && let Some(created_at) = found.get(&group.name) {
+                known.insert((group.name.clone(), *created_at));
+            }
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use crate::azure::Write;
 use crate::groups::{Exit, Group, Life};
+use crate::outside::{Outside, Vanished};
 use crate::promises::MAX_SKEW;
 use crate::random::Random;
 use crate::scene::{Millis, SECOND, Scene};
@@ -22,6 +23,7 @@ pub struct World {
     pub random: Random,
     pub scene: Scene,
     pub topic: Topic,
+    pub outside: Outside,
     pub groups: BTreeMap<GroupName, Group>,
     /// Groups that a list that lags still shows, and when they were deleted.
     pub deleted: VecDeque<(Millis, Group)>,
@@ -34,6 +36,8 @@ pub struct World {
     pub taken: VecDeque<Millis>,
     /// How the last attempt at each message ended: which it was, when, and whether its record could be lost.
     pub ended: HashMap<(String, i64), (u32, Millis, bool)>,
+    /// The newest groups of messages that somebody else has deleted.
+    pub vanished: HashMap<(String, i64), Vanished>,
     /// When messages left their subscription.
     pub gone: HashMap<(String, i64), Millis>,
     /// Promises that were broken.
@@ -42,6 +46,8 @@ pub struct World {
     pub fired: BTreeSet<&'static str>,
     /// What happened, if somebody wants to read it.
     pub story: Option<Vec<String>>,
+    /// Until then nothing happens by itself.
+    quiet_until: Millis,
     start: Instant,
 }
 
@@ -72,16 +78,24 @@ pub struct Message {
     pub expires_at: Option<Millis>,
 }
 
+impl Message {
+    /// When an expired message is gone: the cleaner comes late.
+    fn removed_at(&self) -> Option<Millis> {
+        Some(self.expires_at? + 30 * SECOND)
+    }
+}
+
 impl World {
     pub fn new(seed: u64, told: bool) -> Self {
         let mut random = Random::new(seed);
         let scene = Scene::draw(&mut random);
-        let topic = Topic::draw(seed);
+        let (topic, outside) = (Topic::draw(seed), Outside::draw(seed, &scene));
         let subscriptions = scene.subscriptions.iter().map(|name| (*name, Subscription::default())).collect();
         Self {
             random,
             scene,
             topic,
+            outside,
             groups: BTreeMap::new(),
             deleted: VecDeque::new(),
             subscriptions,
@@ -89,10 +103,12 @@ impl World {
             writes: Vec::new(),
             taken: VecDeque::new(),
             ended: HashMap::new(),
+            vanished: HashMap::new(),
             gone: HashMap::new(),
             violations: Vec::new(),
             fired: BTreeSet::new(),
             story: told.then(Vec::new),
+            quiet_until: 0,
             start: Instant::now(),
         }
     }
@@ -128,9 +144,17 @@ impl World {
         self.faulty && self.random.chance(self.scene.faults * share_per_mille / 1000)
     }
 
+    /// Something is to happen then.
+    pub fn happens_at(&mut self, at: Millis) {
+        self.quiet_until = self.quiet_until.min(at);
+    }
+
     /// Lets everything happen that is due, in order.
     pub fn settle(&mut self) {
         let now = self.now();
+        if now < self.quiet_until {
+            return;
+        }
         while self.next_event().is_some_and(|at| at <= now) {
             let write =
                 self.writes.iter().enumerate().min_by_key(|(_, (at, _))| *at).map(|(index, (at, _))| (*at, index));
@@ -147,16 +171,20 @@ impl World {
                 _ => break,
             }
         }
+        let mut next = self.next_event().unwrap_or(Millis::MAX);
         for (name, subscription) in &mut self.subscriptions {
-            // The cleaner comes late.
-            let dead = |message: &Message| message.expires_at.is_some_and(|at| at + 30 * SECOND <= now);
-            let numbers: Vec<_> =
-                subscription.messages.iter().filter(|(_, message)| dead(message)).map(|(number, _)| *number).collect();
-            for number in numbers {
-                subscription.messages.remove(&number);
-                self.gone.insert(((*name).to_owned(), number), now);
-            }
+            subscription.messages.retain(|number, message| {
+                let Some(at) = message.removed_at() else { return true };
+                let stays = now < at;
+                if stays {
+                    next = next.min(at);
+                } else {
+                    self.gone.insert(((*name).to_owned(), *number), now);
+                }
+                stays
+            });
         }
+        self.quiet_until = next;
     }
 
     /// When something happens next.
@@ -264,12 +292,15 @@ impl World {
         let last = to.last_numbers.entry(partition).or_default();
         *last += 1;
         let message = Message { id, valid, poison, deferred, locked: false, large, came_at, expires_at };
+        let removed_at = message.removed_at();
         to.messages.insert(Topic::sequence_number(partition, *last), message);
+        self.happens_at(removed_at.unwrap_or(Millis::MAX));
     }
 
     /// From now on nothing goes wrong any more.
     pub fn calm_down(&mut self) {
         self.faulty = false;
+        self.quiet_until = 0;
         self.scene.quota = None;
         self.scene.no_room = false;
         self.scene.bad_creates = 0;

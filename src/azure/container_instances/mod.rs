@@ -2,8 +2,10 @@
 //!
 //! * Requests are only ever `send()`: awaiting a request builder of a create or a delete sends it again and again.
 //! * The crate refuses a whole page for one odd group of somebody else's, so answers are read by [`response`].
-//! * The crate knows preview versions only; the stable one is forced through the endpoint's query.
+//! * The crate knows preview versions only; the stable one is forced through the endpoint's query. What its models do not
+//!   know goes into their JSON, so that a group is created by a request of our own.
 
+mod identity;
 mod request;
 mod response;
 
@@ -16,15 +18,18 @@ use azure_mgmt_containerinstance::package_preview_2024_05::Client;
 use azure_mgmt_containerinstance::package_preview_2024_05::models::Resource;
 use serde_json::json;
 
+use identity::WorkersIdentity;
+
 use super::arm::Arm;
 use super::arm_refusal::REMAINING_HEADERS;
-use crate::container_group::{ContainerGroup, GroupName, GroupSpec, NamePrefix};
+use crate::container_group::{ApiVersion, ContainerGroup, GroupName, GroupSpec, NamePrefix};
 use crate::error::Cause;
-use crate::services::{Accepted, ArmError, ContainerGroups};
+use crate::http::Answer;
+use crate::services::{Accepted, ArmError, ContainerGroups, ListedGroups};
 use crate::settings::Settings;
 
 /// The newest stable version whose requests the crate's models can write.
-const API_VERSION: &str = "2023-05-01";
+const API_VERSION: &str = ApiVersion::V2023.as_str();
 
 pub(crate) struct ContainerInstances {
     arm: Arc<Arm>,
@@ -32,6 +37,7 @@ pub(crate) struct ContainerInstances {
     subscription_id: String,
     resource_group: String,
     prefix: NamePrefix,
+    identity: WorkersIdentity,
 }
 
 impl ContainerInstances {
@@ -46,7 +52,15 @@ impl ContainerInstances {
             subscription_id: settings.azure.subscription_id.clone(),
             resource_group: settings.azure.resource_group.clone(),
             prefix: settings.aci.name_prefix.clone(),
+            identity: WorkersIdentity::default(),
         }
+    }
+
+    /// The path of the groups, and what follows it.
+    fn path<'a>(&'a self, rest: &[&'a str]) -> Vec<&'a str> {
+        let place = ["subscriptions", &self.subscription_id, "resourceGroups", &self.resource_group];
+        let kind = ["providers", "Microsoft.ContainerInstance", "containerGroups"];
+        [&place[..], &kind, rest].concat()
     }
 
     /// What the crate's calls begin with: the subscription, the resource group and the group's name.
@@ -56,17 +70,10 @@ impl ContainerInstances {
 }
 
 impl ContainerGroups for ContainerInstances {
-    async fn list(&self) -> Result<Vec<ContainerGroup>, ArmError> {
-        let path = [
-            "subscriptions",
-            &self.subscription_id,
-            "resourceGroups",
-            &self.resource_group,
-            "providers",
-            "Microsoft.ContainerInstance",
-            "containerGroups",
-        ];
-        self.arm.list_of(&path, API_VERSION, &[], |item| response::listed_group(item, &self.prefix)).await
+    async fn list(&self) -> Result<ListedGroups, ArmError> {
+        let read = |item| response::listed_group(item, &self.prefix);
+        let (groups, time) = self.arm.list_of(&self.path(&[]), API_VERSION, &[], read).await?;
+        Ok(ListedGroups { groups, time })
     }
 
     async fn get(&self, name: &GroupName) -> Result<Option<ContainerGroup>, ArmError> {
@@ -82,15 +89,13 @@ impl ContainerGroups for ContainerInstances {
     }
 
     async fn create(&self, spec: &GroupSpec) -> Result<Accepted, ArmError> {
-        let (subscription, resource_group, group) = self.place(&spec.name);
-        let body = request::body(spec);
-        let builder = self.client.container_groups_client().create_or_update(subscription, resource_group, group, body);
-        let answer = builder.send().await.map_err(arm_error)?;
-        let accepted = accepted(answer.as_raw_response());
+        let client_id = self.identity.client_id(&self.arm, spec.recipe.identity.as_deref()).await?;
+        let (body, api_version) = request::body(spec, client_id);
+        let path = self.path(&[spec.name.as_str()]);
+        let answer = self.arm.put(&path, api_version.as_str(), body).await?;
         // The group was accepted, whatever the answer's body is.
-        let body = collect(answer.into_raw_response()).await.unwrap_or_default();
-        let group = response::group(&body, &self.prefix).ok();
-        Ok(Accepted { ownership: group.map(|group| group.ownership), ..accepted })
+        let group = response::group(&answer.body, &self.prefix).ok();
+        Ok(Accepted { remaining: remaining(&answer), ownership: group.map(|group| group.ownership) })
     }
 
     async fn delete(&self, name: &GroupName) -> Result<Accepted, ArmError> {
@@ -116,6 +121,12 @@ impl ContainerGroups for ContainerInstances {
         let answer = builder.tail(tail).send().await.map_err(arm_error)?;
         response::logs(&collect(answer.into_raw_response()).await?)
     }
+}
+
+/// How many more creates and deletes Azure will take for now, by the answer to a create.
+fn remaining(answer: &Answer) -> Option<u32> {
+    let left = |name: &str| answer.headers.get(name)?.to_str().ok()?.parse().ok();
+    REMAINING_HEADERS.into_iter().filter_map(left).min()
 }
 
 fn accepted(answer: &azure_core_legacy::Response) -> Accepted {

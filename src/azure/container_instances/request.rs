@@ -1,5 +1,7 @@
 //! The body that creates a container group. It holds nothing but what the spec says, in a fixed order: sending the same
 //! spec twice changes nothing.
+//!
+//! It is the crate's model; where there is a template, its JSON with the model's over it.
 
 use azure_mgmt_containerinstance::package_preview_2024_05::models::{
     Container, ContainerGroup, ContainerGroupIdentity, ContainerGroupProperties, ContainerProperties,
@@ -8,17 +10,28 @@ use azure_mgmt_containerinstance::package_preview_2024_05::models::{
 };
 use rust_decimal::prelude::ToPrimitive;
 use secrecy::ExposeSecret;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
-use crate::container_group::{EnvironmentValue, GroupSpec, Registry};
+use crate::container_group::{ApiVersion, EnvironmentValue, GroupSpec, GroupTemplate, Recipe, Registry};
 
-/// The body of the PUT: Linux, never restarted, no public address and no ports.
-pub(super) fn body(spec: &GroupSpec) -> ContainerGroup {
+/// The body of the PUT, and the lower of the api-versions that know all that is in it.
+pub(super) fn body(spec: &GroupSpec, client_id: Option<&str>) -> (Vec<u8>, ApiVersion) {
+    let group = model(spec, client_id);
+    let template = spec.recipe.template.as_ref();
+    let body = match template.map(GroupTemplate::json) {
+        None => serde_json::to_vec(&group),
+        Some(template) => serde_json::to_value(group).and_then(|group| serde_json::to_vec(&merged(template, group))),
+    };
+    (body.expect("a group has only what JSON can hold"), template.map(GroupTemplate::api_version).unwrap_or_default())
+}
+
+/// What the scaler sets: Linux, never restarted, no public address and no ports.
+fn model(spec: &GroupSpec, client_id: Option<&str>) -> ContainerGroup {
     let recipe = &spec.recipe;
-    let cpu = recipe.cpu.to_f64().unwrap_or(1.0);
+    let cpu = spec.cpu.to_f64().unwrap_or(1.0);
     let container = ContainerProperties {
         image: Some(recipe.image.clone()),
-        environment_variables: environment(spec),
+        environment_variables: environment(spec, client_id),
         resources: Some(ResourceRequirements::new(ResourceRequests::new(spec.memory.to_f64(), cpu))),
         ..ContainerProperties::default()
     };
@@ -35,7 +48,60 @@ pub(super) fn body(spec: &GroupSpec) -> ContainerGroup {
     group
 }
 
-fn environment(spec: &GroupSpec) -> Vec<EnvironmentVariable> {
+/// A template with what the scaler sets over it. The elements of lists that have a name in common are one; the others of the
+/// template come after the scaler's.
+fn merged(template: &Value, own: Value) -> Value {
+    match (template, own) {
+        (Value::Object(template), Value::Object(own)) => Value::Object(merged_objects(template, own)),
+        (Value::Array(template), Value::Array(own)) => {
+            let same = |one: &Value, other: &Value| one["name"].is_string() && one["name"] == other["name"];
+            let others = template.iter().filter(|item| !own.iter().any(|own| same(own, item))).cloned();
+            let others: Vec<_> = others.collect();
+            let own = own.into_iter().map(|own| match template.iter().find(|item| same(&own, item)) {
+                Some(item) => merged(item, own),
+                None => own,
+            });
+            Value::Array(own.chain(others).collect())
+        }
+        (_, own) => own,
+    }
+}
+
+fn merged_objects(template: &Map<String, Value>, own: Map<String, Value>) -> Map<String, Value> {
+    let mut merged_object = template.clone();
+    for (name, own) in own {
+        let value = match template.get(&name) {
+            Some(theirs) if name == "identity" && theirs.is_object() => both_identities(theirs, &own),
+            Some(theirs) => merged(theirs, own),
+            None => own,
+        };
+        merged_object.insert(name, value);
+    }
+    merged_object
+}
+
+/// A group's identities: the template's, and the one that pulls the image. Azure compares their ids without regard to case.
+fn both_identities(template: &Value, own: &Value) -> Value {
+    let mut identity = template.clone();
+    if identity["type"] == "SystemAssigned" {
+        identity["type"] = json!("SystemAssigned, UserAssigned");
+    }
+    let mut assigned = identity["userAssignedIdentities"].as_object().cloned().unwrap_or_default();
+    let own = own.get("userAssignedIdentities").and_then(Value::as_object).cloned().unwrap_or_default();
+    for (id, value) in own {
+        if !assigned.keys().any(|have| have.eq_ignore_ascii_case(&id)) {
+            assigned.insert(id, value);
+        }
+    }
+    identity["userAssignedIdentities"] = Value::Object(assigned);
+    identity
+}
+
+fn environment(spec: &GroupSpec, client_id: Option<&str>) -> Vec<EnvironmentVariable> {
+    let client_id = client_id.map(|client_id| EnvironmentVariable {
+        value: Some(client_id.to_owned()),
+        ..EnvironmentVariable::new(Recipe::CLIENT_ID.to_owned())
+    });
     let subscription = spec.recipe.subscription_variable.iter().map(|name| EnvironmentVariable {
         value: Some(spec.subscription.to_string()),
         ..EnvironmentVariable::new(name.clone())
@@ -49,7 +115,7 @@ fn environment(spec: &GroupSpec) -> Vec<EnvironmentVariable> {
             }
         }
     });
-    subscription.chain(variables).collect()
+    subscription.chain(client_id).chain(variables).collect()
 }
 
 fn credential(registry: &Registry) -> ImageRegistryCredential {
@@ -87,7 +153,6 @@ mod tests {
         let recipe = Recipe {
             location: "westeurope".into(),
             image: "acr.azurecr.io/worker:1".into(),
-            cpu: "0.5".parse().unwrap(),
             registry,
             environment: BTreeMap::from([
                 ("MODE".into(), EnvironmentValue::Plain("fast".into())),
@@ -100,6 +165,7 @@ mod tests {
             name: GroupName::parse("worker-0123456789abcdef-1").unwrap(),
             tags: BTreeMap::from([(tag::MANAGED_BY, "worker".into()), (tag::MESSAGE_ID, "m1".into())]),
             memory: MemoryGb::from_decimal("0.3".parse().unwrap()).unwrap(),
+            cpu: "0.5".parse().unwrap(),
             subscription: "small".into(),
             recipe: Arc::new(recipe),
         }
@@ -107,21 +173,21 @@ mod tests {
 
     #[test]
     fn a_group_is_linux_runs_once_and_is_reached_from_nowhere() {
-        insta::assert_json_snapshot!(body(&spec(None)));
+        insta::assert_json_snapshot!(model(&spec(None), None));
     }
 
     #[test]
     fn a_registry_password_goes_with_the_image() {
         let registry =
             Registry::Password { server: "acr.azurecr.io".into(), username: "puller".into(), password: "p4ss".into() };
-        let body = serde_json::to_value(body(&spec(Some(registry)))).unwrap();
+        let body = serde_json::to_value(model(&spec(Some(registry)), None)).unwrap();
         insta::assert_json_snapshot!(body["properties"]["imageRegistryCredentials"]);
     }
 
     #[test]
     fn the_identity_that_pulls_the_image_is_the_groups_own() {
         let registry = Registry::Identity { server: "acr.azurecr.io".into(), identity: "/ids/puller".into() };
-        let body = serde_json::to_value(body(&spec(Some(registry)))).unwrap();
+        let body = serde_json::to_value(model(&spec(Some(registry)), None)).unwrap();
         insta::assert_json_snapshot!([&body["identity"], &body["properties"]["imageRegistryCredentials"]]);
     }
 }

@@ -66,6 +66,7 @@ struct GroupBody {
 struct PropertiesBody {
     provisioning_state: Option<String>,
     containers: Option<Vec<ContainerBody>>,
+    init_containers: Option<Vec<ContainerBody>>,
 }
 
 #[derive(Deserialize)]
@@ -132,14 +133,15 @@ impl GroupBody {
             self.tags.unwrap_or_default().into_iter().map(|(key, value)| (key, text(value))).collect();
         let tag =
             |key: &str| tags.iter().find(|(have, _)| have.eq_ignore_ascii_case(key)).map(|(_, value)| value.as_str());
-        let containers = properties.containers.unwrap_or_default();
+        let list = properties.containers.unwrap_or_default();
         Ok(ContainerGroup {
-            size: size(&containers),
+            size: size(&list),
             ownership: Ownership::of(prefix, name.as_str(), tag),
             name,
             tags,
             provisioning_state: properties.provisioning_state.unwrap_or_default(),
-            containers: containers.into_iter().map(ContainerBody::into_container).collect(),
+            containers: list.into_iter().map(ContainerBody::into_container).collect(),
+            init_containers: containers(properties.init_containers),
         })
     }
 }
@@ -154,6 +156,10 @@ fn size(containers: &[ContainerBody]) -> Option<GroupSize> {
         sum.cpu += decimal(requests.cpu.as_ref())?;
     }
     (!containers.is_empty()).then_some(sum)
+}
+
+fn containers(bodies: Option<Vec<ContainerBody>>) -> Vec<Container> {
+    bodies.unwrap_or_default().into_iter().map(ContainerBody::into_container).collect()
 }
 
 impl ContainerBody {

@@ -22,6 +22,7 @@ use tokio::time::timeout;
 pub use cbs::EntraTokens;
 use cbs::Tokens;
 use connection::Endpoint;
+use failure::Failure;
 pub use peek::ServiceBusPeeker;
 use topic_links::TopicLinks;
 
@@ -33,6 +34,12 @@ use crate::sync::Mutex;
 /// How long connecting may take: TCP, TLS, AMQP and the first token, eight exchanges that take well under a second
 /// between Azure's regions.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Times that connecting is tried in a row: a load balancer that is being replaced resets a connection or two.
+const CONNECT_ATTEMPTS: u32 = 3;
+
+/// Wait before connecting is tried again; it doubles.
+const CONNECT_PAUSE: Duration = Duration::from_millis(100);
 
 /// How long a kept connection may take to answer a token. That is one exchange; whatever needs longer is better replaced
 /// while there is time to connect.
@@ -73,6 +80,23 @@ struct Namespace {
     peek_timeout: Duration,
 }
 
+impl Namespace {
+    /// Connects, and tries again at once where that may help: the whole pass needs it. Cancel-safe.
+    async fn open(&self) -> Result<TopicLinks, Failure> {
+        let mut attempt = 1;
+        loop {
+            match TopicLinks::open(self).await {
+                Err(Failure::ConnectionLost(reason)) if attempt < CONNECT_ATTEMPTS => {
+                    tracing::debug!(attempt, %reason, "connecting again");
+                    tokio::time::sleep(CONNECT_PAUSE * 2_u32.pow(attempt - 1)).await;
+                    attempt += 1;
+                }
+                opened => return opened,
+            }
+        }
+    }
+}
+
 impl ServiceBus {
     /// The topic that the settings name. Nothing is connected yet. `credential` is used if the settings say so; a peek that
     /// takes longer than `peek_timeout` has failed.
@@ -99,7 +123,7 @@ impl Messages for ServiceBus {
         };
         let links = match revived {
             Some(links) => links,
-            None => timeout(CONNECT_TIMEOUT, TopicLinks::open(&self.namespace))
+            None => timeout(CONNECT_TIMEOUT, self.namespace.open())
                 .await
                 .map_err(|_| PeekError::TimedOut { after: CONNECT_TIMEOUT })??,
         };

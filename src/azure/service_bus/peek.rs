@@ -126,7 +126,7 @@ impl ServiceBusPeeker {
                 return Err(PeekError::Unavailable { reason: "the connection was lost too often".into() });
             }
             shared.reconnects_left -= 1;
-            match TopicLinks::open(&self.namespace).await {
+            match self.namespace.open().await {
                 Ok(links) => shared.links = Arc::new(links),
                 Err(failure) => {
                     // Whoever cannot be reached now is left alone until the next pass.

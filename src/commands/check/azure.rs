@@ -49,7 +49,7 @@ pub(super) async fn findings(
 async fn groups(services: &AzureServices, settings: &Settings, until: Instant) -> Finding {
     match in_time(until, services.groups.list()).await {
         Ok(groups) => {
-            let (there, max) = (groups.len(), settings.aci.max_instances);
+            let (there, max) = (groups.groups.len(), settings.aci.max_instances);
             Finding::ok("container groups", format!("{there} of this scaler's are there; ACI_MAX_INSTANCES is {max}"))
         }
         Err(error) => {

@@ -55,10 +55,11 @@ pub(super) async fn attempts(services: &AzureServices, report: &Report, id: &Mes
 
 async fn attempt(services: &AzureServices, group: &ContainerGroup, now: OffsetDateTime) -> Attempt {
     let (mut lines, mut lines_error) = (Vec::new(), None);
-    for container in &group.containers {
+    for container in group.worker_first() {
         match services.groups.logs(&group.name, &container.name, LINES).await {
             Ok(text) => {
-                let whose = if group.containers.len() > 1 { format!("{}: ", container.name) } else { String::new() };
+                let whose =
+                    if group.worker_first().count() > 1 { format!("{}: ", container.name) } else { String::new() };
                 lines.extend(last_lines(&text).into_iter().map(|line| format!("{whose}{line}")));
             }
             Err(error) => lines_error = Some(error.to_string()),

@@ -1,6 +1,7 @@
 //! Creates groups, until there is a reason to stop.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -8,7 +9,7 @@ use tokio::time::Instant;
 use super::Applier;
 use super::budget::SPARE_REQUESTS;
 use super::failures::Failures;
-use crate::container_group::{GroupName, GroupSpec, Liveness, MemoryGb, Ownership, tag};
+use crate::container_group::{ContainerGroup, GroupName, GroupSpec, Liveness, MemoryGb, Ownership, tag};
 use crate::message::MessageAddress;
 use crate::plan::{Create, FailureCause, FailureKind, MessageOutcome};
 use crate::services::{ArmError, ContainerGroups};
@@ -33,7 +34,7 @@ pub(super) struct Creator<'a, G> {
     /// The least memory that Azure has no room for, and what it says.
     no_room: Mutex<Option<(MemoryGb, String)>>,
     failures: Failures,
-    created: Mutex<Vec<MessageAddress>>,
+    created: Mutex<Vec<(MessageAddress, Arc<ContainerGroup>)>>,
     /// Whether the tags of new groups come back changed, as far as any answer shows.
     tags_are_rewritten: Mutex<Option<bool>>,
 }
@@ -43,7 +44,7 @@ pub(super) struct Created {
     pub(super) unused_reserves: VecDeque<Create>,
     pub(super) failed: Vec<(MessageAddress, FailureCause)>,
     /// Those whose groups were created.
-    pub(super) messages: Vec<MessageAddress>,
+    pub(super) messages: Vec<(MessageAddress, Arc<ContainerGroup>)>,
     pub(super) tags_are_rewritten: Option<bool>,
 }
 
@@ -105,19 +106,16 @@ impl<'a, G: ContainerGroups> Creator<'a, G> {
         if let Err(reason) = self.failures.admit(&message.subscription).await {
             return (MessageOutcome::HeldByFailedCreates { reason }, true);
         }
-        let answer = self.applier.deadline.limit(self.look_up_and_create(&spec, record)).await;
+        let answer = self.applier.deadline.limit(self.look_up_and_create(&message, &spec, record)).await;
         let unanswered = || ArmError::unavailable("the pass had to end before Azure answered");
         match answer.unwrap_or_else(|| Err(unanswered())) {
             Ok(outcome) => {
                 let is_created = matches!(outcome, MessageOutcome::Created { .. });
-                if is_created {
-                    self.created.lock().push(message.clone());
-                }
                 self.failures.ended(&message, is_created, None);
                 (outcome, false)
             }
             Err(error) => {
-                if matches!(error, ArmError::Unavailable { .. }) {
+                if error.leaves_in_doubt() {
                     self.applier.requests.given_up(&spec.name);
                 }
                 let (outcome, cause) = self.failed(spec, &error);
@@ -130,6 +128,7 @@ impl<'a, G: ContainerGroups> Creator<'a, G> {
     /// A PUT on a group that is already there would restart it, or run it again. So the last thing before it is a look.
     async fn look_up_and_create(
         &self,
+        message: &MessageAddress,
         spec: &GroupSpec,
         record: Option<GroupName>,
     ) -> Result<MessageOutcome, ArmError> {
@@ -147,7 +146,7 @@ impl<'a, G: ContainerGroups> Creator<'a, G> {
         if let Some(outcome) = self.stopped(spec) {
             return Ok(outcome);
         }
-        self.applier.requests.sent(spec);
+        let group = self.applier.requests.sent(spec);
         let answer = self.applier.groups.create(spec).await;
         let remaining = match &answer {
             Ok(accepted) => accepted.remaining,
@@ -158,15 +157,17 @@ impl<'a, G: ContainerGroups> Creator<'a, G> {
             self.applier.budget.is_low(left);
             self.stop(Stop::low(left));
         }
-        let accepted = answer.inspect_err(|error| match error {
-            ArmError::Busy(_) | ArmError::Unavailable { .. } => {}
-            _ => self.applier.requests.refused(&spec.name),
+        let accepted = answer.inspect_err(|error| {
+            if !error.leaves_in_doubt() && !matches!(error, ArmError::Busy(_)) {
+                self.applier.requests.refused(&spec.name);
+            }
         })?;
         tracing::info!(
             event = "created", group = %spec.name, subscription = %spec.subscription, message_id = spec.tags.get(tag::MESSAGE_ID),
             attempt = spec.tags.get(tag::ATTEMPT).and_then(|attempt| attempt.parse::<u32>().ok()), memory_gb = spec.memory.to_f64(),
             "created a container group"
         );
+        self.created.lock().push((message.clone(), group));
         if let Some(ownership) = accepted.ownership {
             self.check_tags(spec, ownership);
         }
@@ -252,9 +253,8 @@ fn code_of(error: &ArmError) -> String {
 fn kind_of(error: &ArmError) -> FailureKind {
     match error {
         ArmError::Rejected(refusal) if refusal.is_about_request() => FailureKind::AboutMessage,
-        ArmError::Busy(_) | ArmError::Unavailable { .. } | ArmError::JustGone | ArmError::Throttled { .. } => {
-            FailureKind::Passing
-        }
+        ArmError::Busy(_) | ArmError::JustGone | ArmError::Throttled { .. } => FailureKind::Passing,
+        _ if error.leaves_in_doubt() => FailureKind::Passing,
         _ => FailureKind::Refused,
     }
 }

@@ -82,8 +82,8 @@ impl<'a, G: ContainerGroups> Deleter<'a, G> {
     }
 
     async fn capture(&self, group: &ContainerGroup, because: DeleteReason) -> Captured {
-        let Applier { log_capture, groups, clock, .. } = self.applier;
-        log_capture.capture(*groups, group, because, clock.now()).await
+        let Applier { log_capture, groups, time, .. } = self.applier;
+        log_capture.capture(*groups, group, because, time.now()).await
     }
 
     fn stopped(&self) -> Option<String> {
@@ -124,6 +124,7 @@ mod tests {
             provisioning_state: "Failed".to_owned(),
             containers: Vec::new(),
             size: None,
+            init_containers: Vec::new(),
             ownership: Ownership::Tagged,
         }
     }

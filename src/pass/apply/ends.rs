@@ -27,7 +27,7 @@ const SHARE: u32 = 4;
 impl<G: ContainerGroups> Applier<'_, G> {
     /// Logs each end that is seen for the first time. Those of groups that are deleted now are logged with that.
     pub(super) async fn see_ends(&self, observed: &[Arc<ContainerGroup>], deletes: &[Delete]) {
-        let now = self.clock.now();
+        let now = self.time.now();
         let go: BTreeSet<_> = deletes.iter().map(|delete| &delete.group.name).collect();
         let has_ended = |group: &&Arc<ContainerGroup>| {
             matches!(group.phase(), Phase::Ended(_))

@@ -27,8 +27,8 @@ use delete::Deleter;
 pub(super) use requests::{AskedFor, Requests};
 
 use super::log_capture::LogCapture;
+use super::pass_time::PassTime;
 use super::side_by_side;
-use crate::clock::Clock;
 use crate::container_group::{ContainerGroup, GroupName};
 use crate::deadline::Deadline;
 use crate::message::MessageAddress;
@@ -40,7 +40,7 @@ pub(super) struct Applier<'a, G> {
     pub(super) groups: &'a G,
     /// Most requests for creates, and then for deletes, at once.
     pub(super) workers: usize,
-    pub(super) clock: &'a Clock,
+    pub(super) time: &'a PassTime<'a>,
     pub(super) log_capture: &'a LogCapture,
     pub(super) budget: &'a Budget,
     pub(super) requests: &'a Requests,
@@ -65,7 +65,7 @@ pub(super) struct Applied {
     pub(super) messages: Vec<(MessageAddress, MessageOutcome)>,
     pub(super) groups: Vec<(GroupName, GroupOutcome)>,
     /// Messages whose groups were created.
-    pub(super) created: Vec<MessageAddress>,
+    pub(super) created: Vec<(MessageAddress, Arc<ContainerGroup>)>,
     /// Messages whose groups could not be created.
     pub(super) create_failures: Vec<(MessageAddress, FailureCause)>,
     /// Whether the tags of new groups come back changed, as far as any answer shows.
@@ -82,7 +82,7 @@ impl<G: ContainerGroups> Applier<'_, G> {
     /// Carries a plan out that was made from these groups.
     pub(super) async fn apply(&self, plan: Plan, observed: &[Arc<ContainerGroup>]) -> Applied {
         let start = Instant::now();
-        let Plan { creates, reserves, mut messages, deletes, mut groups, tag_changes, capacity: _, memory: _ } = plan;
+        let Plan { creates, reserves, mut messages, deletes, mut groups, tag_changes, .. } = plan;
         let creator = Creator::new(self, deletes.len(), reserves);
         let outcomes = side_by_side(self.workers, creates.into_iter().map(|create| creator.create(create))).await;
         let Created { unused_reserves, failed, messages: created, tags_are_rewritten } = creator.into_created();

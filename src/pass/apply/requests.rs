@@ -1,6 +1,7 @@
 //! The groups that were asked for lately.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -24,30 +25,38 @@ struct Request {
     sent_at: Instant,
     /// When it was given up without an answer.
     given_up_at: Option<Instant>,
-    group: ContainerGroup,
+    group: Arc<ContainerGroup>,
 }
 
-/// A group that a list may not show yet, as far as it is known from what was asked for.
+/// A group that a list may not show, as far as it is known from what was asked for, or from an earlier pass.
 #[derive(Clone, Debug)]
 pub(in crate::pass) struct AskedFor {
-    pub(in crate::pass) group: ContainerGroup,
+    pub(in crate::pass) group: Arc<ContainerGroup>,
     /// Whether it may yet appear, so that it counts although a GET does not find it.
     pub(in crate::pass) may_appear: bool,
 }
 
+impl AskedFor {
+    pub(in crate::pass) fn seen_before(group: &Arc<ContainerGroup>) -> Self {
+        Self { group: group.clone(), may_appear: false }
+    }
+}
+
 impl Requests {
-    /// A group is about to be asked for.
-    pub(super) fn sent(&self, spec: &GroupSpec) {
-        let group = ContainerGroup {
+    /// A group is about to be asked for: this is how it will look at first.
+    pub(super) fn sent(&self, spec: &GroupSpec) -> Arc<ContainerGroup> {
+        let group = Arc::new(ContainerGroup {
             name: spec.name.clone(),
             tags: spec.tags.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect(),
             provisioning_state: String::new(),
             containers: Vec::new(),
             size: None,
+            init_containers: Vec::new(),
             ownership: Ownership::Tagged,
-        };
-        let request = Request { sent_at: Instant::now(), given_up_at: None, group };
+        });
+        let request = Request { sent_at: Instant::now(), given_up_at: None, group: group.clone() };
         self.0.lock().insert(spec.name.clone(), request);
+        group
     }
 
     /// No answer is waited for any more, if the group was asked for at all.

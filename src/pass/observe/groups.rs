@@ -1,87 +1,102 @@
-//! Lists the container groups, and reads those one by one whose state a list does not show.
+//! Lists the container groups, and looks at those whose turn it is.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::timeout;
-
-use super::begin_elsewhere;
-use crate::clock::Clock;
-use crate::container_group::{ContainerGroup, Ownership};
+use super::patience::Patience;
+use super::reads::Turns;
+use super::{Observer, PassTime};
+use crate::container_group::{ContainerGroup, GroupName, Ownership};
 use crate::pass::apply::AskedFor;
 use crate::pass::side_by_side;
-use crate::plan::ObservedGroup;
+use crate::plan::{Look, ObservedGroup};
 use crate::services::{ArmError, ContainerGroups};
 
-/// Groups that are read one by one at a time. At some 100 ms each they are 80 a second.
+/// Groups that are read one by one at a time. At some 300 ms each they are 27 a second, which is what Azure grants.
 const READERS: usize = 8;
 
 /// The most that reading one group takes. Azure answers in well under a second; nothing is created on the strength of
 /// what is older than three quarters of a back-off, so one group must not hold up everything for that long.
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Reads that Azure lets an identity make at once, and has saved up again long before the next pass. It may refuse those
-/// that come after, so each pass begins with others.
-const READS_SAVED_UP: usize = 250;
+/// The part of a pass that looking at groups may take.
+const SHARE: u32 = 3;
 
-/// The groups as the list shows them, without the states of their containers.
-pub(super) async fn list<G: ContainerGroups>(groups: &G) -> Result<Vec<ObservedGroup>, ArmError> {
+/// The groups as the list shows them, without the states of their containers. It also says what time it is.
+pub(super) async fn list<G: ContainerGroups>(groups: &G, time: &PassTime<'_>) -> Result<Vec<ObservedGroup>, ArmError> {
     let listed = groups.list().await?;
+    if let Some(now) = listed.time {
+        time.is(now);
+    }
     // A list may name a group twice, on two pages for instance (azure-cli#25214).
     let mut names = HashSet::new();
-    let once = listed.into_iter().filter(|group| names.insert(group.name.clone()));
-    Ok(once.map(|group| ObservedGroup { group: Arc::new(group), unread: None }).collect())
+    let once = listed.groups.into_iter().filter(|group| names.insert(group.name.clone()));
+    Ok(once.map(|group| ObservedGroup { group: Arc::new(group), look: Look::Done }).collect())
 }
 
-/// The list shows no container's state, so every group is read on its own, those last that are still being provisioned. The
-/// list may also lag behind, so the groups that were asked for lately are read even if it does not show them.
+/// The groups with their states. The list may lag behind or have gaps, so those that were asked for lately, or seen before,
+/// are looked at even if it does not show them.
 pub(super) async fn read<G: ContainerGroups>(
     groups: &G,
-    mut listed: Vec<ObservedGroup>,
+    listed: Vec<ObservedGroup>,
     asked_for: Vec<AskedFor>,
-    clock: &Clock,
+    seen_before: impl Iterator<Item = AskedFor>,
+    observer: Observer<'_>,
 ) -> Vec<ObservedGroup> {
-    begin_elsewhere(&mut listed, READS_SAVED_UP, clock);
-    let names: HashSet<_> = listed.iter().map(|observed| observed.group.name.clone()).collect();
-    let unlisted: Vec<_> = asked_for.into_iter().filter(|asked| !names.contains(&asked.group.name)).collect();
-    let (starting, others): (Vec<_>, Vec<_>) =
-        listed.into_iter().partition(|observed| observed.group.is_being_provisioned());
-    let reads_left = READS_SAVED_UP.saturating_sub(others.len() + unlisted.len());
+    let patience = Patience::new(&observer.kept.hanging_groups);
+    let mut names: HashSet<_> = listed.iter().map(|observed| observed.group.name.clone()).collect();
+    let just_asked_for: HashSet<_> = asked_for.iter().map(|asked| asked.group.name.clone()).collect();
+    let unlisted: Vec<_> =
+        asked_for.into_iter().chain(seen_before).filter(|asked| names.insert(asked.group.name.clone())).collect();
+    let longest = observer.settings.pass_deadline.min(observer.settings.retry_backoff_or_never()) / SHARE;
+    let Turns { to_look_at, others } = observer.kept.reads.choose(listed, &just_asked_for, longest);
 
-    let mut read = side_by_side(READERS, others.into_iter().map(|observed| read_listed(groups, observed))).await;
-    let unlisted = unlisted.into_iter().map(|asked| read_unlisted(groups, asked));
-    read.extend(side_by_side(READERS, unlisted).await.into_iter().flatten());
-    // What they do not show yet can wait, but for a start that fails.
-    let mut starting = starting.into_iter();
-    let looked_into = starting.by_ref().take(reads_left).map(|observed| read_listed(groups, observed));
-    read.extend(side_by_side(READERS, looked_into).await);
-    read.extend(starting);
+    let unlisted = unlisted.into_iter().map(|asked| read_unlisted(groups, &patience, asked));
+    let mut read: Vec<_> = side_by_side(READERS, unlisted).await.into_iter().flatten().collect();
+    let looks = to_look_at.into_iter().map(|observed| read_listed(groups, &patience, observed));
+    read.extend(side_by_side(READERS, looks).await);
+    observer.kept.reads.remember(&read);
+    read.extend(others);
     read
 }
 
-async fn read_listed<G: ContainerGroups>(groups: &G, listed: ObservedGroup) -> ObservedGroup {
-    let read = read_group(groups, listed.group.clone()).await;
+async fn read_listed<G: ContainerGroups>(
+    groups: &G,
+    patience: &Patience<'_, GroupName>,
+    listed: ObservedGroup,
+) -> ObservedGroup {
+    let read = read_group(groups, patience, listed.group.clone()).await;
     // A group that is gone now had been there a moment ago, and the list may not show yet what follows it.
-    read.unwrap_or(ObservedGroup { unread: Some(ArmError::JustGone), ..listed })
+    read.unwrap_or(ObservedGroup { look: Look::Failed(ArmError::JustGone), ..listed })
 }
 
-async fn read_unlisted<G: ContainerGroups>(groups: &G, asked: AskedFor) -> Option<ObservedGroup> {
-    let group = Arc::new(asked.group);
-    let read = read_group(groups, group.clone()).await;
-    let not_yet = || ObservedGroup { group, unread: Some(ArmError::unavailable("it may yet be created")) };
+async fn read_unlisted<G: ContainerGroups>(
+    groups: &G,
+    patience: &Patience<'_, GroupName>,
+    asked: AskedFor,
+) -> Option<ObservedGroup> {
+    let group = asked.group;
+    let read = read_group(groups, patience, group.clone()).await;
+    let not_yet = || ObservedGroup { group, look: Look::Failed(ArmError::unavailable("it may yet be created")) };
     read.or_else(|| asked.may_appear.then(not_yet))
 }
 
 /// A group with its containers' states, or nothing if it is gone.
-async fn read_group<G: ContainerGroups>(groups: &G, known: Arc<ContainerGroup>) -> Option<ObservedGroup> {
-    let late = || ArmError::unavailable(format!("no answer within {} s", READ_TIMEOUT.as_secs()));
-    match timeout(READ_TIMEOUT, groups.get(&known.name)).await.unwrap_or_else(|_| Err(late())) {
+async fn read_group<G: ContainerGroups>(
+    groups: &G,
+    patience: &Patience<'_, GroupName>,
+    known: Arc<ContainerGroup>,
+) -> Option<ObservedGroup> {
+    let limit = patience.limit(&known.name, READ_TIMEOUT);
+    let answer = patience.wait(limit, groups.get(&known.name)).await;
+    patience.ended(&known.name, answer.is_some());
+    match answer.unwrap_or_else(|| Err(ArmError::unavailable("no answer came in time"))) {
         // One that has another owner now is none of ours any more.
         Ok(group) => {
             let group = group.filter(|group| group.ownership != Ownership::Foreign);
-            group.map(|group| ObservedGroup { group: Arc::new(group), unread: None })
+            group.map(|group| ObservedGroup { group: Arc::new(group), look: Look::Done })
         }
-        Err(error) => Some(ObservedGroup { group: known, unread: Some(error) }),
+        Err(error) => Some(ObservedGroup { group: known, look: Look::Failed(error) }),
     }
 }

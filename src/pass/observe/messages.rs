@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use futures_util::future::{join, join_all, try_join};
 use tokio::sync::watch;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use super::paging::{FIRST_SEQUENCE_NUMBER, Paging};
+use super::patience::Patience;
 use super::topic::Topic;
 use super::{Announced, Observer, announced};
 use crate::message::{PeekedMessage, SubscriptionName};
@@ -69,7 +70,7 @@ impl Reader<'_> {
             Err(_) if topic.served.is_empty() => Vec::new(),
             Err(error) => return Err(PassFailure::NothingPeeked(error)),
         };
-        if self.observer.has_seen_partitions.load(Ordering::Relaxed) {
+        if self.observer.kept.has_seen_partitions.load(Ordering::Relaxed) {
             // What was read before another subscription has shown them proves nothing.
             read.iter_mut().filter(|observed| observed.covered_to > 0).for_each(ObservedSubscription::uncover);
         }
@@ -82,10 +83,11 @@ impl Reader<'_> {
     /// The subscriptions that are listed and can be served, unless listing fails. Reading those that were there in the last
     /// pass does not wait for the list: what is read of one that is gone since is dropped.
     async fn read_listed<P: Peeker>(&self, peeker: &P, topic: &Announced<Topic>) -> Option<Vec<ObservedSubscription>> {
+        let patience = Patience::new(&self.observer.kept.hanging_subscriptions);
         let familiar = peeker.familiar();
         let known: HashSet<_> = familiar.iter().cloned().collect();
-        let reading =
-            |names: Vec<SubscriptionName>| join_all(names.into_iter().map(|name| self.read(peeker, name, topic)));
+        let read = |name| self.read(peeker, &patience, name, topic);
+        let reading = |names: Vec<SubscriptionName>| join_all(names.into_iter().map(read));
         let rest = async {
             let topic = announced(topic).await?;
             let names = topic.served.iter().map(|listed| &listed.name);
@@ -102,16 +104,19 @@ impl Reader<'_> {
     async fn read<P: Peeker>(
         &self,
         peeker: &P,
+        patience: &Patience<'_, SubscriptionName>,
         name: SubscriptionName,
         topic: &Announced<Topic>,
     ) -> ObservedSubscription {
-        let mut peeker = TimedPeeker { peeker, subscription: &name, limit: self.limit(), spent: Duration::ZERO };
+        let limit = patience.limit(&name, self.limit());
+        let mut peeker = TimedPeeker { peeker, subscription: &name, patience, limit, spent: Duration::ZERO };
         let mut so_far = SoFar::default();
         let read = match self.page_on(&mut peeker, &mut so_far, topic).await {
             Err(error) => Read::Failed(error),
             Ok(()) if so_far.paging.is_at_the_end() => Read::ToTheEnd,
             Ok(()) => Read::FarEnough,
         };
+        patience.ended(&name, !matches!(read, Read::Failed(PeekError::TimedOut { .. })));
         let counts = announced(topic).await.and_then(|topic| topic.served(&name)?.counts);
         let SoFar { messages, paging } = so_far;
         let (covered_to, absent) = (paging.covered_to(), BTreeSet::new());
@@ -144,7 +149,7 @@ impl Reader<'_> {
         self.read_page(FIRST_SEQUENCE_NUMBER, peeker, so_far).await?;
         // Without the groups the pass fails; there is no point in reading on.
         let Some(reading) = announced(&self.listed).await else { return Ok(()) };
-        if reading.has_seen_partitions() || self.observer.has_seen_partitions.load(Ordering::Relaxed) {
+        if reading.has_seen_partitions() || self.observer.kept.has_seen_partitions.load(Ordering::Relaxed) {
             so_far.paging.scatter();
         }
         let mut demand = reading.first_demand(name);
@@ -205,7 +210,7 @@ impl Reader<'_> {
         page.retain(|message| new.next_if_eq(&message.sequence_number).is_some());
         messages.append(&mut page);
         if paging.has_seen_partitions() {
-            self.observer.has_seen_partitions.store(true, Ordering::Relaxed);
+            self.observer.kept.has_seen_partitions.store(true, Ordering::Relaxed);
         }
         Ok(())
     }
@@ -219,6 +224,7 @@ impl Reader<'_> {
 pub(super) struct TimedPeeker<'a, P> {
     peeker: &'a P,
     subscription: &'a SubscriptionName,
+    patience: &'a Patience<'a, SubscriptionName>,
     limit: Duration,
     /// What the subscription's own answers took. That it had to wait for the groups is not counted.
     spent: Duration,
@@ -228,9 +234,9 @@ impl<P: Peeker> TimedPeeker<'_, P> {
     pub(super) async fn peek(&mut self, from: i64, count: u32) -> Result<Vec<PeekedMessage>, PeekError> {
         let start = Instant::now();
         let answer = self.peeker.peek(self.subscription, from, count);
-        let page = timeout(self.limit.saturating_sub(self.spent), answer).await;
+        let page = self.patience.wait(self.limit.saturating_sub(self.spent), answer).await;
         self.spent += start.elapsed();
-        page.unwrap_or(Err(PeekError::TimedOut { after: self.limit }))
+        page.unwrap_or(Err(PeekError::TimedOut { after: self.spent }))
     }
 
     fn has_spent_half(&self) -> bool {

@@ -6,6 +6,8 @@ mod groups;
 mod look_up;
 mod messages;
 mod paging;
+mod patience;
+mod reads;
 mod topic;
 
 use std::sync::Arc;
@@ -16,21 +18,34 @@ use tokio::sync::watch;
 
 use super::PassFailure;
 use super::apply::AskedFor;
-use crate::clock::Clock;
+use super::pass_time::PassTime;
+use crate::container_group::GroupName;
+use crate::message::SubscriptionName;
 use crate::plan::{Memory, ObservedGroup, Policy, Reading, Snapshot};
 use crate::services::{ContainerGroups, Messages, Services, Subscriptions};
 use crate::settings::ProcessingSettings;
 use messages::Reader;
+use patience::Hanging;
+use reads::Reads;
 
 /// What others have found out, once they have.
 type Announced<T> = watch::Receiver<Option<Arc<T>>>;
 
+/// What is kept from pass to pass.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    /// Whether a message has shown that the topic is partitioned, which it is for as long as there is one of its name.
+    has_seen_partitions: AtomicBool,
+    hanging_subscriptions: Hanging<SubscriptionName>,
+    hanging_groups: Hanging<GroupName>,
+    reads: Reads,
+}
+
 #[derive(Clone, Copy)]
 pub(super) struct Observer<'a> {
     pub(super) settings: &'a ProcessingSettings,
-    pub(super) clock: &'a Clock,
-    /// Whether a message has shown that the topic is partitioned, in this pass or an earlier one.
-    pub(super) has_seen_partitions: &'a AtomicBool,
+    pub(super) time: &'a PassTime<'a>,
+    pub(super) kept: &'a Kept,
 }
 
 impl Observer<'_> {
@@ -42,16 +57,17 @@ impl Observer<'_> {
         memory: &Memory,
         asked_for: Vec<AskedFor>,
     ) -> Result<Snapshot, PassFailure> {
-        let clock = self.clock;
+        let time = self.time;
         let (announce_listed, listed) = watch::channel(None);
         let (announce_read, read) = watch::channel(None);
         let groups = async move {
             let announce = |announce: watch::Sender<_>, groups: &[ObservedGroup]| {
-                announce.send_replace(Some(Arc::new(Reading::of(groups, memory, policy, clock.now()))));
+                announce.send_replace(Some(Arc::new(Reading::of(groups, memory, policy, time.now()))));
             };
-            let listed = groups::list(&services.groups).await?;
+            let listed = groups::list(&services.groups, time).await?;
             announce(announce_listed, &listed);
-            let read = groups::read(&services.groups, listed, asked_for, clock).await;
+            let seen_before = memory.last_groups().map(AskedFor::seen_before);
+            let read = groups::read(&services.groups, listed, asked_for, seen_before, self).await;
             announce(announce_read, &read);
             Ok(read)
             // If the list fails, the end of the channels says so to those who wait.
@@ -61,7 +77,8 @@ impl Observer<'_> {
         let groups = groups.map_err(PassFailure::GroupsNotListed)?;
         let (topic, subscriptions) = messages?;
         let (skipped_subscriptions, unserved_subscriptions) = (topic.skipped.clone(), topic.unserved.clone());
-        Ok(Snapshot { groups, subscriptions, skipped_subscriptions, unserved_subscriptions })
+        let time_is_doubtful = time.is_doubtful();
+        Ok(Snapshot { groups, subscriptions, skipped_subscriptions, unserved_subscriptions, time_is_doubtful })
     }
 }
 
@@ -71,9 +88,9 @@ async fn announced<T>(announced: &Announced<T>) -> Option<Arc<T>> {
 }
 
 /// Puts others to the front in each pass, a minute after the last, when there are more than one pass can do.
-fn begin_elsewhere<T>(items: &mut [T], per_pass: usize, clock: &Clock) {
+fn begin_elsewhere<T>(items: &mut [T], per_pass: usize, time: &PassTime<'_>) {
     if items.len() > per_pass {
-        let minutes = usize::try_from(clock.now().unix_timestamp() / 60).unwrap_or_default();
+        let minutes = usize::try_from(time.now().unix_timestamp() / 60).unwrap_or_default();
         items.rotate_left(minutes.wrapping_mul(per_pass) % items.len());
     }
 }

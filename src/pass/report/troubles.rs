@@ -34,6 +34,8 @@ pub enum TroubleKind {
     StartFailing,
     /// Groups whose tags somebody has rewritten.
     Untagged,
+    /// Groups that somebody else has deleted.
+    Vanished,
     /// Groups whose states could not be read.
     GroupUnread,
     /// Groups that stay until their logs can be read.
@@ -97,6 +99,11 @@ impl TroubleKind {
             Self::Untagged => {
                 ("container group", "has tags that somebody has rewritten, so that it counts and is never deleted")
             }
+            Self::Vanished => (
+                "container group",
+                "is gone, and this scaler has not deleted it, so that it counts as an attempt: a clean-up job, an Azure Policy, a \
+                 person or another scaler with this prefix may have",
+            ),
             Self::GroupUnread => ("container group", "could not be read, and counts as active"),
             Self::WaitingLogs => ("container group", "stays until its log can be read"),
             Self::DeleteFailed => ("container group", "was not deleted"),
@@ -122,6 +129,9 @@ impl Report {
             if let Some((kind, item)) = of_group(report) {
                 add(kind, report.subscription.as_ref(), item);
             }
+        }
+        for name in &self.vanished_groups {
+            add(TroubleKind::Vanished, None, Item { group: Some(name.clone()), ..Item::default() });
         }
         for subscription in &self.subscriptions {
             if let Some(error) = &subscription.error {

@@ -10,10 +10,11 @@ use crate::container_group::{
 };
 use crate::message::{FileSizeMb, MessageId, MessageState, PeekedMessage, SubscriptionName};
 use crate::services::{
-    Accepted, ArmError, ContainerGroups, ListedSubscription, ListedTopic, Messages, PeekError, Peeker, Refusal,
-    Subscriptions,
+    Accepted, ArmError, ContainerGroups, ListedGroups, ListedSubscription, ListedTopic, Messages, PeekError, Peeker,
+    Refusal, Subscriptions,
 };
 use crate::test_support::NOW;
+use time::OffsetDateTime;
 
 /// How long a fake takes for anything, of paused time.
 const LATENCY: Duration = Duration::from_millis(100);
@@ -59,6 +60,8 @@ pub struct FakeGroups {
     pub slow: Mutex<Option<String>>,
     /// The memory from which on there is no room.
     pub no_room_from: Mutex<Option<MemoryGb>>,
+    /// What the answers to lists say what time it is.
+    pub time: Mutex<Option<OffsetDateTime>>,
     /// A group that is never shown.
     pub hidden: Mutex<Option<String>>,
     /// What happens to the groups right after the next GET.
@@ -82,6 +85,7 @@ impl FakeGroups {
             provisioning_state: "Succeeded".to_owned(),
             containers: vec![Container { name: "worker".to_owned(), state: Some(state), events: Vec::new() }],
             size: None,
+            init_containers: Vec::new(),
             ownership: match tags.iter().find(|(key, _)| *key == tag::ACI_SCALER) {
                 Some((_, "worker")) | None => Ownership::Tagged,
                 Some(_) => Ownership::Foreign,
@@ -108,14 +112,14 @@ impl FakeGroups {
 }
 
 impl ContainerGroups for FakeGroups {
-    async fn list(&self) -> Result<Vec<ContainerGroup>, ArmError> {
+    async fn list(&self) -> Result<ListedGroups, ArmError> {
         self.calls.add("list groups".to_owned());
         tokio::time::sleep(LATENCY).await;
         if let Some(error) = &self.list_error {
             return Err(error.clone());
         }
         if self.lists_nothing {
-            return Ok(Vec::new());
+            return Ok(ListedGroups::default());
         }
         // As Azure does it: a list shows no container's state.
         let mut groups: Vec<_> = self.groups.lock().unwrap().values().cloned().collect();
@@ -125,7 +129,7 @@ impl ContainerGroups for FakeGroups {
         if self.lists_twice {
             groups.extend(groups.clone());
         }
-        Ok(groups)
+        Ok(ListedGroups { groups, time: *self.time.lock().unwrap() })
     }
 
     async fn get(&self, name: &GroupName) -> Result<Option<ContainerGroup>, ArmError> {

@@ -146,28 +146,47 @@ async fn a_pass_without_time_left_starts_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn groups_that_azure_did_not_let_a_pass_read_come_first_in_another() {
-    let now = Arc::new(Mutex::new(NOW));
-    let (mut scaler, calls) = scaler([("a", Vec::new())], |_| {});
-    scaler.clock = Clock::from_fn({
-        let now = now.clone();
-        move || *now.lock().unwrap()
-    });
-    for number in 0..600 {
-        scaler.services.groups.put(&format!("worker-{number}"), &[], "Running");
+async fn running_groups_are_looked_at_in_turns_that_azure_grants() {
+    for (groups, longest_turn) in [(200, 20), (1000, 60)] {
+        let (scaler, calls) = scaler([("a", Vec::new())], |settings| settings.aci.max_instances = 5000);
+        for number in 0..groups {
+            scaler.services.groups.put(&format!("worker-{number}"), &[], "Running");
+        }
+        let mut last_looks = BTreeMap::new();
+        let (start, mut looks) = (Instant::now(), 0);
+        // Nothing has been looked at before the first ones are over.
+        for round in 0..24 {
+            let pass_began = Instant::now();
+            pass(&scaler).await;
+            let looked_at = only(&calls, &["get"]);
+            looks += if round < 12 { 0 } else { looked_at.len() };
+            for name in looked_at {
+                let before = last_looks.insert(name, pass_began);
+                let turn = before.map_or(Duration::ZERO, |before| pass_began - before).as_secs();
+                assert!(round < 12 || turn <= longest_turn, "a turn of {turn} s among {groups}");
+            }
+            tokio::time::sleep_until(pass_began + Duration::from_secs(10)).await;
+        }
+        assert_eq!(last_looks.len(), groups);
+        assert!(looks < 20 * 120, "{looks} in two minutes");
+        assert!(start.elapsed() < Duration::from_mins(5));
     }
-    let mut first = std::collections::BTreeSet::new();
-    for _ in 0..3 {
-        pass(&scaler).await;
-        *now.lock().unwrap() += time::Duration::MINUTE;
-        first.extend(only(&calls, &["get"]).into_iter().take(250));
+}
+
+#[tokio::test(start_paused = true)]
+async fn however_many_groups_run_new_messages_get_theirs_in_the_pass_that_first_reads_them() {
+    for groups in [1500, 4990] {
+        let (scaler, _) = scaler([("a", messages(1..=5))], |settings| settings.aci.max_instances = 5000);
+        for number in 0..groups {
+            scaler.services.groups.put(&format!("worker-{number}"), &[], "Running");
+        }
+        assert_eq!(pass(&scaler).await.message_counts, BTreeMap::from([("created", 5)]), "{groups}");
     }
-    assert_eq!(first.len(), 600);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_subscription_does_not_answer_for_the_time_that_the_groups_take() {
-    // 2,500 groups at 8 reads of 100 ms at a time are read in 31 s.
+    // Those of 2,500 groups whose turn it is are read in 7 s.
     let (scaler, _) = scaler([("a", messages(1..=3))], |settings| {
         settings.aci.max_instances = 9999;
         settings.processing.peek_page = NonZeroU32::MIN;
@@ -213,4 +232,27 @@ async fn a_create_that_is_slow_holds_up_no_other() {
     let slow = report.messages.iter().find(|report| report.message.sequence_number == 1).unwrap();
     assert_eq!(<&str>::from(&slow.outcome), "failed", "its answer does not come before the end of the pass");
     assert_eq!(report.message_counts["created"], 8);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_hangs_holds_up_the_others_for_two_seconds_and_then_for_half_a_second_in_most_passes() {
+    let (mut scaler, _) = scaler([("a", messages(1..=1)), ("b", messages(1..=1))], |_| {});
+    scaler.services.messages.hanging = vec!["b"];
+    scaler.services.groups.put("hidden", &[], "Running");
+    *scaler.services.groups.hidden.lock().unwrap() = Some("hidden".to_owned());
+    scaler.services.groups.put("seen", &[], "Running");
+    let mut took = Vec::new();
+    for _ in 0..6 {
+        let start = Instant::now();
+        let report = pass(&scaler).await;
+        assert!(report.subscriptions[1].error.is_some());
+        took.push(start.elapsed().as_millis() / 500);
+    }
+    assert!(took[0] <= 9 && took[4] <= 9, "a grace of 2 s each for the group and the subscription: {took:?}");
+    assert!([1, 2, 3, 5].iter().all(|pass| took[*pass] <= 2), "{took:?}");
+    scaler.services.messages.hanging.clear();
+    *scaler.services.groups.hidden.lock().unwrap() = None;
+    let report = pass(&scaler).await;
+    assert_eq!((report.subscriptions[1].error.is_some(), report.group_counts.contains_key("unread")), (false, false));
+    assert_eq!(report.message_counts["created"], 1);
 }

@@ -102,7 +102,7 @@ async fn an_end_that_a_tag_dates_is_not_remembered_for_another_group_of_the_name
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_group_that_was_asked_for_lately_is_there_although_no_list_shows_it() {
+async fn a_group_that_was_created_is_there_although_no_list_shows_it() {
     let (mut scaler, calls) = scaler([("a", messages(1..=1))], |_| {});
     scaler.services.groups.lists_nothing = true;
     assert_eq!(pass(&scaler).await.message_counts, BTreeMap::from([("created", 1)]));
@@ -110,7 +110,7 @@ async fn a_group_that_was_asked_for_lately_is_there_although_no_list_shows_it() 
     assert_eq!(pass(&scaler).await.message_counts, BTreeMap::from([("running", 1)]));
     assert_eq!(only(&calls, &["get"]).len(), 1);
     tokio::time::advance(Duration::from_mins(5)).await;
-    assert_eq!(pass(&scaler).await.message_counts, BTreeMap::from([("found", 1)]), "by the look before the create");
+    assert_eq!(pass(&scaler).await.message_counts, BTreeMap::from([("running", 1)]));
 }
 
 #[tokio::test(start_paused = true)]
@@ -194,4 +194,47 @@ async fn the_next_attempt_is_made_only_while_the_record_of_the_last_one_is_there
         let expected: &[_] = if outcome == "created" { &[format!("create {second}")] } else { &[] };
         assert_eq!(only(&calls, &["create"]), expected);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_group_that_somebody_else_deletes_counts_as_an_attempt_and_is_reported() {
+    let (scaler, _) = scaler([("a", messages(1..=1))], |_| {});
+    pass(&scaler).await;
+    scaler.services.groups.groups.lock().unwrap().clear();
+    let report = pass(&scaler).await;
+    assert_eq!(report.message_counts, BTreeMap::from([("backing_off", 1)]));
+    let troubles = report.troubles();
+    assert_eq!(troubles[0].kind, TroubleKind::Vanished, "{troubles:?}");
+    assert_eq!(troubles[0].items[0].group.as_ref().map(GroupName::as_str), Some(M1), "{troubles:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn ages_go_by_azures_clock_and_nothing_is_deleted_for_its_age_while_ours_differs() {
+    let (mut scaler, _) = scaler([("a", Vec::new())], |settings| {
+        settings.aci.max_runtime = Some(Duration::from_mins(10));
+    });
+    let clock = Arc::new(std::sync::Mutex::new(NOW));
+    scaler.clock = Clock::from_fn({
+        let clock = clock.clone();
+        move || *clock.lock().unwrap()
+    });
+    scaler.services.groups.put(M1, &tags("1"), "Running");
+    let start = |at| {
+        let mut groups = scaler.services.groups.groups.lock().unwrap();
+        groups.values_mut().next().unwrap().containers[0].state.as_mut().unwrap().started_at = Some(at);
+    };
+    start(NOW);
+    let azure_says = |after: Duration| *scaler.services.groups.time.lock().unwrap() = Some(NOW + after);
+    let ahead = |after: Duration| *clock.lock().unwrap() = NOW + after;
+    // Ours is 40 minutes ahead.
+    azure_says(Duration::from_mins(1));
+    ahead(Duration::from_mins(41));
+    assert_eq!(pass(&scaler).await.group_counts, BTreeMap::from([("active", 1)]));
+    // It has run for too long, and the clocks still differ.
+    azure_says(Duration::from_mins(11));
+    ahead(Duration::from_mins(8));
+    assert_eq!(pass(&scaler).await.group_counts, BTreeMap::from([("active", 1)]));
+    // A minute's difference is none.
+    ahead(Duration::from_mins(10));
+    assert_eq!(pass(&scaler).await.group_counts, BTreeMap::from([("deleted", 1)]));
 }

@@ -10,8 +10,7 @@ use crate::message::{MessageAddress, MessageId, SubscriptionName};
 use crate::plan::decision::Capacity;
 use crate::plan::memory::{Attempt, Condition, Memory};
 use crate::plan::policy::{Policy, Rules};
-use crate::plan::snapshot::ObservedGroup;
-use crate::services::ArmError;
+use crate::plan::snapshot::{Look, ObservedGroup};
 
 /// How long a start may fail, as Azure says that it does. A registry that is out of order is back by then, most often, and
 /// what is not costs a slot.
@@ -34,8 +33,7 @@ pub(in crate::plan) struct KnownGroups {
 #[derive(Debug)]
 pub(in crate::plan) struct KnownGroup {
     pub(in crate::plan) group: Arc<ContainerGroup>,
-    /// Why it could not be read. Then it may not even be there: it may only have been asked for.
-    pub(in crate::plan) unread: Option<ArmError>,
+    pub(in crate::plan) look: Look,
     pub(in crate::plan) ownership: Ownership,
     /// Whether its tags are surely as we set them, so that a subscription that they name and no list shows is gone.
     pub(in crate::plan) has_its_own_tags: bool,
@@ -110,6 +108,17 @@ impl KnownGroups {
         self.all.push(known);
     }
 
+    /// Groups that are active stay so, however long they have been.
+    pub(super) fn distrust_ages(&mut self) {
+        for known in &mut self.all {
+            known.state = match known.state {
+                GroupState::Stuck { .. } => GroupState::Active { running_since: None, running: false },
+                GroupState::Overran { since } => GroupState::Active { running_since: Some(since), running: true },
+                state => state,
+            };
+        }
+    }
+
     pub(in crate::plan) fn iter(&self) -> impl Iterator<Item = &KnownGroup> {
         self.all.iter()
     }
@@ -168,7 +177,7 @@ impl KnownGroups {
             let same = other.sequence_number == known.sequence_number || known.sequence_number.is_none();
             // One that is about to be deleted will be followed by an attempt that needs this record.
             let stays = !matches!(other.state, GroupState::Stuck { .. } | GroupState::Overran { .. });
-            same && other.unread.is_none() && stays && other.attempt > known.attempt
+            same && other.look == Look::Done && stays && other.attempt > known.attempt
         })
     }
 
@@ -198,7 +207,7 @@ impl KnownGroup {
         };
         Self {
             group: group.clone(),
-            unread: observed.unread.clone(),
+            look: observed.look.clone(),
             ownership: group.ownership,
             has_its_own_tags: group.ownership == Ownership::Tagged || is_named_by_tags().unwrap_or_default(),
             sequence_number: group.sequence_number().filter(|_| !untagged),
@@ -207,7 +216,7 @@ impl KnownGroup {
             message_id,
             billed_on_since: Condition::Ended.tagged(group, now).filter(|_| group.may_be_billed_on()),
             may_fail_soon: fails_at(group, rules, now).is_some_and(|at| at - now < LONGEST_PASS),
-            state: if observed.unread.is_some() {
+            state: if observed.look != Look::Done {
                 GroupState::Active { running_since: None, running: false }
             } else {
                 GroupState::of(group, memory, rules, now)

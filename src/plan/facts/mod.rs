@@ -4,6 +4,7 @@ mod ends;
 mod groups;
 mod history;
 mod messages;
+mod vanished;
 
 pub(super) use groups::{GroupState, KnownGroup, KnownGroups};
 pub(super) use history::History;
@@ -14,21 +15,39 @@ use time::OffsetDateTime;
 use super::memory::Memory;
 use super::policy::{Policy, Rules};
 use super::snapshot::ObservedGroup;
-use crate::container_group::Recipe;
+use crate::container_group::{GroupName, Recipe};
+use crate::message::MessageAddress;
 
 /// All that rules about messages need to know, but for the messages.
 #[derive(Debug)]
 pub(super) struct Facts<'a> {
     pub(super) groups: KnownGroups,
-    pub(super) memory: &'a Memory,
+    pub(super) memory: Memory,
     pub(super) rules: &'a Rules,
     pub(super) recipe: &'a Recipe,
     pub(super) now: OffsetDateTime,
+    /// Whether a group may be deleted for its age.
+    pub(super) ages_count: bool,
+    /// Groups that are gone without this process, and their messages.
+    pub(super) vanished: Vec<(MessageAddress, GroupName)>,
 }
 
 impl<'a> Facts<'a> {
-    pub(super) fn of(groups: &[ObservedGroup], memory: &'a Memory, policy: &'a Policy, now: OffsetDateTime) -> Self {
+    pub(super) fn of(groups: &[ObservedGroup], memory: &Memory, policy: &'a Policy, now: OffsetDateTime) -> Self {
         let Policy { rules, recipe } = policy;
-        Self { groups: KnownGroups::of(groups, memory, policy, now), memory, rules, recipe, now }
+        let mut memory = memory.as_of(now);
+        let groups = KnownGroups::of(groups, &memory, policy, now);
+        let vanished = vanished::vanished(&groups, &memory, now);
+        let names = vanished.iter().map(|(message, record)| (message.clone(), record.group.0.clone())).collect();
+        if rules.count_attempts() {
+            memory.deleted_records.extend(vanished);
+        }
+        Self { groups, memory, rules, recipe, now, ages_count: true, vanished: names }
+    }
+
+    /// Nobody knows how old a group is.
+    pub(super) fn distrust_ages(&mut self) {
+        self.ages_count = false;
+        self.groups.distrust_ages();
     }
 }

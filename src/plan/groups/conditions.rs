@@ -6,6 +6,7 @@ use crate::container_group::{Ownership, Phase};
 use crate::plan::decision::TagChange;
 use crate::plan::facts::{Facts, GroupState, KnownGroup, KnownMessages, MessageStatus};
 use crate::plan::memory::{Condition, Memory};
+use crate::plan::snapshot::Look;
 
 pub(super) struct Conditions<'a> {
     pub(super) facts: &'a Facts<'a>,
@@ -16,13 +17,13 @@ impl Conditions<'_> {
     /// An end that Azure does not date must not be dated again if the delete fails.
     pub(super) fn remember_end(&self, memory: &mut Memory, known: &KnownGroup) {
         if self.condition(known) == Some(Condition::Ended) {
-            memory.see(Condition::Ended, &known.group, self.facts.memory, self.facts.now);
+            memory.see(Condition::Ended, &known.group, &self.facts.memory, self.facts.now);
         }
     }
 
     /// The tags that a group should get or lose. What is not worth a tag yet is remembered.
     pub(super) fn tag_change(&self, memory: &mut Memory, known: &KnownGroup) -> Option<TagChange> {
-        if known.unread.is_some() {
+        if known.look != Look::Done {
             return None;
         }
         let (group, now) = (&known.group, self.facts.now);
@@ -34,7 +35,7 @@ impl Conditions<'_> {
                 .then(|| TagChange { group: group.name.clone(), condition: None });
         };
         let seen_since = self.facts.memory.since(condition, group, now);
-        memory.see(condition, group, self.facts.memory, now);
+        memory.see(condition, group, &self.facts.memory, now);
         if known.ownership == Ownership::Untagged {
             return None;
         }

@@ -30,6 +30,7 @@ const MAX_TAG_CHANGES: usize = 20;
 pub(super) struct GroupPlan {
     pub(super) deletes: Vec<Delete>,
     pub(super) stay: Vec<(GroupName, GroupOutcome)>,
+    pub(super) vanished: Vec<GroupName>,
     pub(super) tag_changes: Vec<TagChange>,
     pub(super) memory: Memory,
 }
@@ -52,10 +53,13 @@ pub(super) fn plan_groups(facts: &Facts<'_>, messages: &KnownMessages<'_>, creat
             }
             Verdict::Stay(outcome) => {
                 tag_changes.extend(conditions.tag_change(&mut memory, known));
+                retention::remember_group(&mut memory, facts, messages, known);
                 stay.push((known.name().clone(), outcome));
             }
         }
     }
     tag_changes.truncate(MAX_TAG_CHANGES);
-    GroupPlan { deletes, stay, tag_changes, memory }
+    let vanished = facts.vanished.iter().filter(|(message, _)| !messages.is_gone(message));
+    let vanished = vanished.map(|(_, group)| group.clone()).collect();
+    GroupPlan { deletes, stay, vanished, tag_changes, memory }
 }

@@ -5,7 +5,7 @@
 //! too many are deleted; what they recorded is remembered until the process ends.
 
 use std::cmp::Reverse;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use time::{Duration, OffsetDateTime};
 
@@ -13,7 +13,8 @@ use super::verdict::Verdict;
 use crate::message::SubscriptionName;
 use crate::plan::decision::{Create, DeleteReason, GroupOutcome};
 use crate::plan::facts::{Facts, GroupState, KnownGroup, KnownMessages};
-use crate::plan::memory::{Attempt, DeletedRecord, Memory};
+use crate::plan::memory::{Attempt, DeletedRecord, LastGroup, Memory};
+use crate::plan::snapshot::Look;
 
 /// Records that may stay besides a full cap, at the least: those that keep the breakers of two subscriptions open.
 const MIN_RECORDS: u32 = 8;
@@ -33,14 +34,15 @@ pub(super) fn limit_records(verdicts: &mut [(&KnownGroup, Verdict)], facts: &Fac
     let has_to_stay =
         |known: &KnownGroup| replaced.contains(known.name()) || facts.groups.attempt_before(known).is_some();
     let is_stuck = |known: &KnownGroup| {
-        known.billed_on_since.is_some_and(|since| facts.now - since >= facts.rules.provisioning_timeout)
+        let is_old = |since| facts.now - since >= facts.rules.provisioning_timeout;
+        facts.ages_count && known.billed_on_since.is_some_and(is_old)
     };
     let mut records: Vec<_> = verdicts.iter_mut().filter(|(_, verdict)| is_record(verdict)).collect();
     for (_, verdict) in records.extract_if(.., |(known, _)| is_stuck(known) && !has_to_stay(known)) {
         *verdict = Verdict::Delete(DeleteReason::Stuck);
     }
     // What could not be read may not even be there, which is no reason to lose a record.
-    let active = facts.groups.iter().filter(|known| known.unread.is_none() && known.state.is_active()).count();
+    let active = facts.groups.iter().filter(|known| known.look == Look::Done && known.state.is_active()).count();
     let groups = active + creates.len() + records.len();
     let excess = groups.saturating_sub(limit(facts.rules.max_instances)).min(records.len());
     least_needed_first(&mut records);
@@ -79,11 +81,12 @@ fn ended_at(known: &KnownGroup) -> OffsetDateTime {
 
 /// What is still worth remembering of what earlier passes remembered.
 pub(super) fn carry_over(facts: &Facts<'_>, messages: &KnownMessages<'_>) -> Memory {
-    let Memory { deleted_records, create_failures, created_at, tags_are_rewritten, .. } = facts.memory;
+    let Memory { deleted_records, create_failures, created_at, tags_are_rewritten, .. } = &facts.memory;
     let deleted_records = deleted_records.iter().filter(|(message, _)| !messages.is_gone(message));
     let create_failures = create_failures.iter().filter(|(message, _)| !messages.is_gone(message));
     Memory {
         conditions: HashMap::new(),
+        last_groups: BTreeMap::new(),
         created_at: created_at.clone(),
         tags_are_rewritten: *tags_are_rewritten,
         has_seen_groups: true,
@@ -96,6 +99,24 @@ pub(super) fn carry_over(facts: &Facts<'_>, messages: &KnownMessages<'_>) -> Mem
             .map(|(of, failure)| (of.clone(), failure.clone()))
             .collect(),
     }
+}
+
+/// A message's newest group, which may be gone in the next pass without having been deleted by this process.
+pub(super) fn remember_group(memory: &mut Memory, facts: &Facts<'_>, messages: &KnownMessages<'_>, known: &KnownGroup) {
+    let Some(message) = known.message().filter(|message| !messages.is_gone(message)) else { return };
+    let is_older = |last: &LastGroup| last.attempt > known.attempt;
+    if memory.last_groups.get(&message).is_some_and(is_older) {
+        return;
+    }
+    let last = if known.look == Look::Done {
+        LastGroup { group: known.group.clone(), attempt: known.attempt, ended: known.as_attempt() }
+    } else {
+        // It may never have come about.
+        let before = facts.memory.last_groups.get(&message).filter(|before| before.group.name == *known.name());
+        let Some(before) = before else { return };
+        before.clone()
+    };
+    memory.last_groups.insert(message, last);
 }
 
 /// The count of attempts at a message must not be lost with a group that is its only record.

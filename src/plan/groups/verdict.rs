@@ -9,6 +9,7 @@ use crate::plan::decision::{DeleteReason, GroupOutcome};
 use crate::plan::facts::{Facts, GroupState, KnownGroup, KnownMessages, MessageStatus};
 use crate::plan::memory::Condition;
 use crate::plan::messages::retry::{self, Next};
+use crate::plan::snapshot::Look;
 
 pub(super) enum Verdict {
     Delete(DeleteReason),
@@ -27,8 +28,10 @@ impl<'a> Judge<'a> {
     }
 
     pub(super) fn verdict(&self, known: &KnownGroup) -> Verdict {
-        if let Some(error) = &known.unread {
-            return Verdict::Stay(GroupOutcome::Unread { reason: error.to_string() });
+        match &known.look {
+            Look::Done => {}
+            Look::NotYet => return Verdict::Stay(GroupOutcome::Active),
+            Look::Failed(error) => return Verdict::Stay(GroupOutcome::Unread { reason: error.to_string() }),
         }
         if known.ownership == Ownership::Untagged {
             return Verdict::Stay(GroupOutcome::Untagged);
@@ -94,7 +97,8 @@ impl<'a> Judge<'a> {
     fn is_orphan(&self, known: &KnownGroup, message: MessageStatus) -> bool {
         let now = self.facts.now;
         let orphaned_for = Condition::Orphaned.tagged(&known.group, now).map(|since| now - since);
-        message == MessageStatus::Gone { looked_up: true }
+        self.facts.ages_count
+            && message == MessageStatus::Gone { looked_up: true }
             && self
                 .facts
                 .rules

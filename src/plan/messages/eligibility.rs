@@ -11,6 +11,7 @@ use crate::message::{InvalidMessage, MessageAddress, MessageId, MessageState, Pe
 use crate::plan::decision::MessageOutcome;
 use crate::plan::facts::{Facts, History, KnownGroup};
 use crate::plan::memory::FailureKind;
+use crate::plan::snapshot::Look;
 
 /// Wait after a first failure to create a group, which doubles with each further one: one pass, in which others are served.
 const CREATE_BACKOFF: Duration = Duration::MINUTE;
@@ -131,7 +132,7 @@ struct Due {
 }
 
 fn running(known: &KnownGroup) -> MessageOutcome {
-    let failing = known.unread.is_none().then(|| known.group.start_failure()).flatten();
+    let failing = known.group.start_failure().filter(|_| !matches!(known.look, Look::Failed(_)));
     let (reason, since) = failing.map_or((None, None), |StartFailure { reason, since }| (Some(reason), since));
     MessageOutcome::Running { group: known.name().clone(), reason, since }
 }

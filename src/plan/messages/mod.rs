@@ -2,7 +2,8 @@
 //!
 //! A message gets one if and only if it is active, not expired, valid, the first of its id in its subscription, has no
 //! active group, its next attempt is due ([`retry`]), its group has not failed to be created lately ([`eligibility`]), its
-//! subscription's [`breaker`] and [`failed_creates`] admit it, and a slot is free.
+//! subscription's [`breaker`] and [`failed_creates`] admit it, its subscription has not as many groups as it may have, and a
+//! slot is free.
 //!
 //! The free slots go to the subscription with the fewest active and planned groups first, ties by name, and to the oldest
 //! message first within one.
@@ -51,7 +52,9 @@ pub(super) fn plan_messages(facts: &Facts<'_>, subscriptions: &[ObservedSubscrip
         let (admission, failures) = (breaker.admission(), breaker.causes());
         let failing = failed_creates::common_reason(facts, &subscription.name);
         let active = facts.groups.active_in(&subscription.name);
-        queues.push(Queue { failures, ..Queue::new(&subscription.name, active, admission, failing, candidates) });
+        let max_groups = policy.recipe.max_instances(&subscription.name).unwrap_or(u32::MAX);
+        let queue = Queue::new(&subscription.name, active, max_groups, admission, failing, candidates);
+        queues.push(Queue { failures, ..queue });
     }
     let Shares { served, reserves, waiting } = share_out(queues, free_slots(facts));
     outcomes.extend(waiting.into_iter().map(|(candidate, outcome)| (candidate.job.message(), outcome)));
@@ -76,6 +79,8 @@ struct Queue<'a> {
     subscription: &'a SubscriptionName,
     /// Active and planned.
     groups: u32,
+    /// Most that it may have.
+    max_groups: u32,
     admission: Admission,
     /// Why one create is tried at a time, if it is.
     failing: Option<&'a str>,
@@ -88,12 +93,13 @@ impl<'a> Queue<'a> {
     fn new(
         subscription: &'a SubscriptionName,
         active: u32,
+        max_groups: u32,
         admission: Admission,
         failing: Option<&'a str>,
         candidates: VecDeque<Candidate>,
     ) -> Self {
         let admission = if failing.is_some() && admission == Admission::Open { Admission::Probe } else { admission };
-        Self { subscription, groups: active, admission, failing, failures: None, candidates }
+        Self { subscription, groups: active, max_groups, admission, failing, failures: None, candidates }
     }
 
     fn next(&mut self) -> Option<Candidate> {
@@ -138,7 +144,8 @@ fn share_out(mut queues: Vec<Queue<'_>>, free: u32) -> Shares {
     let mut next = |may_probe: bool| {
         while let Some(Reverse((groups, subscription, index))) = turns.pop() {
             let queue = &mut queues[index];
-            if (may_probe || queue.admission == Admission::Open)
+            if groups < queue.max_groups
+                && (may_probe || queue.admission == Admission::Open)
                 && let Some(candidate) = queue.next()
             {
                 turns.push(Reverse((groups + 1, subscription, index)));

@@ -10,6 +10,10 @@ fn address(number: i64) -> MessageAddress {
     }
 }
 
+fn new_group() -> std::sync::Arc<ContainerGroup> {
+    attempt("a", 1, 1, waiting()).group
+}
+
 fn cause(code: &str, kind: FailureKind) -> FailureCause {
     FailureCause { code: code.to_owned(), reason: format!("because of {code}"), kind }
 }
@@ -54,17 +58,17 @@ fn a_failure_is_forgotten_when_its_message_is_gone_or_has_its_group() {
     assert_eq!(pass(&memory, 1, 9, 2..=2).memory.create_failures.len(), 0);
     let mut memory = pass(&memory, 1, 9, 1..=1).memory;
     assert_eq!(memory.create_failures.len(), 1);
-    memory.create_succeeded(&address(1), at(60));
+    memory.create_succeeded(address(1), new_group(), at(60));
     assert_eq!(memory.create_failures.len(), 0);
 }
 
 #[test]
 fn a_success_forgives_what_may_pass_once_and_nothing_else() {
     let mut memory = failed(&[(1, "500", FailureKind::Passing), (2, "X", FailureKind::Refused)]);
-    memory.create_succeeded(&address(3), at(1));
+    memory.create_succeeded(address(3), new_group(), at(1));
     assert_eq!(created(&pass(&memory, 2, 9, 1..=2)), ["a/m1", "b/m1"]);
     memory.create_failed(address(1), cause("500", FailureKind::Passing), at(2));
-    memory.create_succeeded(&address(3), at(3));
+    memory.create_succeeded(address(3), new_group(), at(3));
     assert_eq!(created(&pass(&memory, 4, 9, 1..=2)), ["b/m1"], "it has failed again since");
 }
 
@@ -96,7 +100,7 @@ fn refusals_for_what_messages_are_say_nothing_of_others() {
 #[test]
 fn a_success_ends_the_holding_of_its_subscription() {
     let mut memory = failed(&[1, 2, 3].map(|number| (number, "X", FailureKind::Refused)));
-    memory.create_succeeded(&address(4), at(1));
+    memory.create_succeeded(address(4), new_group(), at(1));
     assert_eq!(created(&pass(&memory, 2, 9, 5..=7)), ["a/m5", "b/m1", "a/m6", "a/m7"]);
 }
 

@@ -52,9 +52,10 @@ pub(super) fn group(name: &str, tags: &[(&str, &str)], state: &str) -> ObservedG
         provisioning_state: "Succeeded".to_owned(),
         containers: vec![Container { name: "worker".to_owned(), state: Some(state), events: Vec::new() }],
         size: None,
+        init_containers: Vec::new(),
         ownership: Ownership::Tagged,
     };
-    ObservedGroup { group: Arc::new(group), unread: None }
+    ObservedGroup { group: Arc::new(group), look: Look::Done }
 }
 
 impl ObservedGroup {
@@ -93,7 +94,8 @@ pub(super) fn planned_by(
 ) -> Plan {
     let skipped_subscriptions = vec!["skipped".into()];
     let unserved_subscriptions = Vec::new();
-    let snapshot = Snapshot { groups, subscriptions, skipped_subscriptions, unserved_subscriptions };
+    let snapshot =
+        Snapshot { groups, subscriptions, skipped_subscriptions, unserved_subscriptions, time_is_doubtful: false };
     let plan = plan(&snapshot, memory, policy, now);
     assert_complete(&snapshot, &plan);
     plan

@@ -3,12 +3,14 @@
 mod attempts;
 mod bill;
 mod breaker;
+mod clocks;
 mod ends;
 mod failed_creates;
 mod fixtures;
 mod memory;
 mod ownership;
 mod starts;
+mod vanished;
 
 use fixtures::*;
 use time::Duration;
@@ -183,7 +185,7 @@ fn a_group_with_an_unknown_state_holds_its_slot_and_stays() {
 #[test]
 fn a_group_whose_state_could_not_be_read_holds_its_slot_and_stays() {
     let error = ArmError::Unavailable { reason: "reset".into() };
-    let unread = ObservedGroup { unread: Some(error.clone()), ..group_of("a", "x", "Terminated") };
+    let unread = ObservedGroup { look: Look::Failed(error.clone()), ..group_of("a", "x", "Terminated") };
     let plan = planned(1, vec![unread], vec![subscription("a", messages(1..=1))]);
     assert_eq!(created(&plan), Vec::<String>::new());
     assert_eq!(plan.groups[0].1, GroupOutcome::Unread { reason: error.to_string() });

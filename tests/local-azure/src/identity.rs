@@ -1,4 +1,5 @@
-//! Managed identity as App Service offers it: tokens for the identities of a Function App.
+//! Managed identity as App Service and Container Instances offer it: tokens for the identities of a Function App, and of
+//! container groups.
 //!
 //! `GET $IDENTITY_ENDPOINT?api-version=2019-08-01&resource=…[&client_id=…]` with the header `X-IDENTITY-HEADER`.
 //! Tokens are opaque; whoever receives one asks [`Identity::check`] what it is good for.
@@ -54,7 +55,16 @@ struct Inner {
     header: String,
     config: IdentityConfig,
     tokens: Mutex<HashMap<String, Token>>,
+    /// What containers must send as `X-IDENTITY-HEADER`, and whose tokens they then get.
+    grants: Mutex<HashMap<String, Grant>>,
     settings: Mutex<Settings>,
+}
+
+/// Which identities a container group has been given.
+#[derive(Clone, Copy, Debug)]
+struct Grant {
+    system_assigned: bool,
+    user_assigned: bool,
 }
 
 /// What can change while it runs.
@@ -130,12 +140,26 @@ impl Identity {
         let header = config.header.clone().unwrap_or_else(|| Uuid::new_v4().simple().to_string());
         let token_lifetime = config.token_lifetime;
         let settings = Mutex::new(Settings { token_lifetime, reuses_tokens: false, last: HashMap::new() });
-        Self(Arc::new(Inner { header, config, tokens: Mutex::default(), settings }))
+        Self(Arc::new(Inner { header, config, tokens: Mutex::default(), grants: Mutex::default(), settings }))
     }
 
     /// What clients must send as `X-IDENTITY-HEADER`: the value of their variable `IDENTITY_HEADER`.
     pub fn header(&self) -> &str {
         &self.0.header
+    }
+
+    /// Lets a container group have tokens of its identities, and returns what its containers must send as
+    /// `X-IDENTITY-HEADER`.
+    pub(crate) fn grant(&self, system_assigned: bool, user_assigned: bool) -> String {
+        let header = Uuid::new_v4().simple().to_string();
+        let mut grants = self.0.grants.lock().unwrap_or_else(PoisonError::into_inner);
+        grants.insert(header.clone(), Grant { system_assigned, user_assigned });
+        header
+    }
+
+    /// The client id of the user-assigned identities that container groups are given.
+    pub fn user_assigned_client_id(&self) -> Option<&str> {
+        self.0.config.user_assigned.first().map(String::as_str)
     }
 
     /// Issues a token for an audience, good for `lifetime`.
@@ -199,15 +223,14 @@ impl Identity {
 
     /// Answers a request for a token, given its header and its query.
     pub fn token(&self, header: Option<&str>, query: &HashMap<String, String>) -> Result<Value, TokenRefused> {
-        if header != Some(self.header()) {
-            return Err(TokenRefused::Header);
-        }
+        let grant = self.granted(header).ok_or(TokenRefused::Header)?;
         if query.get("api-version").is_none_or(|version| version != API_VERSION) {
             return Err(TokenRefused::Query { parameter: "api-version" });
         }
         let resource = query.get("resource").filter(|resource| !resource.is_empty());
         let resource = resource.ok_or(TokenRefused::Query { parameter: "resource" })?;
-        let client_id = self.client_id(query)?;
+        let is_granted = if query.contains_key("client_id") { grant.user_assigned } else { grant.system_assigned };
+        let client_id = self.client_id(query).ok().filter(|_| is_granted).ok_or(TokenRefused::NoIdentity)?;
         let now = clock::now();
         let (token, expires) = self.token_for(resource, &client_id, now);
         Ok(json!({
@@ -218,6 +241,14 @@ impl Identity {
             "resource": resource,
             "token_type": "Bearer",
         }))
+    }
+
+    /// What somebody may have who sends this header: the Function App all, and a container what its group was given.
+    fn granted(&self, header: Option<&str>) -> Option<Grant> {
+        if header == Some(self.header()) {
+            return Some(Grant { system_assigned: true, user_assigned: true });
+        }
+        self.0.grants.lock().unwrap_or_else(PoisonError::into_inner).get(header?).copied()
     }
 
     /// A new token, or the last one again.

@@ -17,6 +17,10 @@ pub const TOPIC: &str = "files";
 /// The Azure subscription.
 pub const SUBSCRIPTION_ID: &str = "00000000-0000-0000-0000-000000000001";
 
+/// The identity of the workers, in the only resource group.
+pub const WORKERS_IDENTITY: &str = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/local/providers/\
+                                    Microsoft.ManagedIdentity/userAssignedIdentities/worker";
+
 /// The only resource group.
 pub const RESOURCE_GROUP: &str = "local";
 
@@ -87,6 +91,14 @@ impl LocalAzure {
         // It was empty until now.
         _ = identity.set(resource_manager.clone());
         Ok(Self { service_bus, resource_manager, black_holes, passes })
+    }
+
+    /// What a scaler's environment has besides so that its workers work by an identity instead of a connection string.
+    pub fn identity_environment(&self) -> BTreeMap<String, String> {
+        let namespace = format!("127.0.0.1:{}", self.service_bus.port());
+        [("ACI_IDENTITY", WORKERS_IDENTITY), ("INSTANCE_SERVICE_BUS_NAMESPACE", &namespace)]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into()
     }
 
     /// The environment of a scaler that works on this local Azure, complete but for what a test wants otherwise.

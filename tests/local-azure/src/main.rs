@@ -40,7 +40,7 @@ enum Command {
         /// Where Resource Manager and managed identity listen
         #[arg(long, value_name = "PORT", default_value_t = PORT)]
         port: u16,
-        /// Run the scaler too, every minute under a Functions host
+        /// Run the scaler too, every 15 s under a Functions host
         #[arg(long)]
         host: bool,
         /// Run this program for every container group, with the group's environment, in the place of the built-in worker
@@ -120,7 +120,7 @@ async fn serve(
         let Some(scaler) = scaler else { return pending().await };
         let app = serve::start_host(&azure, &scaler).await?;
         let at_once = format!("curl -d '{{}}' http://{}/admin/functions/{FUNCTION}", app.host.admin_address());
-        story.tell("host", &format!("runs the scaler every minute, and at once when asked: {at_once}"));
+        story.tell("host", &format!("runs the scaler every 15 s, and at once when asked: {at_once}"));
         serve::follow_host(&app, &story).await;
         Ok(ExitCode::SUCCESS)
     };

@@ -29,10 +29,11 @@ pub const PORT: u16 = 7072;
 pub const HOST_PORT: u16 = 7071;
 
 /// The settings that depend on the ports.
-const WITH_PORTS: [&str; 4] = [
+const WITH_PORTS: [&str; 5] = [
     "AZURE_RESOURCE_MANAGER_ENDPOINT",
     "IDENTITY_ENDPOINT",
     "INSTANCE_SERVICE_BUS_CONNECTION_STRING",
+    "INSTANCE_SERVICE_BUS_NAMESPACE",
     "SB_CONNECTION_STR",
 ];
 
@@ -95,7 +96,8 @@ pub fn tell_how_to_use(azure: &LocalAzure, tell: impl Fn(&str)) {
     let is_default = port == SERVICE_BUS_PORT && azure.resource_manager.endpoint().ends_with(&format!(":{PORT}"));
     if !is_default {
         tell("\nThe ports are not those of .env. In a second terminal, first:\n");
-        let environment = azure.scaler_environment();
+        let mut environment = azure.scaler_environment();
+        environment.extend(azure.identity_environment());
         for (name, value) in environment.iter().filter(|(name, _)| WITH_PORTS.contains(&name.as_str())) {
             tell(&format!("  export {name}='{value}'"));
         }
@@ -104,7 +106,7 @@ pub fn tell_how_to_use(azure: &LocalAzure, tell: impl Fn(&str)) {
     tell("  cargo run -- check   says whether the scaler can read each service");
     tell("  cargo run -- plan    says what a pass would do");
     tell("  cargo run -- once    makes a pass");
-    tell("  func start           makes one every minute, with the Core Tools");
+    tell("  func start           makes one every 15 s, with the Core Tools");
     let option = if is_default { String::new() } else { format!(" --service-bus-port {port}") };
     tell(&format!("  cargo local send --size 120 --count 3{option}   sends three messages about files of 120 MB\n"));
 }
@@ -121,10 +123,13 @@ pub async fn follow(azure: &LocalAzure, story: &Story) {
     }
 }
 
-/// Starts the scaler under a Functions host whose timer fires every minute.
+/// Starts the scaler under a Functions host whose timer fires as `ScaleTimer/function.json` says.
 pub async fn start_host(azure: &LocalAzure, scaler: &Path) -> Result<FunctionApp, ServeError> {
     let mut settings = azure.scaler_environment();
+    settings.extend(azure.identity_environment());
     settings.insert("LOG_FORMAT".to_owned(), "json".to_owned());
+    // Its timer keeps to 15 s by itself, and whoever asks for a pass gets one.
+    settings.insert("SCALE_EVERY_SECONDS".to_owned(), "0".to_owned());
     let (outcomes, mut ended) = mpsc::unbounded_channel();
     let passes = azure.passes.clone();
     // Ends with the host, which alone has the sender.

@@ -9,8 +9,8 @@ use aci_scaler::deadline::Deadline;
 use aci_scaler::message::{FileSizeMb, MessageId, MessageState, PeekedMessage, SubscriptionName};
 use aci_scaler::pass::{Mode, Scaler};
 use aci_scaler::services::{
-    Accepted, ArmError, ContainerGroups, ListedSubscription, ListedTopic, Messages, PeekError, Peeker, Services,
-    Subscriptions,
+    Accepted, ArmError, ContainerGroups, ListedGroups, ListedSubscription, ListedTopic, Messages, PeekError, Peeker,
+    Services, Subscriptions,
 };
 use aci_scaler::settings::Settings;
 use local_azure::local::LocalAzure;
@@ -96,6 +96,7 @@ fn group(number: usize) -> Result<ContainerGroup> {
         provisioning_state: "Succeeded".to_owned(),
         containers: vec![Container { name: "worker".to_owned(), state: Some(state), events: Vec::new() }],
         size: None,
+        init_containers: Vec::new(),
         ownership: Ownership::Tagged,
     })
 }
@@ -118,8 +119,8 @@ fn thread_cpu() -> Result<Duration> {
 }
 
 impl ContainerGroups for Groups {
-    async fn list(&self) -> std::result::Result<Vec<ContainerGroup>, ArmError> {
-        Ok(self.0.clone())
+    async fn list(&self) -> std::result::Result<ListedGroups, ArmError> {
+        Ok(ListedGroups { groups: self.0.clone(), time: None })
     }
 
     async fn get(&self, name: &GroupName) -> std::result::Result<Option<ContainerGroup>, ArmError> {

@@ -31,6 +31,7 @@ impl Process {
     pub async fn start(scaler: &Path, azure: &LocalAzure, settings: &[(&str, String)]) -> Result<Self> {
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let mut environment: BTreeMap<String, String> = azure.scaler_environment();
+        environment.insert("SCALE_EVERY_SECONDS".to_owned(), "0".to_owned());
         environment.insert("FUNCTIONS_CUSTOMHANDLER_PORT".to_owned(), port.to_string());
         environment.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
         let http = reqwest::Client::builder().no_proxy().tcp_nodelay(true).build()?;

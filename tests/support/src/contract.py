@@ -5,6 +5,9 @@ JSON list of what is wrong with it. An exchange is held against the document of 
 stable one of its provider where FOLDER does not have that version. A request must follow its schema, without
 properties that the schema does not name, if it was accepted; an answer may have more than its schema names, as the
 service's do.
+
+The bodies of all accepted PUTs of container groups are also held against the JSON Schema of the newest api-version that groups
+are created in, which has no OpenAPI document here.
 """
 
 import functools
@@ -21,9 +24,17 @@ from jsonschema import Draft4Validator
 NOT_SHOWN = {"workspaceKey"}
 NULLABLE = {"content"}
 
-# What clients call without a document: operations are known by their links alone, tokens have no Resource Manager, and
+# What clients call without a document: operations are known by their links alone, tokens have no Resource Manager, the
+# documents about managed identities are not there, and
 # the document about topics may not be there.
-UNDOCUMENTED = re.compile(r"^/msi/token$|/locations/[^/]+/operations/[^/]+$|/topics/[^/]+$", re.IGNORECASE)
+UNDOCUMENTED = re.compile(r"^/msi/token$|/locations/[^/]+/operations/[^/]+$|/topics/[^/]+$|/userAssignedIdentities/[^/]+$", re.IGNORECASE)
+
+# The api-version whose JSON Schema all container groups follow.
+NEWEST = "2025-09-01"
+GROUP = re.compile(r"/Microsoft.ContainerInstance/containerGroups/[^/]+$", re.IGNORECASE)
+
+# Amounts that the service has parts of, and the schema whole ones.
+AMOUNTS = {"cpu", "memoryInGB"}
 
 # The parameter of links to next pages, which are opaque to clients.
 OPAQUE = {"$skiptoken"}
@@ -31,7 +42,7 @@ OPAQUE = {"$skiptoken"}
 
 class Documents:
     def __init__(self, folder):
-        self.operations = []
+        self.folder, self.operations = folder, []
         for path in sorted(Path(folder).glob("specification/*/resource-manager/Microsoft.*/*/*/*.json")):
             document = load(path)
             for template, methods in document.get("paths", {}).items():
@@ -68,7 +79,11 @@ def complaints_of(documents, exchange):
     complaints = []
     if status < 400:
         complaints += query_complaints(parameters, query)
-        for body in (parameter for parameter in parameters if parameter["in"] == "body"):
+        if exchange["method"] == "PUT" and GROUP.search(uri.path):
+            complaints += schema_complaints("request", newest_group(documents.folder), exchange["request"])
+        # What only the newest version knows, the document does not.
+        bodies = [] if query.get("api-version") == [NEWEST] else parameters
+        for body in (parameter for parameter in bodies if parameter["in"] == "body"):
             schema = plain(body["schema"], document, strict=True)
             complaints += schema_complaints("request", schema, exchange["request"])
     responses = operation["responses"]
@@ -123,6 +138,34 @@ def plain(schema, document, strict, seen=()):
     elif strict and properties:
         result["additionalProperties"] = False
     return result | ({"properties": properties} if properties else {})
+
+
+@functools.cache
+def newest_group(folder):
+    """The schema of a container group, strictly, without what is in a request's address and without expressions."""
+    document = load(Path(folder) / "arm-json-schemas" / NEWEST / "Microsoft.ContainerInstance.json")
+    group = document["resourceDefinitions"]["containerGroups"]
+    address = {"name", "type", "apiVersion"}
+    properties = {key: value for key, value in group["properties"].items() if key not in address}
+    return without_expressions(document, group | {"properties": properties, "required": ["properties"]})
+
+
+def without_expressions(document, schema):
+    if "oneOf" in schema:
+        return without_expressions(document, schema["oneOf"][0])
+    if "$ref" in schema:
+        return without_expressions(document, document["definitions"][schema["$ref"].rsplit("/", 1)[-1]])
+    below = functools.partial(without_expressions, document)
+    result = {key: schema[key] for key in ("type", "enum", "required") if key in schema}
+    if "items" in schema:
+        result["items"] = below(schema["items"])
+    properties = {key: below(value) for key, value in schema.get("properties", {}).items()}
+    result["properties"] = properties | {key: {"type": "number"} for key in AMOUNTS & properties.keys()}
+    if "additionalProperties" in schema:
+        result["additionalProperties"] = below(schema["additionalProperties"])
+    elif schema.get("type") == "object" and properties:
+        result["additionalProperties"] = False
+    return result
 
 
 def resolve(schema, document):

@@ -64,6 +64,8 @@ pub enum StartFailure {
     CreateContainerError,
     /// The container was made and could not be started.
     RunContainerError,
+    /// The first init container exited with 1, so that the others wait for ever.
+    InitContainerFails,
 }
 
 impl StartFailure {
@@ -75,6 +77,7 @@ impl StartFailure {
             Self::CreateContainerConfigError => "CreateContainerConfigError",
             Self::CreateContainerError => "CreateContainerError",
             Self::RunContainerError => "RunContainerError",
+            Self::InitContainerFails => "PodInitializing",
         }
     }
 
@@ -86,6 +89,7 @@ impl StartFailure {
             Self::CreateContainerConfigError => "Error: couldn't prepare the configuration of the container",
             Self::CreateContainerError => "Error: failed to create containerd container",
             Self::RunContainerError => "Error: failed to start container: exec: no such file or directory",
+            Self::InitContainerFails => "Error: the init container has failed",
         }
     }
 }

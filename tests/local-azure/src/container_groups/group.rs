@@ -1,13 +1,15 @@
 //! A container group: its states, and how it is shown.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tokio::task::AbortHandle;
 
 use super::behaviour::StartFailure;
+use super::companions::Companions;
 use super::hidden::{hide_instance_views, hide_secrets};
 use super::log::LogSink;
+use super::managed_identity::show_identity;
 use super::spec::GroupSpec;
 use super::tag_policy::Tags;
 use super::worker::Exit;
@@ -48,6 +50,10 @@ impl Phase {
     /// Whether an operation on the group is under way, so that another one is refused.
     pub(super) fn is_transitioning(self) -> bool {
         matches!(self, Self::Pending | Self::Pulling)
+    }
+
+    fn is_running(self) -> bool {
+        matches!(self, Self::Running { .. })
     }
 
     /// Whether the group does nothing any more.
@@ -121,6 +127,7 @@ pub(super) struct Group {
     pub provisioning_state: Option<String>,
     pub events: Vec<Value>,
     pub log: LogSink,
+    pub companions: Companions,
     /// When this life of it began.
     pub created: OffsetDateTime,
     /// Tells this life of the group from earlier ones, whose tasks may still be ending.
@@ -148,11 +155,18 @@ impl Group {
             provisioning_state: None,
             events: Vec::new(),
             log: LogSink::default(),
+            companions: Companions::default(),
             created: clock::now(),
             life,
             task: None,
             operation,
         }
+    }
+
+    /// Whether none of its containers does anything any more.
+    pub(super) fn is_over(&self) -> bool {
+        let has_sidecars = matches!(&self.content, Content::Spec(spec) if spec.containers.len() > 1);
+        self.phase.is_over() && !(has_sidecars && self.companions.sidecar(self.phase).is_running())
     }
 
     pub(super) fn tags(&self) -> Tags {
@@ -223,15 +237,26 @@ impl Group {
         // Events before a container is made are the group's; later ones are the container's.
         let state = self.phase.container_state();
         let group_events = if state.is_none() { self.events.as_slice() } else { &[] };
-        properties["instanceView"] = json!({ "events": group_events, "state": self.phase.group_state() });
-        for (container, asked) in properties["containers"].as_array_mut().into_iter().flatten().zip(&spec.containers) {
+        let is_sole = spec.containers.len() == 1;
+        let sidecar = self.companions.sidecar(self.phase);
+        let group_state = if is_sole || !sidecar.is_running() { self.phase } else { sidecar }.group_state();
+        properties["instanceView"] = json!({ "events": group_events, "state": group_state });
+        let worker = spec.worker_index();
+        let containers = properties["containers"].as_array_mut().into_iter().flatten();
+        for (index, (container, asked)) in containers.zip(&spec.containers).enumerate() {
             let container = &mut container["properties"];
             for key in ["command", "ports", "environmentVariables"] {
                 set_default(container, key, json!([]));
             }
             container["resources"]["requests"] = json!({ "memoryInGB": asked.memory_gb, "cpu": asked.cpu });
-            if let Some(state) = &state {
+            let state = if index == worker { state.clone() } else { sidecar.container_state() };
+            if let Some(state) = state {
                 container["instanceView"] = json!({ "restartCount": 0, "currentState": state, "events": self.events });
+            }
+        }
+        for (index, init) in properties["initContainers"].as_array_mut().into_iter().flatten().enumerate() {
+            if let Some(state) = Companions::init_container(self.phase, index == 0, self.created) {
+                init["properties"]["instanceView"] = json!({ "restartCount": 0, "currentState": state, "events": [] });
             }
         }
         let mut group = json!({
@@ -242,6 +267,9 @@ impl Group {
             "location": normalize_location(&spec.location),
             "tags": spec.tags,
         });
+        if let Some(zones) = &spec.zones {
+            group["zones"] = zones.clone();
+        }
         if let Some(identity) = &spec.identity {
             group["identity"] = show_identity(identity.clone());
         }
@@ -251,7 +279,10 @@ impl Group {
     /// The names of its containers.
     pub(super) fn containers(&self) -> Vec<String> {
         match &self.content {
-            Content::Spec(spec) => spec.containers.iter().map(|container| container.name.clone()).collect(),
+            Content::Spec(spec) => {
+                let containers = spec.containers.iter().map(|container| container.name.as_str());
+                containers.chain(spec.init_containers()).map(str::to_owned).collect()
+            }
             Content::Planted(json) => {
                 let containers = json["properties"]["containers"].as_array().into_iter().flatten();
                 containers.filter_map(|container| container["name"].as_str()).map(str::to_owned).collect()
@@ -286,15 +317,4 @@ fn set_default(object: &mut Value, key: &str, value: Value) {
     if object[key].is_null() {
         object[key] = value;
     }
-}
-
-/// Assigned identities come back with the ids of their principals.
-fn show_identity(mut identity: Value) -> Value {
-    for assigned in identity["userAssignedIdentities"].as_object_mut().into_iter().flat_map(Map::values_mut) {
-        *assigned = json!({
-            "principalId": "22222222-2222-2222-2222-222222222222",
-            "clientId": "33333333-3333-3333-3333-333333333333",
-        });
-    }
-    identity
 }

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-/// Secure values, registry passwords, storage keys and workspace keys are never shown; secret volumes come back empty.
+/// Secure values, registry passwords, storage keys, workspace keys and extensions' protected settings are never shown; secret
+/// volumes come back empty.
 pub(super) fn hide_secrets(properties: &mut Value) {
     for list in ["containers", "initContainers"] {
         for properties in elements(properties, list).filter_map(|container| container.get_mut("properties")) {
@@ -21,6 +22,9 @@ pub(super) fn hide_secrets(properties: &mut Value) {
         if let Some(share) = volume.get_mut("azureFile") {
             remove(share, "storageAccountKey");
         }
+    }
+    for extension in elements(properties, "extensions").filter_map(|extension| extension.get_mut("properties")) {
+        remove(extension, "protectedSettings");
     }
     if let Some(analytics) = properties.pointer_mut("/diagnostics/logAnalytics") {
         remove(analytics, "workspaceKey");

@@ -107,6 +107,9 @@ pub enum InvalidGroup {
     /// An address without ports.
     #[error("The ports in the 'ipAddress' of container group '{group}' cannot be empty.")]
     IpAddressPorts { group: String },
+    /// Parts that do not go together; the code is part of what is inferred.
+    #[error("{reason}")]
+    Combination { code: &'static str, reason: String },
     /// Spot with an address or a subnet.
     #[error("Spot Priority is not supported for container groups with inbound connectivity.")]
     SpotInbound,
@@ -139,6 +142,7 @@ impl InvalidGroup {
             Self::RegistryCredential { .. } => "AmbiguousImageResitryCredentialType",
             Self::RegistryIdentity { .. } => "InvalidImageRegistryIdentity",
             Self::IpAddressPorts { .. } => "MissingIpAddressPorts",
+            Self::Combination { code, .. } => code,
             Self::SpotInbound => "SpotPriorityContainerGroupNotSupportedForInboundConnectivity",
         };
         (400, code)

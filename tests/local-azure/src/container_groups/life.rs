@@ -8,7 +8,7 @@ use tracing::info;
 
 use super::ContainerGroups;
 use super::async_operation::AsyncStatus;
-use super::behaviour::{Behaviour, IMAGE_NOT_FOUND};
+use super::behaviour::{Behaviour, IMAGE_NOT_FOUND, StartFailure};
 use super::group::{Content, Phase};
 use super::state::Key;
 use super::worker::{Exit, Job};
@@ -60,6 +60,10 @@ impl Life {
                 let failed = ("Warning", "Failed", IMAGE_NOT_FOUND);
                 let backs_off = ("Normal", "BackOff", "Back-off pulling image \"{image}\"");
                 return self.fail_to_start(Phase::ImagePullBackOff, &[failed, backs_off]).await;
+            }
+            // What has failed shows in the init container's own state.
+            Some(Behaviour::StartFails(failure @ StartFailure::InitContainerFails)) => {
+                return self.fail_to_start(Phase::StartFails(failure), &[]).await;
             }
             Some(Behaviour::StartFails(failure)) => {
                 let failed = ("Warning", "Failed", failure.message());
@@ -120,13 +124,15 @@ impl Life {
             group.provisioning_state = Some(provisioning_state.clone());
         }
         let Content::Spec(spec) = &group.content else { return Err(Superseded) };
-        let container = spec.containers.first().ok_or(Superseded)?;
+        let container = spec.containers.get(spec.worker_index()).ok_or(Superseded)?;
+        let variables = container.environment.iter().map(|(name, v)| (name.clone(), v.value.clone()));
+        let identity = self.groups.0.managed_identity.get().map(|identity| identity.variables_for(spec));
         let job = Job {
             group: group.name.clone(),
             container: container.name.clone(),
             image: container.image.clone(),
             command: container.command.clone(),
-            environment: container.environment.iter().map(|(name, v)| (name.clone(), v.value.clone())).collect(),
+            environment: variables.chain(identity.into_iter().flatten()).collect(),
             memory_gb: container.memory_gb,
             cpu: container.cpu,
             log: group.log.clone(),
@@ -155,7 +161,8 @@ impl Life {
         let group = state.living(&self.key, self.number).ok_or(Superseded)?;
         group.phase = phase;
         let Content::Spec(spec) = &group.content else { return Err(Superseded) };
-        let image = spec.containers.first().map(|container| container.image.clone()).unwrap_or_default();
+        let image =
+            spec.containers.get(spec.worker_index()).map(|container| container.image.clone()).unwrap_or_default();
         let (location, cpu, memory) = (spec.location.clone(), spec.cpu().to_string(), spec.memory_gb().to_string());
         let mut recorded = Vec::new();
         for (kind, name, message) in events {

@@ -58,7 +58,7 @@ impl ContainerGroups {
         self.changed();
     }
 
-    fn meddle(&self, name: &str, work: impl FnOnce(&mut Group)) -> bool {
+    pub(super) fn meddle(&self, name: &str, work: impl FnOnce(&mut Group)) -> bool {
         let mut state = self.state();
         let named = |group: &&mut Group| group.name.eq_ignore_ascii_case(name) && group.phase != Phase::Planted;
         let done = state.groups.values_mut().find(named).map(work).is_some();

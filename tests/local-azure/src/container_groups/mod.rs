@@ -2,17 +2,21 @@
 //!
 //! What it guarantees: a group runs once for each accepted PUT that is a deployment (a new group, changed properties,
 //! or any PUT on a group whose life is over), and never for one that changes nothing. Deleting a group ends its run.
-//! Of a group's containers only the first does anything; the others show the same state.
+//! Of a group's containers only the worker does anything (the one of that name, or else the first); [`companions`] says what
+//! the others show.
 //!
 //! [`resource_manager`](crate::resource_manager) puts it on the network.
 
 mod async_operation;
 mod behaviour;
+mod combinations;
+mod companions;
 mod group;
 mod hidden;
 mod invalid;
 mod life;
 mod log;
+mod managed_identity;
 mod meddling;
 mod operation;
 mod refused;
@@ -25,7 +29,7 @@ mod tag_policy;
 mod worker;
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -45,7 +49,9 @@ pub use stop_and_start::Started;
 pub use tag_policy::{TagChange, TagPolicy};
 pub use worker::{Exit, ExitsAtOnce, ExitsWhenTold, Job, Run, Worker};
 
+use crate::clock;
 use group::normalize_location;
+use managed_identity::ManagedIdentity;
 use state::State;
 
 /// How container groups live.
@@ -95,6 +101,8 @@ struct Shared {
     subscription_id: String,
     config: ContainerGroupsConfig,
     state: Mutex<State>,
+    /// What gives groups their tokens, once it is known.
+    managed_identity: OnceLock<ManagedIdentity>,
     changes: watch::Sender<u64>,
 }
 
@@ -127,6 +135,7 @@ impl ContainerGroups {
             subscription_id: subscription_id.into(),
             config,
             state: Mutex::default(),
+            managed_identity: OnceLock::new(),
             changes: watch::Sender::new(0),
         }))
     }
@@ -186,6 +195,12 @@ impl ContainerGroups {
         let finished = self.state().finish_named(name, exit.into());
         self.changed();
         finished
+    }
+
+    /// Ends the containers beside a group's worker. `false` when there is no such group, or it is planted.
+    pub fn finish_sidecars(&self, name: &str, exit: impl Into<Exit>) -> bool {
+        let exit = exit.into();
+        self.meddle(name, |group| group.companions.end(clock::now(), exit))
     }
 
     /// Counts the changes of groups; wait for it to change, then look at the groups again.

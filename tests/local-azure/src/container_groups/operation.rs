@@ -207,12 +207,17 @@ impl ContainerGroups {
         };
         let containers = group.containers();
         let (container, group_name) = names();
-        let Some(position) = containers.iter().position(|have| *have == container) else {
+        if !containers.contains(&container) {
             return Err(LogRefused::NoContainer { container, group: group_name });
-        };
+        }
+        if let Content::Spec(spec) = &group.content
+            && spec.containers[spec.worker_index()].name != container
+        {
+            let log = group.companions.log(group.phase, spec, &container, query);
+            return log.map(|log| json!(log)).ok_or(LogRefused::NotAvailable { container, group: group_name });
+        }
         match group.phase {
             Phase::Planted => Ok(Value::Null),
-            Phase::Running { .. } | Phase::Terminated { .. } if position > 0 => Ok(json!("")),
             Phase::Running { .. } => Ok(json!(group.log.content(query, false))),
             Phase::Terminated { .. } => Ok(json!(group.log.content(query, true))),
             _ => Err(LogRefused::NotAvailable { container, group: group_name }),
@@ -227,7 +232,7 @@ impl ContainerGroups {
     fn usages_of(&self, state: &State, location: &str) -> [Usage; 2] {
         let ContainerGroupsConfig { max_groups, max_cores, .. } = self.0.config;
         let here = || state.groups.values().filter(|group| group.location() == location);
-        let cores = here().filter(|group| !group.phase.is_over()).map(|group| match &group.content {
+        let cores = here().filter(|group| !group.is_over()).map(|group| match &group.content {
             Content::Spec(spec) => spec.cpu(),
             Content::Planted(_) => 0.0,
         });
@@ -256,7 +261,7 @@ fn changes_deployment(group: &Group, resource_group: &str, spec: &GroupSpec) -> 
         let (group, resource_group) = (group.name.clone(), resource_group.to_owned());
         return Err(PutRefused::OtherLocation { group, resource_group, have, asked });
     }
-    if group.phase.is_over() {
+    if group.is_over() {
         return Ok(true);
     }
     if have.immutable() != spec.immutable() {

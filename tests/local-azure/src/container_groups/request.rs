@@ -12,6 +12,7 @@ pub(super) struct Request {
     pub(super) location: Option<String>,
     pub(super) tags: Option<BTreeMap<String, String>>,
     pub(super) identity: Option<Value>,
+    pub(super) zones: Option<Value>,
     pub(super) properties: Option<Properties>,
 }
 

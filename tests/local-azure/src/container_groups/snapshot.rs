@@ -21,9 +21,9 @@ pub struct GroupSnapshot {
     pub memory_gb: f64,
     /// Its CPU, in cores.
     pub cpu: f64,
-    /// The image of its first container.
+    /// The image of its worker.
     pub image: String,
-    /// The variables of its first container.
+    /// The variables of its worker.
     pub environment: BTreeMap<String, EnvironmentVariable>,
     /// When it was created or deployed anew.
     pub created: OffsetDateTime,
@@ -67,9 +67,9 @@ impl GroupSnapshot {
             Content::Spec(spec) => {
                 snapshot.memory_gb = spec.memory_gb();
                 snapshot.cpu = spec.cpu();
-                if let Some(first) = spec.containers.first() {
-                    snapshot.image.clone_from(&first.image);
-                    snapshot.environment.clone_from(&first.environment);
+                if let Some(worker) = spec.containers.get(spec.worker_index()) {
+                    snapshot.image.clone_from(&worker.image);
+                    snapshot.environment.clone_from(&worker.environment);
                 }
             }
         }

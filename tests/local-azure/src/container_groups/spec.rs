@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::combinations;
 use super::invalid::InvalidGroup;
 use super::request::{Amounts, Container, Patch, Properties, Request, Variable};
 
@@ -18,6 +19,8 @@ pub struct GroupSpec {
     pub containers: Vec<ContainerSpec>,
     /// `identity` as it was sent.
     pub(super) identity: Option<Value>,
+    /// `zones` as they were sent.
+    pub(super) zones: Option<Value>,
     /// `properties` as they were sent, secrets included.
     pub(super) properties: Value,
 }
@@ -65,8 +68,9 @@ impl GroupSpec {
         properties.check(name, request.identity.as_ref())?;
         let containers =
             properties.containers.iter().map(|container| container.parse(name)).collect::<Result<Vec<_>, _>>()?;
-        let spec =
-            Self { location, tags, containers, identity: request.identity, properties: raw["properties"].clone() };
+        combinations::check(name, request.identity.as_ref(), &raw["properties"])?;
+        let (identity, zones) = (request.identity, request.zones);
+        let spec = Self { location, tags, containers, identity, zones, properties: raw["properties"].clone() };
         properties.check_limits(name, &spec)?;
         Ok(spec)
     }
@@ -104,7 +108,7 @@ pub(crate) fn parse_patch(body: &[u8]) -> Result<BTreeMap<String, String>, Inval
 }
 
 /// 1 to 63 lower-case letters, digits and single hyphens, with no hyphen at either end (Azure's naming rules).
-fn check_name(name: &str) -> Result<(), ()> {
+pub(super) fn check_name(name: &str) -> Result<(), ()> {
     let valid = (1..=63).contains(&name.len())
         && name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
         && name.split('-').all(|part| !part.is_empty());
@@ -182,7 +186,7 @@ impl Properties {
 }
 
 /// Resource ids are compared without regard to case.
-fn is_assigned(identity: Option<&Value>, id: &str) -> bool {
+pub(super) fn is_assigned(identity: Option<&Value>, id: &str) -> bool {
     let assigned = identity.and_then(|identity| identity["userAssignedIdentities"].as_object());
     assigned.is_some_and(|assigned| assigned.keys().any(|have| have.eq_ignore_ascii_case(id)))
 }

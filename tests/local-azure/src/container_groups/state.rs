@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use serde_json::Value;
 
 use super::async_operation::{AsyncOperation, AsyncStatus};
+use super::companions::Companions;
 use super::group::{Content, Group, Phase, planted_tags};
 use super::refused::Transitioning;
 use super::snapshot::{GoneGroup, GroupSnapshot};
@@ -87,6 +88,7 @@ impl State {
             provisioning_state: None,
             events: Vec::new(),
             log: LogSink::default(),
+            companions: Companions::default(),
             created: clock::now(),
             life,
             task: None,

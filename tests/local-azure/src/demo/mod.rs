@@ -107,12 +107,13 @@ impl Demo {
         let mut settings = azure.scaler_environment();
         settings.insert("ACI_MAX_INSTANCES".to_owned(), self.cap.to_string());
         settings.insert("LOG_FORMAT".to_owned(), "json".to_owned());
+        settings.insert("SCALE_EVERY_SECONDS".to_owned(), "0".to_owned());
         let app = FunctionApp::start(&self.scaler, settings, |config| config).await?;
         story.tell(
             "scaler",
             &format!(
                 "runs under the Functions host, with {} container groups at a time at the most and a pass every {} s \
-                 (in Azure: every minute)",
+                 (in Azure: every 15 s)",
                 self.cap,
                 self.pass_interval.as_secs_f64(),
             ),

@@ -30,6 +30,8 @@ const SERVICE_BUS_API_VERSIONS: [&str; 5] =
 const AUTHORIZATION_API_VERSIONS: [&str; 3] = ["2015-07-01", "2018-07-01", "2022-04-01"];
 const SUBSCRIPTIONS_API_VERSIONS: [&str; 3] = ["2020-01-01", "2021-01-01", "2022-12-01"];
 const WEB_API_VERSIONS: [&str; 4] = ["2022-03-01", "2022-09-01", "2023-12-01", "2024-04-01"];
+/// The api-versions of managed identities.
+const IDENTITY_API_VERSIONS: [&str; 3] = ["2018-11-30", "2023-01-31", "2024-11-30"];
 /// The api-version that `Azure-AsyncOperation` links carry, in recorded answers.
 pub(super) const OPERATION_API_VERSION: &str = "2018-06-01";
 
@@ -89,6 +91,7 @@ impl Service {
             Resource::Permissions => (&AUTHORIZATION_API_VERSIONS, "permissions"),
             Resource::Subscriptions => (&SUBSCRIPTIONS_API_VERSIONS, "subscriptions"),
             Resource::AppSettings { .. } => (&WEB_API_VERSIONS, "sites/config"),
+            Resource::Identity { .. } => (&IDENTITY_API_VERSIONS, "userAssignedIdentities"),
             Resource::AsyncOperation { .. } if version == OPERATION_API_VERSION => return Ok(()),
             _ => (&ACI_API_VERSIONS, "containerGroups"),
         };

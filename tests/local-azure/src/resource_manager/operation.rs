@@ -49,6 +49,8 @@ pub enum OperationKind {
     GetTopic,
     /// Gets a subscription of a topic.
     GetTopicSubscription,
+    /// Gets a user-assigned managed identity.
+    GetIdentity,
     /// Gets a token for the managed identity.
     GetToken,
     /// Anything else.
@@ -67,7 +69,12 @@ impl OperationKind {
             | Self::ListSubscriptions
             | Self::ListAppSettings
             | Self::ListTopicSubscriptions => 500,
-            Self::GetGroup | Self::GetLogs | Self::GetOperation | Self::GetTopic | Self::GetTopicSubscription => 300,
+            Self::GetGroup
+            | Self::GetLogs
+            | Self::GetOperation
+            | Self::GetTopic
+            | Self::GetTopicSubscription
+            | Self::GetIdentity => 300,
             Self::PutGroup
             | Self::PatchGroup
             | Self::DeleteGroup
@@ -138,6 +145,7 @@ pub(super) enum Resource {
     Permissions,
     AppSettings { resource_group: String, app: String },
     AsyncOperation { id: String },
+    Identity { resource_group: String, name: String },
     Topic { resource_group: String, namespace: String, topic: String },
     TopicSubscriptions { resource_group: String, namespace: String, topic: String },
     TopicSubscription { resource_group: String, namespace: String, topic: String, name: String },
@@ -197,6 +205,7 @@ impl Operation {
                 Resource::Permissions => OperationKind::ListPermissions,
                 Resource::AppSettings { .. } => OperationKind::ListAppSettings,
                 Resource::AsyncOperation { .. } => OperationKind::GetOperation,
+                Resource::Identity { .. } => OperationKind::GetIdentity,
                 Resource::Topic { .. } => OperationKind::GetTopic,
                 Resource::TopicSubscriptions { .. } => OperationKind::ListTopicSubscriptions,
                 Resource::TopicSubscription { .. } => OperationKind::GetTopicSubscription,
@@ -210,9 +219,10 @@ impl Operation {
         match resource {
             Resource::Groups { .. } | Resource::Subscriptions | Resource::Permissions => None,
             Resource::AppSettings { app, .. } => Some(app),
-            Resource::Group { name, .. } | Resource::Logs { name, .. } | Resource::TopicSubscription { name, .. } => {
-                Some(name)
-            }
+            Resource::Group { name, .. }
+            | Resource::Logs { name, .. }
+            | Resource::Identity { name, .. }
+            | Resource::TopicSubscription { name, .. } => Some(name),
             Resource::Usages { location } | Resource::Capabilities { location } => Some(location),
             Resource::AsyncOperation { id } => Some(id),
             Resource::Topic { topic, .. } | Resource::TopicSubscriptions { topic, .. } => Some(topic),
@@ -228,6 +238,7 @@ impl Resource {
             | Self::Group { resource_group, .. }
             | Self::Logs { resource_group, .. }
             | Self::AppSettings { resource_group, .. }
+            | Self::Identity { resource_group, .. }
             | Self::Topic { resource_group, .. }
             | Self::TopicSubscriptions { resource_group, .. }
             | Self::TopicSubscription { resource_group, .. } => Some(resource_group),

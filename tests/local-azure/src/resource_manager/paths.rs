@@ -7,6 +7,7 @@ use super::operation::{Resource, Verb};
 /// The resource, by the path's segments in lower case and as they are.
 pub(super) fn resource(method: &Method, lower: &[&str], segments: &[String]) -> Option<Resource> {
     const ACI: &str = "microsoft.containerinstance";
+    const IDENTITY: &str = "microsoft.managedidentity";
     const SERVICE_BUS: &str = "microsoft.servicebus";
     let segment = |n: usize| segments[n].clone();
     let get = method == Method::GET;
@@ -32,6 +33,9 @@ pub(super) fn resource(method: &Method, lower: &[&str], segments: &[String]) -> 
         }
         ["resourcegroups", _, "providers", ACI, "containergroups", _, "containers", _, "logs"] if get => {
             Resource::Logs { resource_group: segment(3), name: segment(7), container: segment(9) }
+        }
+        ["resourcegroups", _, "providers", IDENTITY, "userassignedidentities", _] if get => {
+            Resource::Identity { resource_group: segment(3), name: segment(7) }
         }
         ["resourcegroups", _, "providers", SERVICE_BUS, "namespaces", _, "topics", _] if get => {
             Resource::Topic { resource_group: segment(3), namespace: segment(7), topic: topic(&segments[9])? }

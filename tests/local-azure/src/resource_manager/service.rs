@@ -44,6 +44,7 @@ impl Service {
     pub(super) fn new(config: ResourceManagerConfig, endpoint: String) -> Self {
         let groups = ContainerGroups::new(config.subscription_id.clone(), config.container_groups.clone());
         let identity = Identity::new(config.identity.clone());
+        groups.set_identity(identity.clone(), format!("{endpoint}/msi/token"));
         let rate = Mutex::new(RateLimiter::new(config.rate_limit));
         Self { config, endpoint, groups, identity, rate, account: Account::default() }
     }
@@ -90,6 +91,7 @@ impl Service {
             Resource::Permissions => read(self.permissions()),
             Resource::AppSettings { app, .. } => self.app_settings(app, request.path),
             Resource::AsyncOperation { id } => read(self.async_operation(id)),
+            Resource::Identity { name, .. } => read(self.managed_identity(name, request.path)),
             Resource::Topic { namespace, topic, .. } => read(self.topic(namespace, topic, request.path)),
             Resource::TopicSubscriptions { namespace, topic, .. } => {
                 read(self.topic_subscriptions(namespace, topic, request))
@@ -120,6 +122,24 @@ impl Service {
             })
             .collect();
         Answer::json(200, &json!({ "value": usages }))
+    }
+
+    /// A user-assigned identity: there is one of every name. Its body is as the REST reference of api-version 2023-01-31
+    /// shows it.
+    fn managed_identity(&self, name: &str, path: &str) -> Answer {
+        let body = json!({
+            "id": path,
+            "name": name,
+            "type": "Microsoft.ManagedIdentity/userAssignedIdentities",
+            "location": self.location(),
+            "tags": {},
+            "properties": {
+                "tenantId": "44444444-4444-4444-4444-444444444444",
+                "principalId": "22222222-2222-2222-2222-222222222222",
+                "clientId": self.identity.user_assigned_client_id(),
+            },
+        });
+        Answer::json(200, &body)
     }
 
     fn async_operation(&self, id: &str) -> Answer {

@@ -146,11 +146,14 @@ async fn the_worker_in_python_serves_a_message() {
 }
 
 #[test]
-fn the_worker_in_python_is_the_one_in_the_docs() {
+fn the_workers_in_python_are_those_in_the_docs() {
     let docs = include_str!("../../../../docs/local-azure.md");
     let readme = include_str!("../../../../README.md");
-    let worker = include_str!("../../../data/worker.py");
-    let indented: String = worker.lines().map(|line| format!("    {line}").trim_end().to_owned() + "\n").collect();
-    assert!(docs.contains(&indented), "docs/local-azure.md has another worker");
-    assert!(readme.contains(&indented), "README.md has another worker");
+    let indented = |worker: &str| -> String {
+        worker.lines().map(|line| format!("    {line}").trim_end().to_owned() + "\n").collect()
+    };
+    let plain = indented(include_str!("../../../data/worker.py"));
+    let with_identity = indented(include_str!("../../../data/worker_with_identity.py"));
+    assert!(docs.contains(&plain) && docs.contains(&with_identity), "docs/local-azure.md has other workers");
+    assert!(readme.contains(&with_identity), "README.md has another worker");
 }

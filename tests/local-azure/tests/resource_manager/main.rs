@@ -3,6 +3,7 @@
 #![allow(unreachable_pub, reason = "what the files of a test share is public among them, and there is nobody else")]
 
 mod allowance;
+mod companions;
 mod contracts;
 mod faults;
 mod groups;

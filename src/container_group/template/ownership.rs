@@ -1,0 +1,80 @@
+//! What the scaler sets itself: it is taken out of a template where that changes nothing, and a problem elsewhere.
+
+use serde_json::{Map, Value};
+
+use super::{Dropped, Findings, Owned, is_worker};
+use crate::container_group::tag;
+
+/// Takes out of a template what the scaler sets, and notes what it may not say.
+pub(super) fn take_out(group: &mut Map<String, Value>, owned: &Owned<'_>, findings: &mut Findings) {
+    if let Some(location) = group.remove("location")
+        && let (Some(location), Some(own)) = (location.as_str(), owned.location)
+        && location.replace(' ', "").to_lowercase() != own
+    {
+        findings.problem("location", "ACI_LOCATION sets it to another one");
+    }
+    if let Some(Value::Object(tags)) = group.get_mut("tags") {
+        tags.retain(|name, _| {
+            if tag::is_reserved(name) {
+                findings.dropped.push(Dropped { path: format!("tags.{name}"), why: "the scaler sets it" });
+            }
+            !tag::is_reserved(name)
+        });
+    }
+    let Some(Value::Object(properties)) = group.get_mut("properties") else { return };
+    for (name, only) in [("osType", "Linux"), ("restartPolicy", "Never")] {
+        if properties.remove(name).is_some_and(|value| value != only) {
+            findings.problem(&format!("properties.{name}"), format!("a worker's group has {only}"));
+        }
+    }
+    for name in ["standbyPoolProfile", "containerGroupProfile"] {
+        if properties.contains_key(name) {
+            let reason = "a group that is made from it cannot have a size and variables of its own";
+            findings.problem(&format!("properties.{name}"), reason);
+        }
+    }
+    let containers = properties.get_mut("containers").and_then(Value::as_array_mut).into_iter().flatten();
+    for (index, worker) in containers.enumerate().filter(|(_, container)| is_worker(container)) {
+        if let Some(Value::Object(worker)) = worker.get_mut("properties") {
+            let mut worker = Worker { properties: worker, at: format!("properties.containers[{index}].properties") };
+            worker.take_out(owned, findings);
+        }
+    }
+}
+
+struct Worker<'a> {
+    properties: &'a mut Map<String, Value>,
+    at: String,
+}
+
+impl Worker<'_> {
+    fn take_out(&mut self, owned: &Owned<'_>, findings: &mut Findings) {
+        let at = &self.at;
+        if self.properties.remove("image").is_some() {
+            findings.dropped.push(Dropped { path: format!("{at}.image"), why: "ACI_IMAGE sets it" });
+        }
+        if let Some(Value::Object(resources)) = self.properties.get_mut("resources") {
+            for name in ["cpu", "memoryInGB"] {
+                let amounts = |which: &str| resources.get(which)?.get(name);
+                if amounts("limits").is_some() {
+                    let reason = "the worker's size is the message's, which a limit would cut off";
+                    findings.problem(&format!("{at}.resources.limits.{name}"), reason);
+                }
+                if let Some(Value::Object(requests)) = resources.get_mut("requests")
+                    && requests.remove(name).is_some()
+                {
+                    let path = format!("{at}.resources.requests.{name}");
+                    findings.dropped.push(Dropped { path, why: "the message's file sets it" });
+                }
+            }
+        }
+        let variables = self.properties.get("environmentVariables").and_then(Value::as_array).into_iter().flatten();
+        for (index, variable) in variables.enumerate() {
+            let name = variable["name"].as_str().unwrap_or_default();
+            if let Some((_, setting)) = owned.variables.iter().find(|(have, _)| have.eq_ignore_ascii_case(name)) {
+                let path = format!("{at}.environmentVariables[{index}].name");
+                findings.problem(&path, format!("{setting} sets that variable already"));
+            }
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Scenarios of groups that somebody else deletes.
+
+use super::*;
+
+fn pass(memory: &Memory, seconds: i64, groups: Vec<ObservedGroup>) -> Plan {
+    planned_by(&policy(9), memory, at(seconds), groups, vec![subscription("a", messages(5..=5))])
+}
+
+/// Which attempt the only message backs off after, and until when; no group of it is there.
+fn backing_off(plan: &Plan) -> Option<(u32, OffsetDateTime)> {
+    match outcome(plan) {
+        MessageOutcome::BackingOff { attempt, until, group: None, .. } => Some((*attempt, *until)),
+        _ => None,
+    }
+}
+
+fn names(plan: &Plan) -> Vec<&str> {
+    plan.vanished.iter().map(GroupName::as_str).collect()
+}
+
+#[test]
+fn a_running_group_that_is_gone_without_us_was_an_attempt_and_its_message_backs_off() {
+    let seen = pass(&Memory::default(), 0, vec![attempt("a", 5, 1, running(0))]);
+    let gone = pass(&seen.memory, 30, Vec::new());
+    assert_eq!((backing_off(&gone), names(&gone)), (Some((1, at(90))), vec!["a-m5-1"]));
+    let MessageOutcome::BackingOff { end, .. } = outcome(&gone) else { panic!("{:?}", outcome(&gone)) };
+    assert_eq!(end.reason.as_deref(), Some("its container group is gone, and this scaler has not deleted it"));
+    let later = pass(&gone.memory, 89, Vec::new());
+    assert_eq!((backing_off(&later), names(&later)), (Some((1, at(90))), vec![]), "it is said once");
+    let again = pass(&later.memory, 90, Vec::new());
+    assert_eq!(attempts_created(&again), [1], "names go by the groups that are there");
+    let seen_again = pass(&again.memory, 120, vec![attempt("a", 5, 1, running(100))]);
+    let gone_again = pass(&seen_again.memory, 150, Vec::new());
+    assert_eq!(backing_off(&gone_again), Some((2, at(270))));
+}
+
+#[test]
+fn a_message_whose_groups_vanish_again_and_again_is_parked() {
+    let mut memory = Memory::default();
+    for number in 1..=10 {
+        let seen = pass(&memory, number * 10_000, vec![attempt("a", 5, 1, running(number * 10_000))]);
+        memory = pass(&seen.memory, number * 10_000 + 30, Vec::new()).memory;
+    }
+    let parked = pass(&memory, 1_000_000, Vec::new());
+    assert!(matches!(outcome(&parked), MessageOutcome::Parked { attempts: 10, group: None, .. }));
+}
+
+#[test]
+fn a_record_that_is_gone_without_us_is_still_counted_from_its_end() {
+    let seen = pass(&Memory::default(), 30, vec![attempt("a", 5, 3, exited(1, 0))]);
+    let gone = pass(&seen.memory, 60, Vec::new());
+    assert_eq!(backing_off(&gone), Some((3, at(240))));
+}
+
+#[test]
+fn a_create_that_azure_accepted_and_of_which_nothing_has_come_was_an_attempt() {
+    let planned = pass(&Memory::default(), 0, Vec::new());
+    assert_eq!(attempts_created(&planned), [1]);
+    let (mut memory, address) = (planned.memory, planned.creates[0].message.clone());
+    memory.create_succeeded(address, attempt("a", 5, 1, waiting()).group, at(1));
+    let nothing = pass(&memory, 60, Vec::new());
+    assert_eq!((backing_off(&nothing), names(&nothing)), (Some((1, at(120))), vec!["a-m5-1"]));
+}
+
+#[test]
+fn a_group_is_not_missed_that_we_delete_whose_message_is_gone_or_that_another_attempt_follows() {
+    let ended = attempt("a", 5, 1, exited(0, 0));
+    let no_message =
+        |memory: &Memory, groups| planned_by(&policy(9), memory, at(60), groups, vec![subscription("a", Vec::new())]);
+    let deleted = no_message(&Memory::default(), vec![ended.clone()]);
+    assert_eq!(reasons(&deleted), [("a-m5-1", DeleteReason::Finished)]);
+    assert!(names(&no_message(&deleted.memory, Vec::new())).is_empty());
+    let seen = pass(&Memory::default(), 1, vec![ended]);
+    assert!(names(&no_message(&seen.memory, Vec::new())).is_empty());
+    let followed = pass(&seen.memory, 200, vec![attempt("a", 5, 2, running(100))]);
+    assert!(names(&followed).is_empty());
+}
+
+#[test]
+fn a_group_is_missed_although_another_message_of_its_id_has_one_of_its_name() {
+    let seen = pass(&Memory::default(), 0, vec![attempt("a", 5, 1, running(0))]);
+    let mut other = attempt("a", 5, 1, running(20));
+    other.tags_mut().insert("sequence_number".into(), "7".into());
+    let gone = pass(&seen.memory, 30, vec![other]);
+    assert_eq!(names(&gone), ["a-m5-1"]);
+    assert_eq!(gone.memory.deleted_records.len(), 1);
+}
+
+#[test]
+fn groups_that_vanish_are_named_and_not_counted_where_no_attempts_are() {
+    let policy = policy_with(|settings| settings.processing.retry_backoff = std::time::Duration::ZERO);
+    let pass =
+        |memory: &Memory, groups| planned_by(&policy, memory, at(0), groups, vec![subscription("a", messages(5..=5))]);
+    let seen = pass(&Memory::default(), vec![attempt("a", 5, 1, running(0))]);
+    let gone = pass(&seen.memory, Vec::new());
+    assert_eq!((names(&gone), attempts_created(&gone)), (vec!["a-m5-1"], vec![1]));
+}

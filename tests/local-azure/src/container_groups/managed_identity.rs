@@ -1,0 +1,55 @@
+//! The managed identities of container groups, which their containers get tokens of.
+//!
+//! A container finds in `IDENTITY_ENDPOINT` where to ask, and in `IDENTITY_HEADER` what proves that it may, as Container
+//! Instances has it. The protocol is that of [`crate::identity`]. Which client id a user-assigned identity has is nobody's
+//! business but Azure's: here, all of them have the first one of [`IdentityConfig::user_assigned`].
+
+use serde_json::{Map, Value, json};
+
+use super::ContainerGroups;
+use super::spec::GroupSpec;
+use crate::identity::{Identity, IdentityConfig};
+
+/// The id of every principal here.
+const PRINCIPAL_ID: &str = "22222222-2222-2222-2222-222222222222";
+
+/// What gives tokens to containers.
+#[derive(Debug)]
+pub(super) struct ManagedIdentity {
+    identity: Identity,
+    endpoint: String,
+}
+
+impl ContainerGroups {
+    /// Has groups with a managed identity get their tokens from here.
+    pub(crate) fn set_identity(&self, identity: Identity, endpoint: String) {
+        // The one that was there first stays.
+        _ = self.0.managed_identity.set(ManagedIdentity { identity, endpoint });
+    }
+}
+
+impl ManagedIdentity {
+    /// The variables that a group's containers get for its identities, if it has any.
+    pub(super) fn variables_for(&self, spec: &GroupSpec) -> Vec<(String, String)> {
+        let Some(identity) = &spec.identity else { return Vec::new() };
+        let kind = identity["type"].as_str().unwrap_or_default();
+        let header = self.identity.grant(kind.contains("SystemAssigned"), kind.contains("UserAssigned"));
+        [("IDENTITY_ENDPOINT", self.endpoint.clone()), ("IDENTITY_HEADER", header)]
+            .map(|(name, value)| (name.to_owned(), value))
+            .into()
+    }
+}
+
+/// Assigned identities come back with the ids of their principals.
+pub(super) fn show_identity(mut identity: Value) -> Value {
+    let assigned = identity.get_mut("userAssignedIdentities").and_then(Value::as_object_mut);
+    for assigned in assigned.into_iter().flat_map(Map::values_mut) {
+        *assigned = json!({ "principalId": PRINCIPAL_ID, "clientId": default_client_id() });
+    }
+    identity
+}
+
+/// The client id of all user-assigned identities, unless [`IdentityConfig`] has another.
+fn default_client_id() -> String {
+    IdentityConfig::default().user_assigned.remove(0)
+}

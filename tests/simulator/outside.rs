@@ -1,0 +1,105 @@
+//! What comes from outside: how often the timer fires, who sets clocks, and who deletes groups behind the scaler's back.
+//!
+//! It has random numbers of its own, so that schedules without all this are what they were before.
+
+use std::time::Duration;
+
+use aci_scaler::container_group::{GroupName, Ownership};
+
+use crate::groups::Life;
+use crate::promises::MAX_SKEW;
+use crate::random::Random;
+use crate::scene::{Millis, SECOND, Scene};
+use crate::world::World;
+
+const MINUTE: Millis = 60 * SECOND;
+
+/// How wrong clocks may be.
+const ERRORS: [Millis; 8] = [0, 0, 100 * SECOND, -100 * SECOND, 3 * MINUTE, 40 * MINUTE, -3 * MINUTE, -60 * MINUTE];
+
+/// What a clock may be wrong by without a doubt about ages, and a second for the answers that are cut to one.
+pub const MAX_CLOCK_ERROR: Millis = 2 * MINUTE + 2 * SECOND;
+
+pub struct Outside {
+    random: Random,
+    /// Steps in a thousand in which a process's clock is set.
+    clocks: i64,
+    /// Steps in a thousand in which somebody deletes a group.
+    janitor: i64,
+    /// The least time between two passes of a process.
+    pub between_passes: Millis,
+}
+
+/// A group that somebody has deleted while its message was there.
+pub struct Vanished {
+    pub name: GroupName,
+    pub created_at: Millis,
+    pub at: Millis,
+    /// Before this, whoever knew the group does not create another.
+    pub due: Millis,
+}
+
+impl Outside {
+    pub fn draw(seed: u64, scene: &Scene) -> Self {
+        let mut random = Random::new(seed ^ 0x00C1_0C45_1A41);
+        let between_passes = random.pick(&[5, 10, 15, 30]) * SECOND;
+        let mut processing = scene.settings.processing.clone();
+        processing.scale_every = Duration::from_millis(between_passes.unsigned_abs());
+        let least = processing.least_between_passes();
+        Self {
+            clocks: random.pick(&[0, 0, 0, 20]),
+            janitor: random.pick(&[0, 0, 0, 20]),
+            between_passes: Millis::try_from(least.as_millis()).expect("it is short"),
+            random,
+        }
+    }
+
+    /// The time until the next step: about as long as a pass is after the one before.
+    pub fn pause(&mut self) -> Millis {
+        self.random.within(SECOND..self.between_passes + 10 * SECOND)
+    }
+
+    /// How wrong a clock is from now on, if somebody sets it.
+    pub fn sets_clock(&mut self) -> Option<Millis> {
+        self.random.chance(self.clocks).then(|| self.random.pick(&ERRORS))
+    }
+
+    fn deletes_one_of<T: Copy>(&mut self, of: &[T]) -> Option<T> {
+        (self.random.chance(self.janitor) && !of.is_empty()).then(|| self.random.pick(of))
+    }
+}
+
+impl World {
+    /// Somebody may delete a group.
+    pub fn clean_up(&mut self) {
+        let managed: Vec<_> =
+            self.groups.values().filter(|group| group.is_managed()).map(|group| &group.name).collect();
+        let Some(name) = self.outside.deletes_one_of(&managed).cloned() else { return };
+        let Some(group) = self.groups.remove(&name) else { return };
+        let at = self.now();
+        self.fires("group deleted by others");
+        self.tell(|| format!("somebody deletes {name} in {:?}", group.life));
+        let place = (group.subscription().to_owned(), group.number());
+        let ended_at = match group.life {
+            Life::Pending { .. } | Life::Running { .. } => {
+                self.ended.insert(place.clone(), (group.attempt(), at, true));
+                at
+            }
+            Life::Exited { at, .. } | Life::Failed { at } => {
+                self.ended.entry(place.clone()).and_modify(|(_, _, may_be_lost)| *may_be_lost = true);
+                at
+            }
+        };
+        let is_of_it = |other: &crate::groups::Group| {
+            other.number() == group.number() && other.is_for(group.subscription(), group.message_id())
+        };
+        let is_newest = !self.groups.values().any(|other| is_of_it(other) && other.attempt() > group.attempt());
+        let is_known_by_tags = matches!(group.ownership(), Ownership::Tagged | Ownership::TaggedByEarlierVersion);
+        if is_newest && is_known_by_tags && !self.scene.settings.processing.retry_backoff.is_zero() {
+            let due = ended_at + self.scene.backoff(1) - MAX_SKEW;
+            self.vanished.insert(place, Vanished { name, created_at: group.created_at, at, due });
+        }
+        self.unlock(&group);
+        self.deleted.push_back((at, group));
+    }
+}
