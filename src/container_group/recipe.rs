@@ -202,3 +202,52 @@ fn replace<T: Clone>(value: &mut T, by: Option<&T>) {
         value.clone_from(by);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::Owned;
+    use super::*;
+
+    fn recipe(cpu: &str, multiplier: &str, max: &str) -> Recipe {
+        Recipe {
+            cpu: cpu.parse().unwrap(),
+            cpu_multiplier: multiplier.parse().unwrap(),
+            max_cpu: max.parse().unwrap(),
+            ..crate::test_support::settings().recipe()
+        }
+    }
+
+    fn cores(recipe: &Recipe, mib: &str) -> String {
+        recipe.cpu_for(FileSizeMb::from_text(mib).unwrap()).to_string()
+    }
+
+    #[test]
+    fn cores_are_file_size_times_multiplier_rounded_up_to_a_hundredth_between_their_bounds() {
+        let by_size = recipe("0.5", "1.5", "4");
+        for (mib, expected) in [
+            ("0", "0.5"),
+            ("341", "0.5"),
+            ("342", "0.51"),
+            ("1024", "1.5"),
+            ("1025", "1.51"),
+            ("2731", "4"),
+            ("1e28", "4"),
+        ] {
+            assert_eq!(cores(&by_size, mib), expected, "{mib}");
+        }
+        assert_eq!(cores(&recipe("2", "0", "31"), "1e28"), "2", "0 is off");
+    }
+
+    #[test]
+    fn a_worker_gets_what_the_containers_beside_it_leave() {
+        let requests = json!({ "cpu": 1.5, "memoryInGB": 0.7 });
+        let sidecar = json!({ "name": "proxy", "properties": { "image": "i", "resources": { "requests": requests } } });
+        let json = json!({ "properties": { "containers": [sidecar] } });
+        let template = GroupTemplate::check(json, &Owned::default()).0;
+        let recipe = Recipe { template, ..recipe("1", "100", "31") };
+        assert_eq!(cores(&recipe, "1e28"), "29.5");
+        assert_eq!(recipe.memory_for(FileSizeMb::from_text("1e28").unwrap()).to_string(), "239.3");
+    }
+}

@@ -98,7 +98,7 @@ impl Additions {
             contradiction(&SUBNET_ID, "properties.subnetIds");
         }
         for (name, value) in &self.tags {
-            if !add_if_same(group, &["tags", name], json!(value)) {
+            if has_other_case(group.get("tags"), name) || !add_if_same(group, &["tags", name], json!(value)) {
                 contradiction(&TAGS, &format!("tags.{name}"));
             }
         }
@@ -151,6 +151,12 @@ fn add_if_same(mut object: &mut Map<String, Value>, path: &[&str], value: Value)
         return true;
     }
     *have == value
+}
+
+/// Whether there is a tag that differs from this one in case only, which for Azure is the same.
+fn has_other_case(tags: Option<&Value>, name: &str) -> bool {
+    let names = tags.and_then(Value::as_object).into_iter().flat_map(Map::keys);
+    names.into_iter().any(|have| have != name && have.eq_ignore_ascii_case(name))
 }
 
 fn parse_subnet(text: &str) -> Option<String> {

@@ -58,6 +58,8 @@ fn settings_add_to_a_template_and_may_not_contradict_it() {
         ("ACI_SUBNET_ID", SUBNET),
     ]);
     insta::assert_snapshot!(contradicted);
+    let in_case = errors(&[("ACI_GROUP_TEMPLATE", r#"{"tags": {"Team": "maps"}}"#), ("ACI_TAGS", "team=maps")]);
+    assert_eq!(in_case, r#"ACI_TAGS="team=maps": tags.team in ACI_GROUP_TEMPLATE says otherwise"#);
 }
 
 #[test]

@@ -232,7 +232,11 @@ fn tags(json: &Value, findings: &mut Findings) {
     if tags.is_some_and(|tags| tags.len() > tag::MAX_OTHERS) {
         findings.problem("tags", format!("Azure takes 50, of which {} are yours", tag::MAX_OTHERS));
     }
+    let mut names = BTreeSet::new();
     for (name, value) in tags.into_iter().flatten() {
+        if !names.insert(name.to_lowercase()) {
+            findings.problem(&format!("tags.{name}"), "another tag differs from it only in case");
+        }
         if let Some(reason) = tag::refusal(name, value.as_str().unwrap_or_default()) {
             findings.problem(&format!("tags.{name}"), reason);
         }

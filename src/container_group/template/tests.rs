@@ -201,6 +201,20 @@ fn what_azure_never_takes_together_is_a_problem() {
 }
 
 #[test]
+fn tags_that_azure_would_refuse_are_a_problem() {
+    assert_eq!(
+        problems(json!({ "tags": { "Team": "maps", "a/b": "c", "team": "geo", "text": "x".repeat(257) } })),
+        [
+            "tags.a/b: a tag's name has 1 to 512 characters, none of them <>%&\\?/",
+            "tags.team: another tag differs from it only in case",
+            "tags.text: a tag's value has at most 256 characters",
+        ]
+    );
+    let tags: serde_json::Map<_, _> = (0..39).map(|number| (number.to_string(), json!(""))).collect();
+    assert_eq!(problems(json!({ "tags": tags })), ["tags: Azure takes 50, of which 38 are yours"]);
+}
+
+#[test]
 fn what_azure_never_takes_of_a_container_is_a_problem() {
     let sidecar = |name: &str, requests: Value| json!({ "name": name, "properties": { "image": "i", "resources": { "requests": requests } } });
     let fits = json!({ "cpu": 0.5, "memoryInGB": 0.5 });

@@ -1,20 +1,17 @@
-//! The container groups there are, how far each has come, and which messages they were created for.
+//! The container groups there are, and which messages they were created for.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use time::{Duration, OffsetDateTime};
 
-use crate::container_group::{ContainerGroup, GroupName, Ownership, Phase, Recipe, tag};
+use super::state::{GroupState, fails_at};
+use crate::container_group::{ContainerGroup, GroupName, Ownership, Recipe, tag};
 use crate::message::{MessageAddress, MessageId, SubscriptionName};
 use crate::plan::decision::Capacity;
 use crate::plan::memory::{Attempt, Condition, Memory};
-use crate::plan::policy::{Policy, Rules};
+use crate::plan::policy::Policy;
 use crate::plan::snapshot::{Look, ObservedGroup};
-
-/// How long a start may fail, as Azure says that it does. A registry that is out of order is back by then, most often, and
-/// what is not costs a slot.
-const FAILING_START_LIMIT: Duration = Duration::minutes(5);
 
 /// As long as the host lets a pass take, which is more than clocks are wrong by.
 const LONGEST_PASS: Duration = Duration::minutes(5);
@@ -47,30 +44,6 @@ pub(in crate::plan) struct KnownGroup {
     /// Whether it may get stuck or overrun before a pass that begins now has ended.
     may_fail_soon: bool,
     pub(in crate::plan) state: GroupState,
-}
-
-/// What a group is to the rules.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::plan) enum GroupState {
-    /// At work or about to be, or unknown.
-    Active {
-        /// Since when it runs, if it does and Azure says.
-        running_since: Option<OffsetDateTime>,
-        running: bool,
-    },
-    /// It has not begun to run in the time that it is given. It counts as a failed attempt.
-    Stuck {
-        since: OffsetDateTime,
-    },
-    /// It has run for longer than it may. It counts as a failed attempt.
-    Overran {
-        since: OffsetDateTime,
-    },
-    Ended {
-        success: bool,
-        at: OffsetDateTime,
-        ran: Duration,
-    },
 }
 
 impl KnownGroups {
@@ -251,56 +224,5 @@ impl KnownGroup {
     pub(in crate::plan) fn as_attempt(&self) -> Option<Attempt> {
         let GroupState::Ended { success, at, ran } = self.state else { return None };
         Some(Attempt { number: self.attempt, ended_at: at, ran, failed: !success })
-    }
-}
-
-/// When a group that is active will have been so for too long, at the earliest.
-fn fails_at(group: &ContainerGroup, rules: &Rules, now: OffsetDateTime) -> Option<OffsetDateTime> {
-    match group.phase() {
-        Phase::Starting => {
-            let since = starting_since(group, now).unwrap_or(now);
-            let failing = group.start_failure().map(|failure| failure.since.unwrap_or(since) + FAILING_START_LIMIT);
-            let at = since + rules.provisioning_timeout;
-            Some(failing.map_or(at, |failing| failing.min(at)))
-        }
-        Phase::Running { since } => Some(since? + rules.max_runtime?),
-        Phase::Ended(_) => None,
-    }
-}
-
-/// Since when a group has been starting, by what outlives this process: its tag, or Azure's own events.
-fn starting_since(group: &ContainerGroup, now: OffsetDateTime) -> Option<OffsetDateTime> {
-    let by_events = group.starting_since().filter(|since| *since <= now);
-    [Condition::Waiting.tagged(group, now), by_events].into_iter().flatten().min()
-}
-
-impl GroupState {
-    fn of(group: &ContainerGroup, memory: &Memory, rules: &Rules, now: OffsetDateTime) -> Self {
-        match group.phase() {
-            Phase::Starting => {
-                let since = starting_since(group, now).or_else(|| memory.watched_since(Condition::Waiting, group));
-                let failing = group.start_failure().and_then(|failure| failure.since.filter(|at| *at <= now).or(since));
-                match (since, failing) {
-                    (_, Some(since)) if now - since >= FAILING_START_LIMIT => Self::Stuck { since },
-                    (Some(since), _) if now - since >= rules.provisioning_timeout => Self::Stuck { since },
-                    _ => Self::Active { running_since: None, running: false },
-                }
-            }
-            Phase::Running { since } => match (since, rules.max_runtime) {
-                (Some(since), Some(limit)) if now - since >= limit => Self::Overran { since },
-                _ => Self::Active { running_since: since, running: true },
-            },
-            Phase::Ended(ending) => Self::Ended {
-                success: ending.success,
-                // An end in the future is a clock's error; taken as it is, it would put the next attempt off for as long.
-                at: ending.at.filter(|at| *at <= now).unwrap_or_else(|| memory.since(Condition::Ended, group, now)),
-                ran: ending.ran,
-            },
-        }
-    }
-
-    /// Whether it holds a slot of the cap.
-    pub(in crate::plan) fn is_active(self) -> bool {
-        !matches!(self, Self::Ended { .. })
     }
 }

@@ -4,11 +4,13 @@ mod ends;
 mod groups;
 mod history;
 mod messages;
+mod state;
 mod vanished;
 
-pub(super) use groups::{GroupState, KnownGroup, KnownGroups};
+pub(super) use groups::{KnownGroup, KnownGroups};
 pub(super) use history::History;
 pub(super) use messages::{KnownMessages, MessageStatus};
+pub(super) use state::GroupState;
 
 use time::OffsetDateTime;
 

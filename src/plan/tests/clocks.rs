@@ -17,7 +17,7 @@ fn nothing_is_deleted_for_its_age_while_clocks_differ() {
     billed.group_mut().provisioning_state = "Failed".into();
     billed.tags_mut().insert("ended_since".into(), "2026-01-05T08:00:00Z".into());
     let policy = policy_with(|settings| {
-        settings.aci.max_runtime = Some(std::time::Duration::from_secs(9000));
+        settings.aci.max_runtime = Some(std::time::Duration::from_mins(150));
         settings.processing.delete_orphans = true;
         settings.processing.max_attempts = 1.try_into().unwrap();
     });

@@ -10,6 +10,7 @@ mod fixtures;
 mod memory;
 mod ownership;
 mod starts;
+mod subscription_caps;
 mod vanished;
 
 use fixtures::*;
