@@ -172,7 +172,7 @@ fn read_settings(environment: &impl Environment) -> Option<Settings> {
     match Settings::from_environment(environment) {
         Ok(settings) => {
             for warning in &settings.group.warnings {
-                tracing::warn!("{warning}");
+                tracing::warn!(event = "setting_warning", "{warning}");
             }
             Some(settings)
         }

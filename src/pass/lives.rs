@@ -76,8 +76,8 @@ impl End {
         let (exit_code, cause, started_at) = (group.exit_code(), group.cause(), group.first_start());
         match (group.phase(), because) {
             (Phase::Ended(ending), _) => {
-                // An end that Azure does not date may be long ago.
-                let ended_at = ending.at.filter(|at| *at <= now);
+                // An end that Azure does not date may be long ago. Azure's dates are whole seconds, its ends are not.
+                let ended_at = ending.at.filter(|at| *at <= now + Duration::MINUTE);
                 Self { failed: !ending.success, exit_code, reason: cause, started_at, ended_at }
             }
             (phase, because) => {

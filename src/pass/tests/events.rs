@@ -130,7 +130,7 @@ async fn ends_that_an_earlier_process_has_seen_are_only_summed_up() {
 
 #[tokio::test(start_paused = true)]
 async fn a_trouble_is_logged_when_it_begins_then_once_in_ten_minutes_and_when_it_is_over() {
-    let stage = Stage::new(messages(1..=1), |settings| settings.processing.max_attempts = NonZeroU32::MIN);
+    let mut stage = Stage::new(messages(1..=1), |settings| settings.processing.max_attempts = NonZeroU32::MIN);
     let group = stage.put(1, exited(3, "Error", 0));
     let first = stage.pass_at(1).await;
     let parked = named(&first, "parked");
@@ -143,7 +143,7 @@ async fn a_trouble_is_logged_when_it_begins_then_once_in_ten_minutes_and_when_it
     let parked = named(&repeated, "parked");
     assert_eq!((&parked["since"], &parked["passes"]), (&"2026-01-05T10:00:00Z".into(), &11.into()));
     assert_eq!(parked["gb_seconds"], 120.0, "what it has cost so far");
-    stage.scaler.services.groups.groups.lock().unwrap().clear();
+    stage.scaler.services.messages.messages.insert("a", Vec::new());
     let after = stage.pass_at(660).await;
     assert_eq!(named(&after, "over")["trouble"], "parked");
 }

@@ -1,6 +1,7 @@
 //! How attempts have ended, in the words of outcomes.
 
-use super::groups::{GroupState, KnownGroup};
+use super::groups::KnownGroup;
+use super::state::GroupState;
 use crate::plan::cause::AttemptEnd;
 
 impl KnownGroup {
