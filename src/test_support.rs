@@ -31,6 +31,7 @@ pub(crate) fn group(
         tags: variables(tags),
         provisioning_state: provisioning_state.to_owned(),
         containers: states.iter().map(container).collect(),
+        size: None,
         init_containers: Vec::new(),
         ownership: Ownership::Tagged,
     }

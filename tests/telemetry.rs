@@ -125,7 +125,7 @@ fn json_lines_hold_the_fields_of_the_spans_around_them() {
             .in_scope(|| error_span!("inner").in_scope(|| info!(groups = 3, "done")));
     });
     let line: serde_json::Value = serde_json::from_str(&out[0]).unwrap();
-    assert_eq!(line["fields"], serde_json::json!({ "message": "done", "groups": 3 }));
+    assert_eq!(line["fields"], serde_json::json!({ "event": "other", "message": "done", "groups": 3 }));
     assert_eq!(line["spans"][0]["invocation_id"], "f00");
 }
 

@@ -27,6 +27,7 @@ use crate::error::Cause;
 use crate::http::{Answer, Call, Http, header_map, text_headers};
 use crate::services::ArmError;
 use crate::settings::AzureSettings;
+use crate::sync::Mutex;
 
 /// Two further tries ride out a dropped connection or one bad front end; what lasts longer is the next pass's.
 const READ_ATTEMPTS: u32 = 3;
@@ -47,6 +48,8 @@ pub(super) struct Arm {
     scope: String,
     clock: Clock,
     gates: Gates,
+    /// How far this machine's clock is ahead, by the newest answer.
+    clock_ahead: Mutex<Option<time::Duration>>,
 }
 
 impl Arm {
@@ -58,6 +61,7 @@ impl Arm {
             scope: format!("{}/.default", settings.resource_manager_audience.trim_end_matches('/')),
             clock,
             gates: Gates::default(),
+            clock_ahead: Mutex::default(),
         }
     }
 
@@ -113,6 +117,26 @@ impl Arm {
         }
     }
 
+    /// The answer to a question that is a POST. The path's segments are escaped.
+    pub(super) async fn ask(&self, path: &[&str], api_version: &str) -> Result<Value, ArmError> {
+        let mut url = self.endpoint(api_version);
+        url.path_segments_mut().expect("an http address has a path").clear().extend(path);
+        let token = self.credential.token(&self.scope).await?;
+        let headers = HeaderMap::from_iter([(AUTHORIZATION, bearer(&token)?)]);
+        let answer = self.execute(Method::POST, url, headers, Vec::new()).await?;
+        Ok(serde_json::from_slice(&answer.body).map_err(BadAnswer::Body)?)
+    }
+
+    pub(super) fn clock_ahead(&self) -> Option<time::Duration> {
+        *self.clock_ahead.lock()
+    }
+
+    fn note_date(&self, answer: &Answer) {
+        if let Some(date) = answer.date() {
+            *self.clock_ahead.lock() = Some(self.clock.now() - date);
+        }
+    }
+
     /// One resource. The path's segments are escaped.
     pub(crate) async fn read(&self, path: &[&str], api_version: &str) -> Result<Value, ArmError> {
         let mut url = self.endpoint(api_version);
@@ -159,7 +183,7 @@ impl Arm {
             } else {
                 let call =
                     Call { method: method.clone(), url: url.clone(), headers: headers.clone(), body: body.clone() };
-                match self.http.send(call).await {
+                match self.http.send(call).await.inspect(|answer| self.note_date(answer)) {
                     Ok(answer) if answer.status.is_success() => {
                         if passage == Passage::Probe {
                             self.gates.open(&request);

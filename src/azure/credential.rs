@@ -120,6 +120,11 @@ impl Credential {
         Self::new(kind, make_source, clock)
     }
 
+    /// What kind of identity it is.
+    pub(crate) fn kind(&self) -> &'static str {
+        self.kind
+    }
+
     /// One whose tokens come from there.
     pub fn new(kind: &'static str, make_source: MakeSource, clock: Clock) -> Result<Self, CredentialError> {
         let failed = |error: azure_core::Error| CredentialError {
@@ -147,7 +152,7 @@ impl Credential {
                 Ok(token)
             }
             (Err(error), Some(held)) => {
-                tracing::warn!(%error, "the old token is still valid and stays in use");
+                tracing::warn!(event = "token_not_renewed", %error, "the old token is still valid and stays in use");
                 held.refresh_at = (self.clock.now() + REFRESH_PAUSE).min(held.token.expires_at - LEAST_VALIDITY);
                 Ok(held.token.clone())
             }
@@ -170,7 +175,7 @@ impl Credential {
         slot.replaced_at = Some(Instant::now());
         // The source keeps tokens too, so there has to be a new one.
         let source = (self.make_source)()
-            .map_err(|error| tracing::warn!(%error, "{} could not be set up again", self.kind))
+            .map_err(|error| tracing::warn!(event = "credential_not_rebuilt", %error, "{} could not be set up again", self.kind))
             .ok()?;
         self.kept.lock().source = source.clone();
         match self.fetch(source.as_ref(), scope, REFRESH_TIMEOUT).await {
@@ -179,7 +184,7 @@ impl Credential {
                 is_other(&token).then_some(token)
             }
             Err(error) => {
-                tracing::warn!(%error, "a token was refused, and there is no other");
+                tracing::warn!(event = "token_refused", %error, "a token was refused, and there is no other");
                 None
             }
         }

@@ -1,11 +1,17 @@
-//! The command line: serve the Functions host, or make one pass, or say what one would do, or check the settings.
+//! The command line: serve the Functions host, or make one pass, or say what one would do, why a message waits, or what keeps the scaler
+//! from working.
 
+mod cause;
 mod check;
+mod explain;
+mod from_app;
 mod once;
 mod output;
 mod plan;
 mod printed_pass;
 mod serve;
+mod table;
+mod words;
 
 use std::io::{self, Write as _};
 use std::path::Path;
@@ -17,8 +23,9 @@ use crate::azure;
 use crate::clock::Clock;
 use crate::error::chain;
 use crate::pass::Scaler;
-use crate::settings::{LogSettings, ProcessEnvironment, Settings, load_dot_env, unknown_settings};
+use crate::settings::{Environment, LogSettings, ProcessEnvironment, Settings, load_dot_env, unknown_settings};
 use crate::telemetry::{self, Output};
+use from_app::App;
 use output::NOT_WRITTEN;
 
 /// The settings or the command line are wrong (`EX_USAGE` of BSD's sysexits.h).
@@ -40,7 +47,7 @@ struct CommandLine {
     command: Option<Command>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 enum Command {
     /// Serve the Functions host on the port that it names (the default)
     Serve,
@@ -50,14 +57,25 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Print what a pass would do, and do nothing
-    Plan {
-        /// Print the whole report as JSON
-        #[arg(long)]
-        json: bool,
-    },
-    /// Say of each service whether the scaler can read it
-    Check,
+    /// Print what a pass would do, message by message, and do nothing
+    Plan(plan::Arguments),
+    /// Say why a message waits, what has been tried, and what can be done
+    Explain(explain::Arguments),
+    /// Say what keeps the scaler from working, and what to do about it
+    Check(check::Arguments),
+}
+
+impl Command {
+    /// The deployed app whose settings are to be taken, if any.
+    fn app(&self) -> Option<&App> {
+        let app = match self {
+            Self::Serve | Self::Once { .. } => return None,
+            Self::Plan(arguments) => &arguments.app,
+            Self::Explain(arguments) => &arguments.app,
+            Self::Check(arguments) => &arguments.app,
+        };
+        app.is_named().then_some(app)
+    }
 }
 
 /// Does what the process's command line asks for. To be called before any other thread is started.
@@ -71,10 +89,10 @@ pub fn run() -> ExitCode {
         }
         Err(help) => return print_help(&help.render().to_string()),
     };
-    // Before any thread is started: it may add to the process's environment.
-    let dot_env = load_dot_env(Path::new(".env"));
+    // Before any thread is started: it may add to the process's environment. What is for a local run is not for a deployed app.
+    let dot_env = if command.app().is_none() { load_dot_env(Path::new(".env")) } else { Ok(()) };
     let environment = ProcessEnvironment::read();
-    let _last_lines = match start_logging(command, &environment) {
+    let _last_lines = match start_logging(&command, &environment) {
         Ok(last_lines) => last_lines,
         Err(error) => {
             // There is no log yet, and nothing to be done if nobody listens.
@@ -83,25 +101,45 @@ pub fn run() -> ExitCode {
         }
     };
     if let Err(error) = dot_env {
-        tracing::error!("{error}");
+        tracing::error!(event = "setting_error", "{error}");
         return USAGE.into();
     }
-    let Some(settings) = read_settings(&environment) else { return USAGE.into() };
 
     // One thread: a pass waits for the services and computes for milliseconds. More of them cost memory, and time in the
     // static binary's allocator, which takes a lock.
     match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => {
-            let exit_code = runtime.block_on(execute(command, &settings, &environment));
+            let exit_code = runtime.block_on(with_settings(command, &environment));
             // To drop it would be to wait for the look-up of a name that nobody needs any more, for as long as the resolver
             // likes: longer than a shutdown may take.
             runtime.shutdown_background();
             exit_code
         }
         Err(error) => {
-            tracing::error!("the runtime could not be started: {error}");
+            tracing::error!(event = "not_started", "the runtime could not be started: {error}");
             FAILED.into()
         }
+    }
+}
+
+/// Does what is asked for with the settings of this process or, if one is named, of a deployed app.
+async fn with_settings(command: Command, own: &ProcessEnvironment) -> ExitCode {
+    let of_app = match command.app() {
+        Some(app) => match app.settings(own).await {
+            Ok(settings) => settings,
+            Err(exit_code) => return exit_code,
+        },
+        None => None,
+    };
+    match &of_app {
+        Some(of_app) => match read_settings(of_app) {
+            Some(settings) => execute(command, &settings, of_app, own).await,
+            None => USAGE.into(),
+        },
+        None => match read_settings(own) {
+            Some(settings) => execute(command, &settings, own, own).await,
+            None => USAGE.into(),
+        },
     }
 }
 
@@ -117,51 +155,68 @@ fn print_help(text: &str) -> ExitCode {
 }
 
 fn start_logging(
-    command: Command,
+    command: &Command,
     environment: &ProcessEnvironment,
 ) -> Result<telemetry::LastLines, telemetry::TelemetryError> {
     // If these settings are wrong, that is reported with what is wrong in all others.
     let logs = LogSettings::from_environment(environment).unwrap_or_default();
-    let output = if command == Command::Serve { Output::ForHost } else { Output::StandardError };
+    let output = if matches!(command, Command::Serve) { Output::ForHost } else { Output::StandardError };
     telemetry::install(&logs.directives, logs.format, output)
 }
 
 /// The settings, unless something is wrong with them, which is logged.
-fn read_settings(environment: &ProcessEnvironment) -> Option<Settings> {
+fn read_settings(environment: &impl Environment) -> Option<Settings> {
     for warning in unknown_settings(environment) {
-        tracing::warn!("{warning}");
+        tracing::warn!(event = "setting_warning", "{warning}");
     }
     match Settings::from_environment(environment) {
         Ok(settings) => {
             for warning in &settings.group.warnings {
-                tracing::warn!("{warning}");
+                tracing::warn!(event = "setting_warning", "{warning}");
             }
             Some(settings)
         }
         Err(errors) => {
             for error in errors.iter() {
-                tracing::error!("{error}");
+                tracing::error!(event = "setting_error", "{error}");
             }
             None
         }
     }
 }
 
-async fn execute(command: Command, settings: &Settings, environment: &ProcessEnvironment) -> ExitCode {
-    if command == Command::Serve {
-        return serve::serve(settings, environment).await;
+/// `environment` is where the settings are from, `own` is who asks.
+async fn execute(
+    command: Command,
+    settings: &Settings,
+    environment: &impl Environment,
+    own: &ProcessEnvironment,
+) -> ExitCode {
+    if matches!(command, Command::Serve) {
+        return serve::serve(settings, own).await;
     }
     let clock = Clock::system();
-    let services = match azure::services(settings, environment, &clock) {
-        Ok(services) => services,
+    let (services, diagnosis) = match azure::services_and_diagnosis(settings, own, &clock) {
+        Ok(both) => both,
         Err(error) => {
-            tracing::error!("{error}");
+            tracing::error!(event = "not_started", "{error}");
             return FAILED.into();
         }
     };
     match command {
-        Command::Check => check::check(&services, settings).await,
-        Command::Plan { json } => plan::plan(Scaler::new(services, settings, clock), json).await,
+        Command::Check(arguments) => check::check(&services, &diagnosis, settings, environment, &arguments).await,
+        Command::Plan(arguments) => plan::plan(Scaler::new(services, settings, clock), &arguments).await,
+        Command::Explain(arguments) => {
+            // One for the pass, which has its own ideas of what to read, and one for the look at the message.
+            let of_pass = match azure::services(settings, own, &clock) {
+                Ok(services) => services,
+                Err(error) => {
+                    tracing::error!(event = "not_started", "{error}");
+                    return FAILED.into();
+                }
+            };
+            explain::explain(Scaler::new(of_pass, settings, clock), &services, settings, &arguments).await
+        }
         Command::Once { json } => once::once(Scaler::new(services, settings, clock), json).await,
         Command::Serve => unreachable!("it is served above"),
     }

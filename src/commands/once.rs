@@ -9,24 +9,26 @@ use super::FAILED;
 use super::printed_pass::{AzureScaler, print_pass};
 use crate::deadline::Deadline;
 use crate::handler::{CLOSING_DEADLINE, SHUTDOWN_LIMIT, Signals};
-use crate::pass::Mode;
 
 /// A signal has the pass end soon, so that its report says what was done; a second one ends the process at once.
 pub(super) async fn once(scaler: AzureScaler, json: bool) -> ExitCode {
     let mut signals = match Signals::listen() {
         Ok(signals) => signals,
         Err(error) => {
-            tracing::error!("signals cannot be listened for: {error}");
+            tracing::error!(event = "not_started", "signals cannot be listened for: {error}");
             return FAILED.into();
         }
     };
     let deadline = Deadline::after(scaler.pass_deadline());
-    let mut pass = pin!(print_pass(scaler, Mode::Apply, json, &deadline));
+    let mut pass = pin!(print_pass(scaler, json, &deadline));
     let signal = tokio::select! {
         exit_code = &mut pass => return exit_code,
         signal = signals.received() => signal,
     };
-    tracing::warn!("{signal} has ended the pass early; what it has done by then is reported in a moment");
+    tracing::warn!(
+        event = "shutdown_early",
+        "{signal} has ended the pass early; what it has done by then is reported in a moment"
+    );
     deadline.shorten_to(CLOSING_DEADLINE);
     let is_reported = tokio::select! {
         _ = pass => true,
@@ -34,7 +36,10 @@ pub(super) async fn once(scaler: AzureScaler, json: bool) -> ExitCode {
         () = sleep(SHUTDOWN_LIMIT) => false,
     };
     if !is_reported {
-        tracing::warn!("the pass was cut off and not reported; the next one goes on from what it finds");
+        tracing::warn!(
+            event = "shutdown_cut",
+            "the pass was cut off and not reported; the next one goes on from what it finds"
+        );
     }
     signal.exit_code().into()
 }

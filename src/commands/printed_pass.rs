@@ -9,28 +9,31 @@ use crate::azure::service_bus::ServiceBus;
 use crate::azure::topic_subscriptions::TopicSubscriptions;
 use crate::deadline::Deadline;
 use crate::error::chain;
+use crate::pass::report::Report;
 use crate::pass::{Mode, Scaler};
 
 pub(super) type AzureScaler = Scaler<ContainerInstances, TopicSubscriptions, ServiceBus>;
 
-/// Makes a pass and prints its report.
-pub(super) async fn print_pass(scaler: AzureScaler, mode: Mode, json: bool, deadline: &Deadline) -> ExitCode {
-    let passed = scaler.pass(mode, deadline).await;
+/// Makes a pass and prints its report. What somebody should look at is in the log.
+pub(super) async fn print_pass(scaler: AzureScaler, json: bool, deadline: &Deadline) -> ExitCode {
+    let passed = scaler.pass(Mode::Apply, deadline).await;
     scaler.close().await;
     let report = match passed {
         Ok(report) => report,
         Err(failure) => {
-            tracing::error!("the pass failed: {}", chain(&failure));
+            tracing::error!(event = "pass_failed", "the pass failed: {}", chain(&failure));
             return FAILED.into();
         }
     };
-    let text = if json { serde_json::to_string_pretty(&report) } else { Ok(report.summary().join("\n")) };
+    let text = if json { serde_json::to_string_pretty(&report) } else { Ok(report.sums()) };
     if let Err(error) = output::print(text.expect("a report has only what JSON can hold")).await {
-        tracing::error!("{}", chain(&error));
-        for line in report.summary() {
-            tracing::info!("{line}");
-        }
+        tracing::error!(event = "not_printed", "{}", chain(&error));
+        report.log();
         return NOT_WRITTEN.into();
     }
+    exit_code(&report)
+}
+
+pub(super) fn exit_code(report: &Report) -> ExitCode {
     if report.partly_failed() { PARTLY_FAILED.into() } else { ExitCode::SUCCESS }
 }

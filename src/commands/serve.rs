@@ -33,7 +33,12 @@ pub(super) async fn serve(settings: &Settings, environment: &ProcessEnvironment)
         let clock = Clock::system();
         let services = azure::services(settings, environment, &clock)?;
         let scaler = Scaler::new(services, settings, clock);
-        tracing::info!(version = env!("CARGO_PKG_VERSION"), port, "the scaler serves the Functions host");
+        tracing::info!(
+            event = "serving",
+            version = env!("CARGO_PKG_VERSION"),
+            port,
+            "the scaler serves the Functions host"
+        );
         let (deadline, between) = (scaler.pass_deadline(), settings.processing.least_between_passes());
         let served = handler::serve(listener, scaler, deadline, between, signals.received());
         Ok::<_, Box<dyn std::error::Error>>(served.await?)
@@ -41,7 +46,7 @@ pub(super) async fn serve(settings: &Settings, environment: &ProcessEnvironment)
     match served.await {
         Ok(signal) => signal.exit_code().into(),
         Err(error) => {
-            tracing::error!("the scaler cannot serve: {}", chain(error.as_ref()));
+            tracing::error!(event = "not_serving", "the scaler cannot serve: {}", chain(error.as_ref()));
             let is_setting = error.is::<handler::PortError>();
             if is_setting { USAGE.into() } else { FAILED.into() }
         }

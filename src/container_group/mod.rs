@@ -1,5 +1,6 @@
 //! The container group a message gets (name, tags, size, environment), and container groups as Azure shows them.
 
+mod cause;
 mod memory;
 mod name;
 mod observed;
@@ -12,7 +13,7 @@ mod template;
 
 pub use memory::{InvalidMemory, MemoryGb};
 pub use name::{GroupName, InvalidName, NamePrefix};
-pub use observed::{Container, ContainerEvent, ContainerGroup, ContainerState, Liveness};
+pub use observed::{Container, ContainerEvent, ContainerGroup, ContainerState, GroupSize, Liveness};
 pub use overrides::{Override, Overrides, SubscriptionPattern};
 pub use ownership::Ownership;
 pub use phase::{Ending, Phase, StartFailure};

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use rust_decimal::Decimal;
 use time::OffsetDateTime;
 
 use super::{GroupName, Ownership, tag};
@@ -17,9 +18,19 @@ pub struct ContainerGroup {
     /// `Updating`, `Repairing`, `Unhealthy`, `Stopping` and whatever is added.
     pub provisioning_state: String,
     pub containers: Vec<Container>,
+    /// What all of its containers ask for together, if Azure says so.
+    pub size: Option<GroupSize>,
     /// Those that run before all others, one after the other.
     pub init_containers: Vec<Container>,
     pub ownership: Ownership,
+}
+
+/// What a group has, and what it costs by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GroupSize {
+    pub memory_gb: Decimal,
+    /// Cores.
+    pub cpu: Decimal,
 }
 
 /// A container of a group.

@@ -91,6 +91,11 @@ impl ContainerGroup {
         self.containers.iter().filter_map(|container| container.state.as_ref()?.started_at).max()
     }
 
+    /// When its worker was started, as far as Azure says.
+    pub fn first_start(&self) -> Option<OffsetDateTime> {
+        self.workers().filter_map(|container| container.state.as_ref()?.started_at).min()
+    }
+
     fn ending(&self) -> Ending {
         let states = || self.workers().map(|container| container.state.as_ref());
         let exited_well =

@@ -51,10 +51,13 @@ impl Invocation {
         match &self.timer {
             Ok(Timer { past_due: true, due }) => {
                 let due = due.as_deref().unwrap_or("an unknown time");
-                info!("this invocation is past due: the pass of {due} was missed");
+                info!(event = "past_due", "this invocation is past due: the pass of {due} was missed");
             }
             Ok(Timer { past_due: false, .. }) => {}
-            Err(problem) => warn!("the host's request could not be understood and a pass runs all the same: {problem}"),
+            Err(problem) => warn!(
+                event = "odd_request",
+                "the host's request could not be understood and a pass runs all the same: {problem}"
+            ),
         }
     }
 }

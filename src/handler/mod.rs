@@ -64,7 +64,7 @@ pub async fn serve<S: Passes, T>(
     let runner = Arc::new(PassRunner::new(scaler, pass_deadline, between_passes));
     let listener = listener.tap_io(|stream| {
         if let Err(error) = stream.set_nodelay(true) {
-            warn!(%error, "a connection of the Functions host will be slower than it could be");
+            warn!(event = "slow_connection", %error, "a connection of the Functions host will be slower than it could be");
         }
     });
     let (close, closing) = oneshot::channel::<()>();
@@ -112,9 +112,8 @@ async fn invoke<S: Passes>(
     match outcome {
         Ok(Outcome::Ended(summary)) => success(&summary.lines, &summary.report),
         Ok(Outcome::AlreadyRunning) => {
-            let line = "a pass is already running; this invocation leaves the work to it";
-            info!("{line}");
-            success(&[line.to_owned()], &Value::Null)
+            info!(event = "already_running", "a pass is already running; this invocation leaves the work to it");
+            success(&[], &Value::Null)
         }
         Ok(Outcome::TooSoon { since, between_passes }) => {
             let (since, between) = (since.as_secs(), between_passes.as_secs());
@@ -125,7 +124,7 @@ async fn invoke<S: Passes>(
         Ok(Outcome::Failed(reason)) => failure(StatusCode::INTERNAL_SERVER_ERROR, &reason),
         Ok(Outcome::Closing) => failure(StatusCode::SERVICE_UNAVAILABLE, &"the scaler is shutting down"),
         Err(panicked) => {
-            error!("the pass panicked; the next invocation starts afresh");
+            error!(event = "pass_panicked", "the pass panicked; the next invocation starts afresh");
             failure(StatusCode::INTERNAL_SERVER_ERROR, &panicked)
         }
     }

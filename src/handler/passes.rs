@@ -5,7 +5,7 @@ use std::future::Future;
 use serde_json::Value;
 
 use crate::deadline::Deadline;
-use crate::pass;
+use crate::pass::{self, FailedPasses};
 use crate::services::{ContainerGroups, Messages, Subscriptions};
 
 /// The passes that the handler runs when the host invokes it.
@@ -22,20 +22,26 @@ pub trait Passes: Send + Sync + 'static {
 /// What a pass reports to the host.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PassSummary {
-    /// The answer's `Logs`: the host logs each at level Information under `Function.ScaleTimer.User`.
+    /// The answer's `Logs`: the host logs each at level Information under `Function.ScaleTimer.User`. What is on the process's
+    /// own streams it has already.
     pub lines: Vec<String>,
     pub report: Value,
 }
 
 /// Why a pass achieved nothing. It shows as a failed invocation.
 #[derive(Debug, thiserror::Error)]
-#[error(transparent)]
-pub struct InvocationFailure(Box<dyn std::error::Error + Send + Sync>);
+#[error("{reason}")]
+pub struct InvocationFailure {
+    #[source]
+    reason: Box<dyn std::error::Error + Send + Sync>,
+    /// How many have failed in a row, and what waits meanwhile, if that is known.
+    pub(super) in_a_row: Option<FailedPasses>,
+}
 
 impl InvocationFailure {
     /// A failure because of an error, or for a reason put in words.
     pub fn new(reason: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self(reason.into())
+        Self { reason: reason.into(), in_a_row: None }
     }
 }
 
@@ -46,10 +52,13 @@ where
     M: Messages + 'static,
 {
     async fn pass(&self, deadline: Deadline) -> Result<PassSummary, InvocationFailure> {
-        let report = pass::Scaler::pass(self, pass::Mode::Apply, &deadline).await.map_err(InvocationFailure::new)?;
-        let lines = report.summary();
-        let report = serde_json::to_value(report.without_routine()).map_err(InvocationFailure::new)?;
-        Ok(PassSummary { lines, report })
+        let report = pass::Scaler::pass(self, pass::Mode::Apply, &deadline).await.map_err(|failure| {
+            InvocationFailure { in_a_row: self.failed_passes(), ..InvocationFailure::new(failure) }
+        })?;
+        report.log();
+        let report = serde_json::to_value(report.bounded()).map_err(InvocationFailure::new)?;
+        // The host would log these once more.
+        Ok(PassSummary { lines: Vec::new(), report })
     }
 
     async fn close(&self) {

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::future::pending;
 use std::time::Duration;
 
+use time::format_description::well_known::Rfc3339;
 use tokio::sync::{Mutex, watch};
 use tokio::time::{Instant, sleep};
 use tracing::error;
@@ -11,6 +12,7 @@ use tracing::error;
 use super::{PassSummary, Passes};
 use crate::deadline::Deadline;
 use crate::error::chain;
+use crate::pass::FailedPasses;
 
 /// How long the running pass still has once a shutdown begins; what [`super::SHUTDOWN_LIMIT`] leaves is for the
 /// connections.
@@ -77,8 +79,8 @@ impl<S: Passes> PassRunner<S> {
         };
         match ended {
             Some(Ok(summary)) => Outcome::Ended(summary),
-            Some(Err(failure)) => failed(chain(&failure)),
-            None => failed(format!("it went on for {} s after its deadline and was cut off", OVERRUN.as_secs())),
+            Some(Err(failure)) => failed(chain(&failure), failure.in_a_row.as_ref()),
+            None => failed(format!("it went on for {} s after its deadline and was cut off", OVERRUN.as_secs()), None),
         }
     }
 
@@ -110,7 +112,14 @@ async fn overrun(deadline: &Deadline) {
 }
 
 /// The host throws away what a failed invocation answers, so the log is where its reason is found.
-fn failed(reason: String) -> Outcome {
-    error!("the pass failed: {reason}");
+fn failed(reason: String, in_a_row: Option<&FailedPasses>) -> Outcome {
+    error!(
+        event = "pass_failed",
+        since = in_a_row.and_then(|failed| failed.since.format(&Rfc3339).ok()),
+        passes = in_a_row.map(|failed| failed.passes),
+        waiting = in_a_row.map(|failed| failed.waiting),
+        waiting_seconds = in_a_row.and_then(|failed| failed.waiting_seconds),
+        "the pass failed: {reason}"
+    );
     Outcome::Failed(reason)
 }

@@ -24,12 +24,16 @@ pub(super) async fn end<S: Passes>(runner: &PassRunner<S>, mut server: JoinHandl
     let until = Instant::now() + SHUTDOWN_LIMIT - CONNECTIONS_LIMIT;
     let pass_has_ended = timeout_at(until, runner.end_pass()).await.is_ok();
     if !pass_has_ended {
-        warn!("a pass was cut off by the shutdown; the next one goes on from what it finds");
+        warn!(event = "shutdown_cut", "a pass was cut off by the shutdown; the next one goes on from what it finds");
     } else if timeout_at(until, runner.end()).await.is_err() {
-        warn!("no pass was cut off by the shutdown, but the connection to Service Bus, which did not close in time");
+        warn!(
+            event = "shutdown_unclosed",
+            "no pass was cut off by the shutdown, but the connection to Service Bus, which did not close in time"
+        );
     }
     if timeout(CONNECTIONS_LIMIT, &mut server).await.is_err() && pass_has_ended {
         info!(
+            event = "shutdown_unclosed",
             "no pass was cut off by the shutdown, but connections of the Functions host on which a request had begun"
         );
     }

@@ -4,18 +4,22 @@
 //!   unknown, and unknown is never taken for empty.
 //! * [`crate::plan`] decides, without I/O.
 //! * [`apply`] creates, then deletes. It retries nothing: the next pass does.
-//! * [`report`] says what became of every message and every group.
+//! * [`report`] says what became of every message and every group, and what somebody should look at.
 
 mod apply;
+mod ended;
+mod lives;
 mod log_capture;
 mod observe;
 mod pass_time;
 pub mod report;
+mod standing;
 
 #[cfg(test)]
 mod tests;
 
-use std::sync::Once;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -24,16 +28,21 @@ use time::OffsetDateTime;
 use tokio::time::Instant;
 
 use crate::clock::Clock;
+use crate::container_group::{ContainerGroup, GroupName};
 use crate::deadline::Deadline;
-use crate::plan::{Memory, Policy, Snapshot, plan};
+use crate::message::MessageAddress;
+use crate::plan::{FailureCause, Memory, MessageOutcome, Policy, Snapshot, plan};
 use crate::services::{ArmError, ContainerGroups, Messages, PeekError, Services, Subscriptions};
 use crate::settings::{ProcessingSettings, Settings};
 use crate::sync::Mutex;
-use apply::{Applied, Applier, Budget, Requests};
+use apply::{Applied, Applier, Budget, Requests, millis};
+use lives::{Cost, cost_so_far};
 use log_capture::LogCapture;
 use observe::{Kept, Observer};
 use pass_time::PassTime;
 use report::Report;
+pub use standing::FailedPasses;
+use standing::Standing;
 
 /// Makes passes, one at a time: its callers see to that.
 #[derive(Debug)]
@@ -43,6 +52,7 @@ pub struct Scaler<G, S, M> {
     settings: ProcessingSettings,
     clock: Clock,
     log_capture: LogCapture,
+    standing: Standing,
     budget: Budget,
     requests: Requests,
     memory: Mutex<Memory>,
@@ -84,7 +94,8 @@ impl<G: ContainerGroups, S: Subscriptions, M: Messages> Scaler<G, S, M> {
             policy: Policy::new(settings),
             settings: settings.processing.clone(),
             clock,
-            log_capture: LogCapture::default(),
+            log_capture: LogCapture::new(settings.logs.container_lines),
+            standing: Standing::default(),
             budget: Budget::default(),
             requests: Requests::default(),
             memory: Mutex::default(),
@@ -98,6 +109,15 @@ impl<G: ContainerGroups, S: Subscriptions, M: Messages> Scaler<G, S, M> {
     /// # Errors
     /// When too little could be read to decide anything; nothing has been created or deleted then.
     pub async fn pass(&self, mode: Mode, deadline: &Deadline) -> Result<Report, PassFailure> {
+        self.try_pass(mode, deadline).await.inspect_err(|_| self.standing.pass_failed(self.clock.now()))
+    }
+
+    /// The passes that have failed in a row, if the last one has.
+    pub fn failed_passes(&self) -> Option<FailedPasses> {
+        self.standing.failed_passes(self.clock.now())
+    }
+
+    async fn try_pass(&self, mode: Mode, deadline: &Deadline) -> Result<Report, PassFailure> {
         let started_at = self.clock.now();
         let start = Instant::now();
         let (memory, asked_for) = (self.memory.lock().clone(), self.requests.recent());
@@ -106,40 +126,74 @@ impl<G: ContainerGroups, S: Subscriptions, M: Messages> Scaler<G, S, M> {
         let observing = observer.observe(&self.services, &self.policy, &memory, asked_for);
         let snapshot = deadline.limit(Box::pin(observing)).await.ok_or(PassFailure::OutOfTime)??;
         self.warn_of_names.call_once(|| self.warn_of_names_in_vain(&snapshot));
+        let observed_at = Instant::now();
         let mut plan = plan(&snapshot, &memory, &self.policy, time.now());
 
         let mut report = Report::new(started_at, &snapshot, &plan);
+        let groups: Vec<_> = snapshot.groups.iter().map(|observed| observed.group.clone()).collect();
         // A hundred thousand messages weigh some 15 MB, and nobody asks for them any more.
         drop(snapshot);
-        if mode == Mode::PlanOnly || self.settings.dry_run {
+        let planned_at = Instant::now();
+        let failed_creates = if mode == Mode::PlanOnly || self.settings.dry_run {
             report.record_plan(plan);
+            let costs = groups.iter().filter_map(|group| cost_so_far(group, started_at));
+            report.cost = costs.reduce(Cost::plus).unwrap_or_default();
+            Vec::new()
         } else {
             *self.memory.lock() = std::mem::take(&mut plan.memory);
             let applier = Applier {
                 groups: &self.services.groups,
                 workers: self.settings.max_workers.get(),
+                time: &time,
                 log_capture: &self.log_capture,
                 budget: &self.budget,
                 requests: &self.requests,
                 deadline,
                 outdated_at: outdated_at(start, self.settings.retry_backoff),
             };
-            let mut done = applier.apply(plan).await;
-            self.remember(&mut done, time.now());
+            let mut done = applier.apply(plan, &groups).await;
+            let failed_creates = self.remember(&mut done, time.now());
             report.record(done);
+            report.cost = self.log_capture.lives.take_cost();
+            self.remember_lives(&report, &groups, time.now());
+            failed_creates
+        };
+        if mode == Mode::Apply {
+            self.standing.log(&mut report, &failed_creates, &self.log_capture.lives, time.now());
         }
+        report.steps.observe_ms = millis(observed_at - start);
+        report.steps.plan_ms = millis(planned_at - observed_at);
         report.finish(start.elapsed());
-        for trouble in report.troubles() {
-            tracing::warn!("{trouble}");
-        }
         Ok(report)
     }
 
-    /// What the next pass has to know of what has become of the plan.
-    fn remember(&self, done: &mut Applied, now: OffsetDateTime) {
+    /// What figures will need of the groups that are there.
+    fn remember_lives(&self, report: &Report, groups: &[Arc<ContainerGroup>], now: OffsetDateTime) {
+        let lives = &self.log_capture.lives;
+        let mut there: BTreeSet<&GroupName> = groups.iter().map(|group| &group.name).collect();
+        for message in &report.messages {
+            match &message.outcome {
+                MessageOutcome::Created { group, .. } => {
+                    lives.created(group, now);
+                    lives.has_group(group, message.enqueued_at);
+                    there.insert(group);
+                }
+                MessageOutcome::Running { group, .. } | MessageOutcome::Found { group } => {
+                    lives.has_group(group, message.enqueued_at);
+                    there.insert(group);
+                }
+                _ => {}
+            }
+        }
+        lives.retain(&there);
+    }
+
+    /// What the next pass has to know of what has become of the plan. The creates that have failed come back.
+    fn remember(&self, done: &mut Applied, now: OffsetDateTime) -> Vec<(MessageAddress, FailureCause)> {
         let mut memory = self.memory.lock();
-        for (message, cause) in std::mem::take(&mut done.create_failures) {
-            memory.create_failed(message, cause, now);
+        let failed = std::mem::take(&mut done.create_failures);
+        for (message, cause) in &failed {
+            memory.create_failed(message.clone(), cause.clone(), now);
         }
         for (message, group) in std::mem::take(&mut done.created) {
             memory.create_succeeded(message, group, now);
@@ -147,16 +201,23 @@ impl<G: ContainerGroups, S: Subscriptions, M: Messages> Scaler<G, S, M> {
         memory.tags_are_rewritten = done.tags_are_rewritten.unwrap_or(memory.tags_are_rewritten);
         memory.tags_refused(&done.tags_refused);
         memory.leave_to_tags(&done.tagged);
+        failed
     }
 
     /// A misspelt name skips nothing and overrides nothing, and the subscription that was meant is served like any other.
     fn warn_of_names_in_vain(&self, snapshot: &Snapshot) {
         for name in self.settings.skipped_in_vain(&snapshot.skipped_subscriptions) {
-            tracing::warn!("SKIP_SUBSCRIPTIONS names {name}, and the topic has no such subscription");
+            tracing::warn!(
+                event = "setting_warning",
+                "SKIP_SUBSCRIPTIONS names {name}, and the topic has no such subscription"
+            );
         }
         let names: Vec<_> = snapshot.subscription_names().collect();
         for pattern in self.policy.recipe.overrides.in_vain(&names) {
-            tracing::warn!("ACI_SUBSCRIPTION_OVERRIDES names {pattern}, and the topic has no such subscription");
+            tracing::warn!(
+                event = "setting_warning",
+                "ACI_SUBSCRIPTION_OVERRIDES names {pattern}, and the topic has no such subscription"
+            );
         }
     }
 

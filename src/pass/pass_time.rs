@@ -41,6 +41,7 @@ impl<'a> PassTime<'a> {
         let answer = self.azure.get_or_init(|| Answer { time, came_at: Instant::now(), difference });
         if self.is_doubtful() {
             tracing::warn!(
+                event = "clock_differs",
                 clock_ahead_seconds = answer.difference.whole_seconds(),
                 "this machine's clock and Azure's differ by more than {} s: until they agree, no container group is deleted for \
                  its age",

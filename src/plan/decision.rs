@@ -11,6 +11,7 @@ use serde::{Serialize, Serializer};
 use strum::{IntoStaticStr, VariantNames};
 use time::OffsetDateTime;
 
+use super::cause::{AttemptEnd, BreakerFailures};
 use super::memory::{Condition, Memory};
 use crate::container_group::{ContainerGroup, GroupName, GroupSpec, MemoryGb, SubscriptionPattern};
 use crate::message::MessageAddress;
@@ -99,7 +100,15 @@ pub enum MessageOutcome {
     /// Its group turned out to be there already.
     Found { group: GroupName },
     /// It has a group that is active.
-    Running { group: GroupName },
+    Running {
+        group: GroupName,
+        /// Why the group's start fails, in Azure's words, if it does.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+        /// Since when its start fails, if Azure says.
+        #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+        since: Option<OffsetDateTime>,
+    },
     /// A group that has ended is in its way; once that is gone the message, if still there, is served.
     Finished { group: GroupName },
     /// Its next attempt was due, but the last one's group has changed since; the next pass sees how.
@@ -117,6 +126,8 @@ pub enum MessageOutcome {
         /// The attempt's group, if it is still there.
         #[serde(skip_serializing_if = "Option::is_none")]
         group: Option<GroupName>,
+        #[serde(flatten)]
+        end: AttemptEnd,
     },
     /// No attempt has settled it, and there will be no other while it stays in its subscription.
     Parked {
@@ -124,12 +135,17 @@ pub enum MessageOutcome {
         /// The last one's group, if it is still there.
         #[serde(skip_serializing_if = "Option::is_none")]
         group: Option<GroupName>,
+        /// How the last one ended.
+        #[serde(flatten)]
+        end: AttemptEnd,
     },
     /// Too much has failed in its subscription lately, so that one group at a time is tried.
     HeldByBreaker {
         /// When the next one is, unless one is under way already.
         #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
         until: Option<OffsetDateTime>,
+        #[serde(flatten)]
+        failures: Option<BreakerFailures>,
     },
     /// Its group could not be created, and is not asked for again until then.
     CreateBackingOff {
@@ -174,6 +190,7 @@ pub enum GroupOutcome {
     Active,
     /// It is active, and Azure says that its containers cannot be started.
     StartFailing {
+        attempt: u32,
         /// In Azure's words.
         reason: String,
         #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
@@ -196,6 +213,8 @@ pub enum GroupOutcome {
         /// When the next one is due, unless it is already, or never.
         #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
         until: Option<OffsetDateTime>,
+        #[serde(flatten)]
+        end: AttemptEnd,
     },
     /// It has ended well, and stays because other groups of its subscription have failed: it keeps the breaker closed.
     LastSuccess,
@@ -228,8 +247,9 @@ pub enum GroupOutcome {
 }
 
 /// Why a group is deleted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum DeleteReason {
     /// It has ended, and its message wants no other.
     Finished,
@@ -257,6 +277,12 @@ impl Create {
             image: recipe.image.clone(),
             overrides: recipe.applied.clone(),
         }
+    }
+}
+
+impl DeleteReason {
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
 
+use super::cause::AttemptEnd;
 use crate::container_group::{ContainerGroup, GroupName, tag};
 use crate::message::{MessageAddress, SubscriptionName};
 
@@ -104,6 +105,7 @@ pub(super) struct Attempt {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct DeletedRecord {
     pub(super) attempt: Attempt,
+    pub(super) end: AttemptEnd,
     /// How many of the attempts no group's name counts any more. Groups that follow are named as if these had not been.
     pub(super) uncounted: u32,
     /// The group, which may still be there, and the moment that tells it from others of its name.
@@ -238,10 +240,9 @@ impl Memory {
     pub(super) fn attempts_in(
         &self,
         subscription: &SubscriptionName,
-    ) -> impl Iterator<Item = (&MessageAddress, Attempt)> {
+    ) -> impl Iterator<Item = (&MessageAddress, &DeletedRecord)> {
         let first = MessageAddress { subscription: subscription.clone(), sequence_number: i64::MIN, message_id: None };
         let records = self.deleted_records.range(first..);
-        let of_it = records.take_while(move |(address, _)| address.subscription == *subscription);
-        of_it.map(|(address, record)| (address, record.attempt))
+        records.take_while(move |(address, _)| address.subscription == *subscription)
     }
 }

@@ -4,6 +4,7 @@
 //! not be read included, and groups to be created never exceed the cap together, as far as this pass decides it. Groups
 //! that have ended hold no slot.
 
+mod cause;
 mod decision;
 mod facts;
 mod groups;
@@ -12,13 +13,16 @@ mod messages;
 mod policy;
 mod reading;
 mod snapshot;
+mod waiting;
 
 #[cfg(test)]
 mod tests;
 
 use time::OffsetDateTime;
 
+pub use cause::{AttemptEnd, BreakerFailures};
 pub use decision::{Capacity, Create, Delete, DeleteReason, GroupOutcome, MessageOutcome, Plan, TagChange};
+pub(crate) use groups::retention::limit as most_groups;
 pub use memory::{Condition, Memory};
 pub(crate) use memory::{FailureCause, FailureKind};
 pub(crate) use messages::failed_creates::DISTINCT_MESSAGES;

@@ -3,6 +3,8 @@
 use url::{Host, Url};
 use uuid::Uuid;
 
+use super::environment::Environment;
+use super::error::SettingsErrors;
 use super::reader::{Reader, Reported};
 use super::setting::{Accepts, Fallback, Setting};
 
@@ -129,6 +131,14 @@ impl Cloud {
 }
 
 impl AzureSettings {
+    /// Reads these settings alone.
+    pub fn from_environment(environment: &impl Environment) -> Result<Self, SettingsErrors> {
+        let mut reader = Reader::new(environment);
+        let cloud = Cloud::read(&mut reader);
+        let settings = Self::read(&mut reader, cloud);
+        reader.finish(settings)
+    }
+
     pub(super) fn read(reader: &mut Reader<'_>, cloud: Result<Cloud, Reported>) -> Result<Self, Reported> {
         for name in CREDENTIALS {
             reader.refuse_reference(name);

@@ -12,6 +12,17 @@ pub struct LogSettings {
     /// Directives that [`telemetry::install`] accepts, such as `info` or `info,aci_scaler=debug`.
     pub directives: String,
     pub format: LogFormat,
+    pub container_lines: ContainerLines,
+}
+
+/// Of which containers the last lines are logged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ContainerLines {
+    #[default]
+    All,
+    /// Of those whose attempt has failed.
+    Failures,
+    None,
 }
 
 const LEVEL: Setting = Setting {
@@ -38,14 +49,27 @@ const FORMAT: Setting = Setting {
     secret: false,
 };
 
-pub(super) const ALL: [&Setting; 3] = [&LEVEL, &RUST_LOG, &FORMAT];
+const CONTAINER_LINES: Setting = Setting {
+    name: "LOG_CONTAINER_LINES",
+    doc: "Of which containers the last 20 lines are logged before their group is deleted: of all, of those that failed, or of \
+          none. They may hold what the log's readers are not to see.",
+    accepts: Accepts::Text("all, failures or none"),
+    fallback: Fallback::Default("all"),
+    secret: false,
+};
+
+pub(super) const ALL: [&Setting; 4] = [&LEVEL, &RUST_LOG, &FORMAT, &CONTAINER_LINES];
 
 const DEFAULT_LEVEL: &str = "info";
 
 impl Default for LogSettings {
     /// What is logged until the settings are known, and when they are wrong.
     fn default() -> Self {
-        Self { directives: DEFAULT_LEVEL.to_owned(), format: LogFormat::Text }
+        Self {
+            directives: DEFAULT_LEVEL.to_owned(),
+            format: LogFormat::Text,
+            container_lines: ContainerLines::default(),
+        }
     }
 }
 
@@ -66,8 +90,14 @@ impl LogSettings {
             "json" => Some(LogFormat::Json),
             _ => None,
         });
+        let container_lines = reader.value(&CONTAINER_LINES, |text| match text.to_ascii_lowercase().as_str() {
+            "all" => Some(ContainerLines::All),
+            "failures" => Some(ContainerLines::Failures),
+            "none" => Some(ContainerLines::None),
+            _ => None,
+        });
         let (level, rust_log) = (level?, rust_log?);
-        Ok(Self { directives: rust_log.unwrap_or(level), format: format? })
+        Ok(Self { directives: rust_log.unwrap_or(level), format: format?, container_lines: container_lines? })
     }
 }
 

@@ -11,7 +11,7 @@ const MARKS: [&str; 2] = ["@microsoft.keyvault(", "@microsoft.appconfiguration("
 pub(super) const UNRESOLVED: &str = "not a Key Vault reference that the Function App has not resolved (its environment \
                                      variables in the portal say why)";
 
-pub(super) fn is_unresolved(value: &str) -> bool {
+pub fn is_unresolved(value: &str) -> bool {
     let value = value.to_ascii_lowercase();
     MARKS.iter().any(|mark| value.contains(mark))
 }

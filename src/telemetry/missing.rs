@@ -16,9 +16,9 @@ pub(super) fn line(missing: usize, format: LogFormat, level: Level) -> Vec<u8> {
     let subscriber = subscriber("info", format, out, err).expect("the directive is a constant");
     tracing::subscriber::with_default(subscriber, || {
         if level == Level::WARN {
-            warn!(lines = missing, "log lines are missing here, as nobody took them");
+            warn!(event = "lines_missing", lines = missing, "log lines are missing here, as nobody took them");
         } else {
-            info!(lines = missing, "log lines are missing here, as nobody took them");
+            info!(event = "lines_missing", lines = missing, "log lines are missing here, as nobody took them");
         }
     });
     mem::take(&mut line.0.lock())

@@ -9,6 +9,7 @@
 //! * No directive lets through the events of a dependency that hold credentials.
 
 mod filter;
+mod format;
 mod missing;
 mod queue;
 mod writer;
@@ -24,10 +25,12 @@ use std::sync::OnceLock;
 
 use tracing::{Level, Subscriber, error, subscriber};
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::JsonFields;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::{Layer, Registry, fmt};
 
 pub use self::filter::DirectiveError;
+use self::format::{JsonEvents, TextFields};
 pub(crate) use self::queue::LastLines;
 use self::queue::{Queue, ROOM};
 pub use self::writer::LogFormat;
@@ -117,8 +120,8 @@ where
 {
     let lines = fmt::layer().with_ansi(false).with_writer(Streams { out, err, format });
     let lines: Box<dyn Layer<Registry> + Send + Sync> = match format {
-        LogFormat::Text => lines.boxed(),
-        LogFormat::Json => lines.json().with_current_span(false).with_span_list(true).boxed(),
+        LogFormat::Text => lines.fmt_fields(TextFields).boxed(),
+        LogFormat::Json => lines.event_format(JsonEvents).fmt_fields(JsonFields::new()).boxed(),
     };
     Ok(Registry::default().with(lines).with(filter::directives(directives)?).with(filter::caps()))
 }
@@ -128,9 +131,9 @@ pub fn log_panics() {
     panic::set_hook(Box::new(|panic| {
         let reason = panic.payload_as_str().unwrap_or("for an unknown reason");
         if let Some(place) = panic.location() {
-            error!("panicked at {place}: {reason}");
+            error!(event = "panicked", "panicked at {place}: {reason}");
         } else {
-            error!("panicked: {reason}");
+            error!(event = "panicked", "panicked: {reason}");
         }
     }));
 }

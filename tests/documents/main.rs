@@ -2,6 +2,7 @@
 
 #![allow(unreachable_pub, reason = "what the files of a test share is public among them, and there is nobody else")]
 
+mod events;
 mod guarantees;
 mod outcomes;
 mod sources;

@@ -22,6 +22,13 @@ impl Sources {
         self.0.iter().filter(move |(path, _)| path.ends_with(&end)).map(|(_, source)| source.as_str())
     }
 
+    /// The program's own files, by their paths, those of its tests aside.
+    pub fn of_the_program(&self) -> impl Iterator<Item = (&str, &str)> {
+        let is_test = |path: &str| path.contains("/tests/") || path.ends_with("/tests.rs");
+        let files = self.0.iter().map(|(path, source)| (path.as_str(), source.as_str()));
+        files.filter(move |(path, _)| path.starts_with("src/") && !is_test(path))
+    }
+
     pub fn all(&self) -> impl Iterator<Item = &str> {
         self.0.values().map(String::as_str)
     }

@@ -147,7 +147,7 @@ async fn assert_all_ends_well(world: &World, mut log: String) {
 
     world.assert_each_had_one_group(8);
     for name in world.calls(DeleteGroup).into_iter().collect::<BTreeSet<_>>() {
-        let logged = log.lines().any(|line| line.contains("container log: ") && line.contains(&name));
+        let logged = log.lines().any(|line| line.contains("last_lines=") && line.contains(&name));
         assert!(logged, "the last words of {name} are in\n{log}");
         let calls = world.azure.resource_manager.calls();
         let of_group =

@@ -23,7 +23,7 @@ async fn a_byte_order_mark_before_every_answer_changes_nothing() {
     world.until_all_have_ended().await;
     let pass = world.pass().await;
     assert_eq!(pass.groups(), counts([("deleted", 1)]), "{pass:#?}");
-    assert!(pass.log.contains("container log: all done"), "{}", pass.log);
+    assert!(pass.log.contains("last_lines=\"all done\""), "{}", pass.log);
 }
 
 #[tokio::test]

@@ -42,16 +42,20 @@ async fn each_is_named_with_its_reason_and_is_not_peeked_and_its_groups_stay() {
         assert_eq!(report["unserved_subscriptions"][0]["name"], "bad", "{report:#}");
         assert_eq!(report["unserved_subscriptions"][0]["reason"], reason, "{report:#}");
         assert_eq!(report["unserved_subscriptions"][0]["active_messages"], 2, "{report:#}");
-        let lines = pass.log.lines().filter(|line| line.contains("Subscription bad is not served")).collect::<Vec<_>>();
+        let lines = pass
+            .log
+            .lines()
+            .filter(|line| line.contains("is not served") && line.contains("subscription=\"bad\""))
+            .collect::<Vec<_>>();
         assert!(lines.len() == 1 && lines[0].contains("WARN") && lines[0].contains(reason), "{}", pass.log);
         assert!(world.peeks().iter().all(|(name, _)| name == "good"), "{reason}: {:?}", world.peeks());
         assert_eq!(world.calls(DeleteGroup), Vec::<String>::new(), "{reason}");
 
         let check = world.run(&["check"]).await;
         assert_eq!(check.exit_code, 0, "{check:#?}");
-        let line = format!("Subscriptions: ok, the topic has 2, of which 1 cannot be served (bad: {reason}).");
+        let line = format!("warning  subscription bad: {reason}, 2 messages and 0 dead letters.");
         assert!(check.output.contains(&line), "{check:#?}");
-        assert!(check.output.contains("Messages: ok, 1 subscriptions can be peeked."), "{check:#?}");
+        assert!(check.output.contains("ok       subscription good: it can be peeked, "), "{check:#?}");
     }
 }
 

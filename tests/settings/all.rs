@@ -61,7 +61,7 @@ fn everything_that_is_wrong_is_told_at_once() {
 }
 
 /// Values that each setting refuses, alone or with the others that it depends on.
-const REFUSED: [(&str, &[&str]); 48] = [
+const REFUSED: [(&str, &[&str]); 49] = [
     ("AZURE_SUBSCRIPTION_ID", &["production", "00000000000000000000000000000001", "{0}"]),
     ("AZURE_RESOURCE_GROUP", &["a/b", "ends.", "a b"]),
     ("AZURE_CLIENT_ID", &["my-identity"]),
@@ -130,6 +130,7 @@ const REFUSED: [(&str, &[&str]); 48] = [
     ("LOG_LEVEL", &["inof", "info,debgu", "info,aci_scaler=loud", "3=4=5"]),
     ("RUST_LOG", &["inof", "aci_scaler", "info,debgu", "aci_scaler=loud"]),
     ("LOG_FORMAT", &["xml"]),
+    ("LOG_CONTAINER_LINES", &["some"]),
 ];
 
 #[test]

@@ -2,7 +2,7 @@
 
 use aci_scaler::container_group::{EnvironmentValue, Registry};
 use aci_scaler::message::SubscriptionName;
-use aci_scaler::settings::{LogSettings, ServiceBusAuth, Settings, unknown_settings};
+use aci_scaler::settings::{ContainerLines, LogSettings, ServiceBusAuth, Settings, unknown_settings};
 use aci_scaler::telemetry::{self, LogFormat};
 
 use crate::{IDENTITY, errors, load, minimal, variables};
@@ -185,7 +185,10 @@ fn the_log_is_set_before_all_else() {
     let logs = |pairs: &[_]| LogSettings::from_environment(&variables(pairs)).unwrap();
     assert_eq!(logs(&[]), LogSettings::default());
     let json = logs(&[("LOG_LEVEL", "WARNING"), ("LOG_FORMAT", "JSON")]);
-    assert_eq!(json, LogSettings { directives: "warn".to_owned(), format: LogFormat::Json });
+    let expected = LogSettings { directives: "warn".to_owned(), format: LogFormat::Json, ..LogSettings::default() };
+    assert_eq!(json, expected);
+    assert_eq!(logs(&[("LOG_CONTAINER_LINES", "Failures")]).container_lines, ContainerLines::Failures);
+    assert!(LogSettings::from_environment(&variables(&[("LOG_CONTAINER_LINES", "some")])).is_err());
     assert_eq!(logs(&[("LOG_LEVEL", "Info, aci_scaler=debug")]).directives, "info,aci_scaler=debug");
     assert_eq!(logs(&[("LOG_LEVEL", "info"), ("RUST_LOG", "aci_scaler=debug")]).directives, "aci_scaler=debug");
     assert!(LogSettings::from_environment(&variables(&[("LOG_LEVEL", "inof")])).is_err());

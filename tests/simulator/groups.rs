@@ -148,6 +148,7 @@ impl Group {
             tags: self.tags.clone(),
             provisioning_state: provisioning.into(),
             containers: vec![Container { name: "worker".into(), state, events }],
+            size: None,
             init_containers: Vec::new(),
             ownership: self.ownership(),
         }

@@ -206,7 +206,7 @@ impl Slot {
             let deadline = Deadline::after(scaler.pass_deadline());
             let report = scaler.pass(Mode::Apply, &deadline).await.ok()?;
             let mut world = azure.world();
-            world.tell(|| format!("process {}: {}", azure.process.number, report.summary().join(" ")));
+            world.tell(|| format!("process {}: {}", azure.process.number, report.sums()));
             for subscription in &report.subscriptions {
                 world.tell(|| format!("  {subscription:?}"));
             }

@@ -1,15 +1,17 @@
 //! Reads Azure's answers leniently: what is not needed may be anything.
 
 use std::collections::BTreeMap;
+use std::str::FromStr as _;
 
+use rust_decimal::Decimal;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Number, Value};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::azure::bad_answer::BadAnswer;
 use crate::container_group::{
-    Container, ContainerEvent, ContainerGroup, ContainerState, GroupName, NamePrefix, Ownership,
+    Container, ContainerEvent, ContainerGroup, ContainerState, GroupName, GroupSize, NamePrefix, Ownership,
 };
 use crate::services::ArmError;
 
@@ -76,7 +78,20 @@ struct ContainerBody {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct ContainerPropertiesBody {
+    resources: Option<ResourcesBody>,
     instance_view: Option<InstanceViewBody>,
+}
+
+#[derive(Deserialize)]
+struct ResourcesBody {
+    requests: Option<RequestsBody>,
+}
+
+#[derive(Deserialize)]
+struct RequestsBody {
+    #[serde(rename = "memoryInGB")]
+    memory_gb: Option<Number>,
+    cpu: Option<Number>,
 }
 
 #[derive(Deserialize)]
@@ -118,15 +133,29 @@ impl GroupBody {
             self.tags.unwrap_or_default().into_iter().map(|(key, value)| (key, text(value))).collect();
         let tag =
             |key: &str| tags.iter().find(|(have, _)| have.eq_ignore_ascii_case(key)).map(|(_, value)| value.as_str());
+        let list = properties.containers.unwrap_or_default();
         Ok(ContainerGroup {
+            size: size(&list),
             ownership: Ownership::of(prefix, name.as_str(), tag),
             name,
             tags,
             provisioning_state: properties.provisioning_state.unwrap_or_default(),
-            containers: containers(properties.containers),
+            containers: list.into_iter().map(ContainerBody::into_container).collect(),
             init_containers: containers(properties.init_containers),
         })
     }
+}
+
+/// What all containers ask for, unless one does not say.
+fn size(containers: &[ContainerBody]) -> Option<GroupSize> {
+    let decimal = |number: Option<&Number>| Decimal::from_str(&number?.to_string()).ok();
+    let mut sum = GroupSize::default();
+    for container in containers {
+        let requests = container.properties.as_ref()?.resources.as_ref()?.requests.as_ref()?;
+        sum.memory_gb += decimal(requests.memory_gb.as_ref())?;
+        sum.cpu += decimal(requests.cpu.as_ref())?;
+    }
+    (!containers.is_empty()).then_some(sum)
 }
 
 fn containers(bodies: Option<Vec<ContainerBody>>) -> Vec<Container> {

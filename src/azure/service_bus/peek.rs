@@ -181,7 +181,7 @@ fn page(body: &[u8]) -> Result<Vec<PeekedMessage>, String> {
         return Err(format!("of {} messages none has a sequence number", encoded.len()));
     }
     if unreadable > 0 {
-        tracing::warn!(unreadable, "Messages without a sequence number are passed over");
+        tracing::warn!(event = "no_sequence_number", unreadable, "Messages without a sequence number are passed over");
     }
     messages.sort_by_key(|message| message.sequence_number);
     messages.dedup_by_key(|message| message.sequence_number);

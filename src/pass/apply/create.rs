@@ -92,7 +92,7 @@ impl<'a, G: ContainerGroups> Creator<'a, G> {
     pub(super) fn into_created(self) -> Created {
         Created {
             unused_reserves: self.reserves.into_inner(),
-            failed: self.failures.into_logged(),
+            failed: self.failures.into_causes(),
             messages: self.created.into_inner(),
             tags_are_rewritten: self.tags_are_rewritten.into_inner(),
         }
@@ -139,7 +139,7 @@ impl<'a, G: ContainerGroups> Creator<'a, G> {
             }
         }
         if let Some(found) = self.applier.groups.get(&spec.name).await? {
-            tracing::info!(group = %spec.name, "the container group is already there");
+            tracing::info!(event = "found", group = %spec.name, "the container group is already there");
             self.check_tags(spec, found.ownership);
             return Ok(MessageOutcome::Found { group: spec.name.clone() });
         }
@@ -152,6 +152,7 @@ impl<'a, G: ContainerGroups> Creator<'a, G> {
             Ok(accepted) => accepted.remaining,
             Err(error) => error.remaining(),
         };
+        self.applier.budget.saw(remaining);
         if let Some(left) = remaining.filter(|left| *left <= self.spare) {
             self.applier.budget.is_low(left);
             self.stop(Stop::low(left));
@@ -162,8 +163,8 @@ impl<'a, G: ContainerGroups> Creator<'a, G> {
             }
         })?;
         tracing::info!(
-            group = %spec.name, subscription = %spec.subscription, message_id = spec.tags.get(tag::MESSAGE_ID),
-            attempt = spec.tags.get(tag::ATTEMPT), memory_gb = spec.memory.to_f64(),
+            event = "created", group = %spec.name, subscription = %spec.subscription, message_id = spec.tags.get(tag::MESSAGE_ID),
+            attempt = spec.tags.get(tag::ATTEMPT).and_then(|attempt| attempt.parse::<u32>().ok()), memory_gb = spec.memory.to_f64(),
             "created a container group"
         );
         self.created.lock().push((message.clone(), group));
@@ -180,7 +181,7 @@ impl<'a, G: ContainerGroups> Creator<'a, G> {
         if rewritten {
             self.stop(Stop::TagsRewritten);
             if before != Some(true) {
-                tracing::error!(group = %spec.name, "{TAGS_REWRITTEN}");
+                tracing::error!(event = "tags_rewritten", group = %spec.name, "{TAGS_REWRITTEN}");
             }
         }
     }
@@ -190,15 +191,13 @@ impl<'a, G: ContainerGroups> Creator<'a, G> {
         let reason = error.to_string();
         match error {
             ArmError::Throttled { .. } | ArmError::NoCapacity(_) => {
-                tracing::warn!(group = %spec.name, %error, "no further container group is created in this pass");
+                if matches!(error, ArmError::Throttled { .. }) {
+                    self.applier.budget.throttled();
+                }
                 self.stop(Stop::Quota(reason.clone()));
                 return (MessageOutcome::WaitingQuota { reason }, None);
             }
             ArmError::NoRoomForSize(_) => {
-                tracing::warn!(
-                    group = %spec.name, memory_gb = spec.memory.to_f64(), %error,
-                    "no container group of this size is created in this pass"
-                );
                 let mut no_room = self.no_room.lock();
                 if no_room.as_ref().is_none_or(|(memory, _)| spec.memory < *memory) {
                     *no_room = Some((spec.memory, reason.clone()));

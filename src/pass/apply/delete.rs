@@ -37,12 +37,11 @@ impl<'a, G: ContainerGroups> Deleter<'a, G> {
     /// The group may have been replaced since it was observed, by one of the same name that is at work, and somebody
     /// may have asked for it to be kept. So the last thing before the delete is another look.
     async fn capture_and_delete(&self, group: &ContainerGroup, because: DeleteReason) -> GroupOutcome {
-        let deleted = match self.applier.log_capture.capture(self.applier.groups, group).await {
+        let deleted = match self.capture(group, because).await {
             Captured::Logged { lines } => GroupOutcome::Deleted { because, log_lines: lines },
             Captured::Lost(error) => GroupOutcome::DeletedWithoutLogs { because, reason: error.to_string() },
-            Captured::NotYet(error @ ArmError::Throttled { .. }) => return self.throttled(group, &error),
+            Captured::NotYet(error @ ArmError::Throttled { .. }) => return self.throttled(&error),
             Captured::NotYet(error) => {
-                tracing::warn!(group = %group.name, %error, "a container group stays until its log can be read");
                 return GroupOutcome::WaitingLogs { reason: error.to_string() };
             }
         };
@@ -51,34 +50,40 @@ impl<'a, G: ContainerGroups> Deleter<'a, G> {
         match self.applier.groups.get(&group.name).await {
             Ok(Some(now)) if may_still_be_deleted(group, &now, because) => {}
             Ok(_) => return GroupOutcome::Changed,
-            Err(error @ ArmError::Throttled { .. }) => return self.throttled(group, &error),
-            Err(error) => return failed(group, &error),
+            Err(error @ ArmError::Throttled { .. }) => return self.throttled(&error),
+            Err(error) => return failed(&error),
         }
         if let Some(reason) = self.stopped() {
             return GroupOutcome::WaitingQuota { reason };
         }
         match self.applier.groups.delete(&group.name).await {
             Ok(accepted) => {
+                self.applier.budget.saw(accepted.remaining);
                 if let Some(left) = accepted.remaining.filter(|left| *left <= SPARE_REQUESTS) {
                     self.applier.budget.is_low(left);
                 }
                 self.applier.log_capture.forget(&group.name);
                 tracing::info!(
-                    group = %group.name, message_id = group.tag(tag::MESSAGE_ID), attempt = group.tag(tag::ATTEMPT),
-                    ended = ended(group), ?because, "deleted a container group"
+                    event = "deleted", group = %group.name, subscription = group.tag(tag::SUBSCRIPTION_NAME),
+                    message_id = group.tag(tag::MESSAGE_ID), attempt = group.attempt(), because = because.as_str(), "deleted a container group"
                 );
                 deleted
             }
-            Err(error @ ArmError::Throttled { .. }) => self.throttled(group, &error),
-            Err(error) => failed(group, &error),
+            Err(error @ ArmError::Throttled { .. }) => self.throttled(&error),
+            Err(error) => failed(&error),
         }
     }
 
-    fn throttled(&self, group: &ContainerGroup, error: &ArmError) -> GroupOutcome {
-        tracing::warn!(group = %group.name, %error, "no further container group is deleted in this pass");
+    fn throttled(&self, error: &ArmError) -> GroupOutcome {
+        self.applier.budget.throttled();
         let reason = error.to_string();
         self.stopped.lock().get_or_insert(reason.clone());
         GroupOutcome::WaitingQuota { reason }
+    }
+
+    async fn capture(&self, group: &ContainerGroup, because: DeleteReason) -> Captured {
+        let Applier { log_capture, groups, time, .. } = self.applier;
+        log_capture.capture(*groups, group, because, time.now()).await
     }
 
     fn stopped(&self) -> Option<String> {
@@ -100,23 +105,8 @@ fn may_still_be_deleted(observed: &ContainerGroup, now: &ContainerGroup, because
     same_phase && same_tags && same_owner && !now.is_kept() && now.sequence_number() == observed.sequence_number()
 }
 
-fn failed(group: &ContainerGroup, error: &ArmError) -> GroupOutcome {
-    tracing::warn!(group = %group.name, %error, "a container group was not deleted");
+fn failed(error: &ArmError) -> GroupOutcome {
     GroupOutcome::DeleteFailed { reason: error.to_string() }
-}
-
-/// How a group ended, in a few words.
-fn ended(group: &ContainerGroup) -> String {
-    let is_sole = group.containers.len() == 1;
-    let states = group.worker_first().filter_map(|container| Some((&container.name, container.state.as_ref()?)));
-    let words = states.map(|(name, state)| {
-        let name = if is_sole { String::new() } else { format!("{name}: ") };
-        let exit_code = state.exit_code.map(|code| format!("exit code {code}"));
-        let words = [Some(state.state.clone()), exit_code, state.detail_status.clone()].into_iter().flatten();
-        name + &words.collect::<Vec<_>>().join(", ")
-    });
-    let words = words.collect::<Vec<_>>().join("; ");
-    if words.is_empty() { format!("provisioning {}", group.provisioning_state) } else { words }
 }
 
 #[cfg(test)]
@@ -124,7 +114,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::container_group::{Container, ContainerState, Ownership};
+    use crate::container_group::Ownership;
 
     /// A group whose provisioning has failed.
     fn failed_group() -> ContainerGroup {
@@ -133,6 +123,7 @@ mod tests {
             tags: BTreeMap::new(),
             provisioning_state: "Failed".to_owned(),
             containers: Vec::new(),
+            size: None,
             init_containers: Vec::new(),
             ownership: Ownership::Tagged,
         }
@@ -149,19 +140,5 @@ mod tests {
         failed.tags.clone_from(&observed.tags);
         failed.provisioning_state = "Creating".to_owned();
         assert!(!may_still_be_deleted(&observed, &failed, DeleteReason::Stuck), "a new one of its name");
-    }
-
-    #[test]
-    fn how_a_group_ended_is_said_in_a_few_words() {
-        let mut group = failed_group();
-        assert_eq!(ended(&group), "provisioning Failed");
-        let killed = ContainerState {
-            state: "Terminated".to_owned(),
-            exit_code: Some(137),
-            detail_status: Some("OOMKilled".to_owned()),
-            ..ContainerState::default()
-        };
-        group.containers.push(Container { name: "worker".to_owned(), state: Some(killed), events: Vec::new() });
-        assert_eq!(ended(&group), "Terminated, exit code 137, OOMKilled");
     }
 }

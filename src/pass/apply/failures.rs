@@ -1,6 +1,6 @@
-//! What goes wrong with the creates of a pass: how many may be tried when they fail alike, and one log line a cause.
+//! What goes wrong with the creates of a pass, and how many may be tried when they fail alike.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use tokio::sync::Notify;
 
@@ -80,24 +80,8 @@ impl Failures {
         self.changed.notify_waiters();
     }
 
-    /// Logs each cause once, and returns which messages have failed for which.
-    pub(super) fn into_logged(self) -> Vec<(MessageAddress, FailureCause)> {
-        let failed = self.failed.into_inner();
-        let causes: BTreeSet<_> = failed.iter().map(|(message, cause)| (&message.subscription, &cause.code)).collect();
-        for (subscription, code) in causes {
-            let alike = || {
-                let of_cause = |(message, cause): &&(MessageAddress, FailureCause)| {
-                    message.subscription == *subscription && cause.code == *code
-                };
-                failed.iter().filter(of_cause)
-            };
-            let Some((message, cause)) = alike().next() else { continue };
-            let message_id = message.message_id.as_ref().map(ToString::to_string);
-            tracing::error!(
-                %subscription, count = alike().count(), message_id, code,
-                "container groups were not created: {}", cause.reason
-            );
-        }
-        failed
+    /// Which messages have failed, and why.
+    pub(super) fn into_causes(self) -> Vec<(MessageAddress, FailureCause)> {
+        self.failed.into_inner()
     }
 }

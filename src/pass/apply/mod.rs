@@ -9,20 +9,25 @@
 mod budget;
 mod create;
 mod delete;
+mod ends;
 mod failures;
 mod requests;
 mod tag;
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use serde::Serialize;
 use tokio::time::Instant;
 
 pub(super) use budget::Budget;
+pub use budget::Limits;
 use create::{Created, Creator};
 use delete::Deleter;
 pub(super) use requests::{AskedFor, Requests};
 
 use super::log_capture::LogCapture;
+use super::pass_time::PassTime;
 use super::side_by_side;
 use crate::container_group::{ContainerGroup, GroupName};
 use crate::deadline::Deadline;
@@ -35,12 +40,23 @@ pub(super) struct Applier<'a, G> {
     pub(super) groups: &'a G,
     /// Most requests for creates, and then for deletes, at once.
     pub(super) workers: usize,
+    pub(super) time: &'a PassTime<'a>,
     pub(super) log_capture: &'a LogCapture,
     pub(super) budget: &'a Budget,
     pub(super) requests: &'a Requests,
     pub(super) deadline: &'a Deadline,
     /// When the plan is too old to create anything.
     pub(super) outdated_at: Option<Instant>,
+}
+
+/// How long the steps of a pass took.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Steps {
+    pub observe_ms: u64,
+    pub plan_ms: u64,
+    pub create_ms: u64,
+    /// Logging what has ended included.
+    pub delete_ms: u64,
 }
 
 /// What has become of everything in a plan.
@@ -58,10 +74,14 @@ pub(super) struct Applied {
     pub(super) tagged: Vec<GroupName>,
     /// Groups whose tags Azure has refused to change.
     pub(super) tags_refused: Vec<GroupName>,
+    pub(super) limits: Limits,
+    pub(super) steps: Steps,
 }
 
 impl<G: ContainerGroups> Applier<'_, G> {
-    pub(super) async fn apply(&self, plan: Plan) -> Applied {
+    /// Carries a plan out that was made from these groups.
+    pub(super) async fn apply(&self, plan: Plan, observed: &[Arc<ContainerGroup>]) -> Applied {
+        let start = Instant::now();
         let Plan { creates, reserves, mut messages, deletes, mut groups, tag_changes, .. } = plan;
         let creator = Creator::new(self, deletes.len(), reserves);
         let outcomes = side_by_side(self.workers, creates.into_iter().map(|create| creator.create(create))).await;
@@ -69,15 +89,35 @@ impl<G: ContainerGroups> Applier<'_, G> {
         messages.extend(outcomes.into_iter().flatten());
         messages.extend(unused_reserves.into_iter().map(|create| (create.message, MessageOutcome::WaitingCapacity)));
 
-        self.log_capture.retain(&deletes);
+        let created_at = Instant::now();
+        let are_there = observed.iter().map(|group| &group.name).collect();
+        self.log_capture.retain(&deletes, &are_there);
+        self.see_ends(observed, &deletes).await;
         let deleter = Deleter::new(self);
         groups.extend(side_by_side(self.workers, deletes.into_iter().map(|delete| deleter.delete(delete))).await);
 
-        let mut applied =
-            Applied { messages, groups, created, create_failures: failed, tags_are_rewritten, ..Applied::default() };
+        let steps = Steps {
+            create_ms: millis(created_at - start),
+            delete_ms: millis(created_at.elapsed()),
+            ..Steps::default()
+        };
+        let mut applied = Applied {
+            messages,
+            groups,
+            created,
+            create_failures: failed,
+            tags_are_rewritten,
+            limits: self.budget.take_met(),
+            steps,
+            ..Applied::default()
+        };
         for change in tag_changes {
             self.change_tags(change, &mut applied).await;
         }
         applied
     }
+}
+
+pub(super) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

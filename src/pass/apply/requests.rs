@@ -50,6 +50,7 @@ impl Requests {
             tags: spec.tags.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect(),
             provisioning_state: String::new(),
             containers: Vec::new(),
+            size: None,
             init_containers: Vec::new(),
             ownership: Ownership::Tagged,
         });

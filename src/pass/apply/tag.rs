@@ -18,7 +18,7 @@ impl<G: ContainerGroups> Applier<'_, G> {
                 applied.tagged.push(change.group);
             }
             Some(Err(error)) => {
-                tracing::warn!(group = %change.group, %error, "the tags of a container group were not changed");
+                tracing::warn!(event = "tags_unchanged", group = %change.group, %error, "the tags of a container group were not changed");
                 applied.tags_refused.push(change.group);
             }
             None => {}

@@ -125,7 +125,7 @@ impl Reader<'_> {
         if !matches!(observed.read, Read::Failed(_)) {
             // What is not found out in time is not known, which is no reason to doubt what was read.
             if let Err(error) = self.look_up(&reading, &mut peeker, &mut observed).await {
-                tracing::warn!(subscription = %observed.name, %error, "some messages could not be looked up");
+                tracing::warn!(event = "not_looked_up", subscription = %observed.name, %error, "some messages could not be looked up");
             }
         }
         if observed.covered_to == 0 {

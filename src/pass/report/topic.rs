@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::Serialize;
+use time::OffsetDateTime;
 
 use crate::message::SubscriptionName;
 use crate::plan::{ObservedSubscription, Read, UnservedSubscription};
@@ -18,6 +19,14 @@ pub struct SubscriptionReport {
     pub peeked: usize,
     /// Whether the messages go to the end of the subscription.
     pub to_the_end: bool,
+    /// How many of its messages that were read wait for a container group, or for another one.
+    pub waiting: usize,
+    /// When the oldest of them came.
+    #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    pub oldest_waiting_at: Option<OffsetDateTime>,
+    /// Since when it could not be read, as far as this process has seen.
+    #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    pub unread_since: Option<OffsetDateTime>,
     /// Why reading it ended early, if something went wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
@@ -55,6 +64,9 @@ impl SubscriptionReport {
             counts: observed.counts.map(CountsReport::from),
             peeked: observed.messages.len(),
             to_the_end: observed.read == Read::ToTheEnd,
+            waiting: 0,
+            oldest_waiting_at: None,
+            unread_since: None,
             error: match &observed.read {
                 Read::Failed(error) => Some(error.to_string()),
                 Read::ToTheEnd | Read::FarEnough => None,
@@ -85,17 +97,6 @@ impl Backlog {
     }
 }
 
-impl fmt::Display for UnservedReport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, reason, counts } = self;
-        write!(f, "Subscription {name} is not served: {reason}")?;
-        if let Some(CountsReport { active_messages, .. }) = counts {
-            write!(f, ", and has {} messages", Grouped(*active_messages))?;
-        }
-        write!(f, ". SKIP_SUBSCRIPTIONS leaves it out without this line.")
-    }
-}
-
 impl fmt::Display for Backlog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} of {}", Grouped(self.read), Grouped(self.messages))
@@ -109,7 +110,7 @@ impl From<MessageCounts> for CountsReport {
 }
 
 /// A number as people read it: 3,015.
-struct Grouped(u64);
+pub(crate) struct Grouped(pub(crate) u64);
 
 impl fmt::Display for Grouped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -3,6 +3,7 @@
 #![allow(unreachable_pub, reason = "what the files of a test share is public among them, and there is nobody else")]
 
 mod creates;
+mod events;
 mod fakes;
 mod limits;
 mod rules;
@@ -15,6 +16,7 @@ use std::sync::{Arc, Mutex};
 
 use fakes::{Calls, FakeGroups, FakeMessages, FakeSubscriptions, messages};
 
+use super::report::TroubleKind;
 use super::*;
 use crate::plan::{DeleteReason, GroupOutcome, MessageOutcome};
 use crate::services::Refusal;
@@ -171,14 +173,16 @@ async fn a_message_whose_group_is_refused_leaves_its_slot_to_others() {
     *scaler.services.groups.create_error.lock().unwrap() = None;
     let report = pass(&scaler).await;
     assert_eq!(report.message_counts, BTreeMap::from([("created", 1), ("create_backing_off", 1)]));
-    let line = "Message m1 of a waits until 2026-01-05T10:01:00Z for its container group, which could not be created (tries \
-                so far: 1): Azure refuses the request (InvalidMemory): .";
-    assert_eq!(report.troubles(), [line]);
+    let trouble = report.troubles().remove(0);
+    let item = &trouble.items[0];
+    assert_eq!((trouble.kind, item.message_id.as_deref()), (TroubleKind::CreatesHeld, Some("m1")));
+    assert_eq!(item.reason.as_deref(), Some("Azure refuses the request (InvalidMemory): "));
+    assert_eq!(item.until, Some(NOW + time::Duration::MINUTE));
     assert_eq!(only(&calls, &["create"]).len(), 2);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pass_says_what_holds_messages_up_and_gives_a_few_examples_of_each_kind() {
+async fn a_pass_says_what_holds_messages_up() {
     let mut waiting = messages(1..=20);
     for message in &mut waiting[4..10] {
         message.file_size_mb = Err(crate::message::InvalidMessage::NoFileSize);
@@ -194,14 +198,14 @@ async fn a_pass_says_what_holds_messages_up_and_gives_a_few_examples_of_each_kin
     *scaler.services.groups.create_error.lock().unwrap() =
         Some(ArmError::NoCapacity(Refusal::new("ContainerGroupQuotaReached", "100 are there")));
     let report = pass(&scaler).await;
-    let lines = report.troubles();
-    let begins = |start: &str| lines.iter().filter(|line| line.starts_with(start)).count();
-    assert_eq!((begins("Message m"), begins("1 more messages are invalid")), (5 + 4, 1), "{lines:#?}");
-    let held = "Subscription a is held up, as its containers have failed one after the other: 10 waiting; \
-                the next container group is let through at 2026-01-05T10:01:00Z.";
-    assert!(lines.contains(&held.to_owned()), "{lines:#?}");
-    assert_eq!(begins("Messages wait for Azure: Azure has no room for another container group"), 1, "{lines:#?}");
-    assert_eq!(report.without_routine().messages.len(), 6 + 4, "invalid and parked ones");
+    let troubles: BTreeMap<_, _> =
+        report.troubles().into_iter().map(|trouble| (trouble.kind.name(), (trouble.count, trouble.items))).collect();
+    let counts: Vec<_> = troubles.iter().map(|(kind, (count, _))| (*kind, *count)).collect();
+    assert_eq!(counts, [("held", 10), ("invalid", 6), ("parked", 4), ("waiting_quota", 1)]);
+    assert_eq!(troubles["held"].1[0].until, Some(NOW + time::Duration::MINUTE));
+    let full = "Azure has no room for another container group (ContainerGroupQuotaReached): 100 are there";
+    assert_eq!(troubles["waiting_quota"].1[0].reason.as_deref(), Some(full));
+    assert_eq!(report.bounded().messages.len(), 6 + 4 + 10 + 1, "all but those that just wait for a slot or run");
 }
 
 #[tokio::test(start_paused = true)]

@@ -204,8 +204,8 @@ async fn a_group_that_somebody_else_deletes_counts_as_an_attempt_and_is_reported
     let report = pass(&scaler).await;
     assert_eq!(report.message_counts, BTreeMap::from([("backing_off", 1)]));
     let troubles = report.troubles();
-    assert!(troubles[0].contains("An Azure Policy") || troubles[0].contains("an Azure Policy"), "{troubles:?}");
-    assert!(troubles[0].contains(M1), "{troubles:?}");
+    assert_eq!(troubles[0].kind, TroubleKind::Vanished, "{troubles:?}");
+    assert_eq!(troubles[0].items[0].group.as_ref().map(GroupName::as_str), Some(M1), "{troubles:?}");
 }
 
 #[tokio::test(start_paused = true)]

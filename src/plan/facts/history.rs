@@ -3,13 +3,14 @@
 use super::{Facts, KnownGroup};
 use crate::container_group::GroupName;
 use crate::message::{MessageAddress, MessageId};
+use crate::plan::cause::AttemptEnd;
 use crate::plan::memory::Attempt;
 
 #[derive(Debug)]
 pub(in crate::plan) enum History<'a> {
     Nothing,
     /// It has a group that is active.
-    Running(&'a GroupName),
+    Running(&'a KnownGroup),
     /// A group of another message of its id is still there.
     Leftover(&'a GroupName),
     /// The last attempt at it is over; its group, the record of it, may be gone already.
@@ -32,7 +33,7 @@ impl Facts<'_> {
     pub(in crate::plan) fn history(&self, message: &MessageAddress, id: &MessageId) -> History<'_> {
         let of_id = || self.groups_of(message, id);
         if let Some(active) = of_id().find(|known| known.state.is_active()) {
-            return History::Running(active.name());
+            return History::Running(active);
         }
         let is_of_it =
             |known: &&KnownGroup| known.sequence_number.is_none_or(|number| number == message.sequence_number);
@@ -45,6 +46,12 @@ impl Facts<'_> {
         }
         let last = self.last_attempt(record, Some(message));
         last.map_or(History::Nothing, |last| History::Attempted { last, record })
+    }
+
+    /// How the last attempt at a message ended, of which this is the record, if it is still there.
+    pub(in crate::plan) fn last_end(&self, record: Option<&KnownGroup>, message: &MessageAddress) -> AttemptEnd {
+        let deleted = || Some(self.memory.deleted_records.get(message)?.end.clone());
+        record.map(KnownGroup::end).or_else(deleted).unwrap_or_default()
     }
 
     /// The last attempt at a message, of which this is the record, if it is still there.

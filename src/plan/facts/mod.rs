@@ -1,5 +1,6 @@
 //! What is known of the groups and the messages, before any rule decides.
 
+mod ends;
 mod groups;
 mod history;
 mod messages;

@@ -7,6 +7,7 @@ use time::{Duration, OffsetDateTime};
 
 use super::KnownGroups;
 use crate::message::MessageAddress;
+use crate::plan::cause::AttemptEnd;
 use crate::plan::memory::{Attempt, DeletedRecord, LastGroup, Memory};
 
 /// What is remembered of attempts whose groups have vanished since the last pass.
@@ -44,5 +45,7 @@ fn record(
     let number = counted.saturating_add(uncounted);
     let cut_short = Attempt { number, ended_at: now, ran: Duration::ZERO, failed: true };
     let attempt = last.ended.map_or(cut_short, |ended| Attempt { number, ..ended });
-    DeletedRecord { attempt, uncounted, group: (last.group.name.clone(), attempt.ended_at) }
+    let reason = "its container group is gone, and this scaler has not deleted it".to_owned();
+    let end = AttemptEnd { exit_code: None, reason: Some(reason), since: Some(attempt.ended_at) };
+    DeletedRecord { attempt, end, uncounted, group: (last.group.name.clone(), attempt.ended_at) }
 }

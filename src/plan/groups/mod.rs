@@ -13,7 +13,7 @@
 
 mod conditions;
 mod last_success;
-pub(super) mod retention;
+pub(crate) mod retention;
 mod verdict;
 
 use super::decision::{Create, Delete, GroupOutcome, TagChange};

@@ -23,7 +23,7 @@ const MIN_RECORDS: u32 = 8;
 const MAX_REMEMBERED: usize = 10_000;
 
 /// How many groups there may be of all kinds.
-pub(in crate::plan) fn limit(max_instances: u32) -> usize {
+pub(crate) fn limit(max_instances: u32) -> usize {
     max_instances.saturating_add((max_instances / 4).max(MIN_RECORDS)) as usize
 }
 
@@ -135,7 +135,7 @@ pub(super) fn remember_deleted(memory: &mut Memory, facts: &Facts<'_>, known: &K
             let number = counted.saturating_add(uncounted);
             let ended = Attempt { number, ended_at: facts.now, ran: Duration::ZERO, failed: true };
             let attempt = known.as_attempt().map_or(ended, |attempt| Attempt { number, ..attempt });
-            DeletedRecord { attempt, uncounted, group: known.instance() }
+            DeletedRecord { attempt, end: known.end(), uncounted, group: known.instance() }
         }
     };
     memory.deleted_records.insert(message, record);

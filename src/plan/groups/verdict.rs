@@ -41,7 +41,9 @@ impl<'a> Judge<'a> {
         let is_orphan = runs && self.is_orphan(known, message);
         if matches!(known.state, GroupState::Active { .. }) && !is_orphan {
             return Verdict::Stay(match known.group.start_failure() {
-                Some(StartFailure { reason, since }) => GroupOutcome::StartFailing { reason, since },
+                Some(StartFailure { reason, since }) => {
+                    GroupOutcome::StartFailing { attempt: known.attempt, reason, since }
+                }
                 None => GroupOutcome::Active,
             });
         }
@@ -73,9 +75,11 @@ impl<'a> Judge<'a> {
             MessageStatus::Gone { .. } | MessageStatus::SetAside => Verdict::Delete(DeleteReason::Finished),
             MessageStatus::Unknown => Verdict::Stay(GroupOutcome::MessageUnknown),
             MessageStatus::Unread => Verdict::Stay(GroupOutcome::SubscriptionUnread),
-            MessageStatus::Waiting => {
-                Verdict::Stay(GroupOutcome::Record { attempt: known.attempt, until: self.next_attempt(known) })
-            }
+            MessageStatus::Waiting => Verdict::Stay(GroupOutcome::Record {
+                attempt: known.attempt,
+                until: self.next_attempt(known),
+                end: known.end(),
+            }),
         }
     }
 

@@ -16,6 +16,7 @@ use time::{Duration, OffsetDateTime};
 
 use super::retry::MAX_BACKOFF;
 use crate::message::SubscriptionName;
+use crate::plan::cause::{AttemptEnd, BreakerFailures};
 use crate::plan::facts::{Facts, GroupState, KnownGroup};
 use crate::plan::memory::Attempt;
 
@@ -40,7 +41,13 @@ pub(super) enum Admission {
 pub(in crate::plan) struct Breaker<'a> {
     facts: &'a Facts<'a>,
     groups: Vec<&'a KnownGroup>,
-    failures: Vec<Attempt>,
+    failures: Vec<(Attempt, Source<'a>)>,
+}
+
+/// What tells of a failure.
+enum Source<'a> {
+    Group(&'a KnownGroup),
+    Memory(&'a AttemptEnd),
 }
 
 impl<'a> Breaker<'a> {
@@ -49,11 +56,12 @@ impl<'a> Breaker<'a> {
         let oldest = facts.now - (MAX_BACKOFF + facts.rules.provisioning_timeout) * 2;
         let groups: Vec<_> = facts.groups.in_subscription(subscription).collect();
         let recorded = groups.iter().filter(|known| !facts.groups.is_superseded(known));
-        let recorded = recorded.filter_map(|known| known.as_attempt());
+        let recorded = recorded.filter_map(|known| Some((known.as_attempt()?, Source::Group(known))));
         let with_group: HashSet<_> = groups.iter().filter_map(|known| known.message()).collect();
         let remembered = facts.memory.attempts_in(subscription);
-        let remembered = remembered.filter(|(message, _)| !with_group.contains(message)).map(|(_, attempt)| attempt);
-        let is_recent_failure = |attempt: &Attempt| attempt.failed && attempt.ended_at > oldest;
+        let remembered = remembered.filter(|(message, _)| !with_group.contains(message));
+        let remembered = remembered.map(|(_, record)| (record.attempt, Source::Memory(&record.end)));
+        let is_recent_failure = |(attempt, _): &(Attempt, Source<'_>)| attempt.failed && attempt.ended_at > oldest;
         let failures = recorded.chain(remembered).filter(is_recent_failure).collect();
         Self { facts, groups, failures }
     }
@@ -66,8 +74,12 @@ impl<'a> Breaker<'a> {
     pub(super) fn admission(&self) -> Admission {
         let (rules, now) = (self.facts.rules, self.facts.now);
         let health = self.last_sign_of_health();
-        let since = |failure: &&Attempt| health.is_none_or(|health| failure.ended_at > health);
-        let ends = || self.failures.iter().filter(since).map(|failure| failure.ended_at);
+        let ends = || {
+            self.failures
+                .iter()
+                .map(|(failure, _)| failure.ended_at)
+                .filter(|at| health.is_none_or(|health| *at > health))
+        };
         let (Some(first), Some(last)) = (ends().min(), ends().max()) else { return Admission::Open };
         if ends().count() < FAILURES || !rules.count_attempts() {
             return Admission::Open;
@@ -84,8 +96,23 @@ impl<'a> Breaker<'a> {
         if now < until { Admission::Held { until: Some(until) } } else { Admission::Probe }
     }
 
+    /// The failures for which the subscription is held up, if it is.
+    pub(super) fn causes(&self) -> Option<BreakerFailures> {
+        let health = self.last_sign_of_health();
+        let failures =
+            || self.failures.iter().filter(|(attempt, _)| health.is_none_or(|health| attempt.ended_at > health));
+        let (last, source) = failures().max_by_key(|(attempt, _)| attempt.ended_at)?;
+        let (group, end) = match source {
+            Source::Group(known) => (Some(known.name().clone()), known.end()),
+            Source::Memory(end) => (None, (*end).clone()),
+        };
+        let AttemptEnd { exit_code, reason, .. } = end;
+        let since = failures().map(|(attempt, _)| attempt.ended_at).min()?;
+        Some(BreakerFailures { failures: failures().count(), since, attempt: last.number, group, exit_code, reason })
+    }
+
     fn last_sign_of_health(&self) -> Option<OffsetDateTime> {
-        let longest_failure: Duration = self.failures.iter().map(|failure| failure.ran).max().unwrap_or_default();
+        let longest_failure: Duration = self.failures.iter().map(|(failure, _)| failure.ran).max().unwrap_or_default();
         let healthy_run = (longest_failure * 2_i32).max(HEALTHY_RUN);
         let sign = |known: &&KnownGroup| match known.state {
             GroupState::Ended { success: true, at, .. } => Some(at),

@@ -6,11 +6,12 @@ use time::Duration;
 
 use super::failed_creates;
 use super::retry::{self, Next};
-use crate::container_group::{GroupName, Job, Ownership};
+use crate::container_group::{GroupName, Job, Ownership, StartFailure};
 use crate::message::{InvalidMessage, MessageAddress, MessageId, MessageState, PeekedMessage, SubscriptionName};
 use crate::plan::decision::MessageOutcome;
-use crate::plan::facts::{Facts, History};
+use crate::plan::facts::{Facts, History, KnownGroup};
 use crate::plan::memory::FailureKind;
+use crate::plan::snapshot::Look;
 
 /// Wait after a first failure to create a group, which doubles with each further one: one pass, in which others are served.
 const CREATE_BACKOFF: Duration = Duration::MINUTE;
@@ -64,28 +65,28 @@ impl<'a> Eligibility<'a> {
         };
         let history = self.facts.history(&address, &message_id);
         if let History::Running(group) = history {
-            return Err(MessageOutcome::Running { group: group.clone() });
+            return Err(running(group));
         }
         let file_size = message.file_size_mb.clone().map_err(|reason| invalid(&reason))?;
         if !self.seen.insert(message_id.clone()) {
             return Err(MessageOutcome::Duplicate);
         }
-        let Due { attempt, attempts_made, record } = self.due_attempt(&history)?;
+        let Due { attempt, attempts_made, record } = self.due_attempt(&history, &address)?;
         let create_failures = self.check_create_failures(&address)?;
         let MessageAddress { subscription, sequence_number, .. } = address;
         let job = Job { subscription, sequence_number, message_id, file_size, attempt };
         Ok(Candidate { job, attempts_made, create_failures, record })
     }
 
-    fn due_attempt(&self, history: &History<'_>) -> Result<Due, MessageOutcome> {
+    fn due_attempt(&self, history: &History<'_>, message: &MessageAddress) -> Result<Due, MessageOutcome> {
         const FIRST: Due = Due { attempt: 1, attempts_made: 0, record: None };
         let (last, record) = match *history {
             History::Nothing => return Ok(FIRST),
-            History::Leftover(group) | History::Running(group) => {
-                return Err(MessageOutcome::Finished { group: group.clone() });
-            }
+            History::Leftover(group) => return Err(MessageOutcome::Finished { group: group.clone() }),
+            History::Running(group) => return Err(running(group)),
             History::Attempted { last, record } => (last, record),
         };
+        let end = || self.facts.last_end(record, message);
         let group = record.map(|record| record.name().clone());
         let attempt = record.map_or(1, |record| record.attempt.saturating_add(1));
         if !self.facts.rules.count_attempts() {
@@ -96,15 +97,17 @@ impl<'a> Eligibility<'a> {
                     let attempts = record.attempt;
                     let due = Due { attempt, attempts_made: attempts, record: group.clone() };
                     let is_last = attempts >= self.facts.rules.max_attempts;
-                    if is_last { Err(MessageOutcome::Parked { attempts, group }) } else { Ok(due) }
+                    if is_last { Err(MessageOutcome::Parked { attempts, group, end: end() }) } else { Ok(due) }
                 }
                 Some(record) => Err(MessageOutcome::Finished { group: record.name().clone() }),
             };
         }
         match retry::next(&last, self.facts.rules, self.facts.now) {
             Next::Due => Ok(Due { attempt, attempts_made: last.number, record: group }),
-            Next::BackingOff { until } => Err(MessageOutcome::BackingOff { attempt: last.number, until, group }),
-            Next::Parked => Err(MessageOutcome::Parked { attempts: last.number, group }),
+            Next::BackingOff { until } => {
+                Err(MessageOutcome::BackingOff { attempt: last.number, until, group, end: end() })
+            }
+            Next::Parked => Err(MessageOutcome::Parked { attempts: last.number, group, end: end() }),
         }
     }
 
@@ -126,6 +129,12 @@ struct Due {
     attempt: u32,
     attempts_made: u32,
     record: Option<GroupName>,
+}
+
+fn running(known: &KnownGroup) -> MessageOutcome {
+    let failing = known.group.start_failure().filter(|_| !matches!(known.look, Look::Failed(_)));
+    let (reason, since) = failing.map_or((None, None), |StartFailure { reason, since }| (Some(reason), since));
+    MessageOutcome::Running { group: known.name().clone(), reason, since }
 }
 
 fn invalid(reason: &InvalidMessage) -> MessageOutcome {

@@ -16,6 +16,7 @@ pub(super) mod retry;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
+use super::cause::BreakerFailures;
 use super::decision::{Create, MessageOutcome};
 use super::facts::Facts;
 use super::policy::Policy;
@@ -47,11 +48,13 @@ pub(super) fn plan_messages(facts: &Facts<'_>, subscriptions: &[ObservedSubscrip
                 Err(outcome) => outcomes.push((subscription.address_of(message), outcome)),
             }
         }
-        let admission = Breaker::of(facts, &subscription.name).admission();
+        let breaker = Breaker::of(facts, &subscription.name);
+        let (admission, failures) = (breaker.admission(), breaker.causes());
         let failing = failed_creates::common_reason(facts, &subscription.name);
         let active = facts.groups.active_in(&subscription.name);
         let max_groups = policy.recipe.max_instances(&subscription.name).unwrap_or(u32::MAX);
-        queues.push(Queue::new(&subscription.name, active, max_groups, admission, failing, candidates));
+        let queue = Queue::new(&subscription.name, active, max_groups, admission, failing, candidates);
+        queues.push(Queue { failures, ..queue });
     }
     let Shares { served, reserves, waiting } = share_out(queues, free_slots(facts));
     outcomes.extend(waiting.into_iter().map(|(candidate, outcome)| (candidate.job.message(), outcome)));
@@ -81,6 +84,8 @@ struct Queue<'a> {
     admission: Admission,
     /// Why one create is tried at a time, if it is.
     failing: Option<&'a str>,
+    /// For what its breaker holds it up, if it does.
+    failures: Option<BreakerFailures>,
     candidates: VecDeque<Candidate>,
 }
 
@@ -94,7 +99,7 @@ impl<'a> Queue<'a> {
         candidates: VecDeque<Candidate>,
     ) -> Self {
         let admission = if failing.is_some() && admission == Admission::Open { Admission::Probe } else { admission };
-        Self { subscription, groups: active, max_groups, admission, failing, candidates }
+        Self { subscription, groups: active, max_groups, admission, failing, failures: None, candidates }
     }
 
     fn next(&mut self) -> Option<Candidate> {
@@ -117,7 +122,7 @@ impl<'a> Queue<'a> {
             (Admission::Held { until: None }, Some(reason)) => {
                 MessageOutcome::HeldByFailedCreates { reason: reason.to_owned() }
             }
-            (Admission::Held { until }, _) => MessageOutcome::HeldByBreaker { until },
+            (Admission::Held { until }, _) => MessageOutcome::HeldByBreaker { until, failures: self.failures },
             (Admission::Open | Admission::Probe, _) => MessageOutcome::WaitingCapacity,
         };
         self.candidates.into_iter().map(move |candidate| (candidate, outcome.clone()))

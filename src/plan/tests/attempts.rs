@@ -12,7 +12,8 @@ fn after(attempt_number: u32, seconds: i64) -> Plan {
 fn a_failed_message_gets_its_next_attempt_when_its_backoff_is_over_and_not_before() {
     for (attempt_number, backoff) in [(1, 60), (2, 120), (3, 240), (5, 960), (6, 1800), (9, 1800)] {
         let group = Some(GroupName::parse(&format!("a-m1-{attempt_number}")).unwrap());
-        let expected = MessageOutcome::BackingOff { attempt: attempt_number, until: at(backoff), group };
+        let end = AttemptEnd { exit_code: Some(1), reason: None, since: Some(at(0)) };
+        let expected = MessageOutcome::BackingOff { attempt: attempt_number, until: at(backoff), group, end };
         assert_eq!(*outcome(&after(attempt_number, backoff - 1)), expected);
         assert_eq!(attempts_created(&after(attempt_number, backoff)), [attempt_number + 1]);
     }
@@ -22,7 +23,7 @@ fn a_failed_message_gets_its_next_attempt_when_its_backoff_is_over_and_not_befor
 fn a_record_stays_until_its_successor_is_there() {
     let plan = after(1, 60);
     assert_eq!((attempts_created(&plan), deleted(&plan)), (vec![2], Vec::new()));
-    assert_eq!(plan.groups[0].1, GroupOutcome::Record { attempt: 1, until: None });
+    assert!(matches!(plan.groups[0].1, GroupOutcome::Record { attempt: 1, until: None, .. }));
     let groups = vec![attempt("a", 1, 1, exited(1, 0)), attempt("a", 1, 2, waiting())];
     let plan = planned(10, groups, vec![subscription("a", messages(1..=1))]);
     assert_eq!(reasons(&plan), [("a-m1-1", DeleteReason::Superseded)]);
@@ -39,7 +40,7 @@ fn an_exit_code_of_0_with_the_message_still_there_is_an_attempt_too() {
 #[test]
 fn after_its_last_attempt_a_message_is_parked_and_keeps_its_record() {
     let plan = after(10, 1_000_000);
-    assert!(matches!(outcome(&plan), MessageOutcome::Parked { attempts: 10, group: Some(_) }));
+    assert!(matches!(outcome(&plan), MessageOutcome::Parked { attempts: 10, group: Some(_), .. }));
     assert_eq!(deleted(&plan), Vec::<&str>::new());
 }
 

@@ -23,7 +23,7 @@ fn held_until(plan: &Plan) -> Vec<Option<OffsetDateTime>> {
         .messages
         .iter()
         .filter_map(|(_, outcome)| match outcome {
-            MessageOutcome::HeldByBreaker { until } => Some(*until),
+            MessageOutcome::HeldByBreaker { until, .. } => Some(*until),
             _ => None,
         })
         .collect();

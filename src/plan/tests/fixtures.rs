@@ -51,6 +51,7 @@ pub(super) fn group(name: &str, tags: &[(&str, &str)], state: &str) -> ObservedG
         tags,
         provisioning_state: "Succeeded".to_owned(),
         containers: vec![Container { name: "worker".to_owned(), state: Some(state), events: Vec::new() }],
+        size: None,
         init_containers: Vec::new(),
         ownership: Ownership::Tagged,
     };

@@ -30,7 +30,8 @@ fn an_attempt_whose_group_had_to_go_counts_before_the_next_one() {
     let first = pass(&Memory::default(), 0, vec![stuck(AN_HOUR_AGO)]);
     let next = pass(&first.memory, 250, vec![attempt("a", 5, 1, exited(1, 200))]);
     let group = Some(GroupName::parse("a-m5-1").unwrap());
-    assert_eq!(*outcome(&next), MessageOutcome::BackingOff { attempt: 2, until: at(320), group });
+    let end = AttemptEnd { exit_code: Some(1), reason: None, since: Some(at(200)) };
+    assert_eq!(*outcome(&next), MessageOutcome::BackingOff { attempt: 2, until: at(320), group, end });
 }
 
 #[test]
@@ -58,7 +59,10 @@ fn a_group_whose_provisioning_failed_records_its_attempt_no_longer_than_a_group_
     let gone = parked(1800, waiting());
     assert_eq!(reasons(&gone), [("a-m5-10", DeleteReason::Stuck)]);
     let next = pass(&gone.memory, 1860, Vec::new());
-    assert_eq!(*outcome(&next), MessageOutcome::Parked { attempts: 10, group: None });
+    let MessageOutcome::Parked { attempts: 10, group: None, end } = outcome(&next) else {
+        panic!("{:?}", outcome(&next))
+    };
+    assert_eq!((end.reason.as_deref(), end.since), (Some("provisioning failed"), Some(at(0))));
 
     let replaced = pass(&Memory::default(), 1800, vec![failing(5, 1, waiting())]);
     assert_eq!(

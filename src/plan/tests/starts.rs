@@ -25,8 +25,10 @@ fn pass(memory: &Memory, seconds: i64, observed: ObservedGroup) -> Plan {
 fn a_start_that_azure_says_is_failing_is_reported_at_once_and_counts_after_five_minutes() {
     let failing = || starting("ImagePullBackOff", &[event("Pulling", false, 0), event("Failed", true, 10)]);
     let first = pass(&Memory::default(), 11, failing());
-    let expected = GroupOutcome::StartFailing { reason: "ImagePullBackOff: no such image".into(), since: Some(at(10)) };
-    assert_eq!(first.groups[0].1, expected);
+    let (reason, since) = ("ImagePullBackOff: no such image".to_owned(), Some(at(10)));
+    assert_eq!(first.groups[0].1, GroupOutcome::StartFailing { attempt: 1, reason: reason.clone(), since });
+    let group = GroupName::parse("a-m5-1").unwrap();
+    assert_eq!(*outcome(&first), MessageOutcome::Running { group, reason: Some(reason), since });
     assert_eq!(reasons(&pass(&Memory::default(), 309, failing())), []);
     assert_eq!(reasons(&pass(&Memory::default(), 310, failing())), [("a-m5-1", DeleteReason::Stuck)]);
 }

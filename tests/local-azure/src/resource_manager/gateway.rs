@@ -26,6 +26,10 @@ const ACI_API_VERSIONS: [&str; 12] = [
 /// The api-versions of Service Bus.
 const SERVICE_BUS_API_VERSIONS: [&str; 5] =
     ["2017-04-01", "2021-11-01", "2022-10-01-preview", "2024-01-01", "2026-01-01"];
+/// Api-versions of role assignments and permissions, of subscriptions, and of App Service: the stable ones of the last years.
+const AUTHORIZATION_API_VERSIONS: [&str; 3] = ["2015-07-01", "2018-07-01", "2022-04-01"];
+const SUBSCRIPTIONS_API_VERSIONS: [&str; 3] = ["2020-01-01", "2021-01-01", "2022-12-01"];
+const WEB_API_VERSIONS: [&str; 4] = ["2022-03-01", "2022-09-01", "2023-12-01", "2024-04-01"];
 /// The api-versions of managed identities.
 const IDENTITY_API_VERSIONS: [&str; 3] = ["2018-11-30", "2023-01-31", "2024-11-30"];
 /// The api-version that `Azure-AsyncOperation` links carry, in recorded answers.
@@ -40,7 +44,7 @@ impl Service {
             Answer::error(400, "MissingApiVersionParameter", message).by_gateway()
         })?;
         self.check_version(resource, version)?;
-        if !subscription.eq_ignore_ascii_case(&self.config.subscription_id) {
+        if *resource != Resource::Subscriptions && !subscription.eq_ignore_ascii_case(&self.config.subscription_id) {
             let message = format!("The subscription '{subscription}' could not be found.");
             return Err(Answer::error(404, "SubscriptionNotFound", &message).by_gateway());
         }
@@ -84,6 +88,9 @@ impl Service {
             Resource::TopicSubscriptions { .. } | Resource::TopicSubscription { .. } => {
                 (&SERVICE_BUS_API_VERSIONS, "namespaces/topics/subscriptions")
             }
+            Resource::Permissions => (&AUTHORIZATION_API_VERSIONS, "permissions"),
+            Resource::Subscriptions => (&SUBSCRIPTIONS_API_VERSIONS, "subscriptions"),
+            Resource::AppSettings { .. } => (&WEB_API_VERSIONS, "sites/config"),
             Resource::Identity { .. } => (&IDENTITY_API_VERSIONS, "userAssignedIdentities"),
             Resource::AsyncOperation { .. } if version == OPERATION_API_VERSION => return Ok(()),
             _ => (&ACI_API_VERSIONS, "containerGroups"),

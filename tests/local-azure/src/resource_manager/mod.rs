@@ -1,14 +1,15 @@
 //! Azure Resource Manager on the loopback address, as far as the scaler calls it, and the managed identity that it
 //! accepts tokens of.
 //!
-//! Container groups (PUT, GET, list, PATCH of tags, DELETE, stop, start, restart, logs), usages of a location, asynchronous operations, and
-//! the subscriptions of Service Bus topics; `GET /msi/token` for tokens. Tests inject [`Fault`]s into any of them, and
+//! Container groups (PUT, GET, list, PATCH of tags, DELETE, stop, start, restart, logs), usages and capabilities of a location, asynchronous
+//! operations, the subscriptions of Service Bus topics, permissions, and the settings of Function Apps; `GET /msi/token` for tokens. Tests inject [`Fault`]s into any of them, and
 //! read what was asked from [`ResourceManager::calls`] and what became of it from
 //! [`ResourceManager::container_groups`].
 //!
 //! Where the real service is known only from documents, the stand-in follows them; what nothing documents is marked
 //! as inferred where it is written.
 
+mod account;
 mod answer;
 mod calls;
 mod connection;
@@ -18,12 +19,14 @@ mod gateway;
 mod group_requests;
 mod handler;
 mod operation;
+mod paths;
 mod rate_limit;
 mod regions;
 mod service;
 mod topic_requests;
 mod topics;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -197,6 +200,16 @@ impl ResourceManager {
     /// Changes how many container groups may be created and deleted; what was taken stays taken.
     pub fn set_rate_limit(&self, limit: RateLimit) {
         self.shared.service.rate.lock().unwrap_or_else(PoisonError::into_inner).limit(limit);
+    }
+
+    /// Says what the identity may do everywhere; at first it may do everything.
+    pub fn set_permissions(&self, actions: &[&str], data_actions: &[&str]) {
+        self.shared.service.account.set_permissions(actions, data_actions);
+    }
+
+    /// Says which settings a Function App has; at first there is none.
+    pub fn set_app_settings(&self, app: &str, settings: BTreeMap<String, String>) {
+        self.shared.service.account.set_app_settings(app, settings);
     }
 
     /// Everything that was asked, in the order in which it came.

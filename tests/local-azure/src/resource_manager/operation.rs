@@ -7,6 +7,8 @@ use percent_encoding::percent_decode_str;
 use serde::de::IntoDeserializer as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::paths::resource;
+
 /// The kinds of requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -31,6 +33,14 @@ pub enum OperationKind {
     GetLogs,
     /// Lists the quotas of a location.
     ListUsages,
+    /// Lists what groups can have in a location.
+    ListCapabilities,
+    /// Lists what the identity may do in a place.
+    ListPermissions,
+    /// Lists the subscriptions of Azure.
+    ListSubscriptions,
+    /// Lists the settings of a Function App.
+    ListAppSettings,
     /// Gets an asynchronous operation.
     GetOperation,
     /// Lists the subscriptions of a topic.
@@ -52,7 +62,13 @@ impl OperationKind {
     /// starting take as long is inferred; of tokens nothing is on record.
     pub(super) fn recorded_latency(self) -> Duration {
         Duration::from_millis(match self {
-            Self::ListGroups | Self::ListUsages | Self::ListTopicSubscriptions => 500,
+            Self::ListGroups
+            | Self::ListUsages
+            | Self::ListCapabilities
+            | Self::ListPermissions
+            | Self::ListSubscriptions
+            | Self::ListAppSettings
+            | Self::ListTopicSubscriptions => 500,
             Self::GetGroup
             | Self::GetLogs
             | Self::GetOperation
@@ -124,6 +140,10 @@ pub(super) enum Resource {
     Group { resource_group: String, name: String, verb: Verb },
     Logs { resource_group: String, name: String, container: String },
     Usages { location: String },
+    Capabilities { location: String },
+    Subscriptions,
+    Permissions,
+    AppSettings { resource_group: String, app: String },
     AsyncOperation { id: String },
     Identity { resource_group: String, name: String },
     Topic { resource_group: String, namespace: String, topic: String },
@@ -157,7 +177,10 @@ impl Operation {
             return Self::Token;
         }
         match resource(method, &lower, &segments) {
-            Some(resource) => Self::Arm { subscription: segments[1].clone(), resource },
+            Some(resource) => {
+                let subscription = segments.get(1).cloned().unwrap_or_default();
+                Self::Arm { subscription, resource }
+            }
             None => Self::Unknown,
         }
     }
@@ -177,6 +200,10 @@ impl Operation {
                 Resource::Group { verb: Verb::Restart, .. } => OperationKind::RestartGroup,
                 Resource::Logs { .. } => OperationKind::GetLogs,
                 Resource::Usages { .. } => OperationKind::ListUsages,
+                Resource::Capabilities { .. } => OperationKind::ListCapabilities,
+                Resource::Subscriptions => OperationKind::ListSubscriptions,
+                Resource::Permissions => OperationKind::ListPermissions,
+                Resource::AppSettings { .. } => OperationKind::ListAppSettings,
                 Resource::AsyncOperation { .. } => OperationKind::GetOperation,
                 Resource::Identity { .. } => OperationKind::GetIdentity,
                 Resource::Topic { .. } => OperationKind::GetTopic,
@@ -190,12 +217,13 @@ impl Operation {
     pub(super) fn name(&self) -> Option<&str> {
         let Self::Arm { resource, .. } = self else { return None };
         match resource {
-            Resource::Groups { .. } => None,
+            Resource::Groups { .. } | Resource::Subscriptions | Resource::Permissions => None,
+            Resource::AppSettings { app, .. } => Some(app),
             Resource::Group { name, .. }
             | Resource::Logs { name, .. }
             | Resource::Identity { name, .. }
             | Resource::TopicSubscription { name, .. } => Some(name),
-            Resource::Usages { location } => Some(location),
+            Resource::Usages { location } | Resource::Capabilities { location } => Some(location),
             Resource::AsyncOperation { id } => Some(id),
             Resource::Topic { topic, .. } | Resource::TopicSubscriptions { topic, .. } => Some(topic),
         }
@@ -209,80 +237,16 @@ impl Resource {
             Self::Groups { resource_group }
             | Self::Group { resource_group, .. }
             | Self::Logs { resource_group, .. }
+            | Self::AppSettings { resource_group, .. }
             | Self::Identity { resource_group, .. }
             | Self::Topic { resource_group, .. }
             | Self::TopicSubscriptions { resource_group, .. }
             | Self::TopicSubscription { resource_group, .. } => Some(resource_group),
-            Self::Usages { .. } | Self::AsyncOperation { .. } => None,
+            Self::Usages { .. }
+            | Self::Capabilities { .. }
+            | Self::Subscriptions
+            | Self::Permissions
+            | Self::AsyncOperation { .. } => None,
         }
     }
-}
-
-fn resource(method: &Method, lower: &[&str], segments: &[String]) -> Option<Resource> {
-    const ACI: &str = "microsoft.containerinstance";
-    const IDENTITY: &str = "microsoft.managedidentity";
-    const SERVICE_BUS: &str = "microsoft.servicebus";
-    let segment = |n: usize| segments[n].clone();
-    let ["subscriptions", _, rest @ ..] = lower else { return None };
-    let get = method == Method::GET;
-    Some(match rest {
-        ["resourcegroups", _, "providers", ACI, "containergroups"] if get => {
-            Resource::Groups { resource_group: segment(3) }
-        }
-        ["resourcegroups", _, "providers", ACI, "containergroups", _] => {
-            Resource::Group { resource_group: segment(3), name: segment(7), verb: verb(method)? }
-        }
-        ["resourcegroups", _, "providers", ACI, "containergroups", _, verb] if method == Method::POST => {
-            let verb = match *verb {
-                "stop" => Verb::Stop,
-                "start" => Verb::Start,
-                "restart" => Verb::Restart,
-                _ => return None,
-            };
-            Resource::Group { resource_group: segment(3), name: segment(7), verb }
-        }
-        ["resourcegroups", _, "providers", ACI, "containergroups", _, "containers", _, "logs"] if get => {
-            Resource::Logs { resource_group: segment(3), name: segment(7), container: segment(9) }
-        }
-        ["resourcegroups", _, "providers", IDENTITY, "userassignedidentities", _] if get => {
-            Resource::Identity { resource_group: segment(3), name: segment(7) }
-        }
-        ["resourcegroups", _, "providers", SERVICE_BUS, "namespaces", _, "topics", _] if get => {
-            Resource::Topic { resource_group: segment(3), namespace: segment(7), topic: topic(&segments[9])? }
-        }
-        ["resourcegroups", _, "providers", SERVICE_BUS, "namespaces", _, "topics", _, "subscriptions"] if get => {
-            Resource::TopicSubscriptions {
-                resource_group: segment(3),
-                namespace: segment(7),
-                topic: topic(&segments[9])?,
-            }
-        }
-        ["resourcegroups", _, "providers", SERVICE_BUS, "namespaces", _, "topics", _, "subscriptions", _] if get => {
-            Resource::TopicSubscription {
-                resource_group: segment(3),
-                namespace: segment(7),
-                topic: topic(&segments[9])?,
-                name: segment(11),
-            }
-        }
-        ["providers", ACI, "locations", _, "usages"] if get => Resource::Usages { location: segment(5) },
-        ["providers", ACI, "locations", _, "operations", _] if get => Resource::AsyncOperation { id: segment(7) },
-        _ => return None,
-    })
-}
-
-/// The topic that a segment of a path names: with `~` for each `/` in its name, which an escape cannot stand for
-/// (azure-rest-api-specs#1082).
-fn topic(segment: &str) -> Option<String> {
-    (!segment.contains('/')).then(|| segment.replace('~', "/"))
-}
-
-fn verb(method: &Method) -> Option<Verb> {
-    Some(match *method {
-        Method::GET => Verb::Get,
-        Method::PUT => Verb::Put,
-        Method::PATCH => Verb::Patch,
-        Method::DELETE => Verb::Delete,
-        _ => return None,
-    })
 }

@@ -7,6 +7,7 @@ use axum::http::HeaderMap;
 use serde_json::{Value, json};
 
 use super::ResourceManagerConfig;
+use super::account::Account;
 use super::answer::Answer;
 use super::effect::Changes;
 use super::operation::{Operation, Resource, Verb};
@@ -25,6 +26,7 @@ pub(super) struct Service {
     pub groups: ContainerGroups,
     pub identity: Identity,
     pub rate: Mutex<RateLimiter>,
+    pub account: Account,
 }
 
 /// A request, as far as its answer depends on it.
@@ -44,7 +46,7 @@ impl Service {
         let identity = Identity::new(config.identity.clone());
         groups.set_identity(identity.clone(), format!("{endpoint}/msi/token"));
         let rate = Mutex::new(RateLimiter::new(config.rate_limit));
-        Self { config, endpoint, groups, identity, rate }
+        Self { config, endpoint, groups, identity, rate, account: Account::default() }
     }
 
     /// Does what is asked. There is nothing to wait for: an effect is had or not, never half.
@@ -84,6 +86,10 @@ impl Service {
                 read(self.logs(resource_group, name, container, request.query))
             }
             Resource::Usages { location } => read(self.usages(location)),
+            Resource::Capabilities { location } => read(Self::capabilities(location)),
+            Resource::Subscriptions => read(self.subscriptions()),
+            Resource::Permissions => read(self.permissions()),
+            Resource::AppSettings { app, .. } => self.app_settings(app, request.path),
             Resource::AsyncOperation { id } => read(self.async_operation(id)),
             Resource::Identity { name, .. } => read(self.managed_identity(name, request.path)),
             Resource::Topic { namespace, topic, .. } => read(self.topic(namespace, topic, request.path)),

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use local_azure::container_groups::{Exit, GroupSnapshot, Job, Phase};
+use local_azure::container_groups::{Behaviour, Exit, GroupSnapshot, Job, Phase, Rule};
 use serde_json::json;
 use test_support::programs::{check, install, missing};
 use tokio::time::timeout;
@@ -43,6 +43,9 @@ async fn people_see_and_do_on_the_page_what_they_expect() {
     let runs = |group: &GroupSnapshot| matches!(group.phase, Phase::Running { .. });
     controlled.group("worker-running", &json!([]), runs).await;
     controlled.group("worker-failed", &json!([]), |group| group.phase.is_over()).await;
+    let pulls = Rule::always(Behaviour::ImagePullFails, |group| group.name == "worker-pulls");
+    controlled.azure.resource_manager.container_groups().inject(pulls);
+    controlled.group("worker-pulls", &json!([]), |group| group.phase == Phase::ImagePullBackOff).await;
 
     let mut judge = tokio::process::Command::new("node");
     judge.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/control/page/judge.mjs"));

@@ -2,7 +2,9 @@
 
 const WINDOW_MS = 3 * 60 * 1000;
 const INTERVAL_MS = 1000;
-const BAD = ["invalid", "failed", "unread", "waiting_logs", "deleted_without_logs", "delete_failed", "parked"];
+/** What a group that Azure cannot start is called: it is not at work, and will not be. */
+const FAILING_STARTS = ["pull fails", "start fails"];
+const BAD = ["held_by_breaker", "held_by_failed_creates", "create_backing_off", "waiting_quota", "start_failing", "invalid", "failed", "unread", "waiting_logs", "deleted_without_logs", "delete_failed", "parked"];
 
 const at = (id) => document.getElementById(id);
 const time = (text) => (text ? Date.parse(text) : null);
@@ -84,7 +86,7 @@ function showSubscriptions(subscriptions) {
 function kindOf(group) {
   if (group.state === "running") return "running";
   if (group.state === "succeeded") return "ended";
-  return ["failed", "out of memory", "no capacity", "pull fails"].includes(group.state) ? "failed" : "starting";
+  return ["failed", "out of memory", "no capacity", ...FAILING_STARTS].includes(group.state) ? "failed" : "starting";
 }
 
 const idOf = (group) => `${group.name} ${group.created}`;
@@ -177,8 +179,12 @@ function unlisted({ report }) {
 function decisions(pass) {
   if (pass.failure) return [["pass", "failed", pass.failure]];
   const { report } = pass;
-  const details = ({ outcome, reason, group, memory_gb: memory, log_lines: lines }) =>
-    [group, memory && `${memory} GB`, lines !== undefined && `${lines} lines of its log were kept`, reason].filter(Boolean).join(": ");
+  const clock = (text) => new Date(text).toLocaleTimeString([], { hour12: false });
+  const details = ({ reason, group, attempt, exit_code: exit, since, until, memory_gb: memory, log_lines: lines }) =>
+    [
+      group, memory && `${memory} GB`, lines !== undefined && `${lines} lines of its log were kept`, attempt && `attempt ${attempt}`,
+      exit !== undefined && `exit code ${exit}`, reason, since && `since ${clock(since)}`, until && `until ${clock(until)}`,
+    ].filter(Boolean).join(": ");
   const message = (m) => [`${m.subscription} / ${m.message_id ?? `#${m.sequence_number}`}`, m.outcome, details(m)];
   return [
     ...(report.subscriptions ?? []).filter((s) => s.error).map((s) => [s.name, "failed", s.error]),
@@ -235,7 +241,8 @@ async function showLog() {
 function show(state) {
   now = time(state.now);
   setText(at("topic-name"), state.topic);
-  const active = state.groups.filter((group) => !group.deleted && !group.finished && group.state !== "no capacity");
+  const isIdle = (group) => group.deleted || group.finished || group.state === "no capacity" || FAILING_STARTS.includes(group.state);
+  const active = state.groups.filter((group) => !isIdle(group));
   setText(at("total-messages"), state.subscriptions.reduce((sum, subscription) => sum + subscription.messages, 0));
   setText(at("total-active"), active.length);
   setText(at("total-memory"), `${Math.round(10 * active.reduce((sum, group) => sum + group.memory_gb, 0)) / 10} GB`);

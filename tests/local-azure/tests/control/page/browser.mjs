@@ -20,8 +20,8 @@ export async function withBrowser(use) {
 }
 
 /** A page of this size, in the light or the dark. */
-export async function open(browser, address, colorScheme) {
-  const context = await browser.newContext({ colorScheme, viewport: { width: 1180, height: 840 } });
+export async function open(browser, address, colorScheme, viewport = { width: 1180, height: 840 }) {
+  const context = await browser.newContext({ colorScheme, viewport });
   const page = await context.newPage();
   await page.goto(address);
   return page;

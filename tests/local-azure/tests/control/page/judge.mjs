@@ -47,6 +47,11 @@ async function showsTheLogAsText(page) {
   assert.equal(await opener.evaluate((node) => node === document.activeElement), true, "the focus is back");
 }
 
+async function doesNotCallAFailingStartWork(page) {
+  await sees(page, "#timeline li", /worker-pulls.*pull fails/);
+  await sees(page, "#total-active", /^1$/);
+}
+
 async function keepsTheFocusOverLooks(page) {
   const fail = page.getByRole("button", { name: "Fail worker-running" });
   await fail.focus();
@@ -68,6 +73,10 @@ async function tellsWhatAPassDecidedAndWhy(page) {
     message_counts: { created: 1, invalid: 1, waiting_capacity: 7 }, group_counts: { waiting_logs: 1 }, subscriptions: [],
     messages: [
       { subscription: "1-50MB", sequence_number: 1, message_id: "m1", outcome: "created", group: "worker-m1", memory_gb: 1.5 },
+      {
+        subscription: "1-50MB", sequence_number: 3, message_id: "m3", outcome: "backing_off", group: "worker-m3", attempt: 2, exit_code: 137,
+        reason: "OOMKilled",
+      },
       { subscription: "1-50MB", sequence_number: 2, message_id: null, outcome: "invalid", reason: "file_size_mb is missing" },
     ],
     groups: [{ name: "worker-failed", outcome: "waiting_logs", reason: "the service hangs" }],
@@ -77,8 +86,18 @@ async function tellsWhatAPassDecidedAndWhy(page) {
   await sees(page, "#passes summary", "2 of 200 in use · 84 ms");
   await sees(page, "#passes dl", /1-50MB \/ m1created\s*worker-m1: 1.5 GB/);
   await sees(page, "#passes dl", /1-50MB \/ #2invalid\s*file_size_mb is missing/);
+  await sees(page, "#passes dl", /1-50MB \/ m3backing off\s*worker-m3: attempt 2: exit code 137: OOMKilled/);
   await sees(page, "#passes dl", "the service hangs");
-  await sees(page, "#passes dl", "7 more are only counted.");
+  await sees(page, "#passes dl", "6 more are only counted.");
+}
+
+/** What is cut off, or sticks out of the page. */
+function clipped() {
+  const width = document.documentElement.clientWidth;
+  const hides = (node) => ["hidden", "clip"].includes(getComputedStyle(node).overflowX) && node.textContent.trim();
+  const isCut = (node) => (hides(node) && node.scrollWidth > node.clientWidth + 1) || node.getBoundingClientRect().right > width + 1;
+  const shown = [...document.querySelectorAll("body *")].filter((node) => node.checkVisibility());
+  return shown.filter(isCut).map((node) => `${node.tagName} ${node.className} ${node.textContent.trim().slice(0, 40)}`);
 }
 
 /** The contrast of text and ground as WCAG 2.2 has it, the least of all texts that are shown. */
@@ -111,11 +130,16 @@ await withBrowser(async (browser) => {
   const before = await boxes(page);
   await sendsByKeyboardAlone(page);
   await showsTheLogAsText(page);
+  await doesNotCallAFailingStartWork(page);
   await keepsTheFocusOverLooks(page);
   await failsAWorker(page);
   await tellsWhatAPassDecidedAndWhy(page);
   assert.deepEqual(await boxes(page), before, "nothing that stays has moved");
   assert.deepEqual(errors, []);
+
+  const narrow = await open(browser, address, "light", { width: 420, height: 800 });
+  await showsTotals(narrow);
+  assert.deepEqual(await narrow.evaluate(clipped), [], "nothing is clipped at 420 px");
 
   const grounds = [];
   for (const scheme of ["light", "dark"]) {

@@ -1,0 +1,63 @@
+//! What an outcome says of causes, in the same places for all outcomes.
+
+use time::OffsetDateTime;
+
+use crate::container_group::GroupName;
+use crate::plan::{AttemptEnd, BreakerFailures, MessageOutcome};
+
+/// What is known of why a message has its outcome.
+#[derive(Debug, Default)]
+pub(super) struct Cause {
+    pub(super) attempt: Option<u32>,
+    pub(super) group: Option<GroupName>,
+    pub(super) exit_code: Option<i64>,
+    pub(super) reason: Option<String>,
+    pub(super) since: Option<OffsetDateTime>,
+    /// When it will be another.
+    pub(super) until: Option<OffsetDateTime>,
+}
+
+impl Cause {
+    pub(super) fn of(outcome: &MessageOutcome) -> Self {
+        let ended = |attempt: u32, group: &Option<GroupName>, end: &AttemptEnd| Self {
+            attempt: Some(attempt),
+            group: group.clone(),
+            exit_code: end.exit_code,
+            reason: end.reason.clone(),
+            since: end.since,
+            until: None,
+        };
+        let because = |reason: &str| Self { reason: Some(reason.to_owned()), ..Self::default() };
+        let has = |group: &GroupName| Self { group: Some(group.clone()), ..Self::default() };
+        match outcome {
+            MessageOutcome::BackingOff { attempt, until, group, end } => {
+                Self { until: Some(*until), ..ended(*attempt, group, end) }
+            }
+            MessageOutcome::Parked { attempts, group, end } => ended(*attempts, group, end),
+            MessageOutcome::HeldByBreaker { until, failures: Some(failures) } => {
+                let BreakerFailures { since, attempt, group, exit_code, reason, .. } = failures.clone();
+                Self { attempt: Some(attempt), group, exit_code, reason, since: Some(since), until: *until }
+            }
+            MessageOutcome::CreateBackingOff { until, reason, .. } => Self { until: Some(*until), ..because(reason) },
+            MessageOutcome::HeldByFailedCreates { reason }
+            | MessageOutcome::WaitingQuota { reason }
+            | MessageOutcome::Invalid { reason } => because(reason),
+            MessageOutcome::Failed { group, reason } => Self { group: Some(group.clone()), ..because(reason) },
+            MessageOutcome::Running { group, reason, since } => {
+                Self { reason: reason.clone(), since: *since, ..has(group) }
+            }
+            MessageOutcome::Created { group, .. }
+            | MessageOutcome::ToBeCreated { group, .. }
+            | MessageOutcome::Found { group }
+            | MessageOutcome::Finished { group }
+            | MessageOutcome::Changed { group } => has(group),
+            _ => Self::default(),
+        }
+    }
+
+    /// The exit code and the reason, in a few words.
+    pub(super) fn words(&self) -> String {
+        let code = self.exit_code.map(|code| format!("exit code {code}"));
+        code.into_iter().chain(self.reason.clone()).collect::<Vec<_>>().join(", ")
+    }
+}
