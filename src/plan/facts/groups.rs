@@ -189,10 +189,10 @@ impl KnownGroup {
             message_id,
             billed_on_since: Condition::Ended.tagged(group, now).filter(|_| group.may_be_billed_on()),
             may_fail_soon: fails_at(group, rules, now).is_some_and(|at| at - now < LONGEST_PASS),
-            state: if observed.look != Look::Done {
-                GroupState::Active { running_since: None, running: false }
-            } else {
+            state: if observed.look == Look::Done {
                 GroupState::of(group, memory, rules, now)
+            } else {
+                GroupState::Active { running_since: None, running: false }
             },
         }
     }
