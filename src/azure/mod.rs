@@ -7,6 +7,8 @@ mod arm_refusal;
 mod bad_answer;
 pub(crate) mod container_instances;
 pub mod credential;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod identity_transport;
 pub mod service_bus;
 pub(crate) mod topic_subscriptions;

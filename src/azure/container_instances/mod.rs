@@ -7,6 +7,11 @@
 mod request;
 mod response;
 
+#[cfg(fuzzing)]
+pub(super) mod fuzzing {
+    pub(in crate::azure) use super::response::{group, listed_group, logs};
+}
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
