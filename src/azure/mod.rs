@@ -9,6 +9,8 @@ pub(crate) mod container_instances;
 pub mod credential;
 pub(crate) mod deployed_app;
 pub(crate) mod diagnosis;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod identity_transport;
 pub mod service_bus;
 pub(crate) mod topic_subscriptions;

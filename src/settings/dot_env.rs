@@ -24,7 +24,7 @@ pub fn load_dot_env(path: &Path) -> Result<(), DotEnvError> {
 }
 
 /// Reads all lines, and changes nothing.
-fn check(text: &[u8]) -> Result<(), DotEnvError> {
+pub(super) fn check(text: &[u8]) -> Result<(), DotEnvError> {
     let mut lines = Lines::of(text);
     let read = dotenvy::from_read_iter(&mut lines).try_for_each(|variable| variable.map(drop));
     read.map_err(|error| lines.malformed(&error))

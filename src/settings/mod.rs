@@ -42,6 +42,17 @@ pub use service_bus_auth::ServiceBusAuth;
 pub use setting::{Accepts, Fallback, Setting};
 pub use unknown::SettingWarning;
 
+/// Untrusted bytes of files, for the targets in tests/fuzz.
+#[cfg(fuzzing)]
+pub mod fuzzing {
+    use super::{DotEnvError, dot_env};
+
+    /// Reads a `.env` file, and changes nothing.
+    pub fn check_dot_env(text: &[u8]) -> Result<(), DotEnvError> {
+        dot_env::check(text)
+    }
+}
+
 use reader::{Reader, Reported};
 
 use crate::container_group::Registry;

@@ -9,6 +9,11 @@ mod identity;
 mod request;
 mod response;
 
+#[cfg(fuzzing)]
+pub(super) mod fuzzing {
+    pub(in crate::azure) use super::response::{group, listed_group, logs};
+}
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

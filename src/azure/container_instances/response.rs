@@ -19,7 +19,7 @@ use crate::services::ArmError;
 ///
 /// # Errors
 /// When a group of ours cannot be read: to leave it out would be to take it for absent.
-pub(super) fn listed_group(item: Value, prefix: &NamePrefix) -> Result<Option<ContainerGroup>, ArmError> {
+pub(in crate::azure) fn listed_group(item: Value, prefix: &NamePrefix) -> Result<Option<ContainerGroup>, ArmError> {
     let name = item.get("name").and_then(Value::as_str).unwrap_or_default();
     let tags = item.get("tags").and_then(Value::as_object);
     let tag = |key: &str| {
@@ -33,12 +33,12 @@ pub(super) fn listed_group(item: Value, prefix: &NamePrefix) -> Result<Option<Co
 }
 
 /// The group that a GET or a PUT answers with.
-pub(super) fn group(body: &[u8], prefix: &NamePrefix) -> Result<ContainerGroup, ArmError> {
+pub(in crate::azure) fn group(body: &[u8], prefix: &NamePrefix) -> Result<ContainerGroup, ArmError> {
     serde_json::from_slice::<GroupBody>(body).map_err(BadAnswer::Body)?.into_group(prefix)
 }
 
 /// The text of a container's log, which may be null.
-pub(super) fn logs(body: &[u8]) -> Result<String, ArmError> {
+pub(in crate::azure) fn logs(body: &[u8]) -> Result<String, ArmError> {
     let logs: LogsBody = serde_json::from_slice(body).map_err(BadAnswer::Body)?;
     Ok(logs.content.unwrap_or_default())
 }

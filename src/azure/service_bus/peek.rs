@@ -173,7 +173,7 @@ impl Peeker for ServiceBusPeeker {
 ///
 /// # Errors
 /// When there are messages but none with a number: an empty page would say that there are no more.
-fn page(body: &[u8]) -> Result<Vec<PeekedMessage>, String> {
+pub(super) fn page(body: &[u8]) -> Result<Vec<PeekedMessage>, String> {
     let encoded = decode::messages_of_reply(body)?;
     let mut messages: Vec<PeekedMessage> = encoded.iter().filter_map(|encoded| decode::message(encoded)).collect();
     let unreadable = encoded.len() - messages.len();
