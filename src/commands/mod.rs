@@ -133,11 +133,11 @@ async fn with_settings(command: Command, own: &ProcessEnvironment) -> ExitCode {
     };
     match &of_app {
         Some(of_app) => match read_settings(of_app) {
-            Some(settings) => execute(command, &settings, of_app, own).await,
+            Some(settings) => Box::pin(execute(command, &settings, of_app, own)).await,
             None => USAGE.into(),
         },
         None => match read_settings(own) {
-            Some(settings) => execute(command, &settings, own, own).await,
+            Some(settings) => Box::pin(execute(command, &settings, own, own)).await,
             None => USAGE.into(),
         },
     }
