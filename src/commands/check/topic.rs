@@ -20,7 +20,7 @@ pub(super) async fn findings(services: &AzureServices, settings: &Settings, unti
         }
     };
     let mut findings = vec![Finding::ok("subscriptions", about(&topic))];
-    findings.extend(skipped_in_vain(&topic, settings));
+    findings.extend(named_in_vain(&topic, settings));
     let is_skipped = |listed: &&ListedSubscription| settings.processing.skip_subscriptions.contains(&listed.name);
     let (is_partitioned, peeker) = (topic.is_partitioned, in_time(until, services.messages.connect()).await);
     let (of_namespace, is_skipped) = (&peeker, &is_skipped);
@@ -95,14 +95,20 @@ fn about(topic: &ListedTopic) -> String {
     }
 }
 
-fn skipped_in_vain(topic: &ListedTopic, settings: &Settings) -> Vec<Finding> {
+/// Names in the settings that no subscription has.
+fn named_in_vain(topic: &ListedTopic, settings: &Settings) -> Vec<Finding> {
+    const SERVED: &str = "If the name is misspelt, the one that was meant is served like any other.";
     let names: Vec<_> = topic.subscriptions.iter().map(|listed| listed.name.clone()).collect();
-    let in_vain = settings.processing.skipped_in_vain(&names).into_iter();
-    let finding = |name: &SubscriptionName| {
-        let found = format!("SKIP_SUBSCRIPTIONS names {name}, and the topic has no such subscription");
-        Finding::warning("skipped subscriptions", found, "If the name is misspelt, the one that was meant is served.")
+    let finding = |setting: &str, name: &dyn std::fmt::Display| {
+        let found = format!("{setting} names {name}, and the topic has no such subscription");
+        Finding::warning("subscriptions' names", found, SERVED)
     };
-    in_vain.map(finding).collect()
+    let skipped = settings.processing.skipped_in_vain(&names).into_iter();
+    let mut findings: Vec<_> = skipped.map(|name| finding("SKIP_SUBSCRIPTIONS", name)).collect();
+    let names: Vec<_> = names.iter().collect();
+    let overridden = settings.group.overrides.in_vain(&names).into_iter();
+    findings.extend(overridden.map(|pattern| finding("ACI_SUBSCRIPTION_OVERRIDES", &pattern)));
+    findings
 }
 
 fn what(name: &SubscriptionName) -> String {
