@@ -89,14 +89,16 @@ fn logged() -> BTreeMap<String, Event> {
     events
 }
 
-/// The level and the arguments of each macro that logs at INFO or above, code under `cfg(test)` aside.
+/// The level and the arguments of each macro that logs at INFO or above, code for tests and for the fuzzer aside.
 fn calls(tokens: TokenStream) -> Vec<(String, TokenStream)> {
     let tokens: Vec<_> = tokens.into_iter().collect();
     let (mut calls, mut at) = (Vec::new(), 0);
     while at < tokens.len() {
         match &tokens[at..] {
             [TokenTree::Punct(hash), TokenTree::Group(attribute), ..]
-                if hash.as_char() == '#' && attribute.stream().to_string().replace(' ', "") == "cfg(test)" =>
+                if hash.as_char() == '#'
+                    && ["cfg(test)", "cfg(fuzzing)"]
+                        .contains(&attribute.stream().to_string().replace(' ', "").as_str()) =>
             {
                 let body = |token: &TokenTree| match token {
                     TokenTree::Group(group) => group.delimiter() == proc_macro2::Delimiter::Brace,

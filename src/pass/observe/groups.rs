@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::patience::Patience;
 use super::reads::Turns;
-use super::{Observer, PassTime};
+use super::{Observer, PassTime, begin_elsewhere};
 use crate::container_group::{ContainerGroup, GroupName, Ownership};
 use crate::pass::apply::AskedFor;
 use crate::pass::side_by_side;
@@ -19,6 +19,9 @@ const READERS: usize = 8;
 /// The most that reading one group takes. Azure answers in well under a second; nothing is created on the strength of
 /// what is older than three quarters of a back-off, so one group must not hold up everything for that long.
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// About as many as the first pass of a process may look at.
+const LOOKS_OF_A_FIRST_PASS: usize = 500;
 
 /// The part of a pass that looking at groups may take.
 const SHARE: u32 = 3;
@@ -39,7 +42,7 @@ pub(super) async fn list<G: ContainerGroups>(groups: &G, time: &PassTime<'_>) ->
 /// are looked at even if it does not show them.
 pub(super) async fn read<G: ContainerGroups>(
     groups: &G,
-    listed: Vec<ObservedGroup>,
+    mut listed: Vec<ObservedGroup>,
     asked_for: Vec<AskedFor>,
     seen_before: impl Iterator<Item = AskedFor>,
     observer: Observer<'_>,
@@ -50,6 +53,8 @@ pub(super) async fn read<G: ContainerGroups>(
     let unlisted: Vec<_> =
         asked_for.into_iter().chain(seen_before).filter(|asked| names.insert(asked.group.name.clone())).collect();
     let longest = observer.settings.pass_deadline.min(observer.settings.retry_backoff_or_never()) / SHARE;
+    // Where each process makes one pass, there is no telling whose turn it is.
+    begin_elsewhere(&mut listed, LOOKS_OF_A_FIRST_PASS, observer.time);
     let Turns { to_look_at, others } = observer.kept.reads.choose(listed, &just_asked_for, longest);
 
     let unlisted = unlisted.into_iter().map(|asked| read_unlisted(groups, &patience, asked));

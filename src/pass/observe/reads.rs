@@ -64,7 +64,7 @@ pub(super) struct Turns {
 }
 
 impl Reads {
-    /// Chooses the groups whose turn it is. `asked_for` are those that this process has asked for lately, and `longest` is the time
+    /// Chooses the groups whose turn it is, of those that are equally urgent the first ones. `asked_for` are those that this process has asked for lately, and `longest` is the time
     /// that there is.
     pub(super) fn choose(
         &self,
@@ -86,7 +86,7 @@ impl Reads {
                 (urgency(&observed.group, seen, now), observed, seen.cloned())
             })
             .collect();
-        turns.sort_by_cached_key(|(urgency, observed, _)| (Reverse(*urgency), observed.group.name.clone()));
+        turns.sort_by_key(|(urgency, ..)| Reverse(*urgency));
         let allowance = state.spend(turns.len(), longest, now);
         let others = turns.split_off(allowance);
         Turns {

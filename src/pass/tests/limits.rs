@@ -174,6 +174,21 @@ async fn running_groups_are_looked_at_in_turns_that_azure_grants() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn where_each_process_makes_one_pass_every_group_is_looked_at_all_the_same() {
+    let mut looked_at = std::collections::BTreeSet::new();
+    for minutes in 0..4 {
+        let (mut scaler, calls) = scaler([("a", Vec::new())], |settings| settings.aci.max_instances = 5000);
+        scaler.clock = Clock::from_fn(move || NOW + Duration::from_mins(minutes));
+        for number in 0..1000 {
+            scaler.services.groups.put(&format!("worker-{number}"), &[], "Running");
+        }
+        pass(&scaler).await;
+        looked_at.extend(only(&calls, &["get"]));
+    }
+    assert_eq!(looked_at.len(), 1000);
+}
+
+#[tokio::test(start_paused = true)]
 async fn however_many_groups_run_new_messages_get_theirs_in_the_pass_that_first_reads_them() {
     for groups in [1500, 4990] {
         let (scaler, _) = scaler([("a", messages(1..=5))], |settings| settings.aci.max_instances = 5000);
