@@ -58,7 +58,9 @@ async fn a_message_whose_look_up_fails_yields_its_slot_as_well() {
     world.set("ACI_MAX_INSTANCES", "1");
     world.send("a", messages("m", 2));
     // The look-up before the create; Azure says the same however often it is asked.
-    let name = world.run(&["plan", "--json"]).await.report()["messages"][0]["group"].as_str().unwrap().to_owned();
+    let planned = world.run(&["plan", "--json"]).await.report();
+    let named = planned["messages"].as_array().unwrap().iter().find_map(|message| message["group"].as_str());
+    let name = named.unwrap().to_owned();
     let broken = Fault::always(GetGroup).named(name).answers(Answer::error(500, "InternalServerError", "no"));
     world.azure.resource_manager.inject(broken);
     let app = start(&world).await;

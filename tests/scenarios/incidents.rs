@@ -1,7 +1,7 @@
 //! Seven incidents as a person on call meets them: the log alone, and one command, say what is wrong, since when, who waits and for how
 //! long, why, what to do, and what it has cost so far.
 
-use local_azure::container_groups::{Behaviour, Exit, Job, Rule};
+use local_azure::container_groups::{Behaviour, Exit, GroupSnapshot, Job, Phase, Rule};
 use local_azure::local::{LocalAzureConfig, TOPIC};
 use local_azure::resource_manager::OperationKind::PutGroup;
 use local_azure::resource_manager::{Answer, Fault};
@@ -9,7 +9,7 @@ use local_azure::service_bus::{self, Effect, Operation};
 use serde_json::Value;
 
 use crate::served::Served;
-use crate::support::{World, messages, until};
+use crate::support::{PATIENCE, World, messages, until};
 
 /// A world whose scaler logs in JSON.
 fn logging(mut world: World) -> World {
@@ -185,9 +185,10 @@ async fn an_image_that_cannot_be_pulled() {
     world.azure.resource_manager.container_groups().inject(Rule::always(Behaviour::ImagePullFails, |_| true));
     world.send("a", messages("m", 1));
     let scaler = Served::start(&world).await;
-    for _ in 0..2 {
-        scaler.pass().await;
-    }
+    scaler.pass().await;
+    let failing = |groups: &[GroupSnapshot]| groups.iter().all(|group| group.phase == Phase::ImagePullBackOff);
+    world.azure.resource_manager.container_groups().until(PATIENCE, failing).await.unwrap();
+    scaler.pass().await;
     let log = log_with(scaler, "start_failing", 1, 2).await;
     let failing = last(&log, "start_failing");
     assert_says(failing["reason"].as_str().unwrap(), &["ImagePullBackOff", "ailed to pull image"]);
