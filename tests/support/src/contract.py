@@ -24,10 +24,13 @@ from jsonschema import Draft4Validator
 NOT_SHOWN = {"workspaceKey"}
 NULLABLE = {"content"}
 
-# What clients call without a document: operations are known by their links alone, tokens have no Resource Manager, the
-# documents about managed identities are not there, and
-# the document about topics may not be there.
-UNDOCUMENTED = re.compile(r"^/msi/token$|/locations/[^/]+/operations/[^/]+$|/topics/[^/]+$|/userAssignedIdentities/[^/]+$", re.IGNORECASE)
+# What clients call without a document: operations are known by their links alone, tokens have no Resource Manager, and the
+# documents about topics, managed identities, permissions, accounts and apps are not there.
+UNDOCUMENTED = re.compile(
+    r"^/msi/token$|/locations/[^/]+/operations/[^/]+$|/topics/[^/]+$|/userAssignedIdentities/[^/]+$"
+    r"|/Microsoft.Authorization/permissions$|^/subscriptions$|/Microsoft.Web/sites(/[^/]+(/config/appsettings/list)?)?$",
+    re.IGNORECASE,
+)
 
 # The api-version whose JSON Schema all container groups follow.
 NEWEST = "2025-09-01"
