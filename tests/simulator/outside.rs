@@ -78,6 +78,7 @@ impl World {
         let Some(group) = self.groups.remove(&name) else { return };
         let at = self.now();
         self.fires("group deleted by others");
+        self.cleaned_up.insert(name.clone());
         self.tell(|| format!("somebody deletes {name} in {:?}", group.life));
         let place = (group.subscription().to_owned(), group.number());
         let ended_at = match group.life {

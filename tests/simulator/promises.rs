@@ -218,7 +218,10 @@ impl World {
             starting_for >= at_least(settings.aci.provisioning_timeout)
                 || group.bad_image && starting_for >= at_least(FAILING_START)
         };
-        if !may_go {
+        // Without a tag, nobody but its maker knows a group from the one in whose place it was made.
+        let is_taken_for_another =
+            self.scene.refuses_tags && self.scene.processes > 1 && self.cleaned_up.contains(&group.name);
+        if !may_go && !is_taken_for_another {
             self.violated(format!("{} is deleted while it is at work", group.name));
         }
         let is_of_this_pass = write.sent_at >= write.process.pass_started_at.load(Relaxed);

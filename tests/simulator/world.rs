@@ -38,6 +38,8 @@ pub struct World {
     pub ended: HashMap<(String, i64), (u32, Millis, bool)>,
     /// The newest groups of messages that somebody else has deleted.
     pub vanished: HashMap<(String, i64), Vanished>,
+    /// All groups that somebody else has deleted.
+    pub cleaned_up: BTreeSet<GroupName>,
     /// When messages left their subscription.
     pub gone: HashMap<(String, i64), Millis>,
     /// Promises that were broken.
@@ -104,6 +106,7 @@ impl World {
             taken: VecDeque::new(),
             ended: HashMap::new(),
             vanished: HashMap::new(),
+            cleaned_up: BTreeSet::new(),
             gone: HashMap::new(),
             violations: Vec::new(),
             fired: BTreeSet::new(),

@@ -137,7 +137,7 @@ async fn what_keeps_a_container_from_starting_is_said_in_azures_words() {
 
     let mut mounts = shell("worker", "");
     mounts["properties"]["volumeMounts"] = json!([{ "name": "share", "mountPath": "/share" }]);
-    let volumes = json!([{ "name": "share", "azureFile": { "shareName": "s", "storageAccountName": "a" } }]);
+    let volumes = json!([{ "name": "share", "azureFile": { "shareName": "s", "storageAccountName": "a", "storageAccountKey": "k" } }]);
     on.put("worker-4", json!({ "volumes": volumes, "containers": [mounts] })).await;
     let group = on.until("worker-4", |group| matches!(group.phase, Phase::StartFails(_))).await;
     assert_eq!(state(&group, 0)["detailStatus"], "CreateContainerConfigError");
