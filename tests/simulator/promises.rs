@@ -246,7 +246,11 @@ impl World {
                 && other.is_for(group.subscription(), group.message_id())
                 && other.attempt() > group.attempt()
         };
-        if self.groups.values().any(succeeds) {
+        // Somebody else may have deleted the successor since the pass saw it.
+        let since = write.process.pass_started_at.load(Relaxed);
+        let just_cleaned_up =
+            self.deleted.iter().filter(|(at, other)| *at >= since && self.cleaned_up.contains(&other.name));
+        if self.groups.values().chain(just_cleaned_up.map(|(_, other)| other)).any(succeeds) {
             return;
         }
         let given_up = matches!(group.life, Life::Failed { at: failed_at }
