@@ -1,6 +1,6 @@
 //! Says what a pass would do, message by message.
 
-use std::io::{IsTerminal as _, stdout};
+use std::io::stdout;
 use std::process::ExitCode;
 
 use clap::builder::PossibleValuesParser;
@@ -152,6 +152,6 @@ fn unserved(UnservedReport { name, reason, counts }: &UnservedReport) -> String 
 
 /// How wide the terminal is, if there is one.
 fn terminal_width() -> Option<usize> {
-    let size = stdout().is_terminal().then(|| rustix::termios::tcgetwinsize(stdout()).ok()).flatten()?;
-    (size.ws_col > 0).then(|| usize::from(size.ws_col))
+    let (terminal_size::Width(columns), _) = terminal_size::terminal_size_of(stdout())?;
+    (columns > 0).then(|| usize::from(columns))
 }
