@@ -110,9 +110,9 @@ async fn two_thousand_subscriptions_are_served_in_one_pass() {
     let report = pass_in_time(&scaler).await;
     let peeked: BTreeSet<_> = world.peeks().into_iter().map(|(subscription, _)| subscription).collect();
     assert_eq!(peeked.len(), names.len());
-    // Those that went wrong are named first.
-    let named = report["subscriptions"].as_array().unwrap();
-    assert!(named.iter().all(|subscription| subscription["error"].is_null()), "{named:#?}");
+    // Those that went wrong are reported first.
+    let reported = report["subscriptions"].as_array().unwrap();
+    assert!(reported.iter().all(|subscription| subscription["error"].is_null()), "{reported:#?}");
     assert_flat(&scaler);
 }
 
