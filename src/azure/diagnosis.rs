@@ -8,6 +8,7 @@ use time::Duration;
 
 use super::arm::Arm;
 use super::bad_answer::BadAnswer;
+use super::topic_subscriptions::topic_path;
 use crate::services::ArmError;
 use crate::settings::Settings;
 
@@ -54,25 +55,12 @@ pub(crate) struct Capability {
 
 impl Diagnosis {
     pub(super) fn new(arm: Arc<Arm>, settings: &Settings) -> Self {
-        let bus = &settings.service_bus;
-        let topic = [
-            "subscriptions",
-            &settings.azure.subscription_id,
-            "resourceGroups",
-            &bus.resource_group,
-            "providers",
-            "Microsoft.ServiceBus",
-            "namespaces",
-            &bus.namespace,
-            "topics",
-            &bus.topic.replace('/', "~"),
-        ];
         Self {
             arm,
             subscription_id: settings.azure.subscription_id.clone(),
             resource_group: settings.azure.resource_group.clone(),
             location: settings.aci.location.clone(),
-            topic: topic.map(str::to_owned).to_vec(),
+            topic: topic_path(settings),
         }
     }
 

@@ -30,24 +30,28 @@ pub(crate) struct TopicSubscriptions {
     is_partitioned: OnceLock<bool>,
 }
 
+/// Where the topic is in Resource Manager.
+pub(super) fn topic_path(settings: &Settings) -> Vec<String> {
+    let bus = &settings.service_bus;
+    let path = [
+        "subscriptions",
+        &settings.azure.subscription_id,
+        "resourceGroups",
+        &bus.resource_group,
+        "providers",
+        "Microsoft.ServiceBus",
+        "namespaces",
+        &bus.namespace,
+        "topics",
+        // Resource Manager knows no escaped slash in a topic's name: it spells it so (azure-rest-api-specs#1082).
+        &bus.topic.replace('/', "~"),
+    ];
+    path.map(str::to_owned).to_vec()
+}
+
 impl TopicSubscriptions {
     pub(super) fn new(arm: Arc<Arm>, settings: &Settings) -> Self {
-        let bus = &settings.service_bus;
-        // Resource Manager knows no escaped slash in a topic's name: it spells it so (azure-rest-api-specs#1082).
-        let topic = bus.topic.replace('/', "~");
-        let path = [
-            "subscriptions",
-            &settings.azure.subscription_id,
-            "resourceGroups",
-            &bus.resource_group,
-            "providers",
-            "Microsoft.ServiceBus",
-            "namespaces",
-            &bus.namespace,
-            "topics",
-            &topic,
-        ];
-        Self { arm, topic: path.map(str::to_owned).to_vec(), is_partitioned: OnceLock::new() }
+        Self { arm, topic: topic_path(settings), is_partitioned: OnceLock::new() }
     }
 
     async fn subscriptions(&self) -> Result<Vec<ListedSubscription>, ArmError> {

@@ -37,8 +37,9 @@ impl<'a> PassTime<'a> {
 
     /// An answer of Azure's has just come, and says what time it is, to the second. What it leaves open, this machine's clock says.
     pub(super) fn is(&self, second: OffsetDateTime) {
-        let time = self.clock.now().clamp(second, second + Duration::from_secs(1));
-        let difference = self.clock.now() - time;
+        let clock = self.clock.now();
+        let time = clock.clamp(second, second + Duration::from_secs(1));
+        let difference = clock - time;
         let answer = self.azure.get_or_init(|| Answer { time, came_at: Instant::now(), difference });
         if self.is_doubtful() {
             tracing::warn!(
