@@ -8,7 +8,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::served::Served;
-use crate::support::{World, counts, messages};
+use crate::support::{World, counts, messages, until};
 
 /// A world with a group that has run for so long, where it may run for 10 minutes.
 async fn running_for(age: Duration) -> World {
@@ -65,8 +65,11 @@ async fn a_group_that_somebody_deletes_is_an_attempt_and_its_message_backs_off()
     assert_eq!(outcomes(&scaler.pass().await)["running"], 1);
     assert!(world.azure.resource_manager.container_groups().remove(&group));
     assert_eq!(outcomes(&scaler.pass().await)["backing_off"], 1);
-    let log = scaler.log();
-    assert!(log.contains(&group) && log.contains("an Azure Policy"), "{log}");
+    // Lines of the log come when they come.
+    until("a warning names the group and who may delete it", || {
+        scaler.log().lines().any(|line| line.contains(&group) && line.contains("an Azure Policy"))
+    })
+    .await;
     assert_eq!(outcomes(&scaler.pass().await)["backing_off"], 1);
     assert_eq!(world.calls(PutGroup).len(), 1);
 }
