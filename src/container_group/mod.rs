@@ -4,10 +4,12 @@ mod cause;
 mod memory;
 mod name;
 mod observed;
+mod out_of_memory;
 mod overrides;
 mod ownership;
 mod phase;
 mod recipe;
+mod size;
 pub mod tag;
 mod template;
 
@@ -18,4 +20,5 @@ pub use overrides::{Override, Overrides, SubscriptionPattern};
 pub use ownership::Ownership;
 pub use phase::{Ending, Phase, StartFailure};
 pub use recipe::{EnvironmentValue, GroupSpec, Job, Recipe, Registry};
+pub(crate) use size::memory_in_words;
 pub use template::{ApiVersion, Dropped, Findings, GroupTemplate, Owned, TemplateProblem};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rust_decimal::Decimal;
 use time::OffsetDateTime;
 
-use super::{GroupName, Ownership, tag};
+use super::{GroupName, MemoryGb, Ownership, tag};
 
 /// A container group as a list or a GET shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +42,8 @@ pub struct Container {
     pub state: Option<ContainerState>,
     /// What Azure says has happened to it, as only a GET shows.
     pub events: Vec<ContainerEvent>,
+    /// What it asks for, if Azure says so.
+    pub memory: Option<MemoryGb>,
 }
 
 /// Something that has happened to a container, once or several times.

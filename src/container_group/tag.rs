@@ -14,6 +14,8 @@ pub const SUBSCRIPTION_NAME: &str = "subscription_name";
 pub const SEQUENCE_NUMBER: &str = "sequence_number";
 /// Which attempt at the message this is, from 1.
 pub const ATTEMPT: &str = "attempt";
+/// The most memory, in GB, that an attempt before this one has run out of.
+pub const RAN_OUT_OF_GB: &str = "ran_out_of_gb";
 /// `true` when an operator wants the group to stay.
 pub const KEEP: &str = "keep";
 /// Since when a group has been seen that does not run yet (RFC 3339).
@@ -24,7 +26,7 @@ pub const ENDED_SINCE: &str = "ended_since";
 pub const ORPHANED_SINCE: &str = "orphaned_since";
 
 /// The tags that are the scaler's to set, or that mean something to it.
-const RESERVED: [&str; 12] = [
+const RESERVED: [&str; 13] = [
     ACI_SCALER,
     MANAGED_BY,
     MESSAGE_ID,
@@ -32,6 +34,7 @@ const RESERVED: [&str; 12] = [
     SUBSCRIPTION_NAME,
     SEQUENCE_NUMBER,
     ATTEMPT,
+    RAN_OUT_OF_GB,
     KEEP,
     WAITING_SINCE,
     ENDED_SINCE,

@@ -18,6 +18,7 @@ impl Settings {
             memory_multiplier: aci.memory_multiplier,
             min_memory: aci.min_memory,
             max_memory: aci.max_memory,
+            oom_memory_factor: aci.oom_memory_factor,
             registry: self.registry.clone(),
             environment: container.variables.clone(),
             subscription_variable: container.subscription_variable.clone(),

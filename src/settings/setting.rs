@@ -29,6 +29,8 @@ pub enum Accepts {
     Decimal { max: u32, decimals: u32 },
     /// A number above zero, or zero for none.
     DecimalOrZero { max: u32, decimals: u32 },
+    /// A number from one on.
+    Factor { max: u32, decimals: u32 },
     /// Yes or no.
     Flag,
 }
@@ -57,7 +59,9 @@ impl Accepts {
         let number = text.parse::<Decimal>().ok()?.normalize();
         let accepted = matches!(self, Self::Decimal { max, decimals } | Self::DecimalOrZero { max, decimals }
             if number > Decimal::ZERO && number <= Decimal::from(*max) && number.scale() <= *decimals)
-            || matches!(self, Self::DecimalOrZero { .. }) && number.is_zero();
+            || matches!(self, Self::DecimalOrZero { .. }) && number.is_zero()
+            || matches!(self, Self::Factor { max, decimals }
+                if number >= Decimal::ONE && number <= Decimal::from(*max) && number.scale() <= *decimals);
         accepted.then_some(number)
     }
 
@@ -83,6 +87,7 @@ impl fmt::Display for Accepts {
             Self::DecimalOrZero { max, decimals } => {
                 write!(f, "0 or a number above it and up to {max}, with at most {decimals} decimals")
             }
+            Self::Factor { max, decimals } => write!(f, "a number from 1 to {max}, with at most {decimals} decimals"),
             Self::Flag => f.write_str("true or false (or yes, no, 1, 0)"),
         }
     }
@@ -109,6 +114,17 @@ mod tests {
             assert!(accepts.decimal(good).is_some(), "{good}");
         }
         for bad in ["0", "-1", "31.01", "0.001", "two", "1,5", "NaN", "inf"] {
+            assert_eq!(accepts.decimal(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_factor_is_1_or_more() {
+        let accepts = Accepts::Factor { max: 10, decimals: 2 };
+        for good in ["1", "1.0", "1.25", "10"] {
+            assert!(accepts.decimal(good).is_some(), "{good}");
+        }
+        for bad in ["0", "0.99", "10.01", "1.125", "-2", "two"] {
             assert_eq!(accepts.decimal(bad), None, "{bad}");
         }
     }

@@ -47,6 +47,10 @@ impl World {
         let remaining = self.take(at)?;
         if let Some(there) = self.groups.get(&spec.name) {
             if there.is_live() {
+                let is_same = there.number() != crate::memory::number(spec) || crate::memory::is_as_asked(there, spec);
+                if !is_same {
+                    self.violated(format!("{} is asked for in two ways", spec.name));
+                }
                 return Ok(Accepted { remaining, ownership: None });
             }
             // Only a request that was on its way while another process made the same group may come to this.
@@ -74,6 +78,7 @@ impl World {
         self.check_cap(&group, write);
         self.check_backoff(&group, write, at);
         self.check_vanished(&group, write, at);
+        self.check_memory(&group, write);
         self.groups.insert(spec.name.clone(), group);
         Ok(Accepted { remaining, ownership })
     }
@@ -103,6 +108,7 @@ impl World {
             bad_image,
             has_events: self.scene.has_events,
             life: Life::Pending { until: if never || bad_image { Millis::MAX } else { start }, fails },
+            memory: crate::memory::tenths(spec.memory),
             created_at: at,
             creator: write.process.number,
             log_read: false,

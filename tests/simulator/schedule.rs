@@ -18,6 +18,7 @@ use tokio::task::JoinHandle;
 use crate::azure::{Azure, Process};
 use crate::calm::Calm;
 use crate::groups::Life;
+use crate::memory::Cost;
 use crate::promises::MAX_SKEW;
 use crate::scene::{Millis, SECOND};
 use crate::world::World;
@@ -46,8 +47,15 @@ struct Slot {
     next_pass_at: Millis,
 }
 
-/// Runs the schedule of a seed, and returns which kinds of faults have come about in it. If a promise is broken, that is the error, with the story if it is to be told.
-pub async fn run(seed: u64, told: bool) -> Result<BTreeSet<&'static str>, String> {
+/// What a schedule has to tell.
+pub struct Told {
+    /// The kinds of faults that have come about.
+    pub kinds: BTreeSet<&'static str>,
+    pub cost: Cost,
+}
+
+/// Runs the schedule of a seed, and returns what has come about in it. If a promise is broken, that is the error, with the story if it is to be told.
+pub async fn run(seed: u64, told: bool) -> Result<Told, String> {
     let world = Arc::new(Mutex::new(World::new(seed, told)));
     let mut schedule = Schedule { world: world.clone(), slots: Vec::new(), processes: 0 };
     schedule.begin();
@@ -55,8 +63,8 @@ pub async fn run(seed: u64, told: bool) -> Result<BTreeSet<&'static str>, String
         schedule.step().await?;
     }
     schedule.calm_down().await?;
-    let fired = std::mem::take(&mut world.lock().fired);
-    Ok(fired)
+    let mut world = world.lock();
+    Ok(Told { kinds: std::mem::take(&mut world.fired), cost: world.memory.cost })
 }
 
 impl Schedule {
@@ -66,6 +74,8 @@ impl Schedule {
             world.add_foreign_groups();
             let topic = world.topic.describe();
             world.tell(|| topic);
+            let memory = world.memory.describe(&world.scene);
+            world.tell(|| memory);
             (world.scene.processes, world.scene.settings.clone())
         };
         for _ in 0..count {
@@ -87,7 +97,7 @@ impl Schedule {
             pass: 0.into(),
             pass_started_at: 0.into(),
             stopped_in: u64::MAX.into(),
-            no_room_in: u64::MAX.into(),
+            no_room: Mutex::default(),
             deletes_stopped_in: u64::MAX.into(),
             low_until: 0.into(),
             clock_error: skew.into(),
@@ -289,6 +299,7 @@ impl World {
                 asked: BTreeMap::new(),
                 tags,
                 life,
+                memory: 10,
                 created_at: 0,
                 creator: 0,
                 log_read: false,

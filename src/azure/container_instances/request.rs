@@ -166,6 +166,7 @@ mod tests {
             tags: BTreeMap::from([(tag::MANAGED_BY, "worker".into()), (tag::MESSAGE_ID, "m1".into())]),
             memory: MemoryGb::from_decimal("0.3".parse().unwrap()).unwrap(),
             cpu: "0.5".parse().unwrap(),
+            ran_out_of: None,
             subscription: "small".into(),
             recipe: Arc::new(recipe),
         }

@@ -11,7 +11,7 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::azure::bad_answer::BadAnswer;
 use crate::container_group::{
-    Container, ContainerEvent, ContainerGroup, ContainerState, GroupName, GroupSize, NamePrefix, Ownership,
+    Container, ContainerEvent, ContainerGroup, ContainerState, GroupName, GroupSize, MemoryGb, NamePrefix, Ownership,
 };
 use crate::services::ArmError;
 
@@ -148,7 +148,6 @@ impl GroupBody {
 
 /// What all containers ask for, unless one does not say.
 fn size(containers: &[ContainerBody]) -> Option<GroupSize> {
-    let decimal = |number: Option<&Number>| Decimal::from_str(&number?.to_string()).ok();
     let mut sum = GroupSize::default();
     for container in containers {
         let requests = container.properties.as_ref()?.resources.as_ref()?.requests.as_ref()?;
@@ -158,16 +157,27 @@ fn size(containers: &[ContainerBody]) -> Option<GroupSize> {
     (!containers.is_empty()).then_some(sum)
 }
 
+fn decimal(number: Option<&Number>) -> Option<Decimal> {
+    Decimal::from_str(&number?.to_string()).ok()
+}
+
 fn containers(bodies: Option<Vec<ContainerBody>>) -> Vec<Container> {
     bodies.unwrap_or_default().into_iter().map(ContainerBody::into_container).collect()
 }
 
 impl ContainerBody {
     fn into_container(self) -> Container {
-        let view = self.properties.and_then(|properties| properties.instance_view);
+        let (resources, view) =
+            self.properties.map_or((None, None), |properties| (properties.resources, properties.instance_view));
+        let memory = resources.and_then(|resources| decimal(resources.requests?.memory_gb.as_ref()));
         let (state, events) = view.map_or((None, None), |view| (view.current_state, view.events));
         let events = events.unwrap_or_default().into_iter().take(MAX_EVENTS).map(EventBody::into_event);
-        Container { name: self.name, state: state.map(StateBody::into_state), events: events.collect() }
+        Container {
+            name: self.name,
+            state: state.map(StateBody::into_state),
+            events: events.collect(),
+            memory: memory.and_then(|memory| MemoryGb::from_decimal(memory).ok()),
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use crate::azure::AzureServices;
-use crate::container_group::{ContainerGroup, GroupName, Phase, tag};
+use crate::container_group::{ContainerGroup, GroupName, MemoryGb, Phase, tag};
 use crate::message::{MessageId, SubscriptionName};
 use crate::pass::report::{Cost, Report, cost_so_far, last_lines};
 use crate::services::ContainerGroups as _;
@@ -31,6 +31,12 @@ pub(super) struct Attempt {
     pub(super) exit_code: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) reason: Option<String>,
+    /// The memory that its worker ran out of, if it did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) ran_out_of_gb: Option<MemoryGb>,
+    /// The most that it or an attempt before it ran out of.
+    #[serde(skip)]
+    pub(super) most_ran_out_of: Option<MemoryGb>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) cost: Option<Cost>,
     pub(super) kept: bool,
@@ -80,6 +86,8 @@ async fn attempt(services: &AzureServices, group: &ContainerGroup, now: OffsetDa
         ended_at,
         exit_code: group.exit_code(),
         reason: group.cause(),
+        ran_out_of_gb: group.ran_out_of(),
+        most_ran_out_of: group.most_ran_out_of(),
         cost: cost_so_far(group, now),
         kept: group.is_kept(),
         last_lines: lines,

@@ -16,7 +16,7 @@ use super::from_app::App;
 use super::output::{self, NOT_WRITTEN};
 use super::printed_pass::AzureScaler;
 use crate::azure::AzureServices;
-use crate::container_group::{Job, MemoryGb};
+use crate::container_group::{GroupSpec, Job, MemoryGb};
 use crate::deadline::Deadline;
 use crate::error::chain;
 use crate::message::{MessageId, PeekedMessage, SubscriptionName};
@@ -69,6 +69,9 @@ struct Explanation {
 #[derive(Debug, Serialize)]
 struct GroupSize {
     memory_gb: MemoryGb,
+    /// The memory that an earlier attempt ran out of, if that is why it has as much.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ran_out_of_gb: Option<MemoryGb>,
     cpu: String,
     image: String,
 }
@@ -123,7 +126,8 @@ fn explained(found: Found, report: &Report, settings: &Settings, attempts: &[Att
     let attempts: Vec<_> = attempts.iter().filter(of_it).cloned().collect();
     let cost = attempts.iter().filter_map(|attempt| attempt.cost).reduce(Cost::plus).unwrap_or_default();
     let advice = advice::advice(outcome.as_ref(), report, older_messages);
-    let group_size = peeked.as_ref().and_then(|message| group_size(message, &subscription, settings));
+    let ran_out_of = attempts.last().and_then(|last| last.most_ran_out_of);
+    let group_size = peeked.as_ref().and_then(|message| group_size(message, &subscription, ran_out_of, settings));
     Explanation {
         file_size_mb: peeked.and_then(|message| message.file_size_mb.ok()).map(|size| size.to_string()),
         subscription,
@@ -141,15 +145,21 @@ fn explained(found: Found, report: &Report, settings: &Settings, attempts: &[Att
     }
 }
 
-fn group_size(message: &PeekedMessage, subscription: &SubscriptionName, settings: &Settings) -> Option<GroupSize> {
+fn group_size(
+    message: &PeekedMessage,
+    subscription: &SubscriptionName,
+    ran_out_of: Option<MemoryGb>,
+    settings: &Settings,
+) -> Option<GroupSize> {
     let job = Job {
         subscription: subscription.clone(),
         sequence_number: message.sequence_number,
         message_id: message.message_id.clone().ok()?,
         file_size: message.file_size_mb.clone().ok()?,
         attempt: 1,
+        ran_out_of,
     };
-    let recipe = Policy::new(settings).recipe;
-    let spec = recipe.group_for(&job);
-    Some(GroupSize { memory_gb: spec.memory, cpu: recipe.cpu.to_string(), image: recipe.image.clone() })
+    let GroupSpec { memory, ran_out_of, cpu, recipe, .. } = Policy::new(settings).recipe.group_for(&job);
+    let image = recipe.image.clone();
+    Some(GroupSize { memory_gb: memory, ran_out_of_gb: ran_out_of, cpu: cpu.to_string(), image })
 }

@@ -6,6 +6,7 @@ use super::attempts::Attempt;
 use super::{Explanation, GroupSize};
 use crate::commands::table::table;
 use crate::commands::words::{cost, lasting, moment};
+use crate::container_group::memory_in_words;
 use crate::message::MessageId;
 use crate::pass::report::Report;
 
@@ -26,8 +27,8 @@ pub(super) fn text(explanation: &Explanation, now: OffsetDateTime) -> String {
     if let Some(size) = &explanation.file_size_mb {
         say("file", format!("{size} MiB"));
     }
-    if let Some(GroupSize { memory_gb, cpu, image }) = &explanation.group_size {
-        say("group", format!("{memory_gb} GB and {cpu} cores for {image}"));
+    if let Some(GroupSize { memory_gb, ran_out_of_gb, cpu, image }) = &explanation.group_size {
+        say("group", format!("{} and {cpu} cores for {image}", memory_in_words(*memory_gb, *ran_out_of_gb)));
     }
     let name: &str = outcome.as_ref().map_or("not_read", Into::into);
     say("outcome", name.to_owned());

@@ -165,13 +165,14 @@ impl<'a, G: ContainerGroups> Creator<'a, G> {
         tracing::info!(
             event = "created", group = %spec.name, subscription = %spec.subscription, message_id = spec.tags.get(tag::MESSAGE_ID),
             attempt = spec.tags.get(tag::ATTEMPT).and_then(|attempt| attempt.parse::<u32>().ok()), memory_gb = spec.memory.to_f64(),
-            "created a container group"
+            ran_out_of_gb = spec.ran_out_of.map(MemoryGb::to_f64), "created a container group{}", spec.why_its_memory()
         );
         self.created.lock().push((message.clone(), group));
         if let Some(ownership) = accepted.ownership {
             self.check_tags(spec, ownership);
         }
-        Ok(MessageOutcome::Created { group: spec.name.clone(), memory_gb: spec.memory })
+        let GroupSpec { name, memory, ran_out_of, .. } = spec;
+        Ok(MessageOutcome::Created { group: name.clone(), memory_gb: *memory, ran_out_of_gb: *ran_out_of })
     }
 
     /// What Azure shows of a group's tags says whether something rewrites them.

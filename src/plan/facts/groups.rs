@@ -8,7 +8,7 @@ use time::{Duration, OffsetDateTime};
 use super::state::{GroupState, fails_at};
 use crate::container_group::{ContainerGroup, GroupName, Ownership, Recipe, tag};
 use crate::message::{MessageAddress, MessageId, SubscriptionName};
-use crate::plan::decision::Capacity;
+use crate::plan::capacity::Capacity;
 use crate::plan::memory::{Attempt, Condition, Memory};
 use crate::plan::policy::Policy;
 use crate::plan::snapshot::{Look, ObservedGroup};

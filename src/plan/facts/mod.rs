@@ -12,6 +12,8 @@ pub(super) use history::History;
 pub(super) use messages::{KnownMessages, MessageStatus};
 pub(super) use state::GroupState;
 
+use std::sync::Arc;
+
 use time::OffsetDateTime;
 
 use super::memory::Memory;
@@ -26,7 +28,7 @@ pub(super) struct Facts<'a> {
     pub(super) groups: KnownGroups,
     pub(super) memory: Memory,
     pub(super) rules: &'a Rules,
-    pub(super) recipe: &'a Recipe,
+    pub(super) recipe: &'a Arc<Recipe>,
     pub(super) now: OffsetDateTime,
     /// Whether a group may be deleted for its age.
     pub(super) ages_count: bool,

@@ -46,6 +46,6 @@ fn record(
     let cut_short = Attempt { number, ended_at: now, ran: Duration::ZERO, failed: true };
     let attempt = last.ended.map_or(cut_short, |ended| Attempt { number, ..ended });
     let reason = "its container group is gone, and this scaler has not deleted it".to_owned();
-    let end = AttemptEnd { exit_code: None, reason: Some(reason), since: Some(attempt.ended_at) };
+    let end = AttemptEnd { reason: Some(reason), since: Some(attempt.ended_at), ..AttemptEnd::default() };
     DeletedRecord { attempt, end, uncounted, group: (last.group.name.clone(), attempt.ended_at) }
 }

@@ -23,6 +23,8 @@ pub(in crate::plan) struct Candidate {
     /// How many attempts have been made, deleted records included. The job's own number counts only those whose groups
     /// are there: it is part of the group's name, on which all processes must agree.
     pub(in crate::plan) attempts_made: u32,
+    /// Whether its last attempt ran out of memory, and the next has more.
+    pub(in crate::plan) grows: bool,
     /// How often its group could not be created.
     pub(in crate::plan) create_failures: u32,
     /// The group of the last attempt, if it is there.
@@ -72,14 +74,20 @@ impl<'a> Eligibility<'a> {
             return Err(MessageOutcome::Duplicate);
         }
         let Due { attempt, attempts_made, record } = self.due_attempt(&history, &address)?;
+        let ran_out_of = record.and_then(|record| record.group.most_ran_out_of());
+        let grows = record.and_then(|record| record.group.ran_out_of()).is_some_and(|last| {
+            let recipe = self.facts.recipe.of(self.subscription);
+            recipe.size(file_size, ran_out_of).memory > last
+        });
+        let record = record.map(|record| record.name().clone());
         let create_failures = self.check_create_failures(&address)?;
         let MessageAddress { subscription, sequence_number, .. } = address;
-        let job = Job { subscription, sequence_number, message_id, file_size, attempt };
-        Ok(Candidate { job, attempts_made, create_failures, record })
+        let job = Job { subscription, sequence_number, message_id, file_size, attempt, ran_out_of };
+        Ok(Candidate { job, attempts_made, grows, create_failures, record })
     }
 
-    fn due_attempt(&self, history: &History<'_>, message: &MessageAddress) -> Result<Due, MessageOutcome> {
-        const FIRST: Due = Due { attempt: 1, attempts_made: 0, record: None };
+    fn due_attempt<'h>(&self, history: &History<'h>, message: &MessageAddress) -> Result<Due<'h>, MessageOutcome> {
+        const FIRST: Due<'_> = Due { attempt: 1, attempts_made: 0, record: None };
         let (last, record) = match *history {
             History::Nothing => return Ok(FIRST),
             History::Leftover(group) => return Err(MessageOutcome::Finished { group: group.clone() }),
@@ -95,7 +103,7 @@ impl<'a> Eligibility<'a> {
                 // It is never deleted, so that the next group needs another name.
                 Some(record) if record.ownership == Ownership::Untagged => {
                     let attempts = record.attempt;
-                    let due = Due { attempt, attempts_made: attempts, record: group.clone() };
+                    let due = Due { attempt, attempts_made: attempts, record: Some(record) };
                     let is_last = attempts >= self.facts.rules.max_attempts;
                     if is_last { Err(MessageOutcome::Parked { attempts, group, end: end() }) } else { Ok(due) }
                 }
@@ -103,7 +111,7 @@ impl<'a> Eligibility<'a> {
             };
         }
         match retry::next(&last, self.facts.rules, self.facts.now) {
-            Next::Due => Ok(Due { attempt, attempts_made: last.number, record: group }),
+            Next::Due => Ok(Due { attempt, attempts_made: last.number, record }),
             Next::BackingOff { until } => {
                 Err(MessageOutcome::BackingOff { attempt: last.number, until, group, end: end() })
             }
@@ -125,10 +133,10 @@ impl<'a> Eligibility<'a> {
 }
 
 /// An attempt that is due.
-struct Due {
+struct Due<'a> {
     attempt: u32,
     attempts_made: u32,
-    record: Option<GroupName>,
+    record: Option<&'a KnownGroup>,
 }
 
 fn running(known: &KnownGroup) -> MessageOutcome {
