@@ -95,6 +95,12 @@ impl MemoryNeeds {
 }
 
 impl World {
+    /// Whether a worker needs more memory than its message's first attempt has.
+    pub fn is_hungry(&self) -> bool {
+        let mut messages = self.subscriptions.values().flat_map(|subscription| subscription.messages.values());
+        messages.any(|message| message.needs > first(message.large))
+    }
+
     /// A worker has ended.
     pub fn note_memory(&mut self, group: &Group, message: Option<i64>, exit: Exit, at: Millis) {
         let place = (group.subscription().to_owned(), group.number());

@@ -29,6 +29,10 @@ const STEPS: u32 = 200;
 /// Passes after which all must be well again: an hour and a half of back-offs and breakers, and time for the work.
 const CALM_PASSES: u32 = 400;
 
+/// The same where workers need more memory than their messages' first attempts have: each message fails once and waits, and in a
+/// subscription that its breaker holds up so does the next one of its id.
+const HUNGRY_CALM_PASSES: u32 = 1600;
+
 /// How long the last process's requests may be under way when nothing goes wrong any more.
 const UNDER_WAY: Millis = 30 * SECOND;
 
@@ -180,7 +184,8 @@ impl Schedule {
         // The last pass may have begun a moment ago, and the other processes may have requests under way.
         tokio::time::sleep(Duration::from_millis(UNDER_WAY.unsigned_abs())).await;
         let mut calm = Calm::default();
-        for _ in 0..CALM_PASSES {
+        let is_hungry = self.slots[0].azure.world().is_hungry();
+        for _ in 0..if is_hungry { HUNGRY_CALM_PASSES } else { CALM_PASSES } {
             let slot = &mut self.slots[0];
             slot.begin_pass();
             tokio::time::sleep(Duration::from_mins(1)).await;
