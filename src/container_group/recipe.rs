@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 use secrecy::SecretString;
 
 use super::{GroupName, GroupTemplate, MemoryGb, NamePrefix, tag};
-use super::{Override, Overrides, SubscriptionPattern};
+use super::{Override, Overrides, Placeholders, SubscriptionPattern};
 use crate::message::{FileSizeMb, MessageAddress, MessageId, SubscriptionName};
 
 /// What all groups of a scaler have in common.
@@ -31,6 +31,8 @@ pub struct Recipe {
     pub max_memory: MemoryGb,
     /// How many times the memory that an attempt ran out of the next one gets; 1 is no more than the file's size asks for.
     pub oom_memory_factor: Decimal,
+    /// Attempts after which a message is left alone, for the worker to know.
+    pub max_attempts: u32,
     /// How the image is pulled, where that needs credentials.
     pub registry: Option<Registry>,
     /// The container's variables, by the names that it sees.
@@ -97,6 +99,8 @@ pub struct GroupSpec {
     /// The memory that an earlier attempt ran out of, if that is why it has as much.
     pub ran_out_of: Option<MemoryGb>,
     pub subscription: SubscriptionName,
+    /// What the placeholders in its variables are filled with.
+    pub placeholders: Placeholders,
     pub recipe: Arc<Recipe>,
 }
 
@@ -128,6 +132,7 @@ impl Recipe {
             memory: size.memory,
             cpu: size.cpu,
             ran_out_of,
+            placeholders: Placeholders::of(job, &size, recipe.max_attempts),
             subscription: subscription.clone(),
             recipe,
         }

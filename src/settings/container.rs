@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::reader::{Reader, Reported, is_utf8};
 use super::reference;
 use super::setting::{Accepts, Fallback, Setting};
-use crate::container_group::EnvironmentValue;
+use crate::container_group::{EnvironmentValue, check_placeholders};
 
 /// The `INSTANCE_*` settings.
 #[derive(Clone, Debug, Default)]
@@ -19,7 +19,8 @@ pub struct ContainerEnvironment {
 pub(super) const VARIABLES: Setting = Setting {
     name: "INSTANCE_*",
     doc: "Go to the container without the prefix: `INSTANCE_TOPIC` becomes `TOPIC`. They are secret: none but those in \
-          `ACI_PLAIN_ENV` can be read in Azure afterwards.",
+          `ACI_PLAIN_ENV` can be read in Azure afterwards. Their values may have \
+          [placeholders](docs/container-groups.md#what-the-worker-can-know), such as `{{scaler.attempt}}`.",
     accepts: Accepts::Text("a name of 1 to 63 letters, digits and _ after the prefix, with no digit first"),
     fallback: Fallback::Optional,
     secret: true,
@@ -110,7 +111,7 @@ fn read_values(reader: &mut Reader<'_>) -> Result<BTreeMap<String, String>, Repo
                 Some(format!("expected the value itself, {}", reference::UNRESOLVED))
             }
             None if !is_utf8(&value) => Some("expected UTF-8".to_owned()),
-            None => None,
+            None => check_placeholders(&value).err().map(|error| error.to_string()),
         };
         match wrong {
             Some(reason) => outcome = Err(reader.refused_secret(variable, reason)),

@@ -168,6 +168,24 @@ fn the_registry_is_that_of_the_image() {
 }
 
 #[test]
+fn a_placeholder_that_there_is_not_is_refused_and_every_other_brace_is_a_brace() {
+    insta::assert_snapshot!(errors(&[("INSTANCE_A", "{{scaler.atempt}}"), ("INSTANCE_B", "{{scaler.attempt"), ("ACI_PLAIN_ENV", "A")]), @r"
+    INSTANCE_A=(secret): expected message_id, subscription, sequence_number, file_size_mb, attempt, max_attempts, memory_gb or cpu, and }}, after {{scaler.; did you mean attempt?
+    INSTANCE_B=(secret): expected message_id, subscription, sequence_number, file_size_mb, attempt, max_attempts, memory_gb or cpu, and }}, after {{scaler.
+    ");
+    assert!(load(&[("INSTANCE_A", "{{scaler.cpu}} {{ .Values }} {} {{scaler}}")]).is_ok());
+    let template = |value: &str| {
+        let variable = format!(r#"{{"name": "A", "secureValue": "{value}"}}"#);
+        let worker = format!(r#"{{"name": "worker", "properties": {{"environmentVariables": [{variable}]}}}}"#);
+        format!(r#"{{"properties": {{"containers": [{worker}]}}}}"#)
+    };
+    insta::assert_snapshot!(errors(&[("ACI_GROUP_TEMPLATE", &template("{{scaler.core}}"))]), @"ACI_GROUP_TEMPLATE=(secret): properties.containers[0].properties.environmentVariables[0].secureValue: expected message_id, subscription, sequence_number, file_size_mb, attempt, max_attempts, memory_gb or cpu, and }}, after {{scaler.");
+    let overrides = format!(r#"{{"601-1GB": {{"template": {}}}}}"#, template("{{scaler.file_size}}"));
+    insta::assert_snapshot!(errors(&[("ACI_SUBSCRIPTION_OVERRIDES", &overrides)]), @"ACI_SUBSCRIPTION_OVERRIDES=(secret): 601-1GB.template.properties.containers[0].properties.environmentVariables[0].secureValue: expected message_id, subscription, sequence_number, file_size_mb, attempt, max_attempts, memory_gb or cpu, and }}, after {{scaler.; did you mean file_size_mb?");
+    assert!(load(&[("ACI_GROUP_TEMPLATE", &template("{{scaler.cpu}} {{ x }}"))]).is_ok());
+}
+
+#[test]
 fn instance_variables_that_no_container_can_have_are_refused() {
     insta::assert_snapshot!(errors(&[("INSTANCE_", "a"), ("INSTANCE_1A", "a"), ("INSTANCE_A-B", "a"), ("INSTANCE_C", "\u{FFFD}")]), @r"
     INSTANCE_=(secret): expected a name of 1 to 63 letters, digits and _ after the prefix, with no digit first

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use aci_scaler::container_group::{GroupName, Job, MemoryGb, NamePrefix, Recipe};
+use aci_scaler::container_group::{GroupName, Job, MemoryGb, NamePrefix, Overrides, Recipe};
 use aci_scaler::message::{FileSizeMb, MessageId, SubscriptionName};
 use aci_scaler_fuzz::{byte, text};
 use libfuzzer_sys::fuzz_target;
@@ -56,12 +56,20 @@ fn recipe() -> Arc<Recipe> {
         location: "westeurope".to_owned(),
         image: "local/worker:latest".to_owned(),
         cpu: Decimal::ONE,
+        cpu_multiplier: Decimal::ZERO,
+        max_cpu: Decimal::from(31),
         memory_multiplier: Decimal::from(8),
         min_memory: memory("0.5"),
         max_memory: memory("16"),
+        oom_memory_factor: Decimal::TWO,
+        max_attempts: 10,
         registry: None,
         environment: BTreeMap::new(),
         subscription_variable: None,
+        identity: None,
+        template: None,
+        overrides: Overrides::default(),
+        applied: Vec::new(),
     })
 }
 
