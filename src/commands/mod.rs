@@ -1,5 +1,5 @@
 //! The command line: serve the Functions host, or make one pass, or say what one would do, why a message waits, or what keeps the scaler
-//! from working.
+//! from working, or have messages tried again.
 
 mod cause;
 mod check;
@@ -9,6 +9,7 @@ mod once;
 mod output;
 mod plan;
 mod printed_pass;
+mod retry;
 mod serve;
 mod table;
 mod words;
@@ -27,6 +28,7 @@ use crate::settings::{Environment, LogSettings, ProcessEnvironment, Settings, lo
 use crate::telemetry::{self, Output};
 use from_app::App;
 use output::NOT_WRITTEN;
+use printed_pass::AzureScaler;
 
 /// The settings or the command line are wrong (`EX_USAGE` of BSD's sysexits.h).
 const USAGE: u8 = 64;
@@ -61,6 +63,8 @@ enum Command {
     Plan(plan::Arguments),
     /// Say why a message waits, what has been tried, and what can be done
     Explain(explain::Arguments),
+    /// Start the count of attempts at messages again, so that the next pass tries them at once
+    Retry(retry::Arguments),
     /// Say what keeps the scaler from working, and what to do about it
     Check(check::Arguments),
 }
@@ -72,6 +76,7 @@ impl Command {
             Self::Serve | Self::Once { .. } => return None,
             Self::Plan(arguments) => &arguments.app,
             Self::Explain(arguments) => &arguments.app,
+            Self::Retry(arguments) => &arguments.app,
             Self::Check(arguments) => &arguments.app,
         };
         app.is_named().then_some(app)
@@ -206,18 +211,27 @@ async fn execute(
     match command {
         Command::Check(arguments) => check::check(&services, &diagnosis, settings, environment, &arguments).await,
         Command::Plan(arguments) => plan::plan(Scaler::new(services, settings, clock), &arguments).await,
-        Command::Explain(arguments) => {
-            // One for the pass, which has its own ideas of what to read, and one for the look at the message.
-            let of_pass = match azure::services(settings, own, &clock) {
-                Ok(services) => services,
-                Err(error) => {
-                    tracing::error!(event = "not_started", "{error}");
-                    return FAILED.into();
-                }
-            };
-            explain::explain(Scaler::new(of_pass, settings, clock), &services, settings, &arguments).await
-        }
+        Command::Explain(arguments) => match scaler_of_its_own(settings, own) {
+            Ok(scaler) => explain::explain(scaler, &services, settings, &arguments).await,
+            Err(exit_code) => exit_code,
+        },
+        Command::Retry(arguments) => match scaler_of_its_own(settings, own) {
+            Ok(scaler) => retry::retry(scaler, &services, settings.processing.max_attempts.get(), &arguments).await,
+            Err(exit_code) => exit_code,
+        },
         Command::Once { json } => once::once(Scaler::new(services, settings, clock), json).await,
         Command::Serve => unreachable!("it is served above"),
+    }
+}
+
+/// A scaler with services that nobody else uses: a pass has its own ideas of what to read.
+fn scaler_of_its_own(settings: &Settings, own: &ProcessEnvironment) -> Result<AzureScaler, ExitCode> {
+    let clock = Clock::system();
+    match azure::services(settings, own, &clock) {
+        Ok(services) => Ok(Scaler::new(services, settings, clock)),
+        Err(error) => {
+            tracing::error!(event = "not_started", "{error}");
+            Err(FAILED.into())
+        }
     }
 }

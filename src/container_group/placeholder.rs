@@ -110,6 +110,7 @@ mod tests {
             message_id: MessageId::new(message_id).unwrap(),
             file_size: FileSizeMb::from_text("180.50").unwrap(),
             attempt: 2,
+            attempts_before: 10,
             ran_out_of: None,
         };
         Placeholders::of(&job, &WorkerSize { memory: memory("1.5"), cpu: "0.25".parse().unwrap() }, 10)

@@ -82,8 +82,10 @@ pub struct Job {
     pub sequence_number: i64,
     pub message_id: MessageId,
     pub file_size: FileSizeMb,
-    /// From 1.
+    /// From 1, since the count of attempts was last started again.
     pub attempt: u32,
+    /// Those before that. The group's name counts them, so that no two of a message's groups are of one name.
+    pub attempts_before: u32,
     /// The most memory that an attempt at it is known to have run out of.
     pub ran_out_of: Option<MemoryGb>,
 }
@@ -123,11 +125,17 @@ impl Recipe {
             (tag::SEQUENCE_NUMBER, sequence_number.to_string()),
             (tag::ATTEMPT, attempt.to_string()),
         ]);
+        if job.attempts_before > 0 {
+            tags.insert(tag::ATTEMPTS_BEFORE, job.attempts_before.to_string());
+        }
         if let Some(ran_out_of) = ran_out_of {
             tags.insert(tag::RAN_OUT_OF_GB, ran_out_of.to_string());
         }
         GroupSpec {
-            name: GroupName::of_attempt(&self.stem(subscription, message_id), *attempt),
+            name: GroupName::of_attempt(
+                &self.stem(subscription, message_id),
+                job.attempts_before.saturating_add(*attempt),
+            ),
             tags,
             memory: size.memory,
             cpu: size.cpu,

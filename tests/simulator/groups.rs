@@ -31,6 +31,8 @@ pub struct Group {
     pub log_failures: u32,
     /// Since when an operator wants it to stay.
     pub kept_since: Option<Millis>,
+    /// Since when an operator wants the count of its message's attempts to start again.
+    pub retried_since: Option<Millis>,
     /// Whether Azure forgets to say when it ended.
     pub undated: bool,
     /// Whether its image cannot be pulled, so that it never starts.
@@ -100,8 +102,18 @@ impl Group {
         self.asked("sequence_number").parse().unwrap_or_default()
     }
 
+    /// The number in its name.
     pub fn attempt(&self) -> u32 {
+        self.count() + self.attempts_before()
+    }
+
+    /// Which attempt it is since the count was last started again.
+    pub fn count(&self) -> u32 {
         self.asked("attempt").parse().unwrap_or_default()
+    }
+
+    pub fn attempts_before(&self) -> u32 {
+        self.asked("attempts_before").parse().unwrap_or_default()
     }
 
     /// Whether it is for the same message as another.

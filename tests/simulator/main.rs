@@ -13,6 +13,7 @@ mod azure;
 mod calm;
 mod groups;
 mod memory;
+mod operator;
 mod outside;
 mod promises;
 mod random;

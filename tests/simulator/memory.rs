@@ -148,7 +148,7 @@ impl World {
             self.violated(format!("{} has {} tenths of a GB", group.name, group.memory));
         }
         // Which of several messages of an id a record is of, its name does not say.
-        if self.scene.tag_policy == Some(TagPolicy::Both) {
+        if self.names_alone_tell() {
             return;
         }
         let own = record.filter(|record| record.ran_out).map(|record| record.memory);

@@ -126,6 +126,7 @@ impl Schedule {
             let mut world = self.slots[0].azure.world();
             world.something_happens();
             world.clean_up();
+            world.retry();
             for slot in &self.slots {
                 if let Some(error) = world.outside.sets_clock() {
                     slot.azure.process.clock_error.store(error, Relaxed);
@@ -310,6 +311,7 @@ impl World {
                 log_read: false,
                 log_failures: 0,
                 kept_since: None,
+                retried_since: None,
                 undated: false,
                 bad_image: false,
                 has_events: false,

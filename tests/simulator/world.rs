@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use crate::azure::Write;
 use crate::groups::{Exit, Group, Life};
 use crate::memory::MemoryNeeds;
+use crate::operator::Operator;
 use crate::outside::{Outside, Vanished};
 use crate::promises::MAX_SKEW;
 use crate::random::Random;
@@ -26,6 +27,7 @@ pub struct World {
     pub topic: Topic,
     pub outside: Outside,
     pub memory: MemoryNeeds,
+    pub operator: Operator,
     pub groups: BTreeMap<GroupName, Group>,
     /// Groups that a list that lags still shows, and when they were deleted.
     pub deleted: VecDeque<(Millis, Group)>,
@@ -104,6 +106,7 @@ impl World {
             topic,
             outside,
             memory,
+            operator: Operator::draw(seed),
             groups: BTreeMap::new(),
             deleted: VecDeque::new(),
             subscriptions,

@@ -179,6 +179,7 @@ mod tests {
             message_id: MessageId::new("m1").unwrap(),
             file_size: FileSizeMb::from_text("500").unwrap(),
             attempt,
+            attempts_before: 0,
             ran_out_of: None,
         }
     }

@@ -49,13 +49,14 @@ pub(super) fn advice(outcome: Option<&MessageOutcome>, report: &Report, older: O
                 "Attempt {attempt} has ended{ended} without the message being settled, and the next one is not due yet."
             ),
             &format!("The next attempt is due at {at}."),
-            "Read the last lines below. Once the worker is mended, the next attempt succeeds by itself.",
+            "Read the last lines below. Once the worker is fixed, the next attempt succeeds by itself; `aci-scaler retry --message ID` \
+             makes it at once.",
         ),
         MessageOutcome::Parked { .. } => advice(
             format!("It is parked: {attempt} attempts have not settled it. The last one ended{ended}."),
             "Nothing: it gets no further container group while it stays in its subscription.",
-            "Mend the worker or the message, then set a higher PROVISIONING_MAX_ATTEMPTS, or send the message again under \
-             another id and remove this one.",
+            "Fix the worker or the message, then run `aci-scaler retry --message ID`, or send the message again under another id and \
+             remove this one.",
         ),
         MessageOutcome::HeldByBreaker { until, failures } => advice(
             format!(
@@ -68,7 +69,8 @@ pub(super) fn advice(outcome: Option<&MessageOutcome>, report: &Report, older: O
                     format!("One container group is let through at {}, to see whether it does better.", moment(until))
                 },
             ),
-            "Mend the worker's image or its configuration. All messages go on once one container has ended with exit code 0.",
+            "Fix the worker's image or its configuration. All messages go on once one container has ended with exit code 0, or at once \
+             after `aci-scaler retry --subscription NAME`.",
         ),
         MessageOutcome::CreateBackingOff { .. }
         | MessageOutcome::HeldByFailedCreates { .. }

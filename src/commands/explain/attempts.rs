@@ -19,8 +19,11 @@ pub(super) struct Attempt {
     pub(super) subscription: Option<SubscriptionName>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) sequence_number: Option<i64>,
+    /// Since the count was last started again.
     #[serde(rename = "attempt")]
     pub(super) number: u32,
+    #[serde(skip)]
+    in_name: u32,
     /// `starting`, `running` or `ended`.
     pub(super) state: &'static str,
     #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
@@ -55,7 +58,7 @@ pub(super) async fn attempts(services: &AzureServices, report: &Report, id: &Mes
             attempts.push(attempt(services, &group, report.started_at).await);
         }
     }
-    attempts.sort_by_key(|attempt| (attempt.sequence_number, attempt.number));
+    attempts.sort_by_key(|attempt| (attempt.sequence_number, attempt.in_name));
     attempts
 }
 
@@ -81,6 +84,7 @@ async fn attempt(services: &AzureServices, group: &ContainerGroup, now: OffsetDa
         subscription: group.tag(tag::SUBSCRIPTION_NAME).filter(|name| !name.is_empty()).map(SubscriptionName::new),
         sequence_number: group.sequence_number(),
         number: group.attempt(),
+        in_name: group.attempt().saturating_add(group.attempts_before()),
         state,
         started_at: group.first_start(),
         ended_at,

@@ -157,6 +157,7 @@ fn group_size(
         message_id: message.message_id.clone().ok()?,
         file_size: message.file_size_mb.clone().ok()?,
         attempt: 1,
+        attempts_before: 0,
         ran_out_of,
     };
     let GroupSpec { memory, ran_out_of, cpu, recipe, .. } = Policy::new(settings).recipe.group_for(&job);

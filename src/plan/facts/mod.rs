@@ -39,14 +39,16 @@ pub(super) struct Facts<'a> {
 impl<'a> Facts<'a> {
     pub(super) fn of(groups: &[ObservedGroup], memory: &Memory, policy: &'a Policy, now: OffsetDateTime) -> Self {
         let Policy { rules, recipe } = policy;
-        let mut memory = memory.as_of(now);
+        let memory = memory.as_of(now);
         let groups = KnownGroups::of(groups, &memory, policy, now);
-        let vanished = vanished::vanished(&groups, &memory, now);
-        let names = vanished.iter().map(|(message, record)| (message.clone(), record.group.0.clone())).collect();
+        let mut facts = Self { groups, memory, rules, recipe, now, ages_count: true, vanished: Vec::new() };
+        facts.forget_what_a_retry_has_ended();
+        let vanished = vanished::vanished(&facts.groups, &facts.memory, now);
+        facts.vanished = vanished.iter().map(|(message, record)| (message.clone(), record.group.0.clone())).collect();
         if rules.count_attempts() {
-            memory.deleted_records.extend(vanished);
+            facts.memory.deleted_records.extend(vanished);
         }
-        Self { groups, memory, rules, recipe, now, ages_count: true, vanished: names }
+        facts
     }
 
     /// Nobody knows how old a group is.

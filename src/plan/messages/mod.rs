@@ -103,6 +103,13 @@ impl<'a> Queue<'a> {
     }
 
     fn next(&mut self) -> Option<Candidate> {
+        // What an operator retries does not wait for the breaker.
+        if self.admission != Admission::Open
+            && self.failing.is_none()
+            && let Some(index) = self.candidates.iter().position(|candidate| candidate.is_retried)
+        {
+            return self.candidates.remove(index);
+        }
         match self.admission {
             Admission::Open => self.candidates.pop_front(),
             Admission::Held { .. } => None,

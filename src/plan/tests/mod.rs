@@ -10,6 +10,7 @@ mod fixtures;
 mod memory;
 mod out_of_memory;
 mod ownership;
+mod retries;
 mod starts;
 mod subscription_caps;
 mod vanished;

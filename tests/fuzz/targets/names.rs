@@ -25,6 +25,7 @@ fuzz_target!(|input: &[u8]| {
             message_id,
             file_size,
             attempt,
+            attempts_before: 0,
             ran_out_of: None,
         })
     }) else {
