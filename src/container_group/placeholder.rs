@@ -5,9 +5,6 @@
 
 use std::borrow::Cow;
 
-use super::recipe::Job;
-use super::size::WorkerSize;
-
 const OPENING: &str = "{{scaler.";
 const CLOSING: &str = "}}";
 
@@ -18,9 +15,18 @@ const NAMES: [&str; 8] =
 /// How like a name another must be, from 0 to 1, to be what was meant.
 const MIN_SIMILARITY: f64 = 0.6;
 
-/// What a group's placeholders are filled with, in the order of their names.
+/// What a group's placeholders are filled with.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Placeholders([String; NAMES.len()]);
+pub struct Placeholders {
+    pub(super) message_id: String,
+    pub(super) subscription: String,
+    pub(super) sequence_number: String,
+    pub(super) file_size_mb: String,
+    pub(super) attempt: String,
+    pub(super) max_attempts: String,
+    pub(super) memory_gb: String,
+    pub(super) cpu: String,
+}
 
 /// A placeholder that there is not. It does not say which: the value may be a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -33,26 +39,13 @@ pub struct UnknownPlaceholder {
 }
 
 impl Placeholders {
-    pub(super) fn of(job: &Job, size: &WorkerSize, max_attempts: u32) -> Self {
-        Self([
-            job.message_id.to_string(),
-            job.subscription.to_string(),
-            job.sequence_number.to_string(),
-            job.file_size.to_string(),
-            job.attempt.to_string(),
-            max_attempts.to_string(),
-            size.memory.to_string(),
-            size.cpu.to_string(),
-        ])
-    }
-
     /// A value with its placeholders filled.
     pub(crate) fn fill<'a>(&self, value: &'a str) -> Cow<'a, str> {
         let (mut filled, mut rest) = (String::new(), value);
         while let Some(Found { before, name, after }) = find(rest) {
             filled.push_str(before);
-            match NAMES.iter().position(|known| *known == name) {
-                Some(index) => filled.push_str(&self.0[index]),
+            match self.named(name) {
+                Some(value) => filled.push_str(value),
                 // Settings are refused that have one like this.
                 None => filled.extend([OPENING, name, CLOSING]),
             }
@@ -63,6 +56,22 @@ impl Placeholders {
         }
         filled.push_str(rest);
         Cow::Owned(filled)
+    }
+}
+
+impl Placeholders {
+    fn named(&self, name: &str) -> Option<&str> {
+        Some(match name {
+            "message_id" => &self.message_id,
+            "subscription" => &self.subscription,
+            "sequence_number" => &self.sequence_number,
+            "file_size_mb" => &self.file_size_mb,
+            "attempt" => &self.attempt,
+            "max_attempts" => &self.max_attempts,
+            "memory_gb" => &self.memory_gb,
+            "cpu" => &self.cpu,
+            _ => return None,
+        })
     }
 }
 
@@ -100,20 +109,26 @@ fn find(text: &str) -> Option<Found<'_>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::{FileSizeMb, MessageId};
-    use crate::test_support::memory;
 
     fn placeholders(message_id: &str) -> Placeholders {
-        let job = Job {
+        Placeholders {
+            message_id: message_id.into(),
             subscription: "601-1GB".into(),
-            sequence_number: 7,
-            message_id: MessageId::new(message_id).unwrap(),
-            file_size: FileSizeMb::from_text("180.50").unwrap(),
-            attempt: 2,
-            attempts_before: 10,
-            ran_out_of: None,
-        };
-        Placeholders::of(&job, &WorkerSize { memory: memory("1.5"), cpu: "0.25".parse().unwrap() }, 10)
+            sequence_number: "7".into(),
+            file_size_mb: "180.5".into(),
+            attempt: "2".into(),
+            max_attempts: "10".into(),
+            memory_gb: "1.5".into(),
+            cpu: "0.25".into(),
+        }
+    }
+
+    #[test]
+    fn every_name_that_is_accepted_is_filled() {
+        for name in NAMES {
+            let value = format!("{OPENING}{name}{CLOSING}");
+            assert_ne!(placeholders("m1").fill(&value), value);
+        }
     }
 
     #[test]

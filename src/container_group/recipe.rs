@@ -140,7 +140,16 @@ impl Recipe {
             memory: size.memory,
             cpu: size.cpu,
             ran_out_of,
-            placeholders: Placeholders::of(job, &size, recipe.max_attempts),
+            placeholders: Placeholders {
+                message_id: message_id.to_string(),
+                subscription: subscription.to_string(),
+                sequence_number: sequence_number.to_string(),
+                file_size_mb: file_size.to_string(),
+                attempt: attempt.to_string(),
+                max_attempts: recipe.max_attempts.to_string(),
+                memory_gb: size.memory.to_string(),
+                cpu: size.cpu.to_string(),
+            },
             subscription: subscription.clone(),
             recipe,
         }

@@ -60,7 +60,7 @@ pub struct Write {
 }
 
 pub enum What {
-    Put(GroupSpec),
+    Put(Box<GroupSpec>),
     Delete(GroupName),
     Tag(GroupName, BTreeMap<String, String>),
 }
@@ -84,7 +84,8 @@ impl Azure {
             Ok(accepted) => accepted.remaining,
             Err(error) => error.remaining(),
         };
-        if remaining.is_some_and(|left| left <= 8) {
+        let spare = self.process.settings.processing.max_workers.get() + 4;
+        if remaining.is_some_and(|left| left as usize <= spare) {
             let now = self.world().now();
             self.process.low_until.store(now + 300 * SECOND, Relaxed);
         }
@@ -188,7 +189,7 @@ impl ContainerGroups for Azure {
                 world.violated(format!("{} is asked for although Azure wants a break", spec.name));
             }
         }
-        let answer = self.write(What::Put(spec.clone())).await;
+        let answer = self.write(What::Put(Box::new(spec.clone()))).await;
         if let Err(ArmError::Throttled { .. } | ArmError::NoCapacity { .. }) = &answer {
             self.process.stopped_in.store(self.process.pass.load(Relaxed), Relaxed);
         }
