@@ -1,4 +1,4 @@
-//! The guide explains every outcome that there is, and no other.
+//! `docs/operate.md` explains every outcome that there is, and no other.
 
 use std::collections::BTreeSet;
 
@@ -12,18 +12,18 @@ const OF_MESSAGES: &str = "outcome of a message";
 const OF_GROUPS: &str = "outcome of a group";
 
 #[test]
-fn the_guide_explains_every_outcome_of_a_message_and_no_other() {
-    assert_eq!(names_in_the_guide(OF_MESSAGES), names_in_the_code(MessageOutcome::VARIANTS));
+fn the_page_on_operating_explains_every_outcome_of_a_message_and_no_other() {
+    assert_eq!(names_in_the_page(OF_MESSAGES), names_in_the_code(MessageOutcome::VARIANTS));
 }
 
 #[test]
-fn the_guide_explains_every_outcome_of_a_group_and_no_other() {
-    assert_eq!(names_in_the_guide(OF_GROUPS), names_in_the_code(GroupOutcome::VARIANTS));
+fn the_page_on_operating_explains_every_outcome_of_a_group_and_no_other() {
+    assert_eq!(names_in_the_page(OF_GROUPS), names_in_the_code(GroupOutcome::VARIANTS));
 }
 
-/// The names that one of the guide's tables of outcomes has in its first column, which is headed like this.
-fn names_in_the_guide(table: &str) -> BTreeSet<String> {
-    names(&Table::headed(&document("deploy.md"), table))
+/// The names in the first column of one of the page's tables of outcomes, which is headed like this.
+fn names_in_the_page(table: &str) -> BTreeSet<String> {
+    names(&Table::headed(&document("operate.md"), table))
 }
 
 fn names_in_the_code(variants: &[&str]) -> BTreeSet<String> {
