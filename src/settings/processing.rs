@@ -68,11 +68,14 @@ const SKIP_SUBSCRIPTIONS: Setting = Setting {
     secret: false,
 };
 
+/// Azure answers a create after some 4 s, so that 16 workers make 4 groups a second and send the last of 50 within 13 s of the
+/// first. Its default quota takes 100 creates and deletes in 5 minutes: one such burst, and the deletes after it. More
+/// workers would only meet the quota sooner, and send more in vain when all creates fail for one reason.
 const MAX_WORKERS: Setting = Setting {
     name: "PROVISIONING_MAX_WORKERS",
     doc: "The most creates under way at once, and after them the most deletes.",
     accepts: Accepts::Whole(1..=MAX_PARALLEL_CREATES),
-    fallback: Fallback::Default("4"),
+    fallback: Fallback::Default("16"),
     secret: false,
 };
 

@@ -56,7 +56,7 @@ async fn every_message_of_four_subscriptions_gets_exactly_the_group_that_the_rul
 
     assert_eq!(world.pass().await.messages(), counts([("running", 200)]));
     assert_eq!(world.calls(PutGroup).len(), 200, "the second pass creates nothing");
-    assert_eq!(world.azure.resource_manager.most_at_once(PutGroup), 4, "PROVISIONING_MAX_WORKERS creations at once");
+    assert_eq!(world.azure.resource_manager.most_at_once(PutGroup), 16, "PROVISIONING_MAX_WORKERS creations at once");
 }
 
 #[tokio::test]

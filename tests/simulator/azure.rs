@@ -84,7 +84,8 @@ impl Azure {
             Ok(accepted) => accepted.remaining,
             Err(error) => error.remaining(),
         };
-        if remaining.is_some_and(|left| left <= 8) {
+        let spare = self.process.settings.processing.max_workers.get() + 4;
+        if remaining.is_some_and(|left| left as usize <= spare) {
             let now = self.world().now();
             self.process.low_until.store(now + 300 * SECOND, Relaxed);
         }

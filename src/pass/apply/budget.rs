@@ -11,9 +11,13 @@ use crate::sync::Mutex;
 /// (five minutes and an hour) is full again then, and of the longer one a single answer is spent to see.
 const PAUSE: Duration = Duration::from_mins(5);
 
-/// Creating rests when this little is left of what Azure allows for now, besides what the deletes of the pass take: two
-/// creates a worker that were under way already, at the usual four workers.
-pub(super) const SPARE_REQUESTS: u32 = 8;
+/// Creating rests when this little is left of what Azure allows for now, besides what the deletes of the pass take: as many
+/// as may be under way already when an answer comes, and a few for another process.
+pub(super) fn spare(workers: usize) -> u32 {
+    u32::try_from(workers).unwrap_or(u32::MAX).saturating_add(FOR_OTHERS)
+}
+
+const FOR_OTHERS: u32 = 4;
 
 /// Azure's limits, as far as a pass has met them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]

@@ -4,19 +4,25 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
 use super::Applier;
-use super::budget::SPARE_REQUESTS;
+use super::budget;
 use super::failures::Failures;
-use crate::container_group::{ContainerGroup, GroupName, GroupSpec, Liveness, MemoryGb, Ownership, tag};
-use crate::message::MessageAddress;
+use crate::container_group::{ContainerGroup, GroupSpec, Liveness, MemoryGb, Ownership, tag};
+use crate::message::{MessageAddress, SubscriptionName};
+use crate::pass::side_by_side;
 use crate::plan::{Create, FailureCause, FailureKind, MessageOutcome};
 use crate::services::{ArmError, ContainerGroups};
 use crate::sync::Mutex;
 
 /// The part of a pass that is left to deletes when creates are slow: a quarter, so that neither starves the other.
 const DELETES_SHARE: u32 = 4;
+
+/// How old a look-up may be when its PUT is sent: a little more than a PUT takes, so that a look-up that ran ahead of one is
+/// good for the next, and a small part of the time in which another process could make a whole attempt.
+const MAX_LOOK_UP_AGE: Duration = Duration::from_secs(5);
 
 /// What is said when tags come back changed.
 const TAGS_REWRITTEN: &str = "the tags of a new container group came back without aci_scaler and managed_by as they were \
@@ -25,6 +31,8 @@ const TAGS_REWRITTEN: &str = "the tags of a new container group came back withou
 
 pub(super) struct Creator<'a, G> {
     applier: &'a Applier<'a, G>,
+    /// A permit for each PUT that may be under way.
+    workers: Semaphore,
     reserve: Duration,
     spare: u32,
     /// Groups that are created in place of those that Azure refuses.
@@ -63,8 +71,9 @@ impl<'a, G: ContainerGroups> Creator<'a, G> {
     pub(super) fn new(applier: &'a Applier<'a, G>, deletes: usize, reserves: Vec<Create>) -> Self {
         Self {
             applier,
+            workers: Semaphore::new(applier.workers),
             reserve: applier.deadline.remaining() / DELETES_SHARE,
-            spare: u32::try_from(deletes).unwrap_or(u32::MAX).saturating_add(SPARE_REQUESTS),
+            spare: u32::try_from(deletes).unwrap_or(u32::MAX).saturating_add(budget::spare(applier.workers)),
             reserves: Mutex::new(reserves.into()),
             stop: Mutex::new(applier.budget.resting().map(Stop::low)),
             no_room: Mutex::default(),
@@ -74,8 +83,14 @@ impl<'a, G: ContainerGroups> Creator<'a, G> {
         }
     }
 
+    /// Creates groups: a PUT a worker at once, and as many look-ups ahead of them.
+    pub(super) async fn create_all(&self, creates: Vec<Create>) -> Vec<(MessageAddress, MessageOutcome)> {
+        let outcomes = side_by_side(2 * self.applier.workers, creates.into_iter().map(|create| self.create(create)));
+        outcomes.await.into_iter().flatten().collect()
+    }
+
     /// Creates a group, or another in its place for as long as Azure refuses them.
-    pub(super) async fn create(&self, create: Create) -> Vec<(MessageAddress, MessageOutcome)> {
+    async fn create(&self, create: Create) -> Vec<(MessageAddress, MessageOutcome)> {
         let mut outcomes = Vec::new();
         let mut next = Some(create);
         while let Some(create) = next.take() {
@@ -99,53 +114,80 @@ impl<'a, G: ContainerGroups> Creator<'a, G> {
     }
 
     /// Creates a group, or says why not, and whether its slot is surely free.
-    async fn create_one(&self, Create { message, spec, record }: Create) -> (MessageOutcome, bool) {
-        if let Some(outcome) = self.stopped(&spec) {
+    async fn create_one(&self, create: Create) -> (MessageOutcome, bool) {
+        if let Some(outcome) = self.stopped(&create.spec) {
             return (outcome, false);
         }
-        if let Err(reason) = self.failures.admit(&message.subscription).await {
+        if let Some(reason) = self.failures.closed(&create.message.subscription) {
             return (MessageOutcome::HeldByFailedCreates { reason }, true);
         }
-        let answer = self.applier.deadline.limit(self.look_up_and_create(&message, &spec, record)).await;
+        let looked_up_at = Instant::now();
+        match self.limit(self.look_up(&create)).await {
+            Ok(None) => {}
+            Ok(Some(outcome)) => return (outcome, false),
+            Err(error) => return self.failed(&create, &error),
+        }
+        let Create { message, spec, .. } = &create;
+        let _turn = match self.turn(&message.subscription).await {
+            Ok(turn) => turn,
+            Err(reason) => return (MessageOutcome::HeldByFailedCreates { reason }, true),
+        };
+        let created = self.limit(async {
+            if looked_up_at.elapsed() > MAX_LOOK_UP_AGE
+                && let Some(outcome) = self.look_up(&create).await?
+            {
+                return Ok(outcome);
+            }
+            match self.stopped(spec) {
+                Some(outcome) => Ok(outcome),
+                None => self.put(message, spec).await,
+            }
+        });
+        let created = created.await;
+        let is_created = matches!(created, Ok(MessageOutcome::Created { .. }));
+        let ended = created.map_or_else(|error| self.failed(&create, &error), |outcome| (outcome, false));
+        self.failures.ended(&message.subscription, is_created);
+        ended
+    }
+
+    async fn limit<T>(&self, work: impl Future<Output = Result<T, ArmError>>) -> Result<T, ArmError> {
         let unanswered = || ArmError::unavailable("the pass had to end before Azure answered");
-        match answer.unwrap_or_else(|| Err(unanswered())) {
-            Ok(outcome) => {
-                let is_created = matches!(outcome, MessageOutcome::Created { .. });
-                self.failures.ended(&message, is_created, None);
-                (outcome, false)
+        self.applier.deadline.limit(work).await.unwrap_or_else(|| Err(unanswered()))
+    }
+
+    /// Waits until a worker is free for a group of the subscription.
+    ///
+    /// # Errors
+    /// What Azure says to all creates of the subscription.
+    async fn turn(&self, subscription: &SubscriptionName) -> Result<SemaphorePermit<'_>, String> {
+        loop {
+            let worker = self.workers.acquire().await.expect("it is never closed");
+            let changed = self.failures.changed();
+            if self.failures.admit(subscription)? {
+                return Ok(worker);
             }
-            Err(error) => {
-                if error.leaves_in_doubt() {
-                    self.applier.requests.given_up(&spec.name);
-                }
-                let (outcome, cause) = self.failed(spec, &error);
-                self.failures.ended(&message, false, cause);
-                (outcome, matches!(error, ArmError::Rejected(_)))
-            }
+            drop(worker);
+            changed.await;
         }
     }
 
-    /// A PUT on a group that is already there would restart it, or run it again. So the last thing before it is a look.
-    async fn look_up_and_create(
-        &self,
-        message: &MessageAddress,
-        spec: &GroupSpec,
-        record: Option<GroupName>,
-    ) -> Result<MessageOutcome, ArmError> {
-        if let Some(record) = record {
-            let found = self.applier.groups.get(&record).await?;
+    /// Why a group must not be created, if that is so. A PUT on one that is already there would restart it, or run it again.
+    async fn look_up(&self, create: &Create) -> Result<Option<MessageOutcome>, ArmError> {
+        if let Some(record) = &create.record {
+            let found = self.applier.groups.get(record).await?;
             if !found.is_some_and(|group| group.liveness() == Liveness::Terminal) {
-                return Ok(MessageOutcome::Changed { group: record });
+                return Ok(Some(MessageOutcome::Changed { group: record.clone() }));
             }
         }
-        if let Some(found) = self.applier.groups.get(&spec.name).await? {
-            tracing::info!(event = "found", group = %spec.name, "the container group is already there");
-            self.check_tags(spec, found.ownership);
-            return Ok(MessageOutcome::Found { group: spec.name.clone() });
-        }
-        if let Some(outcome) = self.stopped(spec) {
-            return Ok(outcome);
-        }
+        let group = create.spec.name.clone();
+        let Some(found) = self.applier.groups.get(&group).await? else { return Ok(None) };
+        tracing::info!(event = "found", %group, "the container group is already there");
+        self.check_tags(&create.spec, found.ownership);
+        Ok(Some(MessageOutcome::Found { group }))
+    }
+
+    /// Sends the request for a group.
+    async fn put(&self, message: &MessageAddress, spec: &GroupSpec) -> Result<MessageOutcome, ArmError> {
         let group = self.applier.requests.sent(spec);
         let answer = self.applier.groups.create(spec).await;
         let remaining = match &answer {
@@ -186,8 +228,12 @@ impl<'a, G: ContainerGroups> Creator<'a, G> {
         }
     }
 
-    /// The outcome of a create that failed, and the cause unless it has stopped all creates that it concerns.
-    fn failed(&self, spec: GroupSpec, error: &ArmError) -> (MessageOutcome, Option<FailureCause>) {
+    /// The outcome of a create that failed, and whether its slot is surely free.
+    fn failed(&self, create: &Create, error: &ArmError) -> (MessageOutcome, bool) {
+        let Create { message, spec, .. } = create;
+        if error.leaves_in_doubt() {
+            self.applier.requests.given_up(&spec.name);
+        }
         let reason = error.to_string();
         match error {
             ArmError::Throttled { .. } | ArmError::NoCapacity(_) => {
@@ -195,20 +241,20 @@ impl<'a, G: ContainerGroups> Creator<'a, G> {
                     self.applier.budget.throttled();
                 }
                 self.stop(Stop::Quota(reason.clone()));
-                return (MessageOutcome::WaitingQuota { reason }, None);
+                return (MessageOutcome::WaitingQuota { reason }, false);
             }
             ArmError::NoRoomForSize(_) => {
                 let mut no_room = self.no_room.lock();
                 if no_room.as_ref().is_none_or(|(memory, _)| spec.memory < *memory) {
                     *no_room = Some((spec.memory, reason.clone()));
                 }
-                return (MessageOutcome::WaitingQuota { reason }, None);
+                return (MessageOutcome::WaitingQuota { reason }, false);
             }
             ArmError::Unauthorized(_) | ArmError::NoToken(_) => self.stop(Stop::Refused(reason.clone())),
             _ => {}
         }
-        let cause = FailureCause { code: code_of(error), reason: reason.clone(), kind: kind_of(error) };
-        (MessageOutcome::Failed { group: spec.name, reason }, Some(cause))
+        self.failures.add(message, FailureCause { code: code_of(error), reason: reason.clone(), kind: kind_of(error) });
+        (MessageOutcome::Failed { group: spec.name.clone(), reason }, matches!(error, ArmError::Rejected(_)))
     }
 
     /// Why a group is not created any more in this pass, if it is not.

@@ -1,7 +1,7 @@
 //! Deletes groups, each after its last log lines were captured, until Azure wants a break.
 
 use super::Applier;
-use super::budget::SPARE_REQUESTS;
+use super::budget;
 use crate::container_group::{ContainerGroup, GroupName, Phase, tag};
 use crate::pass::log_capture::Captured;
 use crate::plan::{Delete, DeleteReason, GroupOutcome};
@@ -59,7 +59,7 @@ impl<'a, G: ContainerGroups> Deleter<'a, G> {
         match self.applier.groups.delete(&group.name).await {
             Ok(accepted) => {
                 self.applier.budget.saw(accepted.remaining);
-                if let Some(left) = accepted.remaining.filter(|left| *left <= SPARE_REQUESTS) {
+                if let Some(left) = accepted.remaining.filter(|left| *left <= budget::spare(self.applier.workers)) {
                     self.applier.budget.is_low(left);
                 }
                 self.applier.log_capture.forget(&group.name);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 
 use crate::message::{MessageAddress, SubscriptionName};
 use crate::plan::{DISTINCT_MESSAGES, FailureCause, FailureKind};
@@ -38,50 +39,63 @@ impl Failures {
         }
     }
 
-    /// Waits until a create of a subscription may be sent.
+    /// What Azure says to all creates of the subscription, if no other is sent in this pass.
+    pub(super) fn closed(&self, subscription: &SubscriptionName) -> Option<String> {
+        self.gates.lock().get(subscription).and_then(Gate::closed)
+    }
+
+    /// Whether a create of a subscription may be sent now; it is under way if so. Otherwise that may change.
     ///
     /// # Errors
     /// What Azure says to all creates of the subscription, so that no other is sent in this pass.
-    pub(super) async fn admit(&self, subscription: &SubscriptionName) -> Result<(), String> {
-        loop {
-            let changed = self.changed.notified();
-            {
-                let mut gates = self.gates.lock();
-                let gate = gates.entry(subscription.clone()).or_default();
-                if gate.failed.values().any(|count| *count >= DISTINCT_MESSAGES) {
-                    return Err(gate.reason.clone());
-                }
-                let in_vain = gate.failed.values().sum::<usize>() + gate.under_way;
-                if gate.has_succeeded || gate.under_way == 0 || in_vain < self.most_in_vain {
-                    gate.under_way += 1;
-                    return Ok(());
-                }
-            }
-            changed.await;
+    pub(super) fn admit(&self, subscription: &SubscriptionName) -> Result<bool, String> {
+        let mut gates = self.gates.lock();
+        let gate = gates.entry(subscription.clone()).or_default();
+        if let Some(reason) = gate.closed() {
+            return Err(reason);
         }
+        let in_vain = gate.failed.values().sum::<usize>() + gate.under_way;
+        let admitted = gate.has_succeeded || gate.under_way == 0 || in_vain < self.most_in_vain;
+        gate.under_way += usize::from(admitted);
+        Ok(admitted)
     }
 
-    /// An admitted create has ended, for better or worse; without a cause, it says nothing of others.
-    pub(super) fn ended(&self, message: &MessageAddress, succeeded: bool, cause: Option<FailureCause>) {
+    /// Resolves when a create has ended after this was called.
+    pub(super) fn changed(&self) -> Notified<'_> {
+        self.changed.notified()
+    }
+
+    /// An admitted create has ended. What has failed is added before.
+    pub(super) fn ended(&self, subscription: &SubscriptionName, succeeded: bool) {
         let mut gates = self.gates.lock();
-        let gate = gates.entry(message.subscription.clone()).or_default();
-        gate.under_way = gate.under_way.saturating_sub(1);
+        let gate = gates.entry(subscription.clone()).or_default();
+        gate.under_way -= 1;
         if succeeded {
             *gate = Gate { has_succeeded: true, under_way: gate.under_way, ..Gate::default() };
         }
-        if let Some(cause) = cause {
-            if cause.kind != FailureKind::AboutMessage {
-                gate.has_succeeded = false;
-                *gate.failed.entry(cause.code.clone()).or_default() += 1;
-                gate.reason.clone_from(&cause.reason);
-            }
-            self.failed.lock().push((message.clone(), cause));
-        }
         self.changed.notify_waiters();
+    }
+
+    /// A create, or the look-up before it, has failed.
+    pub(super) fn add(&self, message: &MessageAddress, cause: FailureCause) {
+        if cause.kind != FailureKind::AboutMessage {
+            let mut gates = self.gates.lock();
+            let gate = gates.entry(message.subscription.clone()).or_default();
+            gate.has_succeeded = false;
+            *gate.failed.entry(cause.code.clone()).or_default() += 1;
+            gate.reason.clone_from(&cause.reason);
+        }
+        self.failed.lock().push((message.clone(), cause));
     }
 
     /// Which messages have failed, and why.
     pub(super) fn into_causes(self) -> Vec<(MessageAddress, FailureCause)> {
         self.failed.into_inner()
+    }
+}
+
+impl Gate {
+    fn closed(&self) -> Option<String> {
+        self.failed.values().any(|count| *count >= DISTINCT_MESSAGES).then(|| self.reason.clone())
     }
 }

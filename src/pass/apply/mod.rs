@@ -1,7 +1,7 @@
 //! Carries a plan out: creates, then deletes, then changes tags.
 //!
-//! * A group is created if and only if a look-up right before has not found it, and has found the record of the attempt
-//!   before it if there was one, the deadline has not passed, what the plan was made from is not outdated, and Azure has
+//! * A group is created if and only if a look-up at most 5 s before has not found it, and has found the record of the
+//!   attempt before it if there was one, the deadline has not passed, what the plan was made from is not outdated, and Azure has
 //!   not said that it has no room, for this size or at all, or only a little left.
 //! * A group is deleted if and only if its last log lines have been seen to, a look-up right before has found it as it
 //!   was when its end was decided, the deadline has not passed, and Azure has not asked for a break.
@@ -84,9 +84,8 @@ impl<G: ContainerGroups> Applier<'_, G> {
         let start = Instant::now();
         let Plan { creates, reserves, mut messages, deletes, mut groups, tag_changes, .. } = plan;
         let creator = Creator::new(self, deletes.len(), reserves);
-        let outcomes = side_by_side(self.workers, creates.into_iter().map(|create| creator.create(create))).await;
+        messages.extend(creator.create_all(creates).await);
         let Created { unused_reserves, failed, messages: created, tags_are_rewritten } = creator.into_created();
-        messages.extend(outcomes.into_iter().flatten());
         messages.extend(unused_reserves.into_iter().map(|create| (create.message, MessageOutcome::WaitingCapacity)));
 
         let created_at = Instant::now();

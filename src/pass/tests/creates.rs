@@ -54,7 +54,9 @@ async fn a_cause_that_all_share_costs_as_many_requests_as_it_takes_to_see_that_a
             let (scaler, calls) = scaler([("a", messages(1..=50))], cap_and_workers(60, workers));
             *scaler.services.groups.create_error.lock().unwrap() = Some(error);
             let counts = pass(&scaler).await.message_counts;
-            let creates = only(&calls, &["create"]).len();
+            let made = only(&calls, &["create", "get"]);
+            let creates = made.iter().filter(|call| call.starts_with("create")).count();
+            assert!(made.len() <= 2 * creates + 2 * workers, "nothing is looked up in vain: {made:?}");
             assert!((3..=most).contains(&creates), "{creates} of {workers} workers");
             assert_eq!((counts["failed"], counts["held_by_failed_creates"]), (creates, 50 - creates));
             for _ in 0..3 {
@@ -84,7 +86,7 @@ async fn one_subscription_whose_creates_fail_keeps_no_other_from_its_own() {
 async fn what_a_refusal_says_of_the_allowance_leaves_room_for_deletes() {
     let (scaler, calls) = scaler([("a", messages(1..=9))], cap_and_workers(60, 1));
     scaler.services.groups.put("done", &[], "Terminated");
-    let refusal = Refusal { remaining: Some(9), ..Refusal::new("InvalidTag", "") };
+    let refusal = Refusal { remaining: Some(6), ..Refusal::new("InvalidTag", "") };
     *scaler.services.groups.create_error.lock().unwrap() = Some(ArmError::Rejected(refusal));
     let report = pass(&scaler).await;
     assert_eq!(report.message_counts, BTreeMap::from([("failed", 1), ("waiting_quota", 8)]));
@@ -124,4 +126,54 @@ async fn a_look_up_that_fails_counts_as_a_failed_create() {
     *scaler.services.groups.get_error.lock().unwrap() = None;
     let counts = BTreeMap::from([("create_backing_off", 1), ("created", 1)]);
     assert_eq!(pass(&scaler).await.message_counts, counts);
+}
+
+const PUT: Duration = Duration::from_secs(4);
+
+#[tokio::test(start_paused = true)]
+async fn look_ups_run_ahead_of_the_creates_so_that_only_the_first_takes_time() {
+    for (messages_there, workers) in [(1, 1), (10, 1), (10, 4), (50, 16)] {
+        let (mut scaler, _) = scaler([("a", messages(1..=messages_there))], cap_and_workers(60, workers));
+        scaler.services.groups.create_latency = Some(PUT);
+        let report = pass(&scaler).await;
+        let rounds = u128::from(messages_there.unsigned_abs()).div_ceil(workers as u128);
+        assert_eq!(u128::from(report.steps.create_ms), 100 + rounds * PUT.as_millis(), "{workers} workers");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_look_up_that_is_more_than_5_s_old_is_made_again() {
+    for (put, look_ups) in [(4800, 3), (5200, 5)] {
+        let (mut scaler, calls) = scaler([("a", messages(1..=3))], cap_and_workers(60, 1));
+        scaler.services.groups.create_latency = Some(Duration::from_millis(put));
+        assert_eq!(pass(&scaler).await.message_counts["created"], 3);
+        assert_eq!(only(&calls, &["get"]).len(), look_ups, "with {put} ms a create");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_later_look_up_shows_counts() {
+    let (mut scaler, calls) = scaler([("a", messages(1..=2))], cap_and_workers(60, 1));
+    scaler.services.groups.create_latency = Some(Duration::from_secs(6));
+    let made_by_another = async {
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        let name = calls.take().into_iter().filter_map(|call| call.strip_prefix("get ").map(str::to_owned)).next_back();
+        scaler.services.groups.put(&name.expect("both are looked up ahead"), &[], "Running");
+    };
+    let (report, ()) = tokio::join!(pass(&scaler), made_by_another);
+    assert_eq!(report.message_counts, BTreeMap::from([("created", 1), ("found", 1)]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_worker_is_kept_by_a_create_that_waits_for_another_of_its_subscription() {
+    let (mut scaler, calls) = scaler([("a", messages(1..=9)), ("b", messages(20..=24))], cap_and_workers(60, 2));
+    scaler.services.groups.create_latency = Some(PUT);
+    for (index, id) in ["m1", "m2", "m3", "m4", "m5", "m6", "m7", "m8", "m9"].into_iter().enumerate() {
+        let code = if index % 2 == 0 { "X" } else { "Y" };
+        scaler.services.groups.create_errors.lock().unwrap().insert(id, refused(code));
+    }
+    let report = pass(&scaler).await;
+    assert_eq!(report.message_counts["created"], 5);
+    let creates = only(&calls, &["create"]).len();
+    assert_eq!(u128::from(report.steps.create_ms), 100 + creates.div_ceil(2) as u128 * PUT.as_millis(), "{report:?}");
 }

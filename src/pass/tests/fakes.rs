@@ -66,6 +66,8 @@ pub struct FakeGroups {
     pub hidden: Mutex<Option<String>>,
     /// What happens to the groups right after the next GET.
     pub change: Mutex<Option<Change>>,
+    /// How long a create takes, if not as long as anything else.
+    pub create_latency: Option<Duration>,
     pub creating: AtomicUsize,
     pub most_creating: AtomicUsize,
 }
@@ -152,7 +154,7 @@ impl ContainerGroups for FakeGroups {
         self.calls.add(format!("create {}", spec.name));
         let creating = self.creating.fetch_add(1, Ordering::SeqCst) + 1;
         self.most_creating.fetch_max(creating, Ordering::SeqCst);
-        tokio::time::sleep(LATENCY).await;
+        tokio::time::sleep(self.create_latency.unwrap_or(LATENCY)).await;
         if self.slow.lock().unwrap().as_deref() == Some(spec.name.as_str()) {
             std::future::pending::<()>().await;
         }
