@@ -66,6 +66,7 @@ fn every_command_of_the_page_on_operating_is_one_that_its_program_accepts() {
         .answer("].id", &[json!(id)])
         .answer("container list", &[json!("worker-1\nworker-2")])
         .answer("container show", &[json!(id)])
+        .answer("group show", &[json!("/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/g")])
         .answer("monitor", &[json!("/subscriptions/s/resourceGroups/g/providers/Microsoft.Insights/x/y")]);
     let top = run(&stage, "operate.md");
     let calls = stage.recorded();

@@ -45,3 +45,16 @@ fn the_names_of_a_table_are_those_of_its_first_column() {
     let names = names(&Table::headed(document, OF_MESSAGES));
     assert_eq!(names, ["created", "found", "invalid"].map(str::to_owned).into());
 }
+
+/// Whoever sees a trouble in the log finds it in the page's first table.
+#[test]
+fn the_page_on_operating_says_what_to_do_about_every_trouble_that_somebody_must_act_on() {
+    let troubles = Table::headed(&document("logging.md"), "trouble");
+    let needs_somebody = |row: &&Vec<String>| row[2] != "Nobody.";
+    let troubles: BTreeSet<_> =
+        troubles.rows.iter().filter(needs_somebody).flat_map(|row| code(&row[0])).map(str::to_owned).collect();
+    let symptoms = Table::headed(&document("operate.md"), "what you see");
+    let explained: BTreeSet<_> = symptoms.rows.iter().flat_map(|row| code(&row[0])).map(str::to_owned).collect();
+    let missing: Vec<_> = troubles.difference(&explained).collect();
+    assert!(troubles.len() > 10 && missing.is_empty(), "{missing:?}");
+}

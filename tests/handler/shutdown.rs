@@ -138,7 +138,7 @@ async fn a_pass_that_ends_in_time_is_not_blamed_for_half_a_request_and_has_its_a
     assert!(start.elapsed() <= SHUTDOWN_LIMIT, "{:?}", start.elapsed());
     assert_eq!(invoked.await.unwrap(), success());
     let lines = log.lines();
-    assert!(messages(&lines)[0].starts_with("no pass was cut off"), "{lines:?}");
+    assert!(messages(&lines)[0].starts_with("the shutdown cut off no pass"), "{lines:?}");
 }
 
 #[tokio::test]
