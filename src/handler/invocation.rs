@@ -56,7 +56,10 @@ impl Invocation {
             }
             Ok(Timer { past_due: false, .. }) => {}
             Err(problem) => {
-                warn!(event = "odd_request", "the host's request is not as expected, and a pass runs anyway: {problem}")
+                warn!(
+                    event = "odd_request",
+                    "the host's request is not as expected, and a pass runs anyway: {problem}"
+                );
             }
         }
     }

@@ -85,6 +85,18 @@ fn the_dev_container_has_what_the_tests_look_for() {
     }
 }
 
+/// What the README says of time and cost is what the package and the guide say.
+#[test]
+fn the_readme_has_the_timers_tick_and_its_cost() {
+    let readme = page("README.md").text;
+    let function = std::fs::read_to_string(top().join("ScaleTimer/function.json")).expect("the function");
+    assert!(function.contains("\"*/15 * * * * *\"") && readme.contains("every 15 s") && !readme.contains("every 30 s"));
+    let costs = Table::headed(&page("docs/deploy.md").text, "A pass every");
+    // The header has the times, which the table leaves out: 10, 15, 30 and 60 s.
+    let cost = costs.rows[0][2].parse::<f64>().expect("US $ a month");
+    assert!(readme.contains(&format!("about US $ {cost:.2} a month")), "{cost}");
+}
+
 /// A query that looks for an event, a field or a sentence finds something.
 #[test]
 fn what_the_queries_of_the_log_look_for_is_logged() {
