@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::arm_list::Pages;
 use super::arm_refusal;
 use super::container_instances::fuzzing as groups;
-use crate::container_group::{ContainerGroup, NamePrefix};
+use crate::container_group::{ContainerGroup, GroupSpec, NamePrefix};
 use crate::http::Answer;
 use crate::services::ArmError;
 
@@ -19,6 +19,11 @@ pub fn group(body: &[u8], prefix: &NamePrefix) -> Option<ContainerGroup> {
 /// Reads an item of a list as a group of ours.
 pub fn listed(item: Value, prefix: &NamePrefix) -> Option<ContainerGroup> {
     groups::listed_group(item, prefix).ok().flatten()
+}
+
+/// The body that creates a group.
+pub fn request(spec: &GroupSpec) -> Vec<u8> {
+    groups::body(spec, None).0
 }
 
 /// Reads a body as a log.

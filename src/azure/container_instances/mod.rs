@@ -11,6 +11,7 @@ mod response;
 
 #[cfg(fuzzing)]
 pub(super) mod fuzzing {
+    pub(in crate::azure) use super::request::body;
     pub(in crate::azure) use super::response::{group, listed_group, logs};
 }
 

@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 use crate::container_group::{ApiVersion, EnvironmentValue, GroupSpec, GroupTemplate, Recipe, Registry};
 
 /// The body of the PUT, and the lowest api-version that knows all of its properties.
-pub(super) fn body(spec: &GroupSpec, client_id: Option<&str>) -> (Vec<u8>, ApiVersion) {
+pub(in crate::azure) fn body(spec: &GroupSpec, client_id: Option<&str>) -> (Vec<u8>, ApiVersion) {
     let group = model(spec, client_id);
     let template = spec.recipe.template.as_ref();
     let body = match template.map(GroupTemplate::json) {
