@@ -1,11 +1,11 @@
-//! What an outcome says of causes, in the same places for all outcomes.
+//! The causes in an outcome, in the same form for all outcomes.
 
 use time::OffsetDateTime;
 
 use crate::container_group::{GroupName, MemoryGb, memory_in_words};
 use crate::plan::{AttemptEnd, BreakerFailures, MessageOutcome};
 
-/// What is known of why a message has its outcome.
+/// Why a message has its outcome, as far as is known.
 #[derive(Debug, Default)]
 pub(super) struct Cause {
     pub(super) attempt: Option<u32>,
@@ -14,7 +14,7 @@ pub(super) struct Cause {
     pub(super) reason: Option<String>,
     pub(super) ran_out_of_gb: Option<MemoryGb>,
     pub(super) since: Option<OffsetDateTime>,
-    /// When it will be another.
+    /// When the outcome will change.
     pub(super) until: Option<OffsetDateTime>,
 }
 

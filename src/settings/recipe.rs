@@ -1,4 +1,4 @@
-//! What the settings make container groups from.
+//! The recipe for container groups that the settings add up to.
 
 use super::Settings;
 use crate::container_group::Recipe;

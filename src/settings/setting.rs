@@ -8,7 +8,7 @@ use rust_decimal::Decimal;
 /// One environment variable.
 #[derive(Clone, Debug)]
 pub struct Setting {
-    /// Its name; it ends in `*` for all variables of a prefix.
+    /// Its name; one that ends in `*` stands for all variables with that prefix.
     pub name: &'static str,
     pub doc: &'static str,
     /// What its value must be.
@@ -35,26 +35,26 @@ pub enum Accepts {
     Flag,
 }
 
-/// What is the case without a setting.
+/// What applies if the setting is not set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fallback {
     /// The scaler does not start.
     Required,
-    /// It is as if it were this.
+    /// This value is used.
     Default(&'static str),
     /// The setting's doc says.
     Optional,
 }
 
 impl Accepts {
-    /// The whole number that the text is, if it is accepted.
+    /// The whole number that the text stands for, if it is accepted.
     pub(super) fn whole<T: std::str::FromStr>(&self, text: &str) -> Option<T> {
         let number: u32 = text.parse().ok()?;
         let accepted = matches!(self, Self::Whole(range) if range.contains(&number));
         accepted.then(|| text.parse().ok())?
     }
 
-    /// The decimal number that the text is, if it is accepted.
+    /// The decimal number that the text stands for, if it is accepted.
     pub(super) fn decimal(&self, text: &str) -> Option<Decimal> {
         let number = text.parse::<Decimal>().ok()?.normalize();
         let accepted = matches!(self, Self::Decimal { max, decimals } | Self::DecimalOrZero { max, decimals }
@@ -65,7 +65,7 @@ impl Accepts {
         accepted.then_some(number)
     }
 
-    /// The truth that the text is, if it is accepted.
+    /// The boolean that the text stands for, if it is accepted.
     pub(super) fn flag(&self, text: &str) -> Option<bool> {
         match (self, text.to_ascii_lowercase().as_str()) {
             (Self::Flag, "true" | "yes" | "1") => Some(true),
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn yes_and_no_are_said_in_three_ways() {
+    fn a_flag_has_three_spellings_for_each_value() {
         for (text, truth) in [("TRUE", true), ("yes", true), ("1", true), ("False", false), ("no", false), ("0", false)]
         {
             assert_eq!(Accepts::Flag.flag(text), Some(truth), "{text}");

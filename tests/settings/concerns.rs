@@ -87,7 +87,7 @@ fn an_unknown_cloud_is_not_also_held_against_its_address() {
 }
 
 #[test]
-fn the_namespace_is_taken_from_the_host_where_the_host_tells_it() {
+fn the_namespace_is_taken_from_the_host_if_the_host_names_it() {
     let settings = load(&[]).unwrap();
     assert_eq!(settings.service_bus.namespace, "myns");
     assert_eq!(settings.service_bus.resource_group, "rg");
@@ -96,7 +96,7 @@ fn the_namespace_is_taken_from_the_host_where_the_host_tells_it() {
     assert_eq!(settings.service_bus.host, "myns.servicebus.windows.net");
     assert_eq!(settings.service_bus.resource_group, "messaging");
     let emulator = "Endpoint=sb://127.0.0.1;SharedAccessKeyName=n;SharedAccessKey=k;UseDevelopmentEmulator=true";
-    insta::assert_snapshot!(errors(&[("SB_CONNECTION_STR", emulator)]), @"SB_NAMESPACE is not set: the host 127.0.0.1 in SB_CONNECTION_STR does not tell it");
+    insta::assert_snapshot!(errors(&[("SB_CONNECTION_STR", emulator)]), @"SB_NAMESPACE is not set: the host 127.0.0.1 in SB_CONNECTION_STR does not say it");
     assert!(load(&[("SB_CONNECTION_STR", emulator), ("SB_NAMESPACE", "local")]).is_ok());
 }
 

@@ -1,7 +1,7 @@
-//! The body that creates a container group. It holds nothing but what the spec says, in a fixed order: sending the same
+//! The body that creates a container group. It depends only on the spec, and its order is fixed, so that sending the same
 //! spec twice changes nothing.
 //!
-//! It is the crate's model; where there is a template, its JSON with the model's over it.
+//! It is the crate's model as JSON, merged over the template if there is one.
 
 use azure_mgmt_containerinstance::package_preview_2024_05::models::{
     Container, ContainerGroup, ContainerGroupIdentity, ContainerGroupProperties, ContainerProperties,
@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 
 use crate::container_group::{ApiVersion, EnvironmentValue, GroupSpec, GroupTemplate, Recipe, Registry};
 
-/// The body of the PUT, and the lower of the api-versions that know all that is in it.
+/// The body of the PUT, and the lowest api-version that knows all of its properties.
 pub(in crate::azure) fn body(spec: &GroupSpec, client_id: Option<&str>) -> (Vec<u8>, ApiVersion) {
     let group = model(spec, client_id);
     let template = spec.recipe.template.as_ref();
@@ -48,8 +48,8 @@ fn model(spec: &GroupSpec, client_id: Option<&str>) -> ContainerGroup {
     group
 }
 
-/// A template with what the scaler sets over it. The elements of lists that have a name in common are one; the others of the
-/// template come after the scaler's.
+/// A template with the scaler's values merged over it. List elements with the same name are merged; the template's other
+/// elements come after the scaler's.
 fn merged(template: &Value, own: Value) -> Value {
     match (template, own) {
         (Value::Object(template), Value::Object(own)) => Value::Object(merged_objects(template, own)),
@@ -132,7 +132,7 @@ fn credential(registry: &Registry) -> ImageRegistryCredential {
     }
 }
 
-/// The identity that pulls the image has to be the group's own.
+/// The identity that pulls the image must be one of the group's.
 fn identity(registry: &Registry) -> Option<ContainerGroupIdentity> {
     let Registry::Identity { identity, .. } = registry else { return None };
     Some(ContainerGroupIdentity {

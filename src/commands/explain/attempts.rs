@@ -1,4 +1,4 @@
-//! The attempts at a message whose groups are still there: those that run, records, and those that somebody keeps.
+//! The attempts at a message whose groups still exist: running ones, records, and kept ones.
 
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -44,12 +44,12 @@ pub(super) struct Attempt {
     pub(super) cost: Option<Cost>,
     pub(super) kept: bool,
     pub(super) last_lines: Vec<String>,
-    /// Why there are none, if they could not be read.
+    /// Why there are none, if reading them failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) lines_error: Option<String>,
 }
 
-/// The attempts at messages of an id, the first one first.
+/// The attempts at messages with an id, the first one first.
 pub(super) async fn attempts(services: &AzureServices, report: &Report, id: &MessageId) -> Vec<Attempt> {
     let of_id = report.groups.iter().filter(|group| group.message_id.as_deref() == Some(id.as_str()));
     let mut attempts = Vec::new();

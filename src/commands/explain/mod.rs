@@ -1,5 +1,5 @@
-//! Says all that is known of one message: what it is, what has been tried, why it has no group if it has none, what happens next and
-//! what a person can do. Nothing is changed.
+//! Says everything that is known about one message: what it is, what was tried, why it has no group if it has none, what happens
+//! next and what a person can do. It changes nothing.
 
 mod advice;
 mod attempts;
@@ -33,14 +33,14 @@ pub(super) struct Arguments {
     /// The message's id
     #[arg(value_name = "MESSAGE_ID")]
     message_id: String,
-    /// Print what is known as JSON
+    /// Print everything as JSON
     #[arg(long)]
     json: bool,
     #[command(flatten)]
     pub(super) app: App,
 }
 
-/// What is known of a message. Another message of its id, in the same subscription or another, has its own.
+/// What is known about a message. Another message with its id, in any subscription, has its own explanation.
 #[derive(Debug, Serialize)]
 struct Explanation {
     subscription: SubscriptionName,
@@ -48,24 +48,24 @@ struct Explanation {
     message_id: MessageId,
     #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     enqueued_at: Option<OffsetDateTime>,
-    /// What a pass would make of it, if a pass would read as far.
+    /// Its outcome in a pass, if a pass reads that far.
     #[serde(flatten)]
     outcome: Option<MessageOutcome>,
-    /// How many older messages there are in its subscription, as far as they were counted.
+    /// How many older messages its subscription has, as far as they were counted.
     older_messages: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     file_size_mb: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     group_size: Option<GroupSize>,
     attempts: Vec<Attempt>,
-    /// What the attempts have cost whose groups are still there.
+    /// The cost of the attempts whose groups still exist.
     cost: Cost,
     what: String,
     next: String,
     to_do: String,
 }
 
-/// What the message's group has, or will have.
+/// The size and image of the message's group.
 #[derive(Debug, Serialize)]
 struct GroupSize {
     memory_gb: MemoryGb,

@@ -9,11 +9,11 @@ use tokio::time::Instant;
 
 use super::Applier;
 use super::budget;
-use super::failures::Failures;
+use super::failures::{Failures, cause_of};
 use crate::container_group::{ContainerGroup, GroupSpec, Liveness, MemoryGb, Ownership, tag};
 use crate::message::{MessageAddress, SubscriptionName};
 use crate::pass::side_by_side;
-use crate::plan::{Create, FailureCause, FailureKind, MessageOutcome};
+use crate::plan::{Create, FailureCause, MessageOutcome};
 use crate::services::{ArmError, ContainerGroups};
 use crate::sync::Mutex;
 
@@ -254,7 +254,7 @@ impl<'a, G: ContainerGroups> Creator<'a, G> {
             ArmError::Unauthorized(_) | ArmError::NoToken(_) => self.stop(Stop::Refused(reason.clone())),
             _ => {}
         }
-        self.failures.add(message, FailureCause { code: code_of(error), reason: reason.clone(), kind: kind_of(error) });
+        self.failures.add(message, cause_of(error));
         (MessageOutcome::Failed { group: spec.name.clone(), reason }, matches!(error, ArmError::Rejected(_)))
     }
 
@@ -289,19 +289,5 @@ impl<'a, G: ContainerGroups> Creator<'a, G> {
 impl Stop {
     fn low(left: u32) -> Self {
         Self::Quota(format!("Azure takes only {left} more creates and deletes for now"))
-    }
-}
-
-/// What failures have in common that have one cause.
-fn code_of(error: &ArmError) -> String {
-    error.code().unwrap_or("no answer").to_owned()
-}
-
-fn kind_of(error: &ArmError) -> FailureKind {
-    match error {
-        ArmError::Rejected(refusal) if refusal.is_about_request() => FailureKind::AboutMessage,
-        ArmError::Busy(_) | ArmError::JustGone | ArmError::Throttled { .. } => FailureKind::Passing,
-        _ if error.leaves_in_doubt() => FailureKind::Passing,
-        _ => FailureKind::Refused,
     }
 }

@@ -141,7 +141,14 @@ pub(super) fn remember_deleted(memory: &mut Memory, facts: &Facts<'_>, known: &K
             let number = (counted - attempts_before).saturating_add(uncounted);
             let ended = Attempt { number, ended_at: facts.now, ran: Duration::ZERO, failed: true };
             let attempt = known.as_attempt().map_or(ended, |attempt| Attempt { number, ..attempt });
-            DeletedRecord { attempt, end: known.end(), uncounted, attempts_before, group: known.instance() }
+            // One after it may have vanished, from whose end the message waits.
+            let (attempt, end) = match before {
+                Some(before) if before.attempt.ended_at > attempt.ended_at => {
+                    (Attempt { number, ..before.attempt }, before.end.clone())
+                }
+                _ => (attempt, known.end()),
+            };
+            DeletedRecord { attempt, end, uncounted, attempts_before, group: known.instance() }
         }
     };
     memory.deleted_records.insert(message, record);
