@@ -1,7 +1,7 @@
-//! What a pass decides: the output of a plan, and the one vocabulary of outcomes.
+//! What a pass decides: the plan, and every outcome that a message or a group can have.
 //!
-//! The planner decides each outcome, applying the plan may change it, and the report prints it. An outcome's name is
-//! derived from its variant and stands nowhere else.
+//! The planner decides an outcome, apply may change it, and the report prints it. An outcome's name is derived from its
+//! variant and defined nowhere else.
 
 use std::sync::Arc;
 
@@ -17,26 +17,27 @@ use super::memory::{Condition, Memory};
 use crate::container_group::{ContainerGroup, GroupName, GroupSpec, MemoryGb, SubscriptionPattern};
 use crate::message::MessageAddress;
 
-/// What a pass is to do. It leaves nothing to decide: each group to create is there in full, and every observed message
-/// and group is in it exactly once.
+/// What a pass is to do. It leaves nothing to decide: it has each group to create in full, and each observed message and
+/// group exactly once.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
     /// Groups to create, the most urgent first.
     pub creates: Vec<Create>,
-    /// Groups that are created in place of those that Azure refuses.
+    /// Groups to create in place of those that Azure refuses.
     pub reserves: Vec<Create>,
     /// All other messages.
     pub messages: Vec<(MessageAddress, MessageOutcome)>,
     pub deletes: Vec<Delete>,
     /// All other groups.
     pub groups: Vec<(GroupName, GroupOutcome)>,
-    /// Groups that somebody else has deleted, or that have never come about, with their messages still there.
+    /// Groups that somebody else deleted, or that were never created although Azure accepted the request, and whose messages
+    /// are still there.
     pub vanished: Vec<GroupName>,
-    /// Groups that stay, and whose tags are to say since when they have been in their condition.
+    /// Groups that stay and whose tags change, because the tags date the groups' conditions.
     pub tag_changes: Vec<TagChange>,
-    /// What the next pass has to know, if this plan is carried out.
+    /// What the next pass must know, if this plan is carried out.
     pub memory: Memory,
-    /// How full the cap is before anything is created.
+    /// How many slots are in use before anything is created.
     pub capacity: Capacity,
 }
 
@@ -45,7 +46,7 @@ pub struct Plan {
 pub struct Create {
     pub message: MessageAddress,
     pub spec: GroupSpec,
-    /// The record of the last attempt, which must still be there, or this attempt is another process's.
+    /// The record of the last attempt. It must still exist; otherwise another process has made this attempt.
     pub record: Option<GroupName>,
 }
 
@@ -55,15 +56,15 @@ pub struct Delete {
     pub reason: DeleteReason,
 }
 
-/// A change of what a group's tags say.
+/// A change of a group's tags.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TagChange {
     pub group: GroupName,
-    /// The only condition that they are to name from now on, if any, and since when.
+    /// The one condition that the tags name from now on, if any, and since when the group has been in it.
     pub condition: Option<(Condition, OffsetDateTime)>,
 }
 
-/// What becomes of a message in a pass.
+/// The outcome of a message in a pass.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, IntoStaticStr, VariantNames)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
@@ -72,7 +73,7 @@ pub enum MessageOutcome {
     Created {
         group: GroupName,
         memory_gb: MemoryGb,
-        /// The memory that an earlier attempt ran out of, if that is why it has as much.
+        /// The memory that an earlier attempt ran out of, if that is why it has this much.
         #[serde(skip_serializing_if = "Option::is_none")]
         ran_out_of_gb: Option<MemoryGb>,
     },
@@ -87,11 +88,11 @@ pub enum MessageOutcome {
         #[serde(serialize_with = "as_number")]
         cpu: Decimal,
         image: String,
-        /// The entries of `ACI_SUBSCRIPTION_OVERRIDES` that its group is made by, the most specific first.
+        /// The entries of `ACI_SUBSCRIPTION_OVERRIDES` that apply to its group, the most specific first.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         overrides: Vec<SubscriptionPattern>,
     },
-    /// Its group turned out to be there already.
+    /// Its group turned out to exist already.
     Found { group: GroupName },
     /// It has a group that is active.
     Running {
@@ -99,90 +100,91 @@ pub enum MessageOutcome {
         /// Why the group's start fails, in Azure's words, if it does.
         #[serde(skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
-        /// Since when its start fails, if Azure says.
+        /// Since when its start has been failing, if Azure says.
         #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
         since: Option<OffsetDateTime>,
     },
-    /// A group that has ended is in its way; once that is gone the message, if still there, is served.
+    /// A group that has ended is in its way. Once that group is deleted, the message is served, if it is still there.
     Finished { group: GroupName },
-    /// Its next attempt was due, but the last one's group has changed since; the next pass sees how.
+    /// Its next attempt was due, but the last attempt's group changed during the pass. The next pass decides again.
     Changed {
         /// The last attempt's group.
         group: GroupName,
     },
-    /// The last attempt has not settled it, and the next one is not due yet.
+    /// The last attempt did not settle it, and the next one is not due yet.
     BackingOff {
-        /// Which attempt that was, from 1.
+        /// Which attempt the last one was, from 1.
         attempt: u32,
         /// When the next one is due.
         #[serde(with = "time::serde::rfc3339")]
         until: OffsetDateTime,
-        /// The attempt's group, if it is still there.
+        /// The last attempt's group, if it still exists.
         #[serde(skip_serializing_if = "Option::is_none")]
         group: Option<GroupName>,
         #[serde(flatten)]
         end: AttemptEnd,
     },
-    /// No attempt has settled it, and there will be no other while it stays in its subscription.
+    /// No attempt settled it, and it gets no other while it stays in its subscription.
     Parked {
         attempts: u32,
-        /// The last one's group, if it is still there.
+        /// The last one's group, if it still exists.
         #[serde(skip_serializing_if = "Option::is_none")]
         group: Option<GroupName>,
         /// How the last one ended.
         #[serde(flatten)]
         end: AttemptEnd,
     },
-    /// Too much has failed in its subscription lately, so that one group at a time is tried.
+    /// Too many attempts failed in its subscription, so that its breaker lets one group at a time through.
     HeldByBreaker {
-        /// When the next one is, unless one is under way already.
+        /// When the breaker lets the next group through, unless one is active now.
         #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
         until: Option<OffsetDateTime>,
         #[serde(flatten)]
         failures: Option<BreakerFailures>,
     },
-    /// Its group could not be created, and is not asked for again until then.
+    /// Its group could not be created, and the scaler does not try again yet.
     CreateBackingOff {
+        /// When it tries again.
         #[serde(with = "time::serde::rfc3339")]
         until: OffsetDateTime,
-        /// How often it could not be created.
+        /// How many creates failed.
         failures: u32,
-        /// What Azure said last.
+        /// What Azure answered to the last one.
         reason: String,
     },
-    /// Creates of its subscription fail for one and the same reason, so that one is tried in a pass.
+    /// The creates of its subscription all fail for the same reason, so that each pass tries only one.
     HeldByFailedCreates { reason: String },
-    /// It waits for a slot of the cap.
+    /// It waits for a free slot.
     WaitingCapacity,
-    /// It waits until Azure takes more.
+    /// It waits until Azure accepts more creates.
     WaitingQuota {
-        /// What Azure says.
+        /// What Azure answered.
         reason: String,
     },
     /// The pass had no time left for it.
     WaitingDeadline,
-    /// An older message of the same id comes first.
+    /// An older message with the same id comes first.
     Duplicate,
-    /// A receiver has deferred it.
+    /// A receiver deferred it.
     Deferred,
     /// It is not due yet.
     Scheduled,
     /// Its time to live is over.
     Expired,
-    /// It cannot be given a group.
+    /// It has no valid id or size, and so can get no group.
     Invalid { reason: String },
-    /// Its group was not created, or no answer says whether it was.
+    /// Its group was not created, or Azure did not say whether it was.
     Failed { group: GroupName, reason: String },
 }
 
-/// What becomes of a group in a pass.
+/// The outcome of a group in a pass.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, IntoStaticStr, VariantNames)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum GroupOutcome {
-    /// It is at work, or may be.
+    /// It starts or runs, or may do so.
     Active,
-    /// It is active, and Azure says that its containers cannot be started.
+    /// It is active, and Azure says that it cannot start its containers.
     StartFailing {
         attempt: u32,
         /// In Azure's words.
@@ -190,45 +192,46 @@ pub enum GroupOutcome {
         #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
         since: Option<OffsetDateTime>,
     },
-    /// Its name is one of ours, and its tags are not: somebody else has rewritten them. It counts, and is never deleted.
+    /// Its name is one of the scaler's, but somebody has rewritten its tags. It counts towards the cap, and is never deleted.
     Untagged,
     /// Its state could not be read; it counts as active.
     Unread { reason: String },
-    /// It would be deleted, and stays because an operator wants it to.
+    /// It would be deleted, but an operator tagged it `keep=true`.
     Kept,
-    /// It would be deleted, and stays because its subscription could not be read.
+    /// It would be deleted, but its subscription could not be read.
     SubscriptionUnread,
-    /// It has ended, and stays because the read did not come to its message, or its subscription is skipped.
+    /// It has ended, and stays because the pass does not know whether its message is still there: it did not read that far, or
+    /// the subscription is skipped.
     MessageUnknown,
-    /// It has ended with its message still there, and stays as the record of the attempt.
+    /// It has ended and its message is still there, so it stays as the record of the attempt.
     Record {
         /// Which attempt, from 1.
         attempt: u32,
-        /// When the next one is due, unless it is already, or never.
+        /// When the next one is due, unless it is due already or there is none.
         #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
         until: Option<OffsetDateTime>,
         #[serde(flatten)]
         end: AttemptEnd,
     },
-    /// It has ended well, and stays because other groups of its subscription have failed: it keeps the breaker closed.
+    /// It succeeded, and stays because other groups of its subscription failed: it keeps the breaker closed.
     LastSuccess,
-    /// It was to be deleted, and has changed since that was decided.
+    /// It was to be deleted, but it changed after that was decided.
     Changed,
-    /// It is to be deleted, and stays until its log can be read.
+    /// It is to be deleted, but stays until its log can be read.
     WaitingLogs {
-        /// Why it could not be.
+        /// Why its log could not be read.
         reason: String,
     },
-    /// It is to be deleted, and stays until Azure takes more.
+    /// It is to be deleted, but stays until Azure accepts more deletes.
     WaitingQuota {
-        /// What Azure says.
+        /// What Azure answered.
         reason: String,
     },
-    /// It is to be deleted, and stays because the pass had no time left for it.
+    /// It is to be deleted, but the pass had no time left for it.
     WaitingDeadline,
     /// It was deleted after its last lines were logged.
     Deleted { because: DeleteReason, log_lines: usize },
-    /// It was deleted although its last lines were lost.
+    /// It was deleted, and its last lines are lost.
     DeletedWithoutLogs {
         because: DeleteReason,
         /// Why they were lost.
@@ -236,7 +239,7 @@ pub enum GroupOutcome {
     },
     /// It would be deleted.
     ToBeDeleted { because: DeleteReason },
-    /// It was not deleted, or no answer says whether it was.
+    /// It was not deleted, or Azure did not say whether it was.
     DeleteFailed { reason: String },
 }
 
@@ -245,23 +248,23 @@ pub enum GroupOutcome {
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum DeleteReason {
-    /// It has ended, and its message wants no other.
+    /// It has ended, and its message needs no other group.
     Finished,
     /// It has ended, and the next attempt has its own group.
     Superseded,
-    /// It has ended, and there are too many like it.
+    /// It has ended, and there are too many records.
     Evicted,
-    /// It has not begun to run in the time it was given, its start has failed for minutes, or Azure may have been billing it
-    /// for as long although it has ended.
+    /// It did not start within `ACI_PROVISIONING_TIMEOUT_MINUTES`, its start has been failing for five minutes, or its work has
+    /// ended and Azure may have been billing it for `ACI_PROVISIONING_TIMEOUT_MINUTES` since.
     Stuck,
-    /// It has run for longer than it may.
+    /// It has run for longer than `ACI_MAX_RUNTIME_MINUTES`.
     Overran,
-    /// It runs, and its message has been gone for long.
+    /// It runs, and its message has been gone for `PROVISIONING_ORPHAN_GRACE_MINUTES`.
     Orphaned,
 }
 
 impl Create {
-    /// What becomes of its message if the plan is not carried out.
+    /// The outcome of its message if the plan is only printed.
     pub fn planned(&self) -> MessageOutcome {
         let GroupSpec { name, memory, cpu, ran_out_of, recipe, .. } = &self.spec;
         MessageOutcome::ToBeCreated {
@@ -282,7 +285,7 @@ impl DeleteReason {
 }
 
 impl Delete {
-    /// What becomes of the group if the plan is not carried out.
+    /// The outcome of the group if the plan is only printed.
     pub fn planned(&self) -> GroupOutcome {
         GroupOutcome::ToBeDeleted { because: self.reason }
     }

@@ -1,9 +1,9 @@
-//! What a pass hands on to the next one of the same process. It only ever puts something off: which attempt a group is,
-//! and so its name, comes from the groups alone, or two processes would name one message's group differently.
+//! What a pass hands on to the next one of the same process. It can only delay an attempt. The number of an attempt, which is
+//! part of the group's name, comes from the groups alone; otherwise two processes would name one message's group differently.
 //!
-//! Nothing that has to survive the process is only here: the groups themselves are the record. What is lost with it
-//! is how long a condition has lasted that no tag says yet, the counts of groups that were deleted before their message
-//! was settled, and which groups could not be created; `docs/guarantees.md` says what that may cost.
+//! Nothing that must survive the process is only here: the groups themselves are the record. A restart loses how long
+//! conditions without a tag have lasted, the counts of attempts whose groups were deleted before the message was settled, and
+//! which creates failed. `docs/guarantees.md` says what that may cost.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -15,38 +15,38 @@ use super::cause::AttemptEnd;
 use crate::container_group::{ContainerGroup, GroupName, tag};
 use crate::message::{MessageAddress, SubscriptionName};
 
-/// Passes in which Azure refuses to change a group's tags, after which this process's own watch counts in their place.
+/// After Azure has refused to change a group's tags in this many passes, this process's own memory counts instead.
 const MAX_REFUSED_TAGS: u32 = 3;
 
-/// How much earlier a pass may be, by the clock, than the one before it: Azure's answers have whole seconds.
+/// By how much the time of a pass may precede that of the pass before it: Azure's answers have whole seconds.
 const MAX_CLOCK_STEP: Duration = Duration::seconds(2);
 
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
-    /// Since when groups have been seen in a condition that nothing dates.
+    /// Since when groups have been in conditions that neither Azure nor a tag dates.
     pub(crate) conditions: HashMap<GroupName, SeenCondition>,
     /// The last attempts at messages whose records were deleted.
     pub(super) deleted_records: BTreeMap<MessageAddress, DeletedRecord>,
-    /// The newest groups of messages that may still be there, as the last pass left them.
+    /// The newest group of each message that may still be there, as the last pass left it.
     pub(super) last_groups: BTreeMap<MessageAddress, LastGroup>,
     /// Messages whose groups could not be created.
     pub(super) create_failures: BTreeMap<MessageAddress, CreateFailure>,
     /// When a group was last created for each subscription.
     pub(super) created_at: BTreeMap<SubscriptionName, OffsetDateTime>,
-    /// Whether something takes our tags from the groups that are created.
+    /// Whether something removes the scaler's tags from new groups.
     pub(crate) tags_are_rewritten: bool,
-    /// Whether an earlier pass of this process has seen the groups.
+    /// Whether this process made a pass before.
     pub(super) has_seen_groups: bool,
 }
 
-/// Since when a group has been seen in a condition.
+/// Since when a group has been in a condition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SeenCondition {
-    /// Of the group's message: another message of its id gets a group of the same name.
+    /// The message's: another message with its id gets a group with the same name.
     sequence_number: Option<i64>,
     condition: Condition,
     since: OffsetDateTime,
-    /// How often Azure has refused the tag that would say so.
+    /// How often Azure refused to set the tag for it.
     refused_tags: u32,
 }
 
@@ -55,14 +55,13 @@ pub(crate) struct SeenCondition {
 pub(super) struct LastGroup {
     pub(super) group: Arc<ContainerGroup>,
     pub(super) attempt: u32,
-    /// How it has ended, if it has.
+    /// How it ended, if it has ended.
     pub(super) ended: Option<Attempt>,
 }
 
 /// Failures to create a message's group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct CreateFailure {
-    /// How many there have been.
     pub(super) count: u32,
     pub(super) last: OffsetDateTime,
     pub(super) cause: FailureCause,
@@ -73,52 +72,52 @@ pub(super) struct CreateFailure {
 /// Why a group could not be created.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct FailureCause {
-    /// Azure's code, or a few words.
+    /// Azure's error code, or a few words.
     pub(crate) code: String,
-    /// Azure's whole sentence.
+    /// Azure's message in full.
     pub(crate) reason: String,
     pub(crate) kind: FailureKind,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum FailureKind {
-    /// Azure refuses it for what the message is: its tags or its size. That says nothing of others.
+    /// Azure refuses it because of the message: its tags or its size. Other messages may do better.
     AboutMessage,
-    /// Azure refuses it, and will again until something is changed.
+    /// Azure refuses it, and will do so until something is changed.
     Refused,
-    /// It may work at any moment: Azure was busy, did not answer, or failed itself.
+    /// It may succeed next time: Azure was busy, did not answer, or failed.
     Passing,
 }
 
 /// An attempt at a message that is over, with the message still there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Attempt {
-    /// How many there have been, this one included.
+    /// How many attempts there have been, including this one.
     pub(super) number: u32,
     pub(super) ended_at: OffsetDateTime,
     pub(super) ran: Duration,
-    /// Whether it failed; a worker may also do well with another message.
+    /// Whether it failed. If not, its worker settled another message.
     pub(super) failed: bool,
 }
 
-/// An attempt whose group was deleted although it is the record of it.
+/// An attempt whose group, its record, was deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct DeletedRecord {
     pub(super) attempt: Attempt,
     pub(super) end: AttemptEnd,
-    /// How many of the attempts no group's name counts any more. Groups that follow are named as if these had not been.
+    /// How many attempts no group's name counts any more. The names of later groups do not count them either.
     pub(super) uncounted: u32,
-    /// How many attempts came before the count that it belongs to.
+    /// How many attempts came before the count was last restarted.
     pub(super) attempts_before: u32,
-    /// The group, which may still be there, and the moment that tells it from others of its name.
+    /// The group, which may still exist, and a time that tells it from others with its name.
     pub(super) group: (GroupName, OffsetDateTime),
 }
 
-/// A condition that nothing dates but a tag. A group is deleted on the strength of its own tag: what is remembered may be of
-/// another group of the same name.
+/// A condition that only a tag dates. A group is deleted only if its own tag says so: memory may be about another group with
+/// the same name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Condition {
-    /// The group has not begun to run.
+    /// The group does not run yet.
     Waiting,
     /// The group has ended, and Azure does not say when.
     Ended,
@@ -138,7 +137,7 @@ impl Condition {
         }
     }
 
-    /// Since when, by the group's own tag, unless that is nonsense: much of the future is.
+    /// Since when, by the group's own tag. A time in the future is ignored.
     pub(super) fn tagged(self, group: &ContainerGroup, now: OffsetDateTime) -> Option<OffsetDateTime> {
         let since = OffsetDateTime::parse(group.tag(self.tag())?, &Rfc3339).ok()?;
         (since <= now + MAX_CLOCK_STEP).then_some(since.min(now))
@@ -146,14 +145,14 @@ impl Condition {
 }
 
 impl Memory {
-    /// A message's group could not be created.
+    /// Remembers that a message's group could not be created.
     pub(crate) fn create_failed(&mut self, message: MessageAddress, cause: FailureCause, now: OffsetDateTime) {
         let count = self.create_failures.get(&message).map_or(0, |failure| failure.count).saturating_add(1);
         self.create_failures.insert(message, CreateFailure { count, last: now, cause, forgiven: false });
     }
 
-    /// A message's group was created. So whatever passes has passed for those that have failed once; what fails again
-    /// afterwards has a reason of its own.
+    /// Remembers that a message's group was created. A create that failed once, for a reason that passes by itself, is tried
+    /// again at once; if it fails again, it has a reason of its own.
     pub(crate) fn create_succeeded(
         &mut self,
         message: MessageAddress,
@@ -169,12 +168,12 @@ impl Memory {
         }
     }
 
-    /// Groups that were there when the last pass ended, or had been asked for.
+    /// Groups that existed, or had been requested, when the last pass ended.
     pub(crate) fn last_groups(&self) -> impl Iterator<Item = &Arc<ContainerGroup>> {
         self.last_groups.values().map(|last| &last.group)
     }
 
-    /// Azure has refused to change the tags of groups.
+    /// Remembers that Azure refused to change the tags of groups.
     pub(crate) fn tags_refused(&mut self, groups: &[GroupName]) {
         for group in groups {
             if let Some(seen) = self.conditions.get_mut(group) {
@@ -183,13 +182,13 @@ impl Memory {
         }
     }
 
-    /// Since when this process has watched a group in a condition, where Azure refuses the tag that would say so.
+    /// Since when this process has seen a group in a condition, if Azure keeps refusing the tag for it.
     pub(super) fn watched_since(&self, condition: Condition, group: &ContainerGroup) -> Option<OffsetDateTime> {
         let seen = self.seen(condition, group)?;
         (seen.refused_tags >= MAX_REFUSED_TAGS).then_some(seen.since)
     }
 
-    /// The same with moments that are still to come as if they were now: a clock was wrong.
+    /// This memory with times in the future set to now: a clock was wrong.
     pub(super) fn as_of(&self, now: OffsetDateTime) -> Self {
         let mut memory = self.clone();
         for failure in memory.create_failures.values_mut() {
@@ -215,8 +214,8 @@ impl Memory {
         })
     }
 
-    /// Remembers since when a group has been in a condition, if its tag does not say so. If it does, and is gone later,
-    /// that is another group of the same name.
+    /// Remembers since when a group has been in a condition, unless its tag says so. If the tag is gone later, that is another
+    /// group with the same name.
     pub(super) fn see(&mut self, condition: Condition, group: &ContainerGroup, earlier: &Memory, now: OffsetDateTime) {
         let since = earlier.since(condition, group, now);
         let refused_tags = earlier.seen(condition, group).map_or(0, |seen| seen.refused_tags);
@@ -226,13 +225,13 @@ impl Memory {
         }
     }
 
-    /// Forgets what groups' own tags say from now on.
+    /// Forgets conditions that the groups' own tags now date.
     pub(crate) fn leave_to_tags(&mut self, tagged: &[GroupName]) {
         self.conditions.retain(|group, _| !tagged.contains(group));
     }
 
-    /// Since when a group has been in this condition: as its tag says, as earlier passes saw, or since now. What was seen
-    /// before a container of it started was another group of the same name, or another condition.
+    /// Since when a group has been in this condition: by its tag, by memory, or since now. What was seen before one of its
+    /// containers started was another group with the same name, or another condition.
     pub(super) fn since(&self, condition: Condition, group: &ContainerGroup, now: OffsetDateTime) -> OffsetDateTime {
         let remembered = || self.seen(condition, group).map(|seen| seen.since);
         condition.tagged(group, now).or_else(remembered).unwrap_or(now).min(now)

@@ -1,8 +1,7 @@
 //! What a pass does, decided from what it observed.
 //!
-//! [`plan`] is pure: the same snapshot, memory, policy and time make the same plan. Active groups, those whose state could
-//! not be read included, and groups to be created never exceed the cap together, as far as this pass decides it. Groups
-//! that have ended hold no slot.
+//! [`plan`] is pure: the same snapshot, memory, policy and time make the same plan. Active groups and groups to be created
+//! together never exceed the cap. A group whose state could not be read counts as active; one that has ended holds no slot.
 
 mod capacity;
 mod cause;
@@ -49,7 +48,7 @@ pub fn plan(snapshot: &Snapshot, memory: &Memory, policy: &Policy, now: OffsetDa
     let GroupPlan { deletes, stay, vanished, tag_changes, memory } =
         groups::plan_groups(&facts, &known_messages, &creates);
 
-    // The record of the attempt before must be there when a reserve is created.
+    // A reserve can be created only while the record of the attempt before it exists.
     let loses_record = |create: &Create| {
         deletes.iter().any(|delete| create.record.as_ref().is_some_and(|record| *record == delete.group.name))
     };

@@ -1,4 +1,4 @@
-//! The rules' numbers, and what groups are made from.
+//! The numbers in the rules, and the recipe for groups.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use time::Duration;
 use crate::container_group::Recipe;
 use crate::settings::Settings;
 
-/// The most attempts that a group's name has room for.
+/// The highest attempt number that a group's name has room for.
 pub(super) const MAX_ATTEMPT: u32 = 999;
 
 #[derive(Clone, Debug)]
@@ -18,17 +18,17 @@ pub struct Policy {
 
 #[derive(Clone, Copy, Debug)]
 pub struct Rules {
-    /// Most active groups at a time.
+    /// The most groups that may be active at a time.
     pub max_instances: u32,
-    /// Wait before a message's second attempt; zero means that attempts are not counted.
+    /// The wait before a message's second attempt. Zero means that attempts are not counted.
     pub retry_backoff: Duration,
-    /// Attempts after which a message is left alone.
+    /// After this many attempts a message is parked.
     pub max_attempts: u32,
-    /// How long a group may take to start running.
+    /// How long a group may take to start.
     pub provisioning_timeout: Duration,
-    /// How long a group may run, unless for ever.
+    /// How long a group may run, if that is limited.
     pub max_runtime: Option<Duration>,
-    /// How long the message of a running group must have been gone before the group is deleted, if it ever is.
+    /// How long its message must have been gone before a running group is deleted, if orphans are deleted at all.
     pub orphan_grace: Option<Duration>,
 }
 
@@ -51,16 +51,16 @@ impl Rules {
         }
     }
 
-    /// Whether attempts at a message are counted and spaced out. If not, a message whose group has ended gets another
-    /// one of the same name as soon as that group is gone.
+    /// Whether attempts at a message are counted and spaced out. If not, a message whose group has ended gets another group
+    /// with the same name as soon as that one is deleted.
     pub(crate) fn count_attempts(&self) -> bool {
         !self.retry_backoff.is_zero()
     }
 }
 
-/// What is too long to compute with is for ever all the same.
+/// Limits a duration, so that it can be added to any time.
 fn duration(duration: std::time::Duration) -> Duration {
-    /// A hundred years, which may be added to any moment there is.
+    /// A hundred years.
     const FOR_EVER: Duration = Duration::days(36_500);
     Duration::try_from(duration).unwrap_or(FOR_EVER).min(FOR_EVER)
 }

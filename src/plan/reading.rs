@@ -1,4 +1,4 @@
-//! What a pass has to read before it can plan. This is all that observing may ask of the rules.
+//! What a pass must read before it can plan. Observe asks the rules nothing else.
 
 use std::collections::{HashMap, HashSet};
 
@@ -12,7 +12,7 @@ use super::policy::Policy;
 use super::snapshot::ObservedGroup;
 use crate::message::{MessageAddress, MessageId, MessageState, PeekedMessage, SubscriptionName, partition_of};
 
-/// What the groups say of how far to read.
+/// How far to read, given the groups.
 #[derive(Debug)]
 pub struct Reading<'a> {
     facts: Facts<'a>,
@@ -28,24 +28,24 @@ impl<'a> Reading<'a> {
         Self { facts, has_seen_partitions }
     }
 
-    /// Whether a group, or what is remembered, says that the topic is partitioned.
+    /// Whether a group's sequence number, or a remembered one, shows that the topic is partitioned.
     pub fn has_seen_partitions(&self) -> bool {
         self.has_seen_partitions
     }
 
-    /// Whether a subscription's messages are enough while the states of the groups are still being read: a group in a
-    /// list counts as active, so that this never asks for more than [`Reading::demand`] will.
+    /// Counts whether a subscription's messages are enough while the states of the groups are still being read. A listed group
+    /// counts as active, so that this never asks for more messages than [`Reading::demand`].
     pub fn first_demand(&'a self, subscription: &'a SubscriptionName) -> Demand<'a> {
         Demand::new(self.capacity(), Count::WithoutGroup { facts: &self.facts, subscription, seen: HashSet::new() })
     }
 
-    /// Whether a subscription's messages are enough for all free slots, now that the groups' states are known.
+    /// Counts whether a subscription's messages are enough for all free slots, once the groups' states are known.
     pub fn demand(&'a self, subscription: &'a SubscriptionName) -> Demand<'a> {
         Demand::new(self.capacity(), Count::Eligible(Eligibility::new(&self.facts, subscription)))
     }
 
-    /// The sequence numbers of a subscription whose messages matter and may be beyond what a read has `covered`: those of
-    /// groups that have ended, and of running ones if orphans are to be deleted.
+    /// The sequence numbers to peek one by one, because their messages decide about groups and may be beyond what a read has
+    /// `covered`: those of groups that have ended, and of running ones if orphans are to be deleted.
     pub fn to_look_up(&self, subscription: &SubscriptionName, covered: i64) -> Vec<i64> {
         let orphans = self.facts.rules.orphan_grace.is_some();
         let matters = |known: &KnownGroup, number: i64| match known.state {
@@ -57,15 +57,15 @@ impl<'a> Reading<'a> {
         in_order(known.filter_map(|known| known.sequence_number.filter(|number| matters(known, *number))))
     }
 
-    /// The sequence numbers of a subscription's messages that are only remembered and may be beyond what a read has
-    /// `covered`. Elsewhere a read comes to them one day; what is never covered would never be forgotten.
+    /// The sequence numbers of a subscription's messages that are only in memory and may be beyond what a read has `covered`.
+    /// They need a peek only where no read ever covers anything, as they would otherwise never be forgotten.
     pub fn to_forget(&self, subscription: &SubscriptionName, covered: i64) -> Vec<i64> {
         let of_it = remembered(&self.facts.memory).filter(|message| message.subscription == *subscription);
         in_order(of_it.map(|message| message.sequence_number).filter(|number| *number > covered))
     }
 
-    /// Whether messages that came in no order are enough for all free slots. Which of several of an id is the one to serve
-    /// shows only when all are in order, and one that has to wait for another's group is not.
+    /// Whether messages that came in no order are enough for all free slots. Only the order shows which of several messages with
+    /// one id is served, and one that must wait for another's group does not count.
     pub fn is_met_by(&self, subscription: &SubscriptionName, mut messages: Vec<PeekedMessage>) -> bool {
         self.put_in_order(subscription, &mut messages);
         messages.retain(|message| !self.has_to_wait_for_another(subscription, message));
@@ -80,8 +80,8 @@ impl<'a> Reading<'a> {
         groups.peek().is_some() && !groups.any(is_of_it)
     }
 
-    /// Puts messages that came in no order in that in which they are served: the oldest first. Of several of one id, one that
-    /// has a group comes before the others: they have to wait until that group is gone.
+    /// Puts messages that came in no order into the order in which they are served: the oldest first, but of several with one
+    /// id the one that has a group first, because the others must wait until that group is gone.
     pub fn put_in_order(&self, subscription: &SubscriptionName, messages: &mut [PeekedMessage]) {
         let groups = self.facts.groups.in_subscription(subscription);
         let served: HashSet<i64> = groups.filter_map(|known| known.sequence_number).collect();
@@ -125,9 +125,9 @@ pub struct Demand<'a> {
 
 #[derive(Debug)]
 enum Count<'a> {
-    /// Those that have no group of any kind.
+    /// Messages that have no group of any kind.
     WithoutGroup { facts: &'a Facts<'a>, subscription: &'a SubscriptionName, seen: HashSet<MessageId> },
-    /// Those that may get one.
+    /// Messages that may get a group.
     Eligible(Eligibility<'a>),
 }
 
@@ -136,8 +136,8 @@ impl<'a> Demand<'a> {
         Self { wanted: capacity.free() as usize, counted: 0, read: 0, count }
     }
 
-    /// Whether these are enough. They are all messages that were read, in order; those of the last call are not counted
-    /// again.
+    /// Whether these messages are enough. Each call must pass all messages read so far, in order; those of the last call are not
+    /// counted again.
     pub fn is_met_by(&mut self, messages: &[PeekedMessage]) -> bool {
         for message in &messages[self.read..] {
             self.counted += usize::from(self.count.counts(message));

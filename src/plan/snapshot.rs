@@ -1,4 +1,4 @@
-//! What a pass has observed: the input of a plan.
+//! What a pass observed: the input of a plan.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -9,35 +9,35 @@ use crate::services::{ArmError, MessageCounts, PeekError, Unserved};
 
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
-    /// The managed container groups.
+    /// The scaler's container groups.
     pub groups: Vec<ObservedGroup>,
     /// The subscriptions that are neither skipped nor unserved.
     pub subscriptions: Vec<ObservedSubscription>,
     pub skipped_subscriptions: Vec<SubscriptionName>,
     pub unserved_subscriptions: Vec<UnservedSubscription>,
-    /// Whether the clocks that should say what time it is differ, so that no age counts.
+    /// Whether this machine's clock and Azure's disagree, so that no age counts.
     pub time_is_doubtful: bool,
 }
 
-/// A managed container group, as far as it is known.
+/// One of the scaler's container groups, as far as it is known.
 #[derive(Clone, Debug)]
 pub struct ObservedGroup {
     pub group: Arc<ContainerGroup>,
     pub look: Look,
 }
 
-/// Whether the states of a group's containers are known, as far as there are any.
+/// Whether the states of a group's containers are known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Look {
     /// They are, from this pass or an earlier one.
     Done,
-    /// It has not been its turn yet.
+    /// They have not been read yet.
     NotYet,
-    /// They are not, although they should be. It may not even be there: it may only have been asked for.
+    /// They could not be read. The group may not even exist: perhaps it was only requested.
     Failed(ArmError),
 }
 
-/// A subscription from which no worker can be served, so that its messages are unknown.
+/// A subscription from which no worker can receive, so that it is not peeked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnservedSubscription {
     pub name: SubscriptionName,
@@ -45,32 +45,32 @@ pub struct UnservedSubscription {
     pub counts: Option<MessageCounts>,
 }
 
-/// A subscription and what was peeked in it.
+/// A subscription, and what was peeked in it.
 #[derive(Clone, Debug)]
 pub struct ObservedSubscription {
     pub name: SubscriptionName,
-    /// How many messages there are in it, if the service says so. The counts lag.
+    /// How many messages are in it, if the service says so. The counts lag.
     pub counts: Option<MessageCounts>,
-    /// The oldest first, then those that were looked up one by one. Where they come in no order, see
+    /// The oldest first, then those that were looked up one by one. For partitions and sessions see
     /// [`super::Reading::put_in_order`].
     pub messages: Vec<PeekedMessage>,
     pub read: Read,
-    /// No message up to this sequence number is missing from the messages; `i64::MAX` when they go to the end. On a
-    /// partitioned topic, and where sessions are required, it is 0: no read proves that anything is missing.
+    /// All messages up to this sequence number are in `messages`; `i64::MAX` if the read went to the end. On a partitioned
+    /// topic, and where sessions are required, it is 0: no read proves a message missing.
     pub covered_to: i64,
-    /// Sequence numbers at which a peek of their own has found nothing.
+    /// Sequence numbers at which a peek of their own found nothing.
     pub absent: BTreeSet<i64>,
 }
 
 /// How far a subscription was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Read {
-    /// On a partitioned topic, and where sessions are required, this takes as many messages as the service counts.
+    /// All of it. On a partitioned topic, and where sessions are required, that means as many messages as the service counts.
     ToTheEnd,
-    /// Until there were enough new messages for all free slots, or to the depth that is set, or until no more were found
-    /// although the service counts more.
+    /// Until there were enough new messages for all free slots, or to `PROVISIONING_PEEK_DEPTH`, or until no more were found although
+    /// the service counts more.
     FarEnough,
-    /// Until this went wrong: what was not read is unknown, not absent.
+    /// Until this error. Messages that were not read are unknown, not absent.
     Failed(PeekError),
 }
 
@@ -84,7 +84,7 @@ impl Snapshot {
 }
 
 impl ObservedSubscription {
-    /// It turns out that no read proves that anything is missing.
+    /// Marks the read as one that proves no message missing.
     pub(crate) fn uncover(&mut self) {
         self.covered_to = 0;
         if self.read == Read::ToTheEnd {

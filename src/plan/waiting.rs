@@ -3,7 +3,7 @@
 use super::decision::MessageOutcome;
 
 impl MessageOutcome {
-    /// Whether the message waits for a container group, or for another one.
+    /// Whether the message waits for a container group, or for another attempt.
     pub fn waits(&self) -> bool {
         matches!(
             self,

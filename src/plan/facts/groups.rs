@@ -1,4 +1,4 @@
-//! The container groups there are, and which messages they were created for.
+//! The existing container groups, and the messages they were created for.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,15 +13,15 @@ use crate::plan::memory::{Attempt, Condition, Memory};
 use crate::plan::policy::Policy;
 use crate::plan::snapshot::{Look, ObservedGroup};
 
-/// As long as the host lets a pass take, which is more than clocks are wrong by.
+/// The longest that the host lets a pass take. Clocks differ by less.
 const LONGEST_PASS: Duration = Duration::minutes(5);
 
-/// The groups there are, by message and by subscription.
+/// The existing groups, by message and by subscription.
 #[derive(Debug)]
 pub(in crate::plan) struct KnownGroups {
     all: Vec<KnownGroup>,
     by_message_id: HashMap<MessageId, Vec<usize>>,
-    /// Groups whose tags are not ours, by what their names have in common with those of their messages' other attempts.
+    /// Groups whose tags were rewritten, by the part of the name that all attempts at their message share.
     untagged: HashMap<String, Vec<usize>>,
     active_by_subscription: HashMap<SubscriptionName, u32>,
     capacity: Capacity,
@@ -32,25 +32,26 @@ pub(in crate::plan) struct KnownGroup {
     pub(in crate::plan) group: Arc<ContainerGroup>,
     pub(in crate::plan) look: Look,
     pub(in crate::plan) ownership: Ownership,
-    /// Whether its tags are surely as we set them, so that a subscription that they name and no list shows is gone.
+    /// Whether its tags are certainly as the scaler set them. If so, a subscription that they name and that is in no list is
+    /// gone.
     pub(in crate::plan) has_its_own_tags: bool,
-    /// Groups of the Python scaler do not name it.
+    /// None for groups of the Python scaler, which did not set this tag.
     pub(in crate::plan) subscription: Option<SubscriptionName>,
     pub(in crate::plan) message_id: Option<MessageId>,
     pub(in crate::plan) sequence_number: Option<i64>,
-    /// The number in its name, which no retry starts again.
+    /// The number in its name. It goes on when an operator restarts the count.
     pub(in crate::plan) attempt: u32,
-    /// How many of these attempts came before the count was last started again.
+    /// How many of these attempts came before the count was last restarted.
     pub(in crate::plan) attempts_before: u32,
-    /// Since when Azure may have been billing it although it has ended, as its tag says.
+    /// Since when Azure may have been billing it although its work has ended, by its tag.
     pub(in crate::plan) billed_on_since: Option<OffsetDateTime>,
-    /// Whether it may get stuck or overrun before a pass that begins now has ended.
+    /// Whether it may be stuck or overrun before a pass that begins now has ended.
     may_fail_soon: bool,
     pub(in crate::plan) state: GroupState,
 }
 
 impl KnownGroups {
-    /// One whose containers could not be read counts as active.
+    /// A group whose containers could not be read counts as active.
     pub(super) fn of(observed: &[ObservedGroup], memory: &Memory, policy: &Policy, now: OffsetDateTime) -> Self {
         let mut groups = Self {
             all: Vec::with_capacity(observed.len()),
@@ -84,7 +85,7 @@ impl KnownGroups {
         self.all.push(known);
     }
 
-    /// Groups that are active stay so, however long they have been.
+    /// Counts groups that are stuck or overran as active, because their ages cannot be trusted.
     pub(super) fn distrust_ages(&mut self) {
         for known in &mut self.all {
             known.state = match known.state {
@@ -114,7 +115,8 @@ impl KnownGroups {
         self.all.iter().filter(move |known| known.subscription.as_ref() == Some(subscription))
     }
 
-    /// Those for messages of an id, in a subscription or, where a group or the caller names none, in any.
+    /// The groups for messages with this id in a subscription. A group that names no subscription is in all of them; a caller
+    /// that names none gets those of all.
     pub(in crate::plan) fn of_message(
         &self,
         subscription: Option<&SubscriptionName>,
@@ -131,18 +133,18 @@ impl KnownGroups {
         !self.untagged.is_empty()
     }
 
-    /// Those whose tags are not ours, by what their names begin with.
+    /// The groups whose tags were rewritten and whose names begin with this stem.
     pub(in crate::plan) fn untagged<'a>(&'a self, stem: &str) -> impl Iterator<Item = &'a KnownGroup> + use<'a> {
         let indices = self.untagged.get(stem).map(Vec::as_slice).unwrap_or_default();
         indices.iter().map(|index| &self.all[*index])
     }
 
-    /// Whether a later attempt at the same message is there.
+    /// Whether a later attempt at the same message has a group.
     pub(in crate::plan) fn is_superseded(&self, known: &KnownGroup) -> bool {
         self.successors(known).next().is_some()
     }
 
-    /// Whether one is that will still be there when this group is gone, whatever another process does meanwhile.
+    /// Whether a later attempt has a group that will outlast this one, whatever another process does meanwhile.
     pub(in crate::plan) fn is_superseded_for_good(&self, known: &KnownGroup) -> bool {
         self.successors(known).any(|successor| !successor.may_fail_soon)
     }
@@ -151,13 +153,13 @@ impl KnownGroups {
         let id = known.message_id.iter();
         id.flat_map(|id| self.of_message(known.subscription.as_ref(), id)).filter(|other| {
             let same = other.sequence_number == known.sequence_number || known.sequence_number.is_none();
-            // One that is about to be deleted will be followed by an attempt that needs this record.
+            // A group that is about to be deleted will be followed by an attempt that needs this record.
             let stays = !matches!(other.state, GroupState::Stuck { .. } | GroupState::Overran { .. });
             same && other.look == Look::Done && stays && other.attempt > known.attempt
         })
     }
 
-    /// Which attempt the latest one before this was at the same message of which a group is still there, or may be.
+    /// The number of the latest attempt before this one at the same message whose group exists, or may exist.
     pub(in crate::plan) fn attempt_before(&self, known: &KnownGroup) -> Option<u32> {
         let id = known.message_id.as_ref()?;
         let same = self
@@ -171,7 +173,7 @@ impl KnownGroup {
     fn of(observed: &ObservedGroup, memory: &Memory, policy: &Policy, now: OffsetDateTime) -> Self {
         let Policy { rules, recipe } = policy;
         let group = &observed.group;
-        // Whatever the tags of a group say that are not ours, its name says which attempt it is.
+        // Rewritten tags prove nothing; then the name says which attempt it is.
         let untagged = group.ownership == Ownership::Untagged;
         let tag = |key: &str| group.tag(key).filter(|_| !untagged);
         let subscription = tag(tag::SUBSCRIPTION_NAME).filter(|name| !name.is_empty()).map(SubscriptionName::new);
@@ -207,12 +209,12 @@ impl KnownGroup {
         &self.group.name
     }
 
-    /// Which attempt it is since the count was last started again.
+    /// Which attempt it is since the count was last restarted.
     pub(in crate::plan) fn number(&self) -> u32 {
         self.attempt - self.attempts_before
     }
 
-    /// How many attempts do not count for the next one: if an operator lets the count start again, this one is among them.
+    /// How many attempts the next one does not count. If an operator restarts the count, this one is among them.
     pub(in crate::plan) fn attempts_before_next(&self) -> u32 {
         if self.group.is_retried() { self.attempt } else { self.attempts_before }
     }
@@ -226,7 +228,7 @@ impl KnownGroup {
         })
     }
 
-    /// The name, and the moment that tells this group from others of its name.
+    /// The name, and a time that tells this group from others with its name.
     pub(in crate::plan) fn instance(&self) -> (GroupName, OffsetDateTime) {
         let moment = match self.state {
             GroupState::Stuck { since } | GroupState::Overran { since } => since,
@@ -236,7 +238,7 @@ impl KnownGroup {
         (self.name().clone(), moment)
     }
 
-    /// The attempt that it was, if it has ended.
+    /// Its attempt, if it has ended.
     pub(in crate::plan) fn as_attempt(&self) -> Option<Attempt> {
         let GroupState::Ended { success, at, ran } = self.state else { return None };
         Some(Attempt { number: self.number(), ended_at: at, ran, failed: !success })

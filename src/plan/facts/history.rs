@@ -11,11 +11,11 @@ pub(in crate::plan) enum History<'a> {
     Nothing,
     /// It has a group that is active.
     Running(&'a KnownGroup),
-    /// A group of another message of its id is still there.
+    /// A group of another message with its id still exists.
     Leftover(&'a GroupName),
-    /// An operator lets its count start again; this is the record of its last attempt.
+    /// An operator restarts its count of attempts. This is the record of the last one.
     Retried(&'a KnownGroup),
-    /// The last attempt at it is over; its group, the record of it, may be gone already.
+    /// The last attempt at it is over. Its group, the record, may already be deleted.
     Attempted {
         last: Attempt,
         record: Option<&'a KnownGroup>,
@@ -23,22 +23,22 @@ pub(in crate::plan) enum History<'a> {
 }
 
 impl Facts<'_> {
-    /// The groups for a message, those included that only their names tell of.
+    /// The groups for a message, including those that only their names identify.
     fn groups_of(&self, message: &MessageAddress, id: &MessageId) -> impl Iterator<Item = &KnownGroup> {
         let untagged = self.groups.has_untagged().then(|| self.recipe.stem(&message.subscription, id));
         let untagged = untagged.into_iter().flat_map(|stem| self.groups.untagged(&stem));
         self.groups.of_message(Some(&message.subscription), id).chain(untagged)
     }
 
-    /// A group that does not name its subscription is taken to be for any message of its id, and one that does not name
-    /// its sequence number for any in its subscription.
+    /// A group that does not name its subscription counts for every message with its id, and one that does not name its
+    /// sequence number for every such message in its subscription.
     pub(in crate::plan) fn history(&self, message: &MessageAddress, id: &MessageId) -> History<'_> {
         let of_id = || self.groups_of(message, id);
         if let Some(active) = of_id().find(|known| known.state.is_active()) {
             return History::Running(active);
         }
         let record = self.newest(message, id);
-        // Without its own record its next group would be named as another message's may be.
+        // Without a record of its own, its next group could get the name of another message's group.
         if record.is_none()
             && let Some(leftover) = of_id().next()
         {
@@ -58,7 +58,7 @@ impl Facts<'_> {
         self.groups_of(message, id).filter(is_of_it).max_by_key(|known| known.attempt)
     }
 
-    /// What is remembered of attempts that an operator's retry has ended counts no more.
+    /// Forgets attempts that no longer count because an operator restarted the count.
     pub(super) fn forget_what_a_retry_has_ended(&mut self) {
         let mut memory = std::mem::take(&mut self.memory.deleted_records);
         memory.retain(|message, deleted| {
@@ -69,15 +69,15 @@ impl Facts<'_> {
         self.memory.deleted_records = memory;
     }
 
-    /// How the last attempt at a message ended, of which this is the record, if it is still there.
+    /// How the last attempt at a message ended. `record` is its group, if it still exists.
     pub(in crate::plan) fn last_end(&self, record: Option<&KnownGroup>, message: &MessageAddress) -> AttemptEnd {
         let deleted = || Some(self.memory.deleted_records.get(message)?.end.clone());
         let counts = record.filter(|record| !record.group.is_retried());
         counts.map(KnownGroup::end).or_else(deleted).unwrap_or_default()
     }
 
-    /// The last attempt at a message, of which this is the record, if it is still there and an operator has not let the count
-    /// start again.
+    /// The last attempt at a message that counts. `record` is its group, if it still exists; it does not count if an operator
+    /// restarts the count.
     pub(in crate::plan) fn last_attempt(
         &self,
         record: Option<&KnownGroup>,
@@ -89,7 +89,7 @@ impl Facts<'_> {
             return deleted.map(|deleted| deleted.attempt);
         };
         Some(match deleted {
-            // It counts what came before it, this record too.
+            // It already includes this record.
             Some(deleted) if last.ended_at <= deleted.attempt.ended_at => deleted.attempt,
             Some(deleted) => Attempt { number: last.number.saturating_add(deleted.uncounted), ..last },
             None => last,

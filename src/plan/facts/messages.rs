@@ -1,9 +1,9 @@
-//! Whether the messages are still there that groups were created for.
+//! Whether the messages that groups were created for are still there.
 //!
-//! A message is known to be gone if and only if its subscription is gone, or a read went past its sequence number
-//! without it, or a peek at its own sequence number has not found it. On a partitioned topic, and where sessions are
-//! required, no read goes past anything. Whatever else was not seen is unknown, and so is all that is in a subscription
-//! that is skipped or cannot be served.
+//! A message is known to be gone if and only if its subscription is gone, a read went past its sequence number and did not
+//! find it, or a peek at its own sequence number did not find it. On a partitioned topic, and where sessions are required,
+//! a read proves nothing missing. Every other message that was not seen is unknown, and so is every message in a
+//! subscription that is skipped or cannot be served.
 
 use std::collections::{HashMap, HashSet};
 
@@ -15,29 +15,29 @@ use crate::plan::snapshot::{ObservedSubscription, Read, Snapshot};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::plan) enum MessageStatus {
-    /// It is there and wants a worker, or has one.
+    /// It is there, and a worker can receive it.
     Waiting,
-    /// It is there, and no worker will get it: a receiver has deferred it, or it has expired.
+    /// It is there, but no worker can receive it: a receiver deferred it, or it has expired.
     SetAside,
     Gone {
-        /// Whether a peek at its own sequence number says so, or the list of subscriptions.
+        /// Whether a peek at its own sequence number, or the list of subscriptions, proves it.
         looked_up: bool,
     },
     Unknown,
-    /// Unknown, because its subscription could not be read.
+    /// Nobody knows, because its subscription could not be read.
     Unread,
 }
 
 pub(in crate::plan) struct KnownMessages<'a> {
     subscriptions: HashMap<&'a SubscriptionName, Seen<'a>>,
-    /// Subscriptions that are there, and are skipped or cannot be served.
-    not_looked_at: HashSet<&'a SubscriptionName>,
-    /// Whether there is a subscription that would be looked at if it could be.
+    /// Subscriptions that exist, and are skipped or cannot be served.
+    not_peeked: HashSet<&'a SubscriptionName>,
+    /// Whether a subscription would have been peeked, but cannot be served.
     some_unserved: bool,
     now: OffsetDateTime,
 }
 
-/// What was seen of a subscription.
+/// What a pass saw of a subscription.
 struct Seen<'a> {
     observed: &'a ObservedSubscription,
     by_number: HashMap<i64, &'a PeekedMessage>,
@@ -52,19 +52,19 @@ impl<'a> KnownMessages<'a> {
         let unserved = snapshot.unserved_subscriptions.iter().map(|unserved| &unserved.name);
         Self {
             subscriptions: subscriptions.map(|observed| (&observed.name, Seen::of(observed, now))).collect(),
-            not_looked_at: snapshot.skipped_subscriptions.iter().chain(unserved).collect(),
+            not_peeked: snapshot.skipped_subscriptions.iter().chain(unserved).collect(),
             some_unserved: !snapshot.unserved_subscriptions.is_empty(),
             now,
         }
     }
 
-    /// Of the message that a group was created for.
+    /// The status of the message that a group was created for.
     pub(in crate::plan) fn status_of(&self, known: &KnownGroup) -> MessageStatus {
         let id = known.message_id.as_ref();
         let Some(subscription) = &known.subscription else { return self.in_any(id) };
         let Some(seen) = self.subscriptions.get(subscription) else {
-            // Where there is no subscription there is nothing to peek at; that it is not listed says as much.
-            let is_gone = known.has_its_own_tags && !self.not_looked_at.contains(subscription);
+            // A subscription that is not listed is gone, with its messages.
+            let is_gone = known.has_its_own_tags && !self.not_peeked.contains(subscription);
             return if is_gone { MessageStatus::Gone { looked_up: true } } else { MessageStatus::Unknown };
         };
         match known.sequence_number {
@@ -80,17 +80,17 @@ impl<'a> KnownMessages<'a> {
                 let status = seen.numbered(message.sequence_number, message.message_id.as_ref(), self.now);
                 !seen.failed() && matches!(status, MessageStatus::Gone { .. })
             }
-            None => !self.not_looked_at.contains(&message.subscription),
+            None => !self.not_peeked.contains(&message.subscription),
         }
     }
 
-    /// Whether a message of this id wants a worker, or has one.
+    /// Whether a worker can receive a message with this id.
     pub(in crate::plan) fn is_waiting(&self, subscription: &SubscriptionName, id: &MessageId) -> bool {
         let seen = self.subscriptions.get(subscription);
         seen.is_some_and(|seen| seen.with_id(Some(id), self.now) == MessageStatus::Waiting)
     }
 
-    /// For groups of the Python scaler, which do not name their subscription: the message may be in any.
+    /// For groups of the Python scaler, which do not name their subscription: the message may be in any of them.
     fn in_any(&self, id: Option<&MessageId>) -> MessageStatus {
         let seen = self.subscriptions.values();
         let statuses = seen.map(|seen| if seen.failed() { MessageStatus::Unread } else { seen.with_id(id, self.now) });
@@ -106,7 +106,7 @@ impl<'a> Seen<'a> {
         let messages = &observed.messages;
         let mut by_id = HashMap::with_capacity(messages.len());
         for message in messages {
-            // Of several messages with one id, one that waits says the most.
+            // Of several messages with one id, one that waits decides.
             if let Ok(id) = &message.message_id
                 && (status(message, now) == MessageStatus::Waiting || !by_id.contains_key(id))
             {
@@ -136,7 +136,7 @@ impl<'a> Seen<'a> {
         let Some(id) = id else { return GONE };
         match self.by_id.get(id) {
             Some(message) => status(message, now),
-            // Where it is in a partition there is no number to look at: a count that agrees has to do.
+            // In a partition there is no number to compare with, so a read of as many messages as the service counts must do.
             None if self.observed.read == Read::ToTheEnd => GONE,
             None => MessageStatus::Unknown,
         }

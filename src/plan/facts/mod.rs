@@ -1,4 +1,4 @@
-//! What is known of the groups and the messages, before any rule decides.
+//! What is known about the groups and the messages, before any rule decides.
 
 mod ends;
 mod groups;
@@ -22,7 +22,7 @@ use super::snapshot::ObservedGroup;
 use crate::container_group::{GroupName, Recipe};
 use crate::message::MessageAddress;
 
-/// All that rules about messages need to know, but for the messages.
+/// Everything that the rules need to know, except for the messages.
 #[derive(Debug)]
 pub(super) struct Facts<'a> {
     pub(super) groups: KnownGroups,
@@ -30,9 +30,9 @@ pub(super) struct Facts<'a> {
     pub(super) rules: &'a Rules,
     pub(super) recipe: &'a Arc<Recipe>,
     pub(super) now: OffsetDateTime,
-    /// Whether a group may be deleted for its age.
+    /// Whether a group may be deleted because of its age.
     pub(super) ages_count: bool,
-    /// Groups that are gone without this process, and their messages.
+    /// Groups that are gone and that this process did not delete, with their messages.
     pub(super) vanished: Vec<(MessageAddress, GroupName)>,
 }
 
@@ -51,7 +51,7 @@ impl<'a> Facts<'a> {
         facts
     }
 
-    /// Nobody knows how old a group is.
+    /// Deletes no group because of its age, as the clocks disagree about the time.
     pub(super) fn distrust_ages(&mut self) {
         self.ages_count = false;
         self.groups.distrust_ages();

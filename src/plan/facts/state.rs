@@ -1,4 +1,4 @@
-//! How far a group has come, and for how long it may.
+//! The state of a group, and how long it may be in it.
 
 use time::{Duration, OffsetDateTime};
 
@@ -6,20 +6,19 @@ use crate::container_group::{ContainerGroup, Phase};
 use crate::plan::memory::{Condition, Memory};
 use crate::plan::policy::Rules;
 
-/// How long a start may fail, as Azure says that it does. A registry that is out of order is back by then, most often, and
-/// what is not costs a slot.
+/// How long a start may keep failing. A registry that is down is mostly back by then, and longer costs a slot.
 const FAILING_START_LIMIT: Duration = Duration::minutes(5);
 
-/// What a group is to the rules.
+/// The state of a group, as the rules see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::plan) enum GroupState {
-    /// At work or about to be, or unknown.
+    /// It starts or runs, or its state is unknown.
     Active {
-        /// Since when it runs, if it does and Azure says.
+        /// Since when it has been running, if it does and Azure says.
         running_since: Option<OffsetDateTime>,
         running: bool,
     },
-    /// It has not begun to run in the time that it is given. It counts as a failed attempt.
+    /// It did not start in time. It counts as a failed attempt.
     Stuck {
         since: OffsetDateTime,
     },
@@ -34,7 +33,7 @@ pub(in crate::plan) enum GroupState {
     },
 }
 
-/// When a group that is active will have been so for too long, at the earliest.
+/// When an active group will be stuck or overrun, at the earliest.
 pub(super) fn fails_at(group: &ContainerGroup, rules: &Rules, now: OffsetDateTime) -> Option<OffsetDateTime> {
     match group.phase() {
         Phase::Starting => {
@@ -48,7 +47,7 @@ pub(super) fn fails_at(group: &ContainerGroup, rules: &Rules, now: OffsetDateTim
     }
 }
 
-/// Since when a group has been starting, by what outlives this process: its tag, or Azure's own events.
+/// Since when a group has been starting, according to what outlives this process: its tag, or Azure's events.
 fn starting_since(group: &ContainerGroup, now: OffsetDateTime) -> Option<OffsetDateTime> {
     let by_events = group.starting_since().filter(|since| *since <= now);
     [Condition::Waiting.tagged(group, now), by_events].into_iter().flatten().min()
@@ -72,7 +71,7 @@ impl GroupState {
             },
             Phase::Ended(ending) => Self::Ended {
                 success: ending.success,
-                // An end in the future is a clock's error; taken as it is, it would put the next attempt off for as long.
+                // An end in the future is a clock's error, and would delay the next attempt.
                 at: ending.at.filter(|at| *at <= now).unwrap_or_else(|| memory.since(Condition::Ended, group, now)),
                 ran: ending.ran,
             },

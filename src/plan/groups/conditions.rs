@@ -1,4 +1,4 @@
-//! Since when groups have been in a condition that Azure does not date: remembered at first, then kept in tags.
+//! Since when groups have been in conditions that Azure does not date: first in memory, then in tags.
 
 use time::Duration;
 
@@ -14,14 +14,14 @@ pub(super) struct Conditions<'a> {
 }
 
 impl Conditions<'_> {
-    /// An end that Azure does not date must not be dated again if the delete fails.
+    /// If Azure does not date the end of a group and its delete fails, the next pass must not take the end to be later.
     pub(super) fn remember_end(&self, memory: &mut Memory, known: &KnownGroup) {
         if self.condition(known) == Some(Condition::Ended) {
             memory.see(Condition::Ended, &known.group, &self.facts.memory, self.facts.now);
         }
     }
 
-    /// The tags that a group should get or lose. What is not worth a tag yet is remembered.
+    /// The tags that a group gets or loses. A condition that is not worth a tag yet is remembered.
     pub(super) fn tag_change(&self, memory: &mut Memory, known: &KnownGroup) -> Option<TagChange> {
         if known.look != Look::Done {
             return None;
@@ -41,7 +41,7 @@ impl Conditions<'_> {
         }
         let tagged = condition.tagged(group, now);
         let worth_it = tagged.is_none() && now - seen_since >= self.tagged_after(condition);
-        // An end may be dated by what is remembered; the others are about to count against the group.
+        // The tag of an end may go back to when it was first seen. The others count against the group, and begin now.
         let since = if condition == Condition::Ended { seen_since } else { now };
         (worth_it || outdated).then(|| TagChange {
             group: group.name.clone(),
@@ -49,8 +49,8 @@ impl Conditions<'_> {
         })
     }
 
-    /// How long the condition must have been seen to last to be worth a tag. Every group waits for a minute or so; a process
-    /// that has only begun to watch may not be there any more when that is over.
+    /// How long a condition must have lasted to be worth a tag. Every group waits for a minute or so before it runs. In its
+    /// first pass a process tags at once, because a process that restarts often would otherwise never tag.
     fn tagged_after(&self, condition: Condition) -> Duration {
         match condition {
             Condition::Waiting if self.facts.memory.has_seen_groups => Duration::minutes(2),
@@ -69,7 +69,7 @@ impl Conditions<'_> {
             GroupState::Ended { .. } => {
                 let dated = matches!(known.group.phase(), Phase::Ended(ending)
                     if ending.at.is_some_and(|at| at <= self.facts.now));
-                // Since when Azure may have been billing a group that has ended is for the tag to say as well.
+                // The tag also says since when Azure may have been billing a group whose work has ended.
                 (!dated || known.group.may_be_billed_on()).then_some(Condition::Ended)
             }
         }

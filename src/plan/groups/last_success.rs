@@ -1,4 +1,4 @@
-//! The groups that show that not all of a subscription is broken.
+//! The groups that prove that a subscription's workers can succeed.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use crate::message::SubscriptionName;
 use crate::plan::facts::{Facts, GroupState};
 use crate::plan::messages::breaker::Breaker;
 
-/// The newest success of each subscription in which something has failed.
+/// The newest success of each subscription that has failures.
 pub(super) fn last_successes<'a>(facts: &'a Facts<'a>) -> HashMap<&'a SubscriptionName, &'a GroupName> {
     let mut newest: HashMap<&SubscriptionName, (OffsetDateTime, &GroupName)> = HashMap::new();
     for known in facts.groups.iter() {

@@ -1,15 +1,18 @@
 //! Which groups are deleted, and why the others stay.
 //!
-//! A group whose tags are not ours is never deleted. Of the others:
+//! A group is never deleted if its tags were rewritten, if an operator keeps it, if it could not be read, or if its
+//! subscription could not be read. Of the others:
 //!
-//! * A group that has ended is deleted if and only if it is managed, not kept, its subscription was not one that could not
-//!   be read, and its message is known to be gone or set aside (unless it is its subscription's last success beside
-//!   failures), or the next attempt has its own group already, which will last for a pass, or there are too many
-//!   records ([`retention`]), or Azure may have been billing it for as long as a group is given to start, or no attempts are
-//!   counted.
-//! * Any other group is deleted if and only if it is managed, not kept, its subscription was not one that could not be
-//!   read, and it did not start or did not end in its time, or orphans are to be deleted and a peek at its message's own
-//!   sequence number has shown that the message is gone, for long enough.
+//! * A group that has ended is deleted if and only if
+//!   * its message is gone or set aside, unless the group is the last success of a subscription with failures;
+//!   * or the next attempt has a group that will outlast this pass;
+//!   * or there are too many records, or Azure may have been billing it for longer than a group may take to start
+//!     ([`retention`]);
+//!   * or attempts are not counted.
+//! * Any other group is deleted if and only if
+//!   * it did not start or did not end in time;
+//!   * or orphans are to be deleted, and its message has been gone for long enough, as a peek at the message's own sequence
+//!     number has just proved.
 
 mod conditions;
 mod last_success;
@@ -23,7 +26,7 @@ use crate::container_group::GroupName;
 use conditions::Conditions;
 use verdict::{Judge, Verdict};
 
-/// Tags that are set or taken away in a pass. Each is two requests, and each can wait: what it says is remembered.
+/// The most groups whose tags a pass changes. Each takes two requests, and each can wait: memory has what it says.
 const MAX_TAG_CHANGES: usize = 20;
 
 /// The part of a plan that is about groups.
@@ -35,7 +38,7 @@ pub(super) struct GroupPlan {
     pub(super) memory: Memory,
 }
 
-/// Decides about the groups; which are created in this pass is known.
+/// Decides about the groups, given those that this pass creates.
 pub(super) fn plan_groups(facts: &Facts<'_>, messages: &KnownMessages<'_>, creates: &[Create]) -> GroupPlan {
     let judge = Judge::new(facts, messages);
     let mut verdicts: Vec<_> = facts.groups.iter().map(|known| (known, judge.verdict(known))).collect();

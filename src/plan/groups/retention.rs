@@ -1,8 +1,8 @@
-//! Which groups that have ended stay as records, how many, and what is remembered of those that do not.
+//! How many ended groups stay as records, which ones, and what is remembered of the others.
 //!
-//! A record counts against the service's own quota of groups, which is not ours to know. So all groups together never
-//! stay more than the cap and a quarter of it: a quota of that size is enough, however much fails. Records that are
-//! too many are deleted; what they recorded is remembered until the process ends.
+//! Azure counts records towards the region's quota of groups, which the scaler does not know. So the number of groups of all
+//! kinds is limited to the cap and a quarter of it: a quota of that size is enough, however many attempts fail. Records beyond
+//! that are deleted; the process remembers what they recorded until it ends.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -16,10 +16,10 @@ use crate::plan::facts::{Facts, GroupState, KnownGroup, KnownMessages};
 use crate::plan::memory::{Attempt, DeletedRecord, LastGroup, Memory};
 use crate::plan::snapshot::Look;
 
-/// Records that may stay besides a full cap, at the least: those that keep the breakers of two subscriptions open.
+/// How many records may always stay beside a full cap: enough to keep the breakers of two subscriptions open.
 const MIN_RECORDS: u32 = 8;
 
-/// Attempts that are remembered although their groups were deleted, and failures to create: many more than there can be records of.
+/// The most attempts with deleted groups, and the most failed creates, to remember: many more than there can be records.
 const MAX_REMEMBERED: usize = 10_000;
 
 /// How many groups there may be of all kinds.
@@ -27,10 +27,10 @@ pub(crate) fn limit(max_instances: u32) -> usize {
     max_instances.saturating_add((max_instances / 4).max(MIN_RECORDS)) as usize
 }
 
-/// Has records deleted that Azure may bill, or that are too many.
+/// Deletes records that Azure may bill, and those that are too many.
 pub(super) fn limit_records(verdicts: &mut [(&KnownGroup, Verdict)], facts: &Facts<'_>, creates: &[Create]) {
     let replaced: HashSet<_> = creates.iter().filter_map(|create| create.record.as_ref()).collect();
-    // Another process may delete the record before one of these, because this one follows it.
+    // Another process may delete the record before this one, because this one follows it.
     let has_to_stay =
         |known: &KnownGroup| replaced.contains(known.name()) || facts.groups.attempt_before(known).is_some();
     let is_stuck = |known: &KnownGroup| {
@@ -41,7 +41,7 @@ pub(super) fn limit_records(verdicts: &mut [(&KnownGroup, Verdict)], facts: &Fac
     for (_, verdict) in records.extract_if(.., |(known, _)| is_stuck(known) && !has_to_stay(known)) {
         *verdict = Verdict::Delete(DeleteReason::Stuck);
     }
-    // What could not be read may not even be there, which is no reason to lose a record.
+    // A group that could not be read may not exist, so it does not evict a record.
     let active = facts.groups.iter().filter(|known| known.look == Look::Done && known.state.is_active()).count();
     let groups = active + creates.len() + records.len();
     let excess = groups.saturating_sub(limit(facts.rules.max_instances)).min(records.len());
@@ -55,9 +55,8 @@ fn is_record(verdict: &Verdict) -> bool {
     matches!(verdict, Verdict::Stay(GroupOutcome::Record { .. } | GroupOutcome::MessageUnknown))
 }
 
-/// Puts records in the order in which they are deleted, those first whose loss matters least: not the first and the last
-/// failure of a subscription, which keep its breaker open; then those of the fewest attempts, which are soonest made
-/// up for, and of these the newest.
+/// Sorts records so that those whose loss matters least come first: the fewest attempts, which are soonest made again, and
+/// among these the newest. The first and the last failure of a subscription keep its breaker open, so they come last.
 fn least_needed_first(records: &mut [&mut (&KnownGroup, Verdict)]) {
     let mut ends: HashMap<Option<&SubscriptionName>, (OffsetDateTime, OffsetDateTime)> = HashMap::new();
     for (known, _) in records.iter() {
@@ -79,7 +78,7 @@ fn ended_at(known: &KnownGroup) -> OffsetDateTime {
     }
 }
 
-/// What is still worth remembering of what earlier passes remembered.
+/// What this pass keeps of the memory of earlier passes.
 pub(super) fn carry_over(facts: &Facts<'_>, messages: &KnownMessages<'_>) -> Memory {
     let Memory { deleted_records, create_failures, created_at, tags_are_rewritten, .. } = &facts.memory;
     let deleted_records = deleted_records.iter().filter(|(message, _)| !messages.is_gone(message));
@@ -101,7 +100,7 @@ pub(super) fn carry_over(facts: &Facts<'_>, messages: &KnownMessages<'_>) -> Mem
     }
 }
 
-/// A message's newest group, which may be gone in the next pass without having been deleted by this process.
+/// Remembers a message's newest group, so that the next pass notices if somebody else deletes it.
 pub(super) fn remember_group(memory: &mut Memory, facts: &Facts<'_>, messages: &KnownMessages<'_>, known: &KnownGroup) {
     let Some(message) = known.message().filter(|message| !messages.is_gone(message)) else { return };
     let is_older = |last: &LastGroup| last.attempt > known.attempt;
@@ -111,7 +110,7 @@ pub(super) fn remember_group(memory: &mut Memory, facts: &Facts<'_>, messages: &
     let last = if known.look == Look::Done {
         LastGroup { group: known.group.clone(), attempt: known.attempt, ended: known.as_attempt() }
     } else {
-        // It may never have come about.
+        // It may never have been created.
         let before = facts.memory.last_groups.get(&message).filter(|before| before.group.name == *known.name());
         let Some(before) = before else { return };
         before.clone()
@@ -119,21 +118,21 @@ pub(super) fn remember_group(memory: &mut Memory, facts: &Facts<'_>, messages: &
     memory.last_groups.insert(message, last);
 }
 
-/// The count of attempts at a message must not be lost with a group that is its only record.
+/// Remembers the count of attempts at a message whose only record is deleted.
 pub(super) fn remember_deleted(memory: &mut Memory, facts: &Facts<'_>, known: &KnownGroup, reason: DeleteReason) {
     let is_lost = matches!(reason, DeleteReason::Evicted | DeleteReason::Stuck | DeleteReason::Overran);
     let Some(message) = known.message().filter(|_| is_lost && facts.rules.count_attempts()) else { return };
     if known.group.is_retried() {
-        // Its message starts again, as an operator wants it to.
+        // An operator restarts the count.
         memory.deleted_records.remove(&message);
         return;
     }
     let before = facts.memory.deleted_records.get(&message);
     let record = match before {
-        // It was to be deleted in an earlier pass already.
+        // An earlier pass tried to delete it, and has counted it.
         Some(before) if before.group == known.instance() => before.clone(),
         _ => {
-            // The next group is named after the record before this one, if there is one.
+            // The next group's number follows that of the record before this one, if there is one.
             let attempts_before = known.attempts_before;
             let counted = facts.groups.attempt_before(known).unwrap_or_default().max(attempts_before);
             let uncounted =
@@ -141,7 +140,7 @@ pub(super) fn remember_deleted(memory: &mut Memory, facts: &Facts<'_>, known: &K
             let number = (counted - attempts_before).saturating_add(uncounted);
             let ended = Attempt { number, ended_at: facts.now, ran: Duration::ZERO, failed: true };
             let attempt = known.as_attempt().map_or(ended, |attempt| Attempt { number, ..attempt });
-            // One after it may have vanished, from whose end the message waits.
+            // A later attempt may have vanished; then the message waits from the end of that one.
             let (attempt, end) = match before {
                 Some(before) if before.attempt.ended_at > attempt.ended_at => {
                     (Attempt { number, ..before.attempt }, before.end.clone())

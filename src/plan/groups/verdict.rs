@@ -1,4 +1,4 @@
-//! Whether a group is deleted, by itself.
+//! Whether a group is deleted, regardless of how many other groups there are.
 
 use std::collections::HashMap;
 
@@ -83,7 +83,7 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// When the next attempt is due, unless it is already, or never.
+    /// When the next attempt is due, unless it is due already or there is none.
     fn next_attempt(&self, record: &KnownGroup) -> Option<time::OffsetDateTime> {
         let last = self.facts.last_attempt(Some(record), record.message().as_ref())?;
         match retry::next(&last, self.facts.rules, self.facts.now) {
@@ -92,8 +92,8 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// A running group is deleted only when a peek at its message's own sequence number has just failed to find it, and
-    /// its message has been gone for long enough.
+    /// Whether a running group is to be deleted: a peek at its message's own sequence number has just found nothing, and its
+    /// message has been gone for long enough.
     fn is_orphan(&self, known: &KnownGroup, message: MessageStatus) -> bool {
         let now = self.facts.now;
         let orphaned_for = Condition::Orphaned.tagged(&known.group, now).map(|since| now - since);
@@ -107,7 +107,7 @@ impl<'a> Judge<'a> {
                 .is_some_and(|(grace, orphaned_for)| orphaned_for >= grace)
     }
 
-    /// The last success stays while it stands against failures, unless it is in the way of another message of its id.
+    /// Whether it is the last success of a subscription with failures, and not in the way of another message with its id.
     fn is_last_success(&self, known: &KnownGroup) -> bool {
         let (Some(subscription), Some(id)) = (&known.subscription, &known.message_id) else { return false };
         self.last_successes.get(subscription) == Some(&known.name()) && !self.messages.is_waiting(subscription, id)

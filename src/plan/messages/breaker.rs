@@ -1,16 +1,16 @@
-//! The breaker of a subscription: many failures and no success cost a container now and then, not one a message.
+//! The breaker of a subscription: while everything fails, it lets one container through now and then instead of one a message.
 //!
-//! * It is open if and only if, since the last sign of health in the subscription, the last attempts at
-//!   [`FAILURES`] messages or more have failed.
-//! * While it is open, one group is tried at a time, when it has failed for as long again as it had failed
-//!   before the last failure, at least one back-off and at most half an hour: 1, 1, 2, 4, 8, 16, 30, 30, … minutes
-//!   after the last one.
-//! * A sign of health is a group that ended with exit code 0, whatever message it took, or one that has run for twice
-//!   as long as any that failed: jobs may take hours, and nobody should wait for the first one's end.
+//! * It is open if and only if the last attempts at [`FAILURES`] messages or more have failed since the last sign of health
+//!   in the subscription.
+//! * While it is open, it lets one group at a time through. The wait after a failure is as long as the time from the first
+//!   failure to that one, at least one back-off and at most half an hour: 1, 1, 2, 4, 8, 16, 30, 30, … minutes.
+//! * A sign of health is a group that ended with exit code 0, whatever message it took, or one that has run for twice as
+//!   long as any that failed: jobs may take hours, and the others should not wait for the first to end.
 //!
-//! A message whose count an operator lets start again gets its group whatever the breaker says, and its failures count no more.
+//! A message whose count an operator restarts gets its group whatever the breaker says, and its earlier failures no longer
+//! count.
 //!
-//! It is computed from the groups, so a restart of the scaler does not close it while they are there.
+//! The breaker is computed from the groups, so a restart of the scaler does not close it while they exist.
 
 use std::collections::HashSet;
 
@@ -22,10 +22,10 @@ use crate::plan::cause::{AttemptEnd, BreakerFailures};
 use crate::plan::facts::{Facts, GroupState, KnownGroup};
 use crate::plan::memory::Attempt;
 
-/// Two bad messages in a row are bad luck; with three, the next one is likely to fail too.
+/// Two failures in a row may be chance; after three, the next one is likely to fail too.
 pub(super) const FAILURES: usize = 3;
 
-/// The least run that is a sign of health when no failed group has run at all: it is one pass.
+/// The shortest run that is a sign of health, for when no failed group has run at all: the time of some passes.
 const HEALTHY_RUN: Duration = Duration::minutes(1);
 
 /// How many groups a subscription may get now.
@@ -33,20 +33,20 @@ const HEALTHY_RUN: Duration = Duration::minutes(1);
 pub(super) enum Admission {
     /// As many as there are slots.
     Open,
-    /// One, to see whether it does better.
+    /// One, to see whether it succeeds.
     Probe,
-    /// None, until then, or until the one that is tried has ended.
+    /// None, until this time, or until the group that was let through has ended.
     Held { until: Option<OffsetDateTime> },
 }
 
-/// Failures in a subscription, and the groups that may tell more.
+/// The failures in a subscription, and its groups.
 pub(in crate::plan) struct Breaker<'a> {
     facts: &'a Facts<'a>,
     groups: Vec<&'a KnownGroup>,
     failures: Vec<(Attempt, Source<'a>)>,
 }
 
-/// What tells of a failure.
+/// Where a failure is known from.
 enum Source<'a> {
     Group(&'a KnownGroup),
     Memory(&'a AttemptEnd),
@@ -54,10 +54,10 @@ enum Source<'a> {
 
 impl<'a> Breaker<'a> {
     pub(in crate::plan) fn of(facts: &'a Facts<'a>, subscription: &SubscriptionName) -> Self {
-        // What is older than twice the longest time from one attempt to the end of the next says nothing of today.
+        // Failures older than twice the longest time from one attempt to the end of the next no longer count.
         let oldest = facts.now - (MAX_BACKOFF + facts.rules.provisioning_timeout) * 2;
         let groups: Vec<_> = facts.groups.in_subscription(subscription).collect();
-        // An operator who lets a count start again says that what failed has been fixed.
+        // An operator who restarts a count says that the cause is fixed.
         let counts = || groups.iter().filter(|known| !known.group.is_retried());
         let recorded = counts().filter(|known| !facts.groups.is_superseded(known));
         let recorded = recorded.filter_map(|known| Some((known.as_attempt()?, Source::Group(known))));
@@ -70,7 +70,7 @@ impl<'a> Breaker<'a> {
         Self { facts, groups, failures }
     }
 
-    /// Whether there are failures that a sign of health would have to stand against.
+    /// Whether there are failures, so that a sign of health matters.
     pub(in crate::plan) fn has_failures(&self) -> bool {
         !self.failures.is_empty()
     }
@@ -100,7 +100,7 @@ impl<'a> Breaker<'a> {
         if now < until { Admission::Held { until: Some(until) } } else { Admission::Probe }
     }
 
-    /// The failures for which the subscription is held up, if it is.
+    /// The failures since the last sign of health, if there are any.
     pub(super) fn causes(&self) -> Option<BreakerFailures> {
         let health = self.last_sign_of_health();
         let failures =

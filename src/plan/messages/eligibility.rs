@@ -14,33 +14,33 @@ use crate::plan::memory::FailureKind;
 use crate::plan::policy::MAX_ATTEMPT;
 use crate::plan::snapshot::Look;
 
-/// Wait after a first failure to create a group, which doubles with each further one: one pass, in which others are served.
+/// The wait after the first failed create, doubled after each further one. Meanwhile other messages are served.
 const CREATE_BACKOFF: Duration = Duration::MINUTE;
 
 /// A message that may get a group, if there is a slot.
 #[derive(Clone, Debug)]
 pub(in crate::plan) struct Candidate {
     pub(in crate::plan) job: Job,
-    /// How many attempts have been made, deleted records included. The job's own number counts only those whose groups
-    /// are there: it is part of the group's name, on which all processes must agree.
+    /// How many attempts have been made, including those whose records were deleted. The number in `job` counts only those
+    /// whose groups exist: it is part of the group's name, on which all processes must agree.
     pub(in crate::plan) attempts_made: u32,
-    /// Whether an operator lets its count start again, whatever its subscription's breaker says.
+    /// Whether an operator restarts its count, so that it does not wait for the breaker.
     pub(in crate::plan) is_retried: bool,
-    /// Whether its last attempt ran out of memory, and the next has more.
+    /// Whether its last attempt ran out of memory, and the next one gets more.
     pub(in crate::plan) grows: bool,
-    /// How often its group could not be created.
+    /// How many creates for it failed.
     pub(in crate::plan) create_failures: u32,
-    /// The group of the last attempt, if it is there.
+    /// The group of the last attempt, if it exists.
     pub(in crate::plan) record: Option<GroupName>,
 }
 
-/// Judges one subscription's messages, oldest first.
+/// Judges one subscription's messages, the oldest first.
 #[derive(Debug)]
 pub(in crate::plan) struct Eligibility<'a> {
     facts: &'a Facts<'a>,
     subscription: &'a SubscriptionName,
-    /// Whether one of the messages is tried in each pass although it is backing off, to see whether what its subscription's
-    /// creates fail for is over.
+    /// Whether each pass tries one message although its create is backing off, to see whether the reason for which all creates
+    /// of the subscription fail is over.
     may_probe: bool,
     seen: HashSet<MessageId>,
 }
@@ -52,7 +52,7 @@ impl<'a> Eligibility<'a> {
     }
 
     /// # Errors
-    /// What becomes of a message that may not get a group now.
+    /// The outcome of a message that may not get a group now.
     pub(in crate::plan) fn judge(&mut self, message: &PeekedMessage) -> Result<Candidate, MessageOutcome> {
         match message.state {
             MessageState::Active => {}
@@ -82,7 +82,7 @@ impl<'a> Eligibility<'a> {
             let recipe = self.facts.recipe.of(self.subscription);
             recipe.size(file_size, ran_out_of).memory > last
         });
-        // A count that starts again goes on in the name, which no two groups of a message share.
+        // The number in the name goes on when the count restarts, so that no two groups of a message share a name.
         let attempts_before = record.map(KnownGroup::attempts_before_next).unwrap_or_default();
         let attempt = record.map_or(1, |record| record.attempt.saturating_add(1) - attempts_before);
         let record = record.map(|record| record.name().clone());
@@ -107,7 +107,7 @@ impl<'a> Eligibility<'a> {
         if !self.facts.rules.count_attempts() {
             return match record {
                 None => Ok(FIRST),
-                // It is never deleted, so that the next group needs another name.
+                // It is never deleted, so the next group needs another name.
                 Some(record) if record.ownership == Ownership::Untagged => {
                     let attempts = last.map_or(0, |last| last.number);
                     if attempts >= self.facts.rules.max_attempts || !has_successor(record) {
@@ -133,7 +133,7 @@ impl<'a> Eligibility<'a> {
         }
     }
 
-    /// What fails again and again must not hold the slots that others need.
+    /// A create that fails again and again must not take the slots that other messages need.
     fn check_create_failures(&self, message: &MessageAddress) -> Result<u32, MessageOutcome> {
         let Some(failure) = self.facts.memory.create_failures.get(message) else { return Ok(0) };
         let until = failure.last.saturating_add(retry::backoff(CREATE_BACKOFF, failure.count));
@@ -150,11 +150,11 @@ impl<'a> Eligibility<'a> {
 struct Due<'a> {
     attempts_made: u32,
     record: Option<&'a KnownGroup>,
-    /// Whether an operator lets the count start again.
+    /// Whether an operator restarts the count.
     is_retried: bool,
 }
 
-/// Whether the name of a group has room for the attempt that follows this one.
+/// Whether a group's name has room for the number of the next attempt.
 fn has_successor(record: &KnownGroup) -> bool {
     record.attempt < MAX_ATTEMPT
 }

@@ -1,7 +1,7 @@
-//! Whether the creates of a subscription fail for a reason that they have in common.
+//! Whether the creates of a subscription fail for a common reason.
 //!
-//! They do if and only if, since a group was last created for it, creates for [`DISTINCT_MESSAGES`] messages or more have
-//! failed with the same code, and not for what the messages themselves are. Then one is tried in a pass.
+//! They do if and only if, since a group was last created for it, creates for [`DISTINCT_MESSAGES`] messages or more failed
+//! with the same code, and not because of the messages themselves. Then each pass tries one.
 
 use std::collections::BTreeMap;
 
@@ -9,10 +9,10 @@ use crate::message::SubscriptionName;
 use crate::plan::facts::Facts;
 use crate::plan::memory::FailureKind;
 
-/// Two messages that Azure refuses may have that in common by chance; with three, the next one will be refused too.
+/// Azure may refuse two messages by chance; after three, it will most likely refuse the next one too.
 pub(crate) const DISTINCT_MESSAGES: usize = 3;
 
-/// What Azure says, if the subscription's creates fail for a common reason.
+/// The reason in Azure's words, if the subscription's creates fail for a common one.
 pub(super) fn common_reason<'a>(facts: &'a Facts<'_>, subscription: &SubscriptionName) -> Option<&'a str> {
     let last_success = facts.memory.created_at.get(subscription);
     let mut by_code: BTreeMap<&str, usize> = BTreeMap::new();

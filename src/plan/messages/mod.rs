@@ -1,12 +1,13 @@
 //! Which messages get a container group now.
 //!
-//! A message gets one if and only if it is active, not expired, valid, the first of its id in its subscription, has no
-//! active group, its next attempt is due ([`retry`]), its group has not failed to be created lately ([`eligibility`]), its
-//! subscription's [`breaker`] and [`failed_creates`] admit it, its subscription has not as many groups as it may have, and a
-//! slot is free.
+//! A message gets one if and only if
+//! * it is active, valid, not expired, and the first with its id in its subscription;
+//! * it has no active group, its next attempt is due ([`retry`]), and no create for it failed lately ([`eligibility`]);
+//! * its subscription's [`breaker`] and [`failed_creates`] let it through;
+//! * its subscription is below its own cap, and a slot is free.
 //!
-//! The free slots go to the subscription with the fewest active and planned groups first, ties by name, and to the oldest
-//! message first within one.
+//! Free slots go to the subscription with the fewest active and planned groups first (to the first by name among equals), and
+//! to the oldest message within a subscription.
 
 pub(super) mod breaker;
 pub(super) mod eligibility;
@@ -25,8 +26,8 @@ use crate::message::{MessageAddress, SubscriptionName};
 use breaker::{Admission, Breaker};
 use eligibility::{Candidate, Eligibility};
 
-/// Messages that may take the slots of others in one pass: many more than Azure refuses one by one before it is clear that
-/// it refuses them all.
+/// The most messages that may take the slots of refused ones in a pass: many more than Azure refuses before it is clear that
+/// it refuses all.
 const MAX_RESERVES: usize = 100;
 
 /// The part of a plan that is about messages.
@@ -67,8 +68,8 @@ pub(super) fn plan_messages(facts: &Facts<'_>, subscriptions: &[ObservedSubscrip
     }
 }
 
-/// Where something takes our tags from the groups that are created, nobody but this process knows which they are, and none
-/// of them is ever deleted: one in a pass is enough to see whether that is still so.
+/// Groups whose tags are removed are never deleted. While something removes the tags of new groups, one create a pass is
+/// enough to see whether that is still so.
 fn free_slots(facts: &Facts<'_>) -> u32 {
     let free = facts.groups.capacity().free();
     if facts.memory.tags_are_rewritten { free.min(1) } else { free }
@@ -77,14 +78,14 @@ fn free_slots(facts: &Facts<'_>) -> u32 {
 /// A subscription's candidates, oldest first.
 struct Queue<'a> {
     subscription: &'a SubscriptionName,
-    /// Active and planned.
+    /// Its active and planned groups.
     groups: u32,
-    /// Most that it may have.
+    /// The most groups that it may have.
     max_groups: u32,
     admission: Admission,
-    /// Why one create is tried at a time, if it is.
+    /// Why its creates fail, if they do so for a common reason.
     failing: Option<&'a str>,
-    /// For what its breaker holds it up, if it does.
+    /// The failures that count for its breaker.
     failures: Option<BreakerFailures>,
     candidates: VecDeque<Candidate>,
 }
@@ -103,7 +104,7 @@ impl<'a> Queue<'a> {
     }
 
     fn next(&mut self) -> Option<Candidate> {
-        // What an operator retries does not wait for the breaker.
+        // A message that an operator retries does not wait for the breaker.
         if self.admission != Admission::Open
             && self.failing.is_none()
             && let Some(index) = self.candidates.iter().position(|candidate| candidate.is_retried)
@@ -115,8 +116,8 @@ impl<'a> Queue<'a> {
             Admission::Held { .. } => None,
             Admission::Probe => {
                 self.admission = Admission::Held { until: None };
-                // The message that has failed least, or else a few bad ones would be all that is ever tried. One that has more
-                // memory than before has not been tried like that, and while others come it would wait for ever.
+                // The message that failed least often, or a few bad ones would take every turn. One that gets more memory
+                // now counts as not tried yet; otherwise it would wait for as long as new messages arrive.
                 let attempts_alike = |candidate: &Candidate| if candidate.grows { 0 } else { candidate.attempts_made };
                 let failures =
                     self.candidates.iter().map(|candidate| (attempts_alike(candidate), candidate.create_failures));
@@ -138,11 +139,11 @@ impl<'a> Queue<'a> {
     }
 }
 
-/// What becomes of the candidates.
+/// Which candidates get a slot.
 struct Shares {
-    /// Those who get a slot, in the order in which they do.
+    /// Those that get a slot, in order.
     served: Vec<Candidate>,
-    /// Those who get the slots of those that Azure refuses, in order.
+    /// Those that get the slot of one that Azure refuses, in order.
     reserves: Vec<Candidate>,
     waiting: Vec<(Candidate, MessageOutcome)>,
 }

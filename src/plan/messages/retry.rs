@@ -5,7 +5,7 @@ use time::{Duration, OffsetDateTime};
 use crate::plan::memory::Attempt;
 use crate::plan::policy::Rules;
 
-/// The longest wait between two attempts: half an hour is 48 containers a day for a message that nobody looks after.
+/// The longest wait between two attempts: half an hour makes 48 containers a day for a message that always fails.
 pub(in crate::plan) const MAX_BACKOFF: Duration = Duration::minutes(30);
 
 /// What follows an attempt.
@@ -16,7 +16,7 @@ pub(in crate::plan) enum Next {
     BackingOff {
         until: OffsetDateTime,
     },
-    /// Nothing: there were as many as there may be.
+    /// Nothing: all attempts are used up.
     Parked,
 }
 
@@ -29,8 +29,7 @@ pub(in crate::plan) fn next(last: &Attempt, rules: &Rules, now: OffsetDateTime) 
     if now < until { Next::BackingOff { until } } else { Next::Due }
 }
 
-/// The wait after the nth attempt: the first one's doubled each time, at most [`MAX_BACKOFF`] unless the first one is
-/// longer.
+/// The wait after the nth attempt. It doubles each time, up to [`MAX_BACKOFF`], or to the first wait if that is longer.
 pub(super) fn backoff(first: Duration, attempt: u32) -> Duration {
     let doubled = 2_i32.checked_pow(attempt.saturating_sub(1)).and_then(|factor| first.checked_mul(factor));
     doubled.unwrap_or(Duration::MAX).min(MAX_BACKOFF.max(first))

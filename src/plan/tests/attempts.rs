@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// What becomes of message 1 when its last attempt failed just now and this much time has passed.
+/// The outcome of message 1 when this much time has passed since its last attempt failed.
 fn after(attempt_number: u32, seconds: i64) -> Plan {
     let groups = vec![attempt("a", 1, attempt_number, exited(1, 0))];
     planned_by(&policy(10), &Memory::default(), at(seconds), groups, vec![subscription("a", messages(1..=1))])
@@ -122,7 +122,7 @@ fn records_go_that_are_too_many_and_are_remembered() {
 
 #[test]
 fn a_record_is_not_evicted_while_the_one_before_it_is_there() {
-    // Another process may delete that one meanwhile, because this one follows it.
+    // Another process may delete the earlier one, because this one follows it.
     let records = |first: ObservedGroup| {
         let others = (2..=10).map(|number| attempt("a", number, 3, exited(1, number)));
         [first, attempt("a", 1, 2, exited(1, 5))].into_iter().chain(others).collect()

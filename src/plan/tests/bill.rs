@@ -1,4 +1,4 @@
-//! What failing work costs: a pass a minute, over groups that end as soon as they are made.
+//! What failing work costs: a pass a minute, over groups that end as soon as they are created.
 
 use super::*;
 
@@ -10,7 +10,7 @@ struct Region {
     /// Messages by subscription, and whether workers settle them there.
     subscriptions: Vec<(ObservedSubscription, bool)>,
     minute: i64,
-    /// Whether the scaler is started anew before each pass.
+    /// Whether the scaler is restarted before each pass.
     forgetful: bool,
 }
 
@@ -27,7 +27,7 @@ fn region(max_instances: u32, subscriptions: &[(&str, i64, bool)]) -> Region {
 }
 
 impl Region {
-    /// Makes a pass, and says which messages got a group.
+    /// Makes a pass, and returns which messages got a group.
     fn pass(&mut self) -> Vec<String> {
         if self.forgetful {
             self.memory = Memory::default();
@@ -49,7 +49,7 @@ impl Region {
         created(&plan)
     }
 
-    /// Makes a pass a minute, and says how many groups that took.
+    /// Makes a pass a minute, and returns how many groups that created.
     fn passes(&mut self, minutes: u32) -> usize {
         (0..minutes).map(|_| self.pass().len()).sum()
     }

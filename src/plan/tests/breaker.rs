@@ -1,9 +1,9 @@
-//! Scenarios of subscriptions in which much fails.
+//! Scenarios of subscriptions in which many attempts fail.
 
 use super::*;
 use crate::container_group::ContainerState;
 
-/// Failed first attempts at messages of `a`, one each of these seconds.
+/// Failed first attempts at messages of `a`, one at each of these seconds.
 fn failures(ends: &[i64]) -> Vec<ObservedGroup> {
     ends.iter().zip(1..).map(|(end, number)| attempt("a", number, 1, exited(1, *end))).collect()
 }

@@ -1,4 +1,4 @@
-//! Scenarios of groups that go: finished, stuck, overrunning and orphaned ones.
+//! Scenarios of groups that are deleted: finished, stuck, overrun and orphaned ones.
 
 use super::*;
 
@@ -84,7 +84,7 @@ fn what_is_read_where_nothing_is_covered_proves_nothing() {
     };
     assert!(!goes(without_it(&[])), "to the end, as the count says");
     assert!(goes(without_it(&[5])), "looked up");
-    // A group that does not say which number its message has cannot be looked up.
+    // Without a sequence number in the group's tags, its message cannot be looked up.
     let unnumbered = |read, messages| {
         let observed = ObservedSubscription { read, ..read_to("a", messages, 0, &[]) };
         deleted(&planned(9, vec![group_of("a", "m5", "Terminated")], vec![observed])).len()
@@ -107,7 +107,7 @@ fn messages_that_came_in_no_order_are_put_in_that_of_their_age_but_for_one_whose
     assert_eq!(order(&[attempt("b", 7, 1, exited(1, 0))]), [5, 8, 9, 1, 7], "it is another subscription's");
     let groups = [attempt("a", 7, 1, exited(1, -3600))];
     assert_eq!(order(&groups), [5, 8, 9, 7, 1]);
-    // While the one with the group was not read, the other is not enough: it has to wait.
+    // Until the message with the group is read, the other one does not count: it has to wait.
     let is_met_by = |messages: Vec<PeekedMessage>| {
         let one_slot = policy_with(|settings| settings.aci.max_instances = 1);
         Reading::of(&groups, &Memory::default(), &one_slot, NOW).is_met_by(&"a".into(), messages)
@@ -149,7 +149,7 @@ fn of_several_messages_of_one_id_the_one_that_waits_keeps_a_group_without_a_numb
     assert_eq!(of(read_to("a", vec![aside(1)], 1, &[])), 1);
 }
 
-/// The plan for a group that has been seen to wait in a pass this many seconds ago.
+/// The plan for a group that a pass saw waiting this many seconds ago.
 fn waited(seconds: i64, observed: ObservedGroup) -> Plan {
     let subscriptions = || vec![subscription("a", messages(5..=5))];
     let first = planned_by(&policy(9), &Memory::default(), NOW, vec![attempt("a", 5, 1, waiting())], subscriptions());
@@ -222,7 +222,7 @@ fn a_group_that_runs_for_too_long_goes_if_there_is_such_a_thing_as_too_long() {
     assert_eq!(pass(None, 1_000_000).deletes.len(), 0);
 }
 
-/// The plan for a running group whose message, when it was orphaned ten minutes before, was tagged so.
+/// The plan for a running group of message 5 that was tagged as orphaned at `since`, and the subscription as observed.
 fn orphan(delete_orphans: bool, since: Option<&str>, observed: ObservedSubscription) -> Plan {
     let policy = policy_with(|settings| settings.processing.delete_orphans = delete_orphans);
     let mut group = attempt("a", 5, 1, running(-9000));

@@ -1,4 +1,4 @@
-//! What scenarios of the planner are made of.
+//! The parts of the planner's scenarios.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -84,7 +84,7 @@ pub(super) fn planned(
     planned_by(&policy(max_instances), &Memory::default(), NOW, groups, subscriptions)
 }
 
-/// A plan under a policy, after what earlier passes have seen.
+/// A plan under a policy, with the memory of earlier passes.
 pub(super) fn planned_by(
     policy: &Policy,
     memory: &Memory,
@@ -101,7 +101,7 @@ pub(super) fn planned_by(
     plan
 }
 
-/// A policy under changed settings.
+/// A policy with changed settings.
 pub(super) fn policy_with(change: impl FnOnce(&mut Settings)) -> Policy {
     let mut settings = settings();
     change(&mut settings);
@@ -149,7 +149,7 @@ pub(super) fn at(seconds: i64) -> OffsetDateTime {
     NOW + Duration::seconds(seconds)
 }
 
-/// A subscription that was read up to a sequence number, with what was looked up in vain.
+/// A subscription that was read up to a sequence number, with the numbers at which a peek found nothing.
 pub(super) fn read_to(
     name: &str,
     messages: Vec<PeekedMessage>,
@@ -169,7 +169,7 @@ pub(super) fn attempts_created(plan: &Plan) -> Vec<u32> {
     plan.creates.iter().map(|create| create.spec.tags["attempt"].parse().unwrap()).collect()
 }
 
-/// Why each group goes.
+/// Why each group is deleted.
 pub(super) fn reasons(plan: &Plan) -> Vec<(&str, DeleteReason)> {
     plan.deletes.iter().map(|delete| (delete.group.name.as_str(), delete.reason)).collect()
 }
@@ -206,7 +206,7 @@ pub(super) fn created(plan: &Plan) -> Vec<String> {
     plan.creates.iter().map(name).collect()
 }
 
-/// What became of the only message that gets no group.
+/// The outcome of the only message that gets no group.
 pub(super) fn outcome(plan: &Plan) -> &MessageOutcome {
     assert_eq!(plan.creates.len(), 0);
     assert_eq!(plan.messages.len(), 1);

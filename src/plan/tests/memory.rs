@@ -1,9 +1,9 @@
-//! Scenarios of what a process remembers: groups that had to go, and messages that are looked for.
+//! Scenarios of what a process remembers: deleted records, and messages to look up.
 
 use super::*;
 use crate::container_group::ContainerState;
 
-/// A group of message 5 that has been tagged as waiting for half an hour and more.
+/// A group of message 5 that was tagged as waiting more than half an hour ago.
 fn stuck(since: &str) -> ObservedGroup {
     let mut observed = attempt("a", 5, 1, waiting());
     observed.tags_mut().insert("waiting_since".into(), since.into());
@@ -52,7 +52,7 @@ fn a_group_whose_provisioning_failed_records_its_attempt_no_longer_than_a_group_
         observed.tags_mut().insert("ended_since".into(), "2026-01-05T10:00:00Z".into());
         observed
     };
-    // The last attempt at message 5 keeps no other waiting; Azure may go on with its group.
+    // Message 5 gets no further attempt, and Azure may still go on with the group of its last one.
     let parked = |seconds, containers| pass(&Memory::default(), seconds, vec![failing(5, 10, containers)]);
     assert_eq!(reasons(&parked(1799, waiting())), []);
     assert_eq!(reasons(&parked(1800, exited(1, 0))), [], "it has ended");
@@ -129,7 +129,7 @@ fn a_quarter_of_the_cap_is_left_to_records_and_8_at_least() {
 #[test]
 fn a_record_that_is_evicted_counts_after_what_was_forgone_before() {
     let first = pass(&Memory::default(), 0, vec![stuck(AN_HOUR_AGO)]);
-    // Ten records are one more than a cap of 1 leaves room for; the one of the fewest attempts goes.
+    // Ten records are one more than a cap of 1 leaves room for; the one with the fewest attempts is deleted.
     let mut records: Vec<_> = (10..19).map(|number| attempt("a", number, 2, exited(1, 200))).collect();
     records.push(attempt("a", 5, 1, exited(1, 200)));
     let all: Vec<_> = std::iter::once(5).chain(10..19).map(|number| message(number, &format!("m{number}"))).collect();

@@ -1,4 +1,4 @@
-//! Scenarios of the planner: each clause of the module's promises, and its negation.
+//! Scenarios of the planner: each clause of the module's rules, and its negation.
 
 mod attempts;
 mod bill;

@@ -4,12 +4,12 @@ use super::*;
 use crate::container_group::{Container, ContainerState, Ownership};
 use crate::test_support::memory;
 
-/// The record of an attempt at message 1, whose worker had so many GB and ran out of them.
+/// The record of an attempt at message 1 whose worker had this many GB and ran out of them.
 fn ran_out(number: u32, gb: &str) -> ObservedGroup {
     failed(number, gb, ContainerState { detail_status: Some("OOMKilled".into()), ..exited(137, 0) })
 }
 
-/// The record of an attempt at message 1, whose worker had so many GB.
+/// The record of an attempt at message 1 whose worker had this many GB.
 fn failed(number: u32, gb: &str, state: ContainerState) -> ObservedGroup {
     let mut observed = attempt("a", 1, number, state);
     observed.group_mut().containers[0].memory = Some(memory(gb));
@@ -76,7 +76,7 @@ fn what_has_been_learned_outlives_attempts_that_fail_otherwise() {
     assert_eq!(next(vec![second]), is("3", "2", Some("1")));
     let third = after_running_out_of("1", failed(3, "2", exited(1, 0)));
     assert_eq!(next(vec![third]), is("4", "2", Some("1")));
-    // A policy may write the tag's name in another way.
+    // A policy may write the tag's name in another case.
     let mut second = failed(2, "2", exited(1, 0));
     second.tags_mut().insert("Ran_Out_Of_Gb".into(), "1".into());
     assert_eq!(next(vec![second]), is("3", "2", Some("1")));
@@ -110,7 +110,7 @@ fn memory_grows_no_further_than_the_most_of_its_recipe() {
     };
     assert_eq!(at_most("1.5", vec![ran_out(1, "1")]), is("2", "1.5", Some("1")));
     assert_eq!(at_most("1.5", vec![after_running_out_of("1", ran_out(2, "1.5"))]), is("3", "1.5", Some("1.5")));
-    // The most has been lowered since.
+    // The maximum has been lowered since.
     assert_eq!(at_most("4", vec![ran_out(1, "16")]), is("2", "4", Some("16")));
 }
 
@@ -154,7 +154,7 @@ fn processes_that_remember_different_things_ask_for_the_same_group() {
     let before = planned_by(&policy(10), &Memory::default(), at(1), vec![ran_out(1, "1"), second()], messages());
     let remembering = planned_by(&policy(10), &before.memory, at(100_000), vec![second()], messages());
     assert_eq!(format!("{:?}", fresh.creates[0].spec), format!("{:?}", remembering.creates[0].spec));
-    // One whose list still shows the record before it.
+    // A process whose list still shows the record before it.
     let late = next_of(&policy(10), vec![ran_out(1, "1"), second()]);
     assert_eq!(format!("{:?}", fresh.creates[0].spec), format!("{:?}", late.creates[0].spec));
 }
@@ -171,7 +171,7 @@ fn without_the_record_memory_is_what_the_file_needs_whoever_remembers_more() {
 
 #[test]
 fn after_a_successor_that_did_not_start_the_record_before_it_says_how_large_the_next_is() {
-    // The second attempt was stuck and is gone; this process remembers it, another does not.
+    // The second attempt was stuck and is deleted; this process remembers it, another does not.
     let stuck = || after_running_out_of("1", failed(2, "2", waiting()));
     let mut tagged = stuck();
     tagged.tags_mut().insert("waiting_since".into(), "2026-01-05T10:00:00Z".into());

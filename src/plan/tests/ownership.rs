@@ -1,9 +1,9 @@
-//! Scenarios of groups whose tags somebody else has rewritten.
+//! Scenarios of groups whose tags were rewritten.
 
 use super::*;
 use crate::container_group::{ContainerState, Ownership};
 
-/// The group of an attempt at message 5 of subscription a, whose tags are not ours any more.
+/// The group of an attempt at message 5 of subscription a, with rewritten tags.
 fn untagged(attempt: u32, state: ContainerState) -> ObservedGroup {
     let stem = policy(1).recipe.stem(&"a".into(), &MessageId::new("m5").unwrap());
     let mut observed = group(&format!("{stem}-{attempt}"), &[("managed_by", "a-policy")], "");

@@ -1,4 +1,4 @@
-//! Scenarios of messages whose count of attempts an operator lets start again.
+//! Scenarios of messages whose count of attempts an operator restarts.
 
 use super::*;
 use crate::container_group::Ownership;
@@ -10,7 +10,7 @@ fn retried(mut observed: ObservedGroup) -> ObservedGroup {
     observed
 }
 
-/// A group of an attempt since the count was started again after so many.
+/// The group of an attempt after the count was restarted, with this many attempts before.
 fn since(attempts_before: u32, mut observed: ObservedGroup) -> ObservedGroup {
     let name = format!("a-m1-{}", attempts_before + observed.group.attempt());
     observed.group_mut().name = GroupName::parse(&name).unwrap();
@@ -85,7 +85,7 @@ fn the_record_goes_when_its_successor_is_there_and_not_before() {
 #[test]
 fn processes_that_remember_different_things_ask_for_the_same_group() {
     let record = || retried(attempt("a", 1, 9, exited(1, 0)));
-    // One that has seen a tenth attempt go.
+    // A process that saw a tenth attempt deleted.
     let mut stuck = attempt("a", 1, 10, waiting());
     stuck.tags_mut().insert("waiting_since".into(), "2026-01-05T09:00:00Z".into());
     let before = pass(&Memory::default(), 0, vec![attempt("a", 1, 9, exited(1, -5000)), stuck]);
@@ -109,7 +109,7 @@ fn an_attempt_that_does_not_start_after_a_retry_is_the_first_of_the_new_count_an
     stuck.tags_mut().insert("waiting_since".into(), "2026-01-05T09:00:00Z".into());
     let plan = pass(&Memory::default(), 0, vec![record(), stuck]);
     assert_eq!(reasons(&plan), [("a-m1-10", DeleteReason::Stuck)]);
-    // Its record has the tag still, which must not have it tried in every pass.
+    // Its record still has the tag, which must not make every pass try it.
     let next = pass(&plan.memory, 1, vec![record()]);
     assert!(matches!(outcome(&next), MessageOutcome::BackingOff { attempt: 1, .. }), "{:?}", next.messages);
     let next = pass(&next.memory, 60, vec![record()]);
@@ -122,7 +122,7 @@ fn a_group_that_vanishes_after_a_retry_is_an_attempt_of_the_new_count() {
     let seen = pass(&Memory::default(), 0, vec![record(), since(9, attempt("a", 1, 1, running(0)))]);
     let gone = pass(&seen.memory, 1, vec![record()]);
     assert!(matches!(outcome(&gone), MessageOutcome::BackingOff { attempt: 1, until, .. } if *until == at(61)));
-    // Without any record the numbers in names begin again, and this process's count goes on.
+    // Without any record the numbers in names restart, but this process's count goes on.
     let seen = pass(&Memory::default(), 0, vec![since(9, attempt("a", 1, 2, running(0)))]);
     let gone = pass(&seen.memory, 1, Vec::new());
     assert!(matches!(outcome(&gone), MessageOutcome::BackingOff { attempt: 2, .. }), "{:?}", gone.messages);
@@ -160,7 +160,7 @@ fn a_retried_message_is_let_through_although_its_subscription_is_held_up() {
     one[1] = retried(one[1].clone());
     assert_eq!(run(one), ["a/m2"], "three others have failed");
     assert_eq!(run(failures().map(retried).collect()).len(), 9, "nothing that counts has failed");
-    // Nor does it wait while another is tried.
+    // It does not wait either while another one is tried.
     let mut probed: Vec<_> = failures().chain([attempt("a", 5, 1, waiting())]).collect();
     probed[0] = retried(probed[0].clone());
     assert_eq!(run(probed), ["a/m1"]);

@@ -7,7 +7,7 @@ fn event(name: &str, is_warning: bool, seconds: i64) -> ContainerEvent {
     ContainerEvent { name: name.into(), message: "no such image".into(), is_warning, first_at: Some(at(seconds)) }
 }
 
-/// A group that starts, with these events and Azure's word for why it waits.
+/// A starting group with these events and Azure's word for why it waits.
 fn starting(word: &str, events: &[ContainerEvent]) -> ObservedGroup {
     let mut observed = attempt("a", 5, 1, waiting());
     let group = observed.group_mut();

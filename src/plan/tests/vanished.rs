@@ -6,7 +6,7 @@ fn pass(memory: &Memory, seconds: i64, groups: Vec<ObservedGroup>) -> Plan {
     planned_by(&policy(9), memory, at(seconds), groups, vec![subscription("a", messages(5..=5))])
 }
 
-/// Which attempt the only message backs off after, and until when; no group of it is there.
+/// After which attempt the only message backs off, and until when; it has no group.
 fn backing_off(plan: &Plan) -> Option<(u32, OffsetDateTime)> {
     match outcome(plan) {
         MessageOutcome::BackingOff { attempt, until, group: None, .. } => Some((*attempt, *until)),
@@ -24,7 +24,7 @@ fn a_running_group_that_is_gone_without_us_was_an_attempt_and_its_message_backs_
     let gone = pass(&seen.memory, 30, Vec::new());
     assert_eq!((backing_off(&gone), names(&gone)), (Some((1, at(90))), vec!["a-m5-1"]));
     let MessageOutcome::BackingOff { end, .. } = outcome(&gone) else { panic!("{:?}", outcome(&gone)) };
-    assert_eq!(end.reason.as_deref(), Some("its container group is gone, and this scaler has not deleted it"));
+    assert_eq!(end.reason.as_deref(), Some("its container group is gone, and this scaler did not delete it"));
     let later = pass(&gone.memory, 89, Vec::new());
     assert_eq!((backing_off(&later), names(&later)), (Some((1, at(90))), vec![]), "it is said once");
     let again = pass(&later.memory, 90, Vec::new());
