@@ -1,5 +1,5 @@
-//! What is logged of a group that has ended, or is about to be ended: `finished` with its figures, and, if its attempt has failed, a
-//! warning with the cause and its last lines.
+//! Logs that a group has ended, or is about to be deleted: `finished` with its figures, and, if its attempt failed,
+//! `attempt_failed` with the cause and the last lines.
 
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -9,21 +9,22 @@ use crate::container_group::{ContainerGroup, MemoryGb, tag};
 use crate::message::{MessageAddress, MessageId, SubscriptionName};
 use crate::services::ArmError;
 
-/// What became of a container's last lines.
+/// A group's last lines.
 pub(super) enum LastLines<'a> {
-    /// As far as there are any, and they are to be logged.
+    /// Empty if there are none, or `LOG_CONTAINER_LINES` says not to log them.
     Read(&'a str),
+    /// They could not be read.
     Unread(&'a ArmError),
 }
 
-/// Logs that a group's life is over, for better or worse.
+/// Logs that a group has ended.
 pub(super) fn log(lives: &Lives, group: &ContainerGroup, end: &End, last: &LastLines<'_>) {
     let Of { subscription, message_id, message } = &Of::group(group);
     let figures = lives.settle(group, message.as_ref(), end);
     let (gb_seconds, vcpu_seconds) =
         (figures.cost.map(|cost| cost.gb_seconds), figures.cost.map(|cost| cost.vcpu_seconds));
     let (ended_at, reason, attempt) = (end.ended_at.map(text), end.reason.as_deref(), group.attempt());
-    // The failure has them in its own event.
+    // The lines of a failure are in `attempt_failed`.
     let last_lines = last.text().filter(|_| !end.failed);
     tracing::info!(
         event = "finished", group = %group.name, subscription, message_id, attempt, exit_code = end.exit_code, reason,
@@ -47,7 +48,7 @@ pub(super) fn log(lives: &Lives, group: &ContainerGroup, end: &End, last: &LastL
     );
 }
 
-/// Logs the last lines of a group of whose end the log has already.
+/// Logs the last lines of a group whose end is already logged.
 pub(super) fn log_lines(group: &ContainerGroup, lines: &LastLines<'_>) {
     let Some(last_lines) = lines.text() else { return };
     let Of { subscription, message_id, .. } = &Of::group(group);
@@ -57,13 +58,13 @@ pub(super) fn log_lines(group: &ContainerGroup, lines: &LastLines<'_>) {
     );
 }
 
-/// A moment as the JSON has it. No moment of ours is in a year that this cannot write.
+/// A time in RFC 3339. No time here is in a year that this format cannot write.
 pub(super) fn text(moment: OffsetDateTime) -> String {
     let seconds = moment.replace_nanosecond(0).unwrap_or(moment);
     seconds.format(&Rfc3339).unwrap_or_else(|_| moment.to_string())
 }
 
-/// Whom a group was made for, as its tags say.
+/// The message that a group was created for, by its tags.
 struct Of<'a> {
     subscription: Option<&'a str>,
     message_id: Option<&'a str>,
@@ -99,11 +100,11 @@ impl LastLines<'_> {
     }
 }
 
-/// Ends that an earlier process has logged.
+/// The ends that an earlier process logged.
 pub(super) struct Summary {
     pub(super) count: usize,
     pub(super) failed: usize,
-    /// When the first of them was.
+    /// The time of the first one.
     pub(super) since: Option<OffsetDateTime>,
     pub(super) cost: Cost,
 }

@@ -1,8 +1,8 @@
-//! What is known of the lives of container groups: since when their messages waited, when they were asked for, how long
-//! they ran, and what that costs.
+//! The lives of container groups: since when their messages waited, when they were requested, how long they ran, and what
+//! that costs.
 //!
-//! Azure bills a group from the pull of its image to its end, by the memory and the cores that it asks for. What an earlier
-//! process saw is not known here; a figure that needs it is left out, or is the least that it can be.
+//! Azure bills a group from the pull of its image to its end, for the memory and the cores that it requests. This process does
+//! not know what an earlier one saw; a figure that needs it is left out, or is a lower bound.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -16,7 +16,7 @@ use crate::message::{MessageAddress, SubscriptionName};
 use crate::plan::DeleteReason;
 use crate::sync::Mutex;
 
-/// Messages whose cost is remembered: as many as attempts are.
+/// The most messages whose cost is remembered: as many as memory has attempts.
 const MAX_COSTS: usize = 10_000;
 
 #[derive(Debug, Default)]
@@ -25,22 +25,22 @@ pub(super) struct Lives(Mutex<Known>);
 #[derive(Debug, Default)]
 struct Known {
     groups: HashMap<GroupName, Beginning>,
-    /// What the attempts at each message have cost that this process has seen end.
+    /// For each message, the cost of the attempts whose ends this process saw.
     costs: BTreeMap<MessageAddress, Cost>,
-    /// What the groups have cost whose ends were seen since the last report.
+    /// The cost of the groups whose ends were seen since the last report.
     unreported: Cost,
 }
 
 /// How a group's life began.
 #[derive(Clone, Copy, Debug, Default)]
 struct Beginning {
-    /// When its message came.
+    /// When its message was enqueued.
     enqueued_at: Option<OffsetDateTime>,
-    /// When it was asked for.
+    /// When it was requested.
     created_at: Option<OffsetDateTime>,
 }
 
-/// What is billed, in the units of Azure's price list.
+/// What Azure bills, in the units of its price list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Cost {
     pub gb_seconds: f64,
@@ -50,7 +50,7 @@ pub struct Cost {
 /// The figures of a group's life, as far as they are known.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Figures {
-    /// From its message's coming until it ran.
+    /// From when its message was enqueued until it ran.
     pub(super) waited_seconds: Option<f64>,
     /// From the request until it ran.
     pub(super) started_after_seconds: Option<f64>,
@@ -60,7 +60,7 @@ pub(super) struct Figures {
     pub(super) cost: Option<Cost>,
 }
 
-/// How a group's life ended, or ends now.
+/// How a group ended, or ends now.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct End {
     pub(super) failed: bool,
@@ -71,12 +71,12 @@ pub(super) struct End {
 }
 
 impl End {
-    /// The end of a group that has ended, or is deleted for this reason.
+    /// The end of a group that has ended, or that is deleted for this reason.
     pub(super) fn of(group: &ContainerGroup, because: Option<DeleteReason>, now: OffsetDateTime) -> Self {
         let (exit_code, cause, started_at) = (group.exit_code(), group.cause(), group.first_start());
         match (group.phase(), because) {
             (Phase::Ended(ending), _) => {
-                // An end that Azure does not date may be long ago. Azure's dates are whole seconds, its ends are not.
+                // An end that Azure does not date may be long ago. A date slightly in the future is a matter of clocks.
                 let ended_at = ending.at.filter(|at| *at <= now + Duration::MINUTE);
                 Self { failed: !ending.success, exit_code, reason: cause, started_at, ended_at }
             }
@@ -96,24 +96,24 @@ impl End {
 }
 
 impl Lives {
-    /// A message has this group.
+    /// Notes that a message has this group.
     pub(super) fn has_group(&self, group: &GroupName, enqueued_at: Option<OffsetDateTime>) {
         let mut known = self.0.lock();
         let beginning = known.groups.entry(group.clone()).or_default();
         beginning.enqueued_at = enqueued_at.or(beginning.enqueued_at);
     }
 
-    /// The group has just been created.
+    /// Notes that a group has just been created.
     pub(super) fn created(&self, group: &GroupName, now: OffsetDateTime) {
         self.0.lock().groups.entry(group.clone()).or_default().created_at = Some(now);
     }
 
-    /// Forgets all groups but these.
+    /// Forgets all other groups.
     pub(super) fn retain(&self, groups: &BTreeSet<&GroupName>) {
         self.0.lock().groups.retain(|name, _| groups.contains(name));
     }
 
-    /// The figures of a group whose life is over, which go on its message's account.
+    /// The figures of a group that has ended. Its cost is added to its message's.
     pub(super) fn settle(&self, group: &ContainerGroup, message: Option<&MessageAddress>, end: &End) -> Figures {
         let mut known = self.0.lock();
         let beginning = known.groups.get(&group.name).copied().unwrap_or_default();
@@ -130,24 +130,24 @@ impl Lives {
         figures
     }
 
-    /// What the attempts at a message have cost so far.
+    /// The cost of the attempts at a message so far.
     pub(super) fn cost_of(&self, message: &MessageAddress) -> Option<Cost> {
         self.0.lock().costs.get(message).copied()
     }
 
-    /// What the attempts at the messages of a subscription, or of all, have cost so far.
+    /// The cost of the attempts at the messages of a subscription, or of all, so far.
     pub(super) fn cost_in(&self, subscription: Option<&SubscriptionName>) -> Option<Cost> {
         let known = self.0.lock();
         let of_it = known.costs.iter().filter(|(message, _)| subscription.is_none_or(|of| message.subscription == *of));
         of_it.map(|(_, cost)| *cost).reduce(Cost::plus)
     }
 
-    /// What the groups have cost whose ends were seen since this was last asked.
+    /// The cost of the groups whose ends were seen since the last call.
     pub(super) fn take_cost(&self) -> Cost {
         std::mem::take(&mut self.0.lock().unreported)
     }
 
-    /// A message needs no other attempt.
+    /// Forgets the cost of a message that needs no further attempt.
     pub(super) fn close_account(&self, message: &MessageAddress) {
         self.0.lock().costs.remove(message);
     }
@@ -162,12 +162,12 @@ impl Cost {
     }
 }
 
-/// The least that a group which has ended has cost, by what Azure says of it alone.
+/// A lower bound of the cost of a group that has ended, from what Azure says about it alone.
 pub(super) fn least_cost(group: &ContainerGroup, end: &End) -> Option<Cost> {
     figures(group, Beginning::default(), end).cost
 }
 
-/// The least that a group has cost until now, or until its end, by what Azure says of it alone.
+/// A lower bound of the cost of a group until now, or until its end, from what Azure says about it alone.
 pub(crate) fn cost_so_far(group: &ContainerGroup, now: OffsetDateTime) -> Option<Cost> {
     least_cost(group, &End::of(group, None, now))
 }
@@ -194,7 +194,7 @@ fn figures(group: &ContainerGroup, beginning: Beginning, end: &End) -> Figures {
     }
 }
 
-/// To a tenth, which is exact enough for seconds.
+/// Rounds to a tenth, which is exact enough for seconds.
 fn rounded(number: f64) -> f64 {
     (number * 10.0).round() / 10.0
 }

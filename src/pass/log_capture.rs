@@ -1,9 +1,8 @@
-//! The last log lines of groups: of those that fail when that is first seen, and of all others before they are deleted.
+//! The ends of groups and their last log lines, each logged once.
 //!
-//! A group is deleted if and only if its last lines have been logged, or it has none, or they are not to be logged
-//! (`LOG_CONTAINER_LINES`), or fetching them has failed in [`MAX_FAILED_PASSES`] passes and the loss has been logged. Lines are
-//! logged once, however long the group then stays; a loss is one only if the group is deleted before another try succeeds.
-//! That a group has ended is logged once as well, when it is first seen, whether its lines can be read or not.
+//! * The end is logged when a pass first sees it, with the last lines if they can be read then, without them if not.
+//! * A group is deleted only after its last lines are logged, unless it has none, `LOG_CONTAINER_LINES` says not to log them, or
+//!   reading them failed in [`MAX_FAILED_PASSES`] passes. Then they are lost, and that is logged.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,17 +17,16 @@ use crate::services::{ArmError, ContainerGroups};
 use crate::settings::ContainerLines;
 use crate::sync::Mutex;
 
-/// Lines that are logged of each container.
+/// How many lines of each container are logged.
 const LINES: u32 = 20;
 
-/// What is logged of each container at the most: Azure itself keeps 16 KB of a stopped one.
+/// How many characters of each container are logged at most: Azure itself keeps 16 KB of a stopped one.
 const MAX_CHARS: usize = 16 << 10;
 
-/// Three passes are three minutes, in which a throttled or restarting front end has recovered; after that the group
-/// costs more than its log is worth.
+/// After failures in three passes the group takes up more quota than its log is worth.
 const MAX_FAILED_PASSES: u32 = 3;
 
-/// Captures last lines, and remembers how far it has come with each group.
+/// Logs ends and last lines, and remembers what is logged of each group.
 #[derive(Debug, Default)]
 pub(super) struct LogCapture {
     container_lines: ContainerLines,
@@ -39,29 +37,29 @@ pub(super) struct LogCapture {
 
 #[derive(Clone, Copy, Debug)]
 struct Progress {
-    /// It tells a group from an earlier one of its name.
+    /// It tells a group from an earlier one with its name.
     phase: Phase,
-    /// Whether the log has that it has ended.
+    /// Whether its end is logged.
     is_told: bool,
     lines: Lines,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum Lines {
-    /// Fetching them before a delete has failed in this many passes.
+    /// Reading them before a delete failed in this many passes.
     Failed(u32),
-    /// So many have been logged; the group is still there.
+    /// This many were logged, and the group still exists.
     Logged(usize),
 }
 
-/// What has become of a group's last lines.
+/// Whether a group's last lines were logged before its delete.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Captured {
-    /// They have been logged: this many.
+    /// This many were logged.
     Logged { lines: usize },
-    /// They are lost, which has been logged.
+    /// They are lost, and that was logged.
     Lost(ArmError),
-    /// Fetching them failed, and may work at the next pass.
+    /// Reading them failed, and may succeed in the next pass.
     NotYet(ArmError),
 }
 
@@ -70,7 +68,7 @@ impl LogCapture {
         Self { container_lines, ..Self::default() }
     }
 
-    /// Logs that a group has ended, and its last lines, unless the log has that already.
+    /// Logs that a group has ended, with its last lines, unless that is already logged.
     pub(super) async fn see<G: ContainerGroups>(&self, groups: &G, group: &ContainerGroup, now: OffsetDateTime) {
         if self.has_told(group) {
             return;
@@ -88,17 +86,17 @@ impl LogCapture {
         }
     }
 
-    /// Takes it that the log has that a group has ended, because an earlier process has seen it.
+    /// Marks a group's end as logged, because an earlier process saw it.
     pub(super) fn take_for_told(&self, group: &ContainerGroup) {
         self.remember(group, Lines::Failed(0));
     }
 
-    /// Whether this is the first pass of the process that asks.
+    /// Whether this is the first call, which the first pass of a process makes.
     pub(super) fn is_first_pass(&self) -> bool {
         !self.has_looked.swap(true, Ordering::Relaxed)
     }
 
-    /// Whether the log has that a group has ended.
+    /// Whether a group's end is logged.
     pub(super) fn has_told(&self, group: &ContainerGroup) -> bool {
         self.progress_of(group).is_some_and(|progress| progress.is_told)
     }
@@ -112,7 +110,7 @@ impl LogCapture {
         now: OffsetDateTime,
     ) -> Captured {
         let before = self.progress_of(group);
-        // What runs may print more, and an end that is not dated may be another one at the next pass.
+        // A running group may print more, and without a date two ends of the same name cannot be told apart.
         let is_final = matches!(group.phase(), Phase::Ended(Ending { at: Some(_), .. }));
         if let Some(Progress { lines: Lines::Logged(lines), .. }) = before
             && is_final
@@ -153,12 +151,12 @@ impl LogCapture {
         }
     }
 
-    /// Forgets a group that is deleted.
+    /// Forgets a deleted group.
     pub(super) fn forget(&self, group: &GroupName) {
         self.progress.lock().remove(group);
     }
 
-    /// Forgets groups that are not there any more, and how often it has tried with those that are not to be deleted any more.
+    /// Forgets groups that no longer exist, and the failed reads of groups that are no longer to be deleted.
     pub(super) fn retain(&self, deletes: &[Delete], all: &BTreeSet<&GroupName>) {
         let deletes: BTreeSet<_> = deletes.iter().map(|delete| &delete.group.name).collect();
         let mut progress = self.progress.lock();
@@ -179,8 +177,8 @@ impl LogCapture {
         self.progress.lock().insert(group.name.clone(), progress);
     }
 
-    /// The last lines of each container that are to be logged, and how many they are. Where there are several containers, each line
-    /// says whose it is.
+    /// The last lines of each container that are to be logged, and their number. If there are several containers, each line
+    /// begins with its container's name.
     async fn read<G: ContainerGroups>(
         &self,
         groups: &G,
@@ -200,9 +198,9 @@ impl LogCapture {
                         if group.worker_first().count() > 1 { format!("{}: ", container.name) } else { String::new() };
                     all.extend(last_lines(&text).into_iter().map(|line| format!("{whose}{line}")));
                 }
-                // There never was a log, or it has gone with the container.
+                // There never was a log, or it is gone with the container.
                 Err(ArmError::NotFound(refusal)) => {
-                    tracing::debug!(group = %group.name, container = container.name, code = refusal.code, "no log is there");
+                    tracing::debug!(group = %group.name, container = container.name, code = refusal.code, "there is no log");
                 }
                 Err(error) => failure = Some(error),
             }

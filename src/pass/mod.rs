@@ -1,10 +1,10 @@
 //! One pass: observe, plan, apply, report.
 //!
-//! * [`observe`] reads the container groups, the subscriptions and their messages. What cannot be read is recorded as
-//!   unknown, and unknown is never taken for empty.
+//! * [`observe`] reads the container groups, the subscriptions and their messages. What it cannot read is unknown, and unknown
+//!   never counts as empty.
 //! * [`crate::plan`] decides, without I/O.
 //! * [`apply`] creates, then deletes. It retries nothing: the next pass does.
-//! * [`report`] says what became of every message and every group, and what somebody should look at.
+//! * [`report`] has the outcome of every message and every group, and the troubles that somebody should know of.
 
 mod apply;
 mod ended;
@@ -44,7 +44,7 @@ use report::Report;
 pub use standing::FailedPasses;
 use standing::Standing;
 
-/// Makes passes, one at a time: its callers see to that.
+/// Makes passes. Callers must not run two at once.
 #[derive(Debug)]
 pub struct Scaler<G, S, M> {
     services: Services<G, S, M>,
@@ -65,29 +65,29 @@ pub struct Scaler<G, S, M> {
 pub enum Mode {
     /// It creates and deletes, unless `PROVISIONING_DRY_RUN` is set.
     Apply,
-    /// It only says what it would do.
+    /// It only reports what it would do.
     PlanOnly,
 }
 
-/// Why a pass could not be made. Nothing has been created or deleted.
+/// Why a pass failed. It created and deleted nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum PassFailure {
     /// Without the groups, nobody knows which messages have one.
     #[error("the container groups could not be listed")]
     GroupsNotListed(#[source] ArmError),
-    /// Without the subscriptions, there is nowhere to look.
+    /// Without the subscriptions, there are no messages to read.
     #[error("the subscriptions of the topic could not be listed")]
     SubscriptionsNotListed(#[source] ArmError),
-    /// No subscription could be peeked; this is the first one's reason.
+    /// No subscription could be peeked. This is the first one's error.
     #[error("no subscription could be peeked")]
     NothingPeeked(#[source] PeekError),
-    /// Reading took all the time there was.
+    /// Reading took all the time.
     #[error("the pass had to end before everything was read")]
     OutOfTime,
 }
 
 impl<G: ContainerGroups, S: Subscriptions, M: Messages> Scaler<G, S, M> {
-    /// A scaler that works with these services, as it is set.
+    /// A scaler over these services, with these settings.
     pub fn new(services: Services<G, S, M>, settings: &Settings, clock: Clock) -> Self {
         Self {
             services,
@@ -104,15 +104,15 @@ impl<G: ContainerGroups, S: Subscriptions, M: Messages> Scaler<G, S, M> {
         }
     }
 
-    /// Makes a pass, which starts no new work once the deadline has passed.
+    /// Makes a pass, which starts nothing after the deadline.
     ///
     /// # Errors
-    /// When too little could be read to decide anything; nothing has been created or deleted then.
+    /// Too little could be read to decide anything. The pass created and deleted nothing.
     pub async fn pass(&self, mode: Mode, deadline: &Deadline) -> Result<Report, PassFailure> {
         self.try_pass(mode, deadline).await.inspect_err(|_| self.standing.pass_failed(self.clock.now()))
     }
 
-    /// The passes that have failed in a row, if the last one has.
+    /// The passes that failed in a row, if the last one failed.
     pub fn failed_passes(&self) -> Option<FailedPasses> {
         self.standing.failed_passes(self.clock.now())
     }
@@ -131,7 +131,7 @@ impl<G: ContainerGroups, S: Subscriptions, M: Messages> Scaler<G, S, M> {
 
         let mut report = Report::new(started_at, &snapshot, &plan);
         let groups: Vec<_> = snapshot.groups.iter().map(|observed| observed.group.clone()).collect();
-        // A hundred thousand messages weigh some 15 MB, and nobody asks for them any more.
+        // A hundred thousand messages take some 15 MB, and nothing needs them from here on.
         drop(snapshot);
         let planned_at = Instant::now();
         let failed_creates = if mode == Mode::PlanOnly || self.settings.dry_run {
@@ -167,7 +167,7 @@ impl<G: ContainerGroups, S: Subscriptions, M: Messages> Scaler<G, S, M> {
         Ok(report)
     }
 
-    /// What figures will need of the groups that are there.
+    /// Remembers what later figures need to know about the existing groups.
     fn remember_lives(&self, report: &Report, groups: &[Arc<ContainerGroup>], now: OffsetDateTime) {
         let lives = &self.log_capture.lives;
         let mut there: BTreeSet<&GroupName> = groups.iter().map(|group| &group.name).collect();
@@ -188,7 +188,7 @@ impl<G: ContainerGroups, S: Subscriptions, M: Messages> Scaler<G, S, M> {
         lives.retain(&there);
     }
 
-    /// What the next pass has to know of what has become of the plan. The creates that have failed come back.
+    /// Remembers what the next pass must know about the outcomes. Returns the failed creates.
     fn remember(&self, done: &mut Applied, now: OffsetDateTime) -> Vec<(MessageAddress, FailureCause)> {
         let mut memory = self.memory.lock();
         let failed = std::mem::take(&mut done.create_failures);
@@ -204,24 +204,24 @@ impl<G: ContainerGroups, S: Subscriptions, M: Messages> Scaler<G, S, M> {
         failed
     }
 
-    /// A misspelt name skips nothing and overrides nothing, and the subscription that was meant is served like any other.
+    /// Warns of names in settings that match no subscription: the subscription that was meant is served like any other.
     fn warn_of_names_in_vain(&self, snapshot: &Snapshot) {
         for name in self.settings.skipped_in_vain(&snapshot.skipped_subscriptions) {
             tracing::warn!(
                 event = "setting_warning",
-                "SKIP_SUBSCRIPTIONS names {name}, and the topic has no such subscription"
+                "SKIP_SUBSCRIPTIONS names {name}, but the topic has no such subscription"
             );
         }
         let names: Vec<_> = snapshot.subscription_names().collect();
         for pattern in self.policy.recipe.overrides.in_vain(&names) {
             tracing::warn!(
                 event = "setting_warning",
-                "ACI_SUBSCRIPTION_OVERRIDES names {pattern}, and the topic has no such subscription"
+                "ACI_SUBSCRIPTION_OVERRIDES names {pattern}, but the topic has no such subscription"
             );
         }
     }
 
-    /// Ends, in an orderly way, what was left for another pass.
+    /// Closes connections that were kept for the next pass.
     pub async fn close(&self) {
         self.services.messages.close().await;
     }
@@ -232,7 +232,8 @@ impl<G: ContainerGroups, S: Subscriptions, M: Messages> Scaler<G, S, M> {
     }
 }
 
-/// Does all of `work`, at most `workers` at once; a slow one holds up no other. What they return is in their order.
+/// Does all of `work`, at most `workers` at once, so that a slow one does not hold up the others. The outputs are in the order
+/// of `work`.
 async fn side_by_side<F: Future>(workers: usize, work: impl Iterator<Item = F>) -> Vec<F::Output> {
     let numbered = |(number, work): (usize, F)| async move { (number, work.await) };
     let mut waiting = work.enumerate();
@@ -246,9 +247,9 @@ async fn side_by_side<F: Future>(workers: usize, work: impl Iterator<Item = F>) 
     done.into_iter().map(|(_, output)| output).collect()
 }
 
-/// When groups may no longer be created on the strength of what was seen from `start` on: once another process may have
-/// made a whole attempt since and begun the next. Three quarters of a back-off leave the last quarter for lists that
-/// lag and requests that are under way. Without back-offs every attempt has the same name, and the look-up is enough.
+/// When what a pass has seen from `start` on is too old to create groups: another process may have made a whole attempt since,
+/// and begun the next. Three quarters of a back-off leave the last quarter for lists that lag and for requests under way.
+/// Without back-offs every attempt has the same name, and the look-up before a create is enough.
 fn outdated_at(start: Instant, retry_backoff: Duration) -> Option<Instant> {
     (!retry_backoff.is_zero()).then(|| start.checked_add(retry_backoff / 4 * 3)).flatten()
 }

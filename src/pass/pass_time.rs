@@ -1,9 +1,9 @@
-//! What time it is for a pass.
+//! The time of a pass.
 //!
-//! * It is Azure's time, as its list of the groups says: every moment from which an age is measured is Azure's own, or was
-//!   written by this rule. From there on it goes by the monotonic clock.
-//! * Only where the list does not say it, this machine's clock counts.
-//! * Where the two differ by more than [`MAX_DIFFERENCE`], nobody knows which is right, and nothing is deleted for its age.
+//! * It is Azure's time, from the answer with the list of groups, and goes on by the monotonic clock. Every time from which an
+//!   age is measured comes from Azure, or was written by this rule.
+//! * If the answer has no time, this machine's clock counts.
+//! * If the two differ by more than [`MAX_DIFFERENCE`], it is unclear which is right, and no group is deleted because of its age.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use crate::clock::Clock;
 
-/// Clocks that are kept by NTP agree within a second; what differs by minutes has been set by hand, or has stood still.
+/// Clocks that NTP keeps agree within a second. A clock that differs by minutes was set by hand, or stood still.
 const MAX_DIFFERENCE: Duration = Duration::from_mins(2);
 
 #[derive(Debug)]
@@ -22,7 +22,7 @@ pub(super) struct PassTime<'a> {
     azure: OnceLock<Answer>,
 }
 
-/// Azure's time, at a moment.
+/// Azure's time, and when it arrived.
 #[derive(Debug)]
 struct Answer {
     time: OffsetDateTime,
@@ -35,7 +35,8 @@ impl<'a> PassTime<'a> {
         Self { clock, azure: OnceLock::new() }
     }
 
-    /// An answer of Azure's has just come, and says what time it is, to the second. What it leaves open, this machine's clock says.
+    /// Sets Azure's time from an answer that has just arrived. It is in whole seconds; this machine's clock decides within that
+    /// second.
     pub(super) fn is(&self, second: OffsetDateTime) {
         let clock = self.clock.now();
         let time = clock.clamp(second, second + Duration::from_secs(1));
@@ -45,8 +46,8 @@ impl<'a> PassTime<'a> {
             tracing::warn!(
                 event = "clock_differs",
                 clock_ahead_seconds = answer.difference.whole_seconds(),
-                "this machine's clock and Azure's differ by more than {} s: until they agree, no container group is deleted for \
-                 its age",
+                "this machine's clock and Azure's differ by more than {} s: until they agree, no container group is deleted \
+                 because of its age",
                 MAX_DIFFERENCE.as_secs()
             );
         }

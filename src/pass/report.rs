@@ -1,6 +1,6 @@
-//! What a pass did, as a value: it prints as a line, serialises as JSON, and says what somebody should look at.
+//! What a pass did: as a line for people, as JSON, and as troubles that somebody should know of.
 //!
-//! Every peeked message and every managed group is in it with exactly one outcome.
+//! Every peeked message and every group of the scaler is in it, with exactly one outcome.
 
 mod bounded;
 mod event;
@@ -30,7 +30,7 @@ pub use topic::{Backlog, CountsReport, SubscriptionReport, UnservedReport};
 pub use troubles::TroubleKind;
 pub(super) use troubles::{Item, Trouble};
 
-/// What a pass did, or, of a plan, would do.
+/// What a pass did, or would do.
 #[derive(Debug, Serialize)]
 pub struct Report {
     /// When the pass began.
@@ -40,9 +40,9 @@ pub struct Report {
     pub duration_ms: u64,
     /// How long its steps took.
     pub steps: Steps,
-    /// Whether it only says what it would do.
+    /// Whether the pass was only planned.
     pub plan_only: bool,
-    /// The cap before anything was created.
+    /// The slots in use before anything was created.
     pub capacity: Capacity,
     /// How many messages have each outcome.
     pub message_counts: BTreeMap<&'static str, usize>,
@@ -51,20 +51,20 @@ pub struct Report {
     /// How many messages there are, if the service says so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub backlog: Option<Backlog>,
-    /// What Azure has said of its limits, and what was refused for them.
+    /// What Azure said about its limits, and how often it throttled.
     pub limits: Limits,
-    /// What the groups have cost whose ends this pass has seen.
+    /// The cost of the groups whose ends this pass saw.
     pub cost: Cost,
     pub subscriptions: Vec<SubscriptionReport>,
-    /// Those that are not read.
+    /// Subscriptions that `SKIP_SUBSCRIPTIONS` names.
     pub skipped_subscriptions: Vec<SubscriptionName>,
-    /// Those from which no worker can be served.
+    /// Subscriptions from which no worker can receive.
     pub unserved_subscriptions: Vec<UnservedReport>,
     /// Every peeked message.
     pub messages: Vec<MessageReport>,
-    /// Every managed group.
+    /// Every group of the scaler.
     pub groups: Vec<GroupReport>,
-    /// Groups that somebody else has deleted while their messages are still there.
+    /// Groups that this process did not delete and that are gone, with their messages still there.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub vanished_groups: Vec<GroupName>,
     #[serde(skip)]
@@ -113,7 +113,7 @@ impl Report {
         self.record(Applied { messages, groups, ..Applied::default() });
     }
 
-    /// Records what became of a plan.
+    /// Records the outcomes of a pass.
     pub(super) fn record(&mut self, applied: Applied) {
         (self.limits, self.steps) = (applied.limits, applied.steps);
         let mut waiting: HashMap<SubscriptionName, (usize, Option<OffsetDateTime>)> = HashMap::new();
@@ -143,7 +143,7 @@ impl Report {
         self.duration_ms = millis(duration);
     }
 
-    /// Whether something that was to be done, was not, and not just because there was no room for it.
+    /// Whether something failed. Waiting for room or for time is no failure.
     pub fn partly_failed(&self) -> bool {
         use GroupOutcome::{DeleteFailed, DeletedWithoutLogs, Unread, WaitingLogs};
         let is_failure = |outcome: &GroupOutcome| {
@@ -154,14 +154,14 @@ impl Report {
             || self.groups.iter().any(|report| is_failure(&report.outcome))
     }
 
-    /// How long messages of a subscription have been waiting at the most.
+    /// How long the oldest waiting message of a subscription, or of all, has been waiting.
     pub(super) fn oldest_waiting_seconds(&self, name: Option<&SubscriptionName>) -> Option<i64> {
         let of_it = self.subscriptions.iter().filter(|subscription| name.is_none_or(|name| subscription.name == *name));
         let oldest = of_it.filter_map(|subscription| subscription.oldest_waiting_at).min()?;
         Some((self.started_at - oldest).whole_seconds().max(0))
     }
 
-    /// Sentences on the recipes that groups of a plan would be made by, where they are not all made alike.
+    /// Sentences about the overrides that apply to the groups of a plan, if any do.
     pub fn recipes(&self) -> Vec<String> {
         recipes::sentences(&self.messages)
     }

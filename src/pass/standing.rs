@@ -1,5 +1,5 @@
-//! Troubles that last from pass to pass: each is logged when it begins, when it has changed, and from then on once in
-//! [`REPEATED_AFTER`], with since when and in how many passes. What a pass has seen and the next has not is over.
+//! Troubles that last from pass to pass. Each is logged when it begins, when it changes, and otherwise once in
+//! [`REPEATED_AFTER`], with the time it began and the number of passes. It is over when a pass no longer sees it.
 
 use std::collections::{BTreeMap, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -13,11 +13,10 @@ use crate::message::{MessageAddress, SubscriptionName};
 use crate::plan::FailureCause;
 use crate::sync::Mutex;
 
-/// How often a trouble is logged that has not changed. Alerts look at the last 15 minutes, so they see it, and whoever looks at
-/// the log need not go back further.
+/// How often a trouble that has not changed is logged again. Alerts and people who read the last 15 minutes of the log see it.
 const REPEATED_AFTER: Duration = Duration::minutes(10);
 
-/// Messages or groups of one trouble that get a line of their own in a pass: enough to see what is wrong.
+/// How many messages or groups of one trouble get a line of their own in a pass: enough to see what is wrong.
 const MAX_EXAMPLES: usize = 5;
 
 #[derive(Debug, Default)]
@@ -26,28 +25,29 @@ pub(super) struct Standing {
     passes: Mutex<Passes>,
 }
 
-/// How passes went lately.
+/// How the last passes went.
 #[derive(Debug, Default)]
 struct Passes {
-    /// Since when none has succeeded, and how many that were.
+    /// Since when all have failed, and how many there were.
     failing: Option<(OffsetDateTime, u32)>,
-    /// What waited when one last succeeded, and when the oldest of it had come.
+    /// How many messages waited when a pass last succeeded.
     waiting: usize,
+    /// When the oldest of them was enqueued.
     oldest_waiting_at: Option<OffsetDateTime>,
 }
 
-/// Passes that have failed in a row, for a log that would otherwise only know of one.
+/// The passes that failed in a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FailedPasses {
     pub since: OffsetDateTime,
     pub passes: u32,
     /// How many messages waited when a pass last succeeded.
     pub waiting: usize,
-    /// How long the oldest of them has been waiting, if it still is.
+    /// How long the oldest of them has been waiting, if it still waits.
     pub waiting_seconds: Option<i64>,
 }
 
-/// Which trouble, in which subscription, and for which of Azure's codes.
+/// The trouble's name, its subscription, and Azure's error code.
 type Key = (&'static str, Option<SubscriptionName>, Option<String>);
 
 #[derive(Debug)]
@@ -55,12 +55,12 @@ struct Lasting {
     since: OffsetDateTime,
     passes: u32,
     logged_at: OffsetDateTime,
-    /// What the log has of it already.
+    /// The items that are already logged.
     known: HashSet<u64>,
 }
 
 impl Standing {
-    /// Logs what is wrong, as far as it is news, and notes in the report since when.
+    /// Logs the troubles that are new, changed, due again or over, and notes in the report since when subscriptions are unread.
     pub(super) fn log(
         &self,
         report: &mut Report,
@@ -81,7 +81,7 @@ impl Standing {
         for trouble in &troubles {
             let key = (trouble.kind.name(), trouble.subscription.clone(), None);
             if trouble.kind == TroubleKind::CreatesHeld {
-                // Creates that were tried in this pass and failed have said the same, and more.
+                // `create_failed` of this pass already says this, and more.
                 let is_tried =
                     seen.iter().any(|(kind, of, _): &Key| *kind == CREATE_FAILED && *of == trouble.subscription);
                 standing.keys().filter(|(kind, of, _)| *kind == CREATE_FAILED && *of == trouble.subscription).for_each(
@@ -103,7 +103,7 @@ impl Standing {
             subscription.unread_since = standing.get(&key).map(|lasting| lasting.since);
         }
         let over = standing.extract_if(.., |key, _| !seen.contains(key));
-        // That creates succeed again is said once.
+        // The end of `create_failed` already says that creates succeed again.
         let is_said = |key: &Key| key.0 != TroubleKind::CreatesHeld.name();
         for ((trouble, subscription, code), lasting) in over.filter(|(key, _)| is_said(key)) {
             log_over(trouble, subscription.as_ref(), code.as_deref(), lasting.since, lasting.passes, now);
@@ -112,14 +112,14 @@ impl Standing {
 }
 
 impl Standing {
-    /// A pass has failed.
+    /// Counts a failed pass.
     pub(super) fn pass_failed(&self, now: OffsetDateTime) {
         let mut passes = self.passes.lock();
         let (since, count) = passes.failing.unwrap_or((now, 0));
         passes.failing = Some((since, count.saturating_add(1)));
     }
 
-    /// The passes that have failed in a row, if the last one has.
+    /// The passes that failed in a row, if the last one failed.
     pub(super) fn failed_passes(&self, now: OffsetDateTime) -> Option<FailedPasses> {
         let known = self.passes.lock();
         let (since, passes) = known.failing?;
@@ -196,14 +196,14 @@ fn log_trouble(trouble: &Trouble, lasting: &mut Lasting, lives: &Lives, now: Off
     }
 }
 
-/// What makes an item another one than those that the log has.
+/// A hash that tells an item from those that are already logged.
 fn identity(kind: TroubleKind, item: &Item) -> u64 {
     let mut hash = DefaultHasher::new();
     if !kind.is_common() {
         (&item.message, &item.group).hash(&mut hash);
     }
     if !matches!(kind, TroubleKind::Held | TroubleKind::Parked) {
-        // Texts of one cause differ in their numbers.
+        // Reasons with the same cause may differ in their numbers.
         let words =
             item.reason.iter().flat_map(|reason| reason.chars().filter(|character| !character.is_ascii_digit()));
         words.for_each(|character| character.hash(&mut hash));
@@ -211,7 +211,7 @@ fn identity(kind: TroubleKind, item: &Item) -> u64 {
     hash.finish()
 }
 
-/// One line of a trouble: about one item, or about all, with one as an example.
+/// Logs one line of a trouble: about one item, or about all, with one as an example.
 fn log(trouble: &Trouble, item: &Item, count: u64, lasting: &Lasting, cost: Option<Cost>) {
     let Trouble { kind, subscription, waiting_seconds, .. } = trouble;
     tracing::warn!(
@@ -235,7 +235,7 @@ fn log(trouble: &Trouble, item: &Item, count: u64, lasting: &Lasting, cost: Opti
     );
 }
 
-/// Failures to create groups, by subscription and Azure's code.
+/// The failed creates, by subscription and Azure's code.
 fn by_cause(failed: &[(MessageAddress, FailureCause)]) -> BTreeMap<Key, Vec<&(MessageAddress, FailureCause)>> {
     let mut causes: BTreeMap<Key, Vec<_>> = BTreeMap::new();
     for failure in failed {

@@ -343,7 +343,7 @@ async fn subscriptions_have_their_own_image_size_and_template_and_plan_says_so()
     world.send("large", [message("l", 512)]);
     let plan = world.run(&["plan", "--json"]).await;
     assert!(
-        plan.log.contains("ACI_SUBSCRIPTION_OVERRIDES names nobody, and the topic has no such subscription"),
+        plan.log.contains("ACI_SUBSCRIPTION_OVERRIDES names nobody, but the topic has no such subscription"),
         "{}",
         plan.log
     );

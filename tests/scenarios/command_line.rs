@@ -129,7 +129,7 @@ async fn a_skipped_subscription_that_is_not_there_is_warned_of() {
     for command in ["once", "plan", "check"] {
         let run = world.run(&[command]).await;
         let said = if command == "check" { &run.output } else { &run.log };
-        assert!(said.contains("SKIP_SUBSCRIPTIONS names lagre, and the topic has no such"), "{command}: {run:#?}");
+        assert!(said.contains("SKIP_SUBSCRIPTIONS names lagre, but the topic has no such"), "{command}: {run:#?}");
         assert_eq!(warnings(said), 1, "{command}: {run:#?}");
     }
     let scaler = Served::start(&world).await;

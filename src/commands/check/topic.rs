@@ -100,7 +100,7 @@ fn named_in_vain(topic: &ListedTopic, settings: &Settings) -> Vec<Finding> {
     const SERVED: &str = "If the name is misspelt, the setting does not apply to the intended subscription.";
     let names: Vec<_> = topic.subscriptions.iter().map(|listed| listed.name.clone()).collect();
     let finding = |setting: &str, name: &dyn std::fmt::Display| {
-        let found = format!("{setting} names {name}, and the topic has no such subscription");
+        let found = format!("{setting} names {name}, but the topic has no such subscription");
         Finding::warning("subscriptions' names", found, SERVED)
     };
     let skipped = settings.processing.skipped_in_vain(&names).into_iter();

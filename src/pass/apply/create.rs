@@ -17,17 +17,17 @@ use crate::plan::{Create, FailureCause, MessageOutcome};
 use crate::services::{ArmError, ContainerGroups};
 use crate::sync::Mutex;
 
-/// The part of a pass that is left to deletes when creates are slow: a quarter, so that neither starves the other.
+/// The part of a pass that is reserved for deletes when creates are slow: a quarter, so that neither starves the other.
 const DELETES_SHARE: u32 = 4;
 
-/// How old a look-up may be when its PUT is sent: a little more than a PUT takes, so that a look-up that ran ahead of one is
-/// good for the next, and a small part of the time in which another process could make a whole attempt.
+/// How old a look-up may be when its PUT is sent. It is a little more than a PUT takes, so that a look-up made during one PUT
+/// is still valid for the next, and far less than another process needs for a whole attempt.
 const MAX_LOOK_UP_AGE: Duration = Duration::from_secs(5);
 
-/// What is said when tags come back changed.
-const TAGS_REWRITTEN: &str = "the tags of a new container group came back without aci_scaler and managed_by as they were \
-    set: an Azure Policy that modifies or replaces tags is assigned to the resource group or above it. Its groups count, but \
-    are never deleted; exempt Microsoft.ContainerInstance/containerGroups from that policy";
+/// The sentence for tags that come back changed.
+const TAGS_REWRITTEN: &str = "a new container group came back without its tags aci_scaler and managed_by: an Azure Policy on \
+    the resource group or above it rewrites tags. Groups without these tags count towards the cap and are never deleted; \
+    exempt Microsoft.ContainerInstance/containerGroups from that policy";
 
 pub(super) struct Creator<'a, G> {
     applier: &'a Applier<'a, G>,
@@ -35,39 +35,39 @@ pub(super) struct Creator<'a, G> {
     workers: Semaphore,
     reserve: Duration,
     spare: u32,
-    /// Groups that are created in place of those that Azure refuses.
+    /// Groups to create in place of those that Azure refuses.
     reserves: Mutex<VecDeque<Create>>,
-    /// Why no further group is created in this pass.
+    /// Why this pass creates no further group.
     stop: Mutex<Option<Stop>>,
-    /// The least memory that Azure has no room for, and what it says.
+    /// The least memory that Azure has no room for, and its answer.
     no_room: Mutex<Option<(MemoryGb, String)>>,
     failures: Failures,
     created: Mutex<Vec<(MessageAddress, Arc<ContainerGroup>)>>,
-    /// Whether the tags of new groups come back changed, as far as any answer shows.
+    /// Whether the tags of new groups come back changed, if an answer shows it.
     tags_are_rewritten: Mutex<Option<bool>>,
 }
 
-/// What has become of the creates, besides the outcomes.
+/// The results of the creates, besides the outcomes.
 pub(super) struct Created {
     pub(super) unused_reserves: VecDeque<Create>,
     pub(super) failed: Vec<(MessageAddress, FailureCause)>,
-    /// Those whose groups were created.
+    /// Messages whose groups were created.
     pub(super) messages: Vec<(MessageAddress, Arc<ContainerGroup>)>,
     pub(super) tags_are_rewritten: Option<bool>,
 }
 
 #[derive(Clone)]
 enum Stop {
-    /// Azure wants a break.
+    /// Azure throttles, or has no room.
     Quota(String),
-    /// Azure will refuse every other request just the same.
+    /// Azure would refuse every other request for the same reason.
     Refused(String),
     /// Something rewrites the tags of new groups.
     TagsRewritten,
 }
 
 impl<'a, G: ContainerGroups> Creator<'a, G> {
-    /// One that leaves room for this many deletes.
+    /// A creator that leaves enough of Azure's budget for this many deletes.
     pub(super) fn new(applier: &'a Applier<'a, G>, deletes: usize, reserves: Vec<Create>) -> Self {
         Self {
             applier,
@@ -83,13 +83,13 @@ impl<'a, G: ContainerGroups> Creator<'a, G> {
         }
     }
 
-    /// Creates groups: a PUT a worker at once, and as many look-ups ahead of them.
+    /// Creates groups. As many PUTs as there are workers run at once, and as many look-ups ahead of them.
     pub(super) async fn create_all(&self, creates: Vec<Create>) -> Vec<(MessageAddress, MessageOutcome)> {
         let outcomes = side_by_side(2 * self.applier.workers, creates.into_iter().map(|create| self.create(create)));
         outcomes.await.into_iter().flatten().collect()
     }
 
-    /// Creates a group, or another in its place for as long as Azure refuses them.
+    /// Creates a group, and, as long as Azure refuses, another in its place.
     async fn create(&self, create: Create) -> Vec<(MessageAddress, MessageOutcome)> {
         let mut outcomes = Vec::new();
         let mut next = Some(create);
@@ -113,7 +113,7 @@ impl<'a, G: ContainerGroups> Creator<'a, G> {
         }
     }
 
-    /// Creates a group, or says why not, and whether its slot is surely free.
+    /// Creates a group, or returns why not, and whether its slot is certainly free.
     async fn create_one(&self, create: Create) -> (MessageOutcome, bool) {
         if let Some(outcome) = self.stopped(&create.spec) {
             return (outcome, false);
@@ -158,7 +158,7 @@ impl<'a, G: ContainerGroups> Creator<'a, G> {
     /// Waits until a worker is free for a group of the subscription.
     ///
     /// # Errors
-    /// What Azure says to all creates of the subscription.
+    /// Azure's answer to all creates of the subscription.
     async fn turn(&self, subscription: &SubscriptionName) -> Result<SemaphorePermit<'_>, String> {
         loop {
             let worker = self.workers.acquire().await.expect("it is never closed");
@@ -171,7 +171,7 @@ impl<'a, G: ContainerGroups> Creator<'a, G> {
         }
     }
 
-    /// Why a group must not be created, if that is so. A PUT on one that is already there would restart it, or run it again.
+    /// Why a group must not be created, if there is a reason. A PUT on an existing group would restart it, or run it again.
     async fn look_up(&self, create: &Create) -> Result<Option<MessageOutcome>, ArmError> {
         if let Some(record) = &create.record {
             let found = self.applier.groups.get(record).await?;
@@ -181,7 +181,7 @@ impl<'a, G: ContainerGroups> Creator<'a, G> {
         }
         let group = create.spec.name.clone();
         let Some(found) = self.applier.groups.get(&group).await? else { return Ok(None) };
-        tracing::info!(event = "found", %group, "the container group is already there");
+        tracing::info!(event = "found", %group, "the container group already exists");
         self.check_tags(&create.spec, found.ownership);
         Ok(Some(MessageOutcome::Found { group }))
     }
@@ -217,7 +217,7 @@ impl<'a, G: ContainerGroups> Creator<'a, G> {
         Ok(MessageOutcome::Created { group: name.clone(), memory_gb: *memory, ran_out_of_gb: *ran_out_of })
     }
 
-    /// What Azure shows of a group's tags says whether something rewrites them.
+    /// Notes whether something rewrites tags, given whose group this is according to the tags that Azure shows.
     fn check_tags(&self, spec: &GroupSpec, shown: Ownership) {
         let rewritten = matches!(shown, Ownership::Untagged | Ownership::Foreign);
         let before = self.tags_are_rewritten.lock().replace(rewritten);
@@ -229,7 +229,7 @@ impl<'a, G: ContainerGroups> Creator<'a, G> {
         }
     }
 
-    /// The outcome of a create that failed, and whether its slot is surely free.
+    /// The outcome of a create that failed, and whether its slot is certainly free.
     fn failed(&self, create: &Create, error: &ArmError) -> (MessageOutcome, bool) {
         let Create { message, spec, .. } = create;
         if error.leaves_in_doubt() {
@@ -258,7 +258,7 @@ impl<'a, G: ContainerGroups> Creator<'a, G> {
         (MessageOutcome::Failed { group: spec.name.clone(), reason }, matches!(error, ArmError::Rejected(_)))
     }
 
-    /// Why a group is not created any more in this pass, if it is not.
+    /// Why this pass can no longer create a group, if it cannot.
     fn stopped(&self, spec: &GroupSpec) -> Option<MessageOutcome> {
         match self.stop.lock().clone() {
             Some(Stop::Quota(reason)) => return Some(MessageOutcome::WaitingQuota { reason }),

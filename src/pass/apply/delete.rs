@@ -1,4 +1,4 @@
-//! Deletes groups, each after its last log lines were captured, until Azure wants a break.
+//! Deletes groups, each after logging its last lines, until Azure throttles.
 
 use super::Applier;
 use super::budget;
@@ -11,7 +11,7 @@ use crate::telemetry;
 
 pub(super) struct Deleter<'a, G> {
     applier: &'a Applier<'a, G>,
-    /// Why no further group is deleted in this pass.
+    /// Why this pass deletes no further group.
     stopped: Mutex<Option<String>>,
 }
 
@@ -20,7 +20,7 @@ impl<'a, G: ContainerGroups> Deleter<'a, G> {
         Self { applier, stopped: Mutex::default() }
     }
 
-    /// Deletes a group, or says why not.
+    /// Deletes a group, or returns why not.
     pub(super) async fn delete(&self, Delete { group, reason }: Delete) -> (GroupName, GroupOutcome) {
         let deadline = self.applier.deadline;
         let outcome = if let Some(reason) = self.stopped() {
@@ -34,8 +34,8 @@ impl<'a, G: ContainerGroups> Deleter<'a, G> {
         (group.name.clone(), outcome)
     }
 
-    /// The group may have been replaced since it was observed, by one of the same name that is at work, and somebody
-    /// may have asked for it to be kept. So the last thing before the delete is another look.
+    /// Reads the group once more right before the delete: since the pass observed it, a running group with the same name may
+    /// have replaced it, or somebody may have tagged it `keep=true`.
     async fn capture_and_delete(&self, group: &ContainerGroup, because: DeleteReason) -> GroupOutcome {
         let deleted = match self.capture(group, because).await {
             Captured::Logged { lines } => GroupOutcome::Deleted { because, log_lines: lines },
@@ -45,7 +45,7 @@ impl<'a, G: ContainerGroups> Deleter<'a, G> {
                 return GroupOutcome::WaitingLogs { reason: error.to_string() };
             }
         };
-        // Once the group is gone, nobody can read its last lines but in our log.
+        // Once the group is gone, its last lines are only in this log.
         telemetry::settle().await;
         match self.applier.groups.get(&group.name).await {
             Ok(Some(now)) if may_still_be_deleted(group, &now, because) => {}
@@ -91,13 +91,13 @@ impl<'a, G: ContainerGroups> Deleter<'a, G> {
     }
 }
 
-/// Whether a group is what it was when deleting it was decided.
+/// Whether a group is still as it was when the pass decided to delete it.
 fn may_still_be_deleted(observed: &ContainerGroup, now: &ContainerGroup, because: DeleteReason) -> bool {
     let same_phase = match (because, observed.phase(), now.phase()) {
         (DeleteReason::Stuck, Phase::Starting, phase) => !matches!(phase, Phase::Running { .. }),
         (_, before, phase) => before == phase,
     };
-    // A container that never started is not dated, but the tag that counts against it is.
+    // A group that never started has no date of its own, but the tag that counts against it has one.
     let tags =
         |group: &ContainerGroup| [tag::WAITING_SINCE, tag::ENDED_SINCE].map(|key| group.tag(key).map(str::to_owned));
     let same_tags = because != DeleteReason::Stuck || tags(observed) == tags(now);
@@ -116,7 +116,7 @@ mod tests {
     use super::*;
     use crate::container_group::Ownership;
 
-    /// A group whose provisioning has failed.
+    /// A group whose provisioning failed.
     fn failed_group() -> ContainerGroup {
         ContainerGroup {
             name: GroupName::parse("g").unwrap(),

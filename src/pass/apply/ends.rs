@@ -1,4 +1,4 @@
-//! Logs that groups have ended which are not deleted yet.
+//! Logs the ends of groups that stay for now.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -14,18 +14,18 @@ use crate::pass::side_by_side;
 use crate::plan::Delete;
 use crate::services::ContainerGroups;
 
-/// Two passes: what ended before that was seen by the process before this one.
+/// The process before this one has seen, and logged, what ended longer ago than this.
 const SEEN_BEFORE: Duration = Duration::from_mins(2);
 
-/// Groups whose lines are read in one pass because they have ended, besides those that are deleted: a small part of the reads
-/// that Azure grants. The others come in the next pass.
+/// The most groups whose lines a pass reads because they have ended, besides those it deletes: a small part of the reads that
+/// Azure allows. The next pass reads the others.
 const MAX_ENDS: usize = 100;
 
-/// The part of what is left of a pass that this gets: the rest is for deletes.
+/// The part of the remaining time that reading these lines may take; the rest is for deletes.
 const SHARE: u32 = 4;
 
 impl<G: ContainerGroups> Applier<'_, G> {
-    /// Logs each end that is seen for the first time. Those of groups that are deleted now are logged with that.
+    /// Logs each end that is seen for the first time. The ends of groups that this pass deletes are logged with the delete.
     pub(super) async fn see_ends(&self, observed: &[Arc<ContainerGroup>], deletes: &[Delete]) {
         let now = self.time.now();
         let go: BTreeSet<_> = deletes.iter().map(|delete| &delete.group.name).collect();
@@ -49,7 +49,7 @@ impl<G: ContainerGroups> Applier<'_, G> {
             let group = Arc::clone(group);
             async move { self.log_capture.see(self.groups, &group, now).await }
         };
-        // What is cut off is seen by the next pass; meanwhile the deletes must not wait.
+        // The next pass reads what this one had no time for; the deletes must not wait.
         let limit = self.deadline.remaining() / SHARE;
         _ = timeout(limit, side_by_side(self.workers, news.take(MAX_ENDS).map(see))).await;
     }
@@ -69,7 +69,7 @@ fn log_old(old: &Summary) {
             since = since.map(text),
             gb_seconds = cost.gb_seconds,
             vcpu_seconds = cost.vcpu_seconds,
-            "container groups had ended before this process began"
+            "container groups had ended before this process started"
         );
     }
 }

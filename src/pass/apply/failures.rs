@@ -1,4 +1,4 @@
-//! What goes wrong with the creates of a pass, and how many may be tried when they fail alike.
+//! The failed creates of a pass, and how many more to try when they all fail for the same reason.
 
 use std::collections::BTreeMap;
 
@@ -10,10 +10,10 @@ use crate::plan::{DISTINCT_MESSAGES, FailureCause, FailureKind};
 use crate::services::ArmError;
 use crate::sync::Mutex;
 
-/// The creates of a pass that have failed.
+/// The failed creates of a pass.
 ///
-/// Of each subscription, at most `max(3, workers)` creates are sent while all fail with the same code: as many as it takes
-/// to see that the next one would fail too, or as many as are under way at once.
+/// While all creates of a subscription fail with the same code, at most `max(3, workers)` are sent: as many as it takes to see
+/// that the next one would fail too, or as many as run at once.
 pub(super) struct Failures {
     most_in_vain: usize,
     gates: Mutex<BTreeMap<SubscriptionName, Gate>>,
@@ -21,7 +21,7 @@ pub(super) struct Failures {
     failed: Mutex<Vec<(MessageAddress, FailureCause)>>,
 }
 
-/// The creates of a subscription since one has last succeeded.
+/// The creates of a subscription since the last success.
 #[derive(Default)]
 struct Gate {
     has_succeeded: bool,
@@ -40,15 +40,16 @@ impl Failures {
         }
     }
 
-    /// What Azure says to all creates of the subscription, if no other is sent in this pass.
+    /// Azure's answer to all creates of the subscription, if this pass sends no more of them.
     pub(super) fn closed(&self, subscription: &SubscriptionName) -> Option<String> {
         self.gates.lock().get(subscription).and_then(Gate::closed)
     }
 
-    /// Whether a create of a subscription may be sent now; it is under way if so. Otherwise that may change.
+    /// Whether a create of a subscription may be sent now. If so, it counts as under way; if not, ask again after
+    /// [`Failures::changed`].
     ///
     /// # Errors
-    /// What Azure says to all creates of the subscription, so that no other is sent in this pass.
+    /// Azure's answer to all creates of the subscription, if this pass sends no more of them.
     pub(super) fn admit(&self, subscription: &SubscriptionName) -> Result<bool, String> {
         let mut gates = self.gates.lock();
         let gate = gates.entry(subscription.clone()).or_default();
@@ -61,12 +62,12 @@ impl Failures {
         Ok(admitted)
     }
 
-    /// Resolves when a create has ended after this was called.
+    /// Resolves when a create ends after this call.
     pub(super) fn changed(&self) -> Notified<'_> {
         self.changed.notified()
     }
 
-    /// An admitted create has ended. What has failed is added before.
+    /// Notes that an admitted create has ended. A failure must be added first.
     pub(super) fn ended(&self, subscription: &SubscriptionName, succeeded: bool) {
         let mut gates = self.gates.lock();
         let gate = gates.entry(subscription.clone()).or_default();
@@ -77,7 +78,7 @@ impl Failures {
         self.changed.notify_waiters();
     }
 
-    /// A create, or the look-up before it, has failed.
+    /// Adds a create that failed, or whose look-up failed.
     pub(super) fn add(&self, message: &MessageAddress, cause: FailureCause) {
         if cause.kind != FailureKind::AboutMessage {
             let mut gates = self.gates.lock();
@@ -89,7 +90,7 @@ impl Failures {
         self.failed.lock().push((message.clone(), cause));
     }
 
-    /// Which messages have failed, and why.
+    /// The messages whose creates failed, and why.
     pub(super) fn into_causes(self) -> Vec<(MessageAddress, FailureCause)> {
         self.failed.into_inner()
     }
@@ -101,7 +102,7 @@ impl Gate {
     }
 }
 
-/// What failures have in common that have one cause, and what to conclude from it.
+/// The cause of an error. Failures with the same code count as one cause.
 pub(super) fn cause_of(error: &ArmError) -> FailureCause {
     let code = error.code().unwrap_or("no answer").to_owned();
     FailureCause { code, reason: error.to_string(), kind: kind_of(error) }

@@ -1,10 +1,13 @@
-//! Carries a plan out: creates, then deletes, then changes tags.
+//! Carries out a plan: creates, then deletes, then changes tags.
 //!
-//! * A group is created if and only if a look-up at most 5 s before has not found it, and has found the record of the
-//!   attempt before it if there was one, the deadline has not passed, what the plan was made from is not outdated, and Azure has
-//!   not said that it has no room, for this size or at all, or only a little left.
-//! * A group is deleted if and only if its last log lines have been seen to, a look-up right before has found it as it
-//!   was when its end was decided, the deadline has not passed, and Azure has not asked for a break.
+//! * A group is created if and only if
+//!   * a look-up at most 5 s earlier did not find it, but found the record of the attempt before it, if there was one;
+//!   * the deadline has not passed, and what the plan was made from is not outdated;
+//!   * Azure did not throttle or say that its budget is low or that it has no room, for this size or at all.
+//! * A group is deleted if and only if
+//!   * its last log lines are logged or lost (see `log_capture`);
+//!   * a look-up right before found it as it was when the pass decided to delete it;
+//!   * the deadline has not passed, and Azure did not throttle.
 
 mod budget;
 mod create;
@@ -35,17 +38,17 @@ use crate::message::MessageAddress;
 use crate::plan::{FailureCause, GroupOutcome, MessageOutcome, Plan};
 use crate::services::ContainerGroups;
 
-/// What carries a plan out.
+/// Carries out plans.
 pub(super) struct Applier<'a, G> {
     pub(super) groups: &'a G,
-    /// Most requests for creates, and then for deletes, at once.
+    /// The most creates, and then the most deletes, that run at once.
     pub(super) workers: usize,
     pub(super) time: &'a PassTime<'a>,
     pub(super) log_capture: &'a LogCapture,
     pub(super) budget: &'a Budget,
     pub(super) requests: &'a Requests,
     pub(super) deadline: &'a Deadline,
-    /// When the plan is too old to create anything.
+    /// When the plan becomes too old to create anything.
     pub(super) outdated_at: Option<Instant>,
 }
 
@@ -55,11 +58,11 @@ pub struct Steps {
     pub observe_ms: u64,
     pub plan_ms: u64,
     pub create_ms: u64,
-    /// Logging what has ended included.
+    /// Including the time to log the ends of groups.
     pub delete_ms: u64,
 }
 
-/// What has become of everything in a plan.
+/// The outcomes of everything in a plan.
 #[derive(Debug, Default)]
 pub(super) struct Applied {
     pub(super) messages: Vec<(MessageAddress, MessageOutcome)>,
@@ -68,18 +71,18 @@ pub(super) struct Applied {
     pub(super) created: Vec<(MessageAddress, Arc<ContainerGroup>)>,
     /// Messages whose groups could not be created.
     pub(super) create_failures: Vec<(MessageAddress, FailureCause)>,
-    /// Whether the tags of new groups come back changed, as far as any answer shows.
+    /// Whether the tags of new groups come back changed, if an answer shows it.
     pub(super) tags_are_rewritten: Option<bool>,
-    /// Groups whose tags now say since when they have been in their condition.
+    /// Groups whose tags now date their condition.
     pub(super) tagged: Vec<GroupName>,
-    /// Groups whose tags Azure has refused to change.
+    /// Groups whose tags Azure refused to change.
     pub(super) tags_refused: Vec<GroupName>,
     pub(super) limits: Limits,
     pub(super) steps: Steps,
 }
 
 impl<G: ContainerGroups> Applier<'_, G> {
-    /// Carries a plan out that was made from these groups.
+    /// Carries out a plan that was made from these groups.
     pub(super) async fn apply(&self, plan: Plan, observed: &[Arc<ContainerGroup>]) -> Applied {
         let start = Instant::now();
         let Plan { creates, reserves, mut messages, deletes, mut groups, tag_changes, .. } = plan;

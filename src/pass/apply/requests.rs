@@ -1,4 +1,4 @@
-//! The groups that were asked for lately.
+//! The groups that this process requested lately.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,30 +9,31 @@ use tokio::time::Instant;
 use crate::container_group::{ContainerGroup, GroupName, GroupSpec, Ownership};
 use crate::sync::Mutex;
 
-/// How long a list may lag behind what Azure has accepted: lists come from a cache that is seconds old, and five minutes
-/// cost a few reads only for groups that are gone again by then.
+/// How long a list may lag behind what Azure has accepted. Lists come from a cache that is seconds old. Five minutes are safe,
+/// and cost a few more reads only for groups that are gone by then.
 const MAX_LAG: Duration = Duration::from_mins(5);
 
-/// How long after it was given up a request may still be carried out: it holds its slot until then, whatever a GET shows.
+/// How long after the scaler stopped waiting for an answer Azure may still carry out a request. Until then it holds its slot,
+/// whatever a GET shows.
 const MAX_LATE: Duration = Duration::from_secs(15);
 
-/// Remembers which groups were asked for, whether an answer came or not.
+/// Remembers which groups were requested, whether Azure answered or not.
 #[derive(Debug, Default)]
 pub(in crate::pass) struct Requests(Mutex<BTreeMap<GroupName, Request>>);
 
 #[derive(Debug)]
 struct Request {
     sent_at: Instant,
-    /// When it was given up without an answer.
+    /// When the scaler stopped waiting for an answer.
     given_up_at: Option<Instant>,
     group: Arc<ContainerGroup>,
 }
 
-/// A group that a list may not show, as far as it is known from what was asked for, or from an earlier pass.
+/// A group that a list may not show, as it was requested, or as an earlier pass saw it.
 #[derive(Clone, Debug)]
 pub(in crate::pass) struct AskedFor {
     pub(in crate::pass) group: Arc<ContainerGroup>,
-    /// Whether it may yet appear, so that it counts although a GET does not find it.
+    /// Whether it may still appear, so that it counts although a GET does not find it.
     pub(in crate::pass) may_appear: bool,
 }
 
@@ -43,7 +44,7 @@ impl AskedFor {
 }
 
 impl Requests {
-    /// A group is about to be asked for: this is how it will look at first.
+    /// Notes that a group is about to be requested, and returns it as it will look at first.
     pub(super) fn sent(&self, spec: &GroupSpec) -> Arc<ContainerGroup> {
         let group = Arc::new(ContainerGroup {
             name: spec.name.clone(),
@@ -59,14 +60,14 @@ impl Requests {
         group
     }
 
-    /// No answer is waited for any more, if the group was asked for at all.
+    /// Notes that the scaler stopped waiting for an answer, if the group was requested at all.
     pub(super) fn given_up(&self, name: &GroupName) {
         if let Some(request) = self.0.lock().get_mut(name) {
             request.given_up_at = Some(Instant::now());
         }
     }
 
-    /// Azure has refused the group for certain.
+    /// Notes that Azure has certainly refused the group.
     pub(super) fn refused(&self, name: &GroupName) {
         self.0.lock().remove(name);
     }

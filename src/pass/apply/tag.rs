@@ -1,4 +1,4 @@
-//! Keeps in tags since when groups have been in a condition.
+//! Writes to tags since when groups have been in a condition.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::plan::{Condition, TagChange};
 use crate::services::{ArmError, ContainerGroups};
 
 impl<G: ContainerGroups> Applier<'_, G> {
-    /// Has a group's tags name its only condition. What cannot be done is planned again by the next pass.
+    /// Makes a group's tags name its one condition. If that fails, the next pass plans it again.
     pub(super) async fn change_tags(&self, change: TagChange, applied: &mut Applied) {
         match self.deadline.limit(self.look_up_and_tag(&change)).await {
             Some(Ok(())) => {
@@ -25,7 +25,7 @@ impl<G: ContainerGroups> Applier<'_, G> {
         }
     }
 
-    /// All tags are replaced, so they are read right before.
+    /// Reads the tags right before the change, because it replaces all of them.
     async fn look_up_and_tag(&self, TagChange { group, condition }: &TagChange) -> Result<(), ArmError> {
         let Some(fresh) = self.groups.get(group).await? else { return Ok(()) };
         let dates = |key: &str| Condition::ALL.iter().any(|condition| condition.tag().eq_ignore_ascii_case(key));

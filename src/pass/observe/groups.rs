@@ -1,4 +1,4 @@
-//! Lists the container groups, and looks at those whose turn it is.
+//! Lists the container groups, and reads the states of those whose turn it is.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -13,20 +13,20 @@ use crate::pass::side_by_side;
 use crate::plan::{Look, ObservedGroup};
 use crate::services::{ArmError, ContainerGroups};
 
-/// Groups that are read one by one at a time. At some 300 ms each they are 27 a second, which is what Azure grants.
+/// How many groups are read at once. At some 300 ms each that makes 27 a second, which is about what Azure allows.
 const READERS: usize = 8;
 
-/// The most that reading one group takes. Azure answers in well under a second; nothing is created on the strength of
-/// what is older than three quarters of a back-off, so one group must not hold up everything for that long.
+/// How long reading one group may take. Azure answers in well under a second, and a pass creates nothing from information that
+/// is older than three quarters of a back-off, so one slow group must not hold up everything.
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// About as many as the first pass of a process may look at.
+/// About as many groups as the first pass of a process can read.
 const LOOKS_OF_A_FIRST_PASS: usize = 500;
 
-/// The part of a pass that looking at groups may take.
+/// The part of a pass that reading groups may take.
 const SHARE: u32 = 3;
 
-/// The groups as the list shows them, without the states of their containers. It also says what time it is.
+/// The groups as the list shows them, without the states of their containers. The answer also sets the time of the pass.
 pub(super) async fn list<G: ContainerGroups>(groups: &G, time: &PassTime<'_>) -> Result<Vec<ObservedGroup>, ArmError> {
     let listed = groups.list().await?;
     if let Some(now) = listed.time {
@@ -38,8 +38,8 @@ pub(super) async fn list<G: ContainerGroups>(groups: &G, time: &PassTime<'_>) ->
     Ok(once.map(|group| ObservedGroup { group: Arc::new(group), look: Look::Done }).collect())
 }
 
-/// The groups with their states. The list may lag behind or have gaps, so those that were asked for lately, or seen before,
-/// are looked at even if it does not show them.
+/// The groups with their states. The list may lag or have gaps, so groups that were requested lately, or that the last pass
+/// saw, are read even if it does not show them.
 pub(super) async fn read<G: ContainerGroups>(
     groups: &G,
     mut listed: Vec<ObservedGroup>,
@@ -53,7 +53,7 @@ pub(super) async fn read<G: ContainerGroups>(
     let unlisted: Vec<_> =
         asked_for.into_iter().chain(seen_before).filter(|asked| names.insert(asked.group.name.clone())).collect();
     let longest = observer.settings.pass_deadline.min(observer.settings.retry_backoff_or_never()) / SHARE;
-    // Where each process makes one pass, there is no telling whose turn it is.
+    // If each process makes only one pass, none knows which groups the others have read.
     begin_elsewhere(&mut listed, LOOKS_OF_A_FIRST_PASS, observer.time);
     let Turns { to_look_at, others } = observer.kept.reads.choose(listed, &just_asked_for, longest);
 
@@ -72,7 +72,7 @@ async fn read_listed<G: ContainerGroups>(
     listed: ObservedGroup,
 ) -> ObservedGroup {
     let read = read_group(groups, patience, listed.group.clone()).await;
-    // A group that is gone now had been there a moment ago, and the list may not show yet what follows it.
+    // The list just showed a group that is gone now, and it may not show the group that follows it yet.
     read.unwrap_or(ObservedGroup { look: Look::Failed(ArmError::JustGone), ..listed })
 }
 
@@ -83,7 +83,7 @@ async fn read_unlisted<G: ContainerGroups>(
 ) -> Option<ObservedGroup> {
     let group = asked.group;
     let read = read_group(groups, patience, group.clone()).await;
-    let not_yet = || ObservedGroup { group, look: Look::Failed(ArmError::unavailable("it may yet be created")) };
+    let not_yet = || ObservedGroup { group, look: Look::Failed(ArmError::unavailable("it may still be created")) };
     read.or_else(|| asked.may_appear.then(not_yet))
 }
 
@@ -97,7 +97,7 @@ async fn read_group<G: ContainerGroups>(
     let answer = patience.wait(limit, groups.get(&known.name)).await;
     patience.ended(&known.name, answer.is_some());
     match answer.unwrap_or_else(|| Err(ArmError::unavailable("no answer came in time"))) {
-        // One that has another owner now is none of ours any more.
+        // A group whose tags name another owner no longer belongs to this scaler.
         Ok(group) => {
             let group = group.filter(|group| group.ownership != Ownership::Foreign);
             group.map(|group| ObservedGroup { group: Arc::new(group), look: Look::Done })

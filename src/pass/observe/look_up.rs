@@ -1,4 +1,4 @@
-//! Looks at messages one by one that a read did not come to, at their own sequence numbers.
+//! Peeks messages that the read did not reach one by one, at their own sequence numbers.
 
 use std::collections::BTreeSet;
 
@@ -9,20 +9,21 @@ use crate::message::partition_of;
 use crate::plan::{ObservedSubscription, Read, Reading};
 use crate::services::{PeekError, Peeker};
 
-/// Messages that are looked up in a subscription and pass: at some 20 ms each they take 2 s, a small part of the
-/// subscription's share.
+/// The most messages that a pass looks up in a subscription: at some 20 ms each they take 2 s, a small part of the
+/// subscription's time.
 const MAX_LOOK_UPS: usize = 100;
 
-/// Whose message is looked up.
+/// Why a message is looked up.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum LookUp {
+    /// It has a group.
     OfGroup,
-    /// It has no group, but is remembered until it is gone.
+    /// It has no group, but memory has it until it is gone.
     Remembered,
 }
 
 impl Reader<'_> {
-    /// Looks for messages that the read did not come to, or did not find.
+    /// Looks up messages that the read did not reach, or did not find.
     pub(super) async fn look_up<P: Peeker>(
         &self,
         reading: &Reading<'_>,
@@ -30,13 +31,13 @@ impl Reader<'_> {
         observed: &mut ObservedSubscription,
     ) -> Result<(), PeekError> {
         for (number, of) in self.to_look_up(reading, observed) {
-            // Where any broker may answer, a look at the first number is one at the start, which may be any other's.
+            // If any broker may answer, a peek at the first number is a peek at the start, which may show another partition.
             let is_ambiguous = number == FIRST_SEQUENCE_NUMBER && observed.covered_to == 0;
             let count = if is_ambiguous { self.observer.settings.peek_page.get() } else { 1 };
             let page = peeker.peek(number, count).await?;
             let is_answered = page.iter().any(|message| partition_of(message.sequence_number) == 0);
             if let Some(message) = page.into_iter().find(|message| message.sequence_number == number) {
-                // Another of its id may have been read on, which this one must not turn out to come before.
+                // A message without a group must not get in before another with its id that the read found.
                 if of == LookUp::OfGroup {
                     observed.messages.push(message);
                 }
@@ -47,7 +48,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// What groups need to know first, then what would be remembered for ever otherwise.
+    /// The messages of groups first, then those that would otherwise stay in memory for ever.
     fn to_look_up(&self, reading: &Reading<'_>, observed: &ObservedSubscription) -> Vec<(i64, LookUp)> {
         let ObservedSubscription { name, covered_to, .. } = observed;
         let read: BTreeSet<_> = observed.messages.iter().map(|message| message.sequence_number).collect();

@@ -1,6 +1,6 @@
-//! Reads what is there: groups, subscriptions and messages, side by side.
+//! Reads the groups, the subscriptions and the messages, at the same time.
 //!
-//! What cannot be read is recorded as unknown, and unknown is never taken for empty.
+//! What cannot be read is unknown, and unknown never counts as empty.
 
 mod groups;
 mod look_up;
@@ -28,13 +28,13 @@ use messages::Reader;
 use patience::Hanging;
 use reads::Reads;
 
-/// What others have found out, once they have.
+/// What another task has found out, once it has.
 type Announced<T> = watch::Receiver<Option<Arc<T>>>;
 
 /// What is kept from pass to pass.
 #[derive(Debug, Default)]
 pub(super) struct Kept {
-    /// Whether a message has shown that the topic is partitioned, which it is for as long as there is one of its name.
+    /// Whether a message has shown that the topic is partitioned. A topic stays so as long as it exists.
     has_seen_partitions: AtomicBool,
     hanging_subscriptions: Hanging<SubscriptionName>,
     hanging_groups: Hanging<GroupName>,
@@ -70,7 +70,7 @@ impl Observer<'_> {
             let read = groups::read(&services.groups, listed, asked_for, seen_before, self).await;
             announce(announce_read, &read);
             Ok(read)
-            // If the list fails, the end of the channels says so to those who wait.
+            // If the list fails, the channels close, and the tasks that wait for it go on without.
         };
         let reader = Reader { observer: self, listed, read };
         let (groups, messages) = join(groups, reader.read_all(&services.subscriptions, &services.messages)).await;
@@ -82,12 +82,12 @@ impl Observer<'_> {
     }
 }
 
-/// What is announced, unless it never will be.
+/// What is announced, or nothing if it never will be.
 async fn announced<T>(announced: &Announced<T>) -> Option<Arc<T>> {
     announced.clone().wait_for(Option::is_some).await.ok()?.clone()
 }
 
-/// Puts others to the front in each pass, a minute after the last, when there are more than one pass can do.
+/// If there are more items than a pass can do, puts others to the front in each minute.
 fn begin_elsewhere<T>(items: &mut [T], per_pass: usize, time: &PassTime<'_>) {
     if items.len() > per_pass {
         let minutes = usize::try_from(time.now().unix_timestamp() / 60).unwrap_or_default();

@@ -1,11 +1,11 @@
-//! Where to peek next in a subscription, by the sequence numbers that were seen so far.
+//! Where to peek next in a subscription, given the sequence numbers seen so far.
 //!
-//! * Numbers ascend: the next page begins after the last number, and an empty one is the end.
-//! * On a partitioned topic, which a number of 2^48 or more shows, they ascend within a partition, and a page may have any
-//!   messages, because the broker that is first answers. Each partition is paged from its own last number. Once none goes
-//!   on, the end is reached if there are as many messages as the service counts. If not, it is asked again, from the start
-//!   and from the ends of partitions, until nothing new has come for a while.
-//! * The same holds where sessions are required: a peek that is of no session need not show all messages.
+//! * Numbers ascend: the next page begins after the last number, and an empty page is the end.
+//! * On a partitioned topic, which a number of 2^48 or more shows, they ascend only within a partition, and a page may have any
+//!   messages, because whichever broker is first answers. Each partition is paged from its own last number. When none has
+//!   more, that is the end if there are as many messages as the service counts. If there are fewer, the service is asked again,
+//!   from the start and from the ends of partitions, until it shows nothing new for a while.
+//! * The same holds where sessions are required: a peek without a session need not show all messages.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -14,8 +14,8 @@ use crate::message::partition_of;
 /// Sequence numbers start at 1.
 pub(super) const FIRST_SEQUENCE_NUMBER: i64 = 1;
 
-/// Peeks in a row that may bring nothing new before the rest is left to the next pass: a topic of the standard tier has 16
-/// partitions. At some 50 ms each they take less than a second.
+/// After this many peeks in a row without a new message, the rest is left to the next pass. A topic of the Standard tier has 16
+/// partitions, and at some 50 ms each these peeks take less than a second.
 const MAX_FRUITLESS: usize = 16;
 
 #[derive(Debug, Default)]
@@ -27,20 +27,20 @@ pub(super) struct Paging {
     /// How many messages there are, by the service's count.
     count: Option<u64>,
     asked: bool,
-    /// Peeks since the last one that brought something new.
+    /// The number of peeks since the last one that showed something new.
     fruitless: usize,
     again: Again,
 }
 
 #[derive(Debug)]
 struct Partition {
-    /// After its last number.
+    /// The number after its last one.
     next: i64,
     may_go_on: bool,
 }
 
-/// Asking again for what was missed: from the start once, twice, three times, and once, and so on, and from the end of
-/// another partition in between. In a steady rhythm, brokers that answer in turns would not all be met.
+/// Where to ask again for what was missed: once, twice, three times from the start, then once again, and so on, each time with
+/// the end of another partition in between. With a steady rhythm, some of the brokers that answer in turns might never answer.
 #[derive(Debug, Default)]
 struct Again {
     from_start: usize,
@@ -76,14 +76,14 @@ impl Paging {
         self.partitions.keys().any(|partition| *partition > 0)
     }
 
-    /// How many messages there are, by the service's count, if it says so.
+    /// Sets how many messages there are by the service's count, if it says so.
     pub(super) fn expect(&mut self, count: Option<u64>) {
         self.count = count;
     }
 
-    /// Where the next page begins, unless there is none.
+    /// Where the next page begins, if there is one.
     pub(super) fn next_from(&mut self) -> Option<i64> {
-        // Higher partitions first: as numbers go, a page of a lower one may have messages of all above it.
+        // Higher partitions first: a page that begins in a lower one may also have messages of all higher ones.
         if let Some(open) = self.partitions.values().rev().find(|partition| partition.may_go_on) {
             return Some(open.next);
         }
@@ -93,10 +93,10 @@ impl Paging {
         Some(self.again.next_from(&self.partitions))
     }
 
-    /// Notes the numbers of the page that begins at one, and keeps those that were not seen before.
+    /// Notes the numbers of a page that begins at `from`, and keeps those that were not seen before.
     ///
     /// # Errors
-    /// The page's last number, if it is one that an ascending page cannot have.
+    /// The page's last number, if an ascending page cannot have it.
     pub(super) fn note(&mut self, from: i64, numbers: &mut Vec<i64>) -> Result<(), i64> {
         self.asked = true;
         self.scattered |= numbers.iter().any(|number| partition_of(*number) > 0);

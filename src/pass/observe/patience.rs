@@ -1,8 +1,7 @@
-//! How long what does not answer is waited for: something that hangs must not hold up the rest.
+//! How long a pass waits for answers: a subscription or a group that hangs must not hold up the rest.
 //!
-//! * Once another of a pass has been read, and nothing has come of any for [`GRACE`], those that are still waited for are given
-//!   up.
-//! * One that was given up in the last pass gets [`SHORT`], and its full time in every [`FULL_EVERY`]th pass, until it answers.
+//! * Once one read has succeeded, and no other has answered for [`GRACE`], the pass gives up on those that are left.
+//! * What the last pass gave up on gets only [`SHORT`], and its full time in every [`FULL_EVERY`]th pass, until it answers.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -13,16 +12,16 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::sync::Mutex;
 
-/// Long enough for an answer that is ten times slower than usual ones.
+/// Long enough for an answer that takes ten times as long as usual.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// What has hung and works again answers within this.
+/// What hung before answers within this time once it works again.
 const SHORT: Duration = Duration::from_millis(500);
 
 /// At a pass every 15 s, once a minute.
 const FULL_EVERY: u32 = 4;
 
-/// What has not answered, and in how many passes in a row. It is kept from pass to pass.
+/// What did not answer, and in how many passes in a row. It is kept from pass to pass.
 #[derive(Debug)]
 pub(in crate::pass) struct Hanging<K>(Mutex<HashMap<K, u32>>);
 
@@ -49,7 +48,7 @@ impl<'a, K: Clone + Eq + Hash> Patience<'a, K> {
         Self { hanging, progress: watch::Sender::new(Progress { some_are_read: false, last_at: Instant::now() }) }
     }
 
-    /// How long this one gets, of the full time.
+    /// How much of the full time to wait for this one.
     pub(super) fn limit(&self, of: &K, full: Duration) -> Duration {
         match self.hanging.0.lock().get(of) {
             Some(passes) if !passes.is_multiple_of(FULL_EVERY) => full.min(SHORT),
@@ -57,11 +56,11 @@ impl<'a, K: Clone + Eq + Hash> Patience<'a, K> {
         }
     }
 
-    /// The answer, unless it does not come within the limit, or while others have been read.
+    /// The answer, or nothing if it does not come within the limit, or not while others are read.
     pub(super) async fn wait<F: Future>(&self, limit: Duration, answer: F) -> Option<F::Output> {
         let answer = async {
             tokio::pin!(answer);
-            // Only what is slow has to know how the others get on.
+            // Only a slow answer depends on the others.
             if let Ok(output) = timeout(GRACE, &mut answer).await {
                 return Some(output);
             }
@@ -90,7 +89,7 @@ impl<'a, K: Clone + Eq + Hash> Patience<'a, K> {
         }
     }
 
-    /// It has been read, or was given up because it did not answer.
+    /// Notes whether it answered, or the pass gave up on it.
     pub(super) fn ended(&self, of: &K, answered: bool) {
         let mut hanging = self.hanging.0.lock();
         if answered {

@@ -1,7 +1,7 @@
-//! Which groups are looked at in a pass.
+//! Which groups a pass reads.
 //!
-//! A list shows no container's state, so every group is looked at on its own, as long as Azure's allowance for reads lets it:
-//! a burst of 250, and 25 a second after that. Of those that there is no allowance for, the last look counts.
+//! A list does not show the states of containers, so every group is read on its own, as far as Azure's allowance for reads goes:
+//! a burst of 250, then 25 a second. For groups beyond the allowance, the last read counts.
 
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
@@ -14,38 +14,38 @@ use crate::container_group::{ContainerGroup, GroupName, Liveness};
 use crate::plan::{Look, ObservedGroup};
 use crate::sync::Mutex;
 
-/// Reads that Azure saves up for an identity.
+/// The most reads that Azure saves up for an identity.
 const BURST: f64 = 250.0;
 
-/// Reads that Azure grants an identity in a second.
+/// How many reads a second Azure allows an identity.
 const PER_SECOND: f64 = 25.0;
 
-/// Reads that are left for the looks before creates and deletes.
+/// How many reads to leave for the look-ups before creates and deletes.
 const RESERVE: f64 = 50.0;
 
-/// Looks in a second between passes: below what Azure grants, which others of the same identity share. With a pass every 10 s,
-/// each of 200 groups is looked at every 20 s, each of 1,000 every minute.
+/// How many groups to read for each second since the last pass. It is below what Azure allows, because others may use the same
+/// identity. With a pass every 10 s, each of 200 groups is read every 20 s, each of 1,000 every minute.
 const SUSTAINED_PER_SECOND: f64 = 18.0;
 
-/// Looks that every pass may make, however short a time ago the last one was.
+/// How many groups every pass may read, however soon it follows the last one.
 const LEAST: f64 = 50.0;
 
-/// The longest that looking may take: with what was seen first older than that, there would be no time to create.
+/// How long reading may take: if the first answers were older than this, there would be no time to create.
 const LONGEST: Duration = Duration::from_secs(15);
 
-/// How old a look counts as that was never made at a group that is only starting, of which the list shows most.
-const NEVER_LOOKED_AT_WHILE_STARTING: Duration = Duration::from_secs(30);
+/// How old the missing read of a group counts as that is only starting; the list shows most of its state.
+const NEVER_READ_WHILE_STARTING: Duration = Duration::from_secs(30);
 
-/// What a running group's turn is worth: it may have ended, which no list shows.
+/// How much more urgent a running group is: it may have ended, which no list shows.
 const RUNNING_WEIGHT: u32 = 3;
 
-/// The allowance, and what was seen at the last look at each group. It is kept from pass to pass.
+/// The allowance, and the last read of each group. It is kept from pass to pass.
 #[derive(Debug, Default)]
 pub(in crate::pass) struct Reads(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    /// What was left of the burst, and when. At first all of it is there.
+    /// What was left of the burst, and when. Nothing if all of it is left.
     left: Option<(f64, Instant)>,
     seen: HashMap<GroupName, Seen>,
 }
@@ -59,13 +59,13 @@ struct Seen {
 /// The listed groups, divided.
 pub(super) struct Turns {
     pub(super) to_look_at: Vec<ObservedGroup>,
-    /// As they were at the last look, if there was one.
+    /// As they were when they were last read, if they were.
     pub(super) others: Vec<ObservedGroup>,
 }
 
 impl Reads {
-    /// Chooses the groups whose turn it is, of those that are equally urgent the first ones. `asked_for` are those that this process has asked for lately, and `longest` is the time
-    /// that there is.
+    /// Chooses the groups whose turn it is: the most urgent, and among equals the first. `asked_for` are the groups that this
+    /// process requested lately, and `longest` is the time for reading.
     pub(super) fn choose(
         &self,
         listed: Vec<ObservedGroup>,
@@ -95,7 +95,7 @@ impl Reads {
         }
     }
 
-    /// Remembers what was seen.
+    /// Remembers the groups that were read.
     pub(super) fn remember(&self, read: &[ObservedGroup]) {
         let (mut state, at) = (self.0.lock(), Instant::now());
         for observed in read.iter().filter(|observed| observed.look == Look::Done) {
@@ -106,7 +106,7 @@ impl Reads {
 }
 
 impl State {
-    /// Takes as many looks from the allowance as are wanted and there are.
+    /// Takes up to the wanted number of reads from the allowance.
     fn spend(&mut self, wanted: usize, longest: Duration, now: Instant) -> usize {
         let (left, since) = self.left.map_or((BURST, f64::INFINITY), |(left, at)| (left, (now - at).as_secs_f64()));
         let left = (left + since * PER_SECOND).min(BURST);
@@ -123,7 +123,7 @@ impl State {
 }
 
 impl Seen {
-    /// Whether it still holds for the group that is listed, as far as the list shows.
+    /// Whether it still holds for the listed group, as far as the list shows.
     fn is_of(&self, listed: &ContainerGroup) -> bool {
         self.group.provisioning_state == listed.provisioning_state
             && self.group.sequence_number() == listed.sequence_number()
@@ -134,17 +134,17 @@ impl Seen {
     }
 }
 
-/// How much a look is worth: what nobody has seen first, then each in its turn.
+/// How urgent it is to read a group: those that were never read first, then those that were not read for longest.
 fn urgency(listed: &ContainerGroup, seen: Option<&Seen>, now: Instant) -> Duration {
     match seen {
-        None if listed.is_being_provisioned() => NEVER_LOOKED_AT_WHILE_STARTING,
+        None if listed.is_being_provisioned() => NEVER_READ_WHILE_STARTING,
         None => Duration::MAX,
         Some(seen) if seen.has_ended() || listed.is_being_provisioned() => now - seen.at,
         Some(seen) => (now - seen.at) * RUNNING_WEIGHT,
     }
 }
 
-/// A group whose turn it is not: its state as it was seen last, its tags as they are listed.
+/// A group whose turn it is not: its state as last read, its tags as listed.
 fn as_last_seen(listed: ObservedGroup, seen: Option<Seen>) -> ObservedGroup {
     match seen {
         None if listed.group.is_being_provisioned() => listed,

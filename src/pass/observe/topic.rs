@@ -1,4 +1,4 @@
-//! Lists the subscriptions of the topic, and says what is done about each.
+//! Lists the subscriptions of the topic, and decides which are read.
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,11 +9,11 @@ use crate::pass::PassFailure;
 use crate::plan::UnservedSubscription;
 use crate::services::{ListedSubscription, Subscriptions};
 
-/// What is listed, by what is done about it.
+/// The listed subscriptions: those that are served, those that cannot be, and those that are skipped.
 #[derive(Debug, Default)]
 pub(super) struct Topic {
     is_partitioned: bool,
-    /// Their places among those that are served.
+    /// The places of subscriptions in `served`.
     places: HashMap<SubscriptionName, usize>,
     pub(super) served: Vec<ListedSubscription>,
     pub(super) unserved: Vec<UnservedSubscription>,
@@ -47,7 +47,7 @@ impl Topic {
         self.places.get(name).map(|place| &self.served[*place])
     }
 
-    /// Tells the paging of a subscription what the list says of it.
+    /// Passes what the list says about a subscription to its paging.
     pub(super) fn tell(&self, name: &SubscriptionName, paging: &mut Paging) {
         let Some(listed) = self.served(name) else { return };
         paging.expect(listed.counts.map(|counts| counts.active));

@@ -1,19 +1,19 @@
-//! The report as the host gets it: of a size that does not grow with what is in the topic.
+//! The report for the host: its size does not grow with the topic.
 
 use std::collections::BTreeMap;
 
 use super::Report;
 use crate::plan::{GroupOutcome, MessageOutcome};
 
-/// Messages, and groups, of one outcome: enough to see what is wrong. The counts say how many there are.
+/// The most messages, and groups, with one outcome: enough to see what is wrong. The counts say how many there are.
 const MAX_OF_ONE_OUTCOME: usize = 20;
 
-/// Subscriptions that are named: those that say the most.
+/// The most subscriptions: those with errors and with the most waiting messages.
 const MAX_SUBSCRIPTIONS: usize = 100;
 
 impl Report {
-    /// The report without the messages and groups that just wait for a slot or run, and with some of each other outcome. With all
-    /// outcomes in it, it has some 100 KB.
+    /// The report without messages and groups that just run or wait for a slot, and with some of each other outcome. With all
+    /// outcomes it has some 100 KB.
     #[must_use]
     pub fn bounded(mut self) -> Self {
         use MessageOutcome as M;

@@ -1,4 +1,4 @@
-//! The one event that a pass logs whatever happens, with every number as a field.
+//! The event that every pass logs, with its numbers as fields.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{Report, SubscriptionReport};
 use crate::message::SubscriptionName;
 
-/// Subscriptions that the event names: those with the most that waits. The sums are of all.
+/// The most subscriptions in the event: those with the most waiting messages. The sums are of all.
 const MAX_SUBSCRIPTIONS: usize = 50;
 
 /// The numbers of a subscription.

@@ -9,23 +9,23 @@ use crate::container_group::GroupName;
 use crate::message::{MessageAddress, SubscriptionName};
 use crate::plan::{GroupOutcome, MessageOutcome, ObservedSubscription};
 
-/// A message and what became of it.
+/// A message and its outcome.
 #[derive(Debug, Serialize)]
 pub struct MessageReport {
     #[serde(flatten)]
     pub message: MessageAddress,
-    /// When it came, if the broker says so.
+    /// When it was enqueued, if the broker says so.
     #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     pub enqueued_at: Option<OffsetDateTime>,
     #[serde(flatten)]
     pub outcome: MessageOutcome,
 }
 
-/// A group and what became of it.
+/// A group and its outcome.
 #[derive(Debug, Serialize)]
 pub struct GroupReport {
     pub name: GroupName,
-    /// Whose message it was made for, as its tags say.
+    /// The subscription of the message that it was created for, by its tags.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subscription: Option<SubscriptionName>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -34,7 +34,7 @@ pub struct GroupReport {
     pub outcome: GroupOutcome,
 }
 
-/// When messages came: in order of their numbers, which weighs little beside the messages themselves.
+/// When messages were enqueued, by sequence number. This takes little memory compared to the messages.
 #[derive(Debug, Default)]
 pub(super) struct Enqueued(HashMap<SubscriptionName, Vec<(i64, OffsetDateTime)>>);
 

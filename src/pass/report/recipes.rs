@@ -1,4 +1,4 @@
-//! By which recipes the groups of a plan would be made, where they are not all made alike.
+//! Which overrides apply to the groups of a plan.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use super::MessageReport;
 use crate::container_group::SubscriptionPattern;
 use crate::plan::MessageOutcome;
 
-/// A sentence for each set of entries of `ACI_SUBSCRIPTION_OVERRIDES` that groups would be made by, if there is any.
+/// A sentence for each set of entries of `ACI_SUBSCRIPTION_OVERRIDES` that apply to groups, if any do.
 pub(super) fn sentences(messages: &[MessageReport]) -> Vec<String> {
     let mut recipes: BTreeMap<(&[SubscriptionPattern], &str), usize> = BTreeMap::new();
     for report in messages {

@@ -1,4 +1,4 @@
-//! What a report says of the topic: its subscriptions, those that cannot be served, and how much waits.
+//! What a report says about the topic: its subscriptions, those that cannot be served, and the backlog.
 
 use std::fmt;
 
@@ -17,14 +17,14 @@ pub struct SubscriptionReport {
     pub counts: Option<CountsReport>,
     /// How many messages were peeked.
     pub peeked: usize,
-    /// Whether the messages go to the end of the subscription.
+    /// Whether the subscription was read to its end.
     pub to_the_end: bool,
-    /// How many of its messages that were read wait for a container group, or for another one.
+    /// How many of the messages that were read wait for a container group, or for another attempt.
     pub waiting: usize,
-    /// When the oldest of them came.
+    /// When the oldest of them was enqueued.
     #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     pub oldest_waiting_at: Option<OffsetDateTime>,
-    /// Since when it could not be read, as far as this process has seen.
+    /// Since when it could not be read, as far as this process knows.
     #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     pub unread_since: Option<OffsetDateTime>,
     /// Why reading it ended early, if something went wrong.
@@ -32,7 +32,7 @@ pub struct SubscriptionReport {
     pub error: Option<String>,
 }
 
-/// A subscription from which no worker can be served.
+/// A subscription from which no worker can receive.
 #[derive(Debug, Serialize)]
 pub struct UnservedReport {
     pub name: SubscriptionName,
@@ -44,7 +44,7 @@ pub struct UnservedReport {
 /// How many messages a subscription has, by the service's counts, which lag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct CountsReport {
-    /// Those that receivers hold included.
+    /// Including those that receivers have locked.
     pub active_messages: u64,
     pub dead_letters: u64,
 }
@@ -52,7 +52,7 @@ pub struct CountsReport {
 /// The messages of all subscriptions that are read and whose messages the service has counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Backlog {
-    /// By the service's counts, or as many as were read where that is more.
+    /// By the service's counts, or as many as were read if that is more.
     pub messages: u64,
     pub read: u64,
 }
@@ -83,7 +83,7 @@ impl UnservedReport {
 }
 
 impl Backlog {
-    /// Nothing, if the service has counted none.
+    /// Nothing if the service counted no subscription's messages.
     pub(super) fn of(subscriptions: &[ObservedSubscription]) -> Option<Self> {
         let mut backlog = None;
         for subscription in subscriptions {

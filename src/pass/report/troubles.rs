@@ -1,4 +1,4 @@
-//! What somebody should look at: each kind of trouble of a subscription, and the messages or groups that it concerns.
+//! Troubles that somebody should know of, by kind and subscription, with the messages or groups that they affect.
 
 use std::collections::BTreeMap;
 
@@ -16,25 +16,25 @@ use crate::plan::{AttemptEnd, GroupOutcome, MessageOutcome};
 pub enum TroubleKind {
     /// Messages whose attempts are used up.
     Parked,
-    /// Messages that cannot be given a group.
+    /// Messages without a valid id or size.
     Invalid,
     /// A subscription that its breaker holds up.
     Held,
     /// Messages whose groups could not be created in an earlier pass.
     CreatesHeld,
-    /// Messages that wait until Azure takes more.
+    /// Messages that wait until Azure accepts more container groups.
     WaitingQuota,
-    /// Messages for which passes have no time.
+    /// Messages for which the pass had no time left.
     WaitingDeadline,
     /// A subscription that could not be read to its end.
     Unread,
-    /// A subscription from which no worker can be served.
+    /// A subscription from which no worker can receive.
     Unserved,
     /// Groups that Azure cannot start.
     StartFailing,
-    /// Groups whose tags somebody has rewritten.
+    /// Groups whose tags something rewrote.
     Untagged,
-    /// Groups that somebody else has deleted.
+    /// Groups that this scaler did not delete and that are gone.
     Vanished,
     /// Groups whose states could not be read.
     GroupUnread,
@@ -42,24 +42,24 @@ pub enum TroubleKind {
     WaitingLogs,
     /// Groups that could not be deleted.
     DeleteFailed,
-    /// Groups that stay until Azure takes more deletes.
+    /// Groups that stay until Azure accepts more deletes.
     DeletesHeld,
 }
 
-/// One kind of trouble in one subscription, or outside of all.
+/// One kind of trouble in one subscription, or in none.
 #[derive(Debug)]
 pub(in crate::pass) struct Trouble {
     pub(in crate::pass) kind: TroubleKind,
     pub(in crate::pass) subscription: Option<SubscriptionName>,
-    /// What it concerns, at least one.
+    /// What it affects, at least one.
     pub(in crate::pass) items: Vec<Item>,
-    /// How many it concerns.
+    /// How many it affects.
     pub(in crate::pass) count: u64,
-    /// How long those that wait for it have been waiting at the most.
+    /// How long the oldest message that waits because of it has been waiting.
     pub(in crate::pass) waiting_seconds: Option<i64>,
 }
 
-/// What a trouble concerns: a message, a group, or a whole subscription.
+/// What a trouble affects: a message, a group, or a whole subscription.
 #[derive(Clone, Debug, Default)]
 pub(in crate::pass) struct Item {
     pub(in crate::pass) message: Option<MessageAddress>,
@@ -70,7 +70,7 @@ pub(in crate::pass) struct Item {
     pub(in crate::pass) reason: Option<String>,
     pub(in crate::pass) since: Option<OffsetDateTime>,
     pub(in crate::pass) until: Option<OffsetDateTime>,
-    /// How many messages there are in the subscription, if the service says so.
+    /// How many messages are in the subscription, if the service says so.
     pub(in crate::pass) backlog: Option<u64>,
 }
 
@@ -82,45 +82,82 @@ impl TroubleKind {
         self.into()
     }
 
-    /// What it means, after the number of those that it concerns.
+    /// A sentence that begins with the number of messages, groups or subscriptions that it affects.
     pub(in crate::pass) fn sentence(self, count: u64) -> String {
-        let (of, what) = match self {
-            Self::Parked => {
-                ("message", "gets no further container group: its attempts are used up, and it is left alone")
-            }
-            Self::Invalid => ("message", "gets no container group, as it is not valid"),
-            Self::Held => ("message", "is held up, as containers of its subscription have failed one after the other"),
-            Self::CreatesHeld => ("message", "waits for a container group that could not be created"),
-            Self::WaitingQuota => ("message", "waits for Azure"),
-            Self::WaitingDeadline => ("message", "had to wait, as the pass had no time left for it"),
-            Self::Unread => ("subscription", "could not be read to its end"),
-            Self::Unserved => ("subscription", "is not served; SKIP_SUBSCRIPTIONS leaves it out without this line"),
-            Self::StartFailing => ("container group", "cannot be started"),
-            Self::Untagged => {
-                ("container group", "has tags that somebody has rewritten, so that it counts and is never deleted")
-            }
+        // What follows `one message` or `one container group`, and what follows a larger number.
+        let (of, one, many) = match self {
+            Self::Parked => (
+                "message",
+                "gets no further container group: its attempts are used up",
+                "get no further container groups: their attempts are used up",
+            ),
+            Self::Invalid => (
+                "message",
+                "gets no container group, because it is not valid",
+                "get no container groups, because they are not valid",
+            ),
+            Self::Held => (
+                "message",
+                "is held up, because containers of its subscription failed one after the other",
+                "are held up, because containers of their subscription failed one after the other",
+            ),
+            Self::CreatesHeld => (
+                "message",
+                "waits for a container group that could not be created",
+                "wait for container groups that could not be created",
+            ),
+            Self::WaitingQuota => (
+                "message",
+                "waits until Azure accepts more container groups",
+                "wait until Azure accepts more container groups",
+            ),
+            Self::WaitingDeadline => (
+                "message",
+                "waits, because the pass had no time left for it",
+                "wait, because the pass had no time left for them",
+            ),
+            Self::Unread => ("subscription", "could not be read to its end", "could not be read to their ends"),
+            Self::Unserved => (
+                "subscription",
+                "is not served; add it to SKIP_SUBSCRIPTIONS to stop this warning",
+                "are not served; add them to SKIP_SUBSCRIPTIONS to stop this warning",
+            ),
+            Self::StartFailing => ("container group", "cannot be started", "cannot be started"),
+            Self::Untagged => (
+                "container group",
+                "has rewritten tags, so it counts towards the cap and is never deleted",
+                "have rewritten tags, so they count towards the cap and are never deleted",
+            ),
             Self::Vanished => (
                 "container group",
-                "is gone, and this scaler has not deleted it, so that it counts as an attempt: a clean-up job, an Azure Policy, a \
-                 person or another scaler with this prefix may have",
+                "is gone, and this scaler did not delete it, so it counts as an attempt: perhaps a clean-up job, an Azure Policy, \
+                 a person or another scaler with this prefix did",
+                "are gone, and this scaler did not delete them, so each counts as an attempt: perhaps a clean-up job, an Azure \
+                 Policy, a person or another scaler with this prefix did",
             ),
-            Self::GroupUnread => ("container group", "could not be read, and counts as active"),
-            Self::WaitingLogs => ("container group", "stays until its log can be read"),
-            Self::DeleteFailed => ("container group", "was not deleted"),
-            Self::DeletesHeld => ("container group", "stays until Azure takes more deletes"),
+            Self::GroupUnread => {
+                ("container group", "could not be read, and counts as active", "could not be read, and count as active")
+            }
+            Self::WaitingLogs => {
+                ("container group", "stays until its log can be read", "stay until their logs can be read")
+            }
+            Self::DeleteFailed => ("container group", "was not deleted", "were not deleted"),
+            Self::DeletesHeld => {
+                ("container group", "stays until Azure accepts more deletes", "stay until Azure accepts more deletes")
+            }
         };
-        if count == 1 { format!("one {of} {what}") } else { format!("{count} {of}s, each of which {what}") }
+        if count == 1 { format!("one {of} {one}") } else { format!("{count} {of}s {many}") }
     }
 }
 
 impl Report {
-    /// What somebody should look at.
+    /// The troubles that somebody should know of.
     pub(in crate::pass) fn troubles(&self) -> Vec<Trouble> {
         let mut found: BTreeMap<Key<'_>, Vec<Item>> = BTreeMap::new();
         let mut add = |kind, subscription, item| found.entry((kind, subscription)).or_default().push(item);
         for report in &self.messages {
             if let Some((kind, item)) = of_message(report) {
-                // Azure's room is the same for all.
+                // Azure's quota is the same for all subscriptions.
                 let subscription = Some(&report.message.subscription).filter(|_| kind != TroubleKind::WaitingQuota);
                 add(kind, subscription, item);
             }
@@ -169,7 +206,7 @@ impl TroubleKind {
         )
     }
 
-    /// Whether it is one trouble however many messages it concerns, so that another message is no news.
+    /// Whether it is one trouble however many messages it affects, so that another message is no news.
     pub(in crate::pass) fn is_common(self) -> bool {
         matches!(self, Self::Held | Self::CreatesHeld | Self::WaitingQuota | Self::WaitingDeadline | Self::DeletesHeld)
     }

@@ -1,4 +1,4 @@
-//! What passes log: each thing once, when it begins, and its cause with it.
+//! What passes log: each trouble once when it begins, with its cause.
 
 use std::io;
 use std::sync::atomic::AtomicI64;
@@ -34,7 +34,7 @@ impl Stage {
         Self { scaler, calls, seconds, log, _guard: guard }
     }
 
-    /// What a pass so many seconds after the beginning logs.
+    /// What a pass logs that runs this many seconds after the beginning.
     async fn pass_at(&self, seconds: i64) -> Vec<Value> {
         self.seconds.store(seconds, Ordering::Relaxed);
         let report = pass(&self.scaler).await;
@@ -47,7 +47,7 @@ impl Stage {
         names(&self.pass_at(seconds).await).into_iter().filter(|name| name != "pass").collect()
     }
 
-    /// The group of a message's first attempt, as if another process had made it.
+    /// The group of a message's first attempt, as if another process had created it.
     fn put(&self, number: i64, state: ContainerState) -> String {
         let (id, name) = (format!("m{number}"), format!("worker-{number:016x}-1"));
         let number = number.to_string();
@@ -106,7 +106,7 @@ async fn a_failed_attempt_is_a_warning_with_its_cause_and_its_last_lines_when_it
     assert_eq!(only(&stage.calls, &["logs", "delete"]), [read], "it is logged before it goes");
 
     assert_eq!(stage.events_at(30).await, [""; 0], "nothing has changed");
-    // The next attempt is due and gets its group, then the record goes: its end and its lines are logged already.
+    // The next attempt is due and gets its group, then the record is deleted: its end and its lines are already logged.
     assert_eq!(stage.events_at(60).await, ["created"]);
     assert_eq!(stage.events_at(120).await, ["deleted"]);
     assert_eq!(only(&stage.calls, &["logs"]), [""; 0], "they are read once");
@@ -183,7 +183,7 @@ async fn a_start_that_fails_says_so_in_azures_words_and_its_message_too() {
     assert_eq!((&failing["message_id"], &failing["attempt"]), (&"m1".into(), &1.into()));
     assert_eq!(failing["reason"], "ImagePullBackOff: no such image");
     assert_eq!(failing["since"], "2026-01-05T10:00:00Z");
-    // After five minutes it counts as a failed attempt, and goes.
+    // After five minutes it counts as a failed attempt, and is deleted.
     let stuck = stage.pass_at(301).await;
     let failed = named(&stuck, "attempt_failed");
     assert_eq!((&failed["reason"], &failed["attempt"]), (&"ImagePullBackOff: no such image".into(), &1.into()));

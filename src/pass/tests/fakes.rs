@@ -1,4 +1,4 @@
-//! Services in memory that write down every call.
+//! Services in memory that record every call.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,7 +16,7 @@ use crate::services::{
 use crate::test_support::NOW;
 use time::OffsetDateTime;
 
-/// How long a fake takes for anything, of paused time.
+/// How long each call takes, in paused time.
 const LATENCY: Duration = Duration::from_millis(100);
 
 /// The calls of all fakes of a test, in order.
@@ -28,7 +28,7 @@ impl Calls {
         self.0.lock().unwrap().push(call);
     }
 
-    /// All calls so far, which it forgets.
+    /// Takes all calls so far.
     pub fn take(&self) -> Vec<String> {
         std::mem::take(&mut self.0.lock().unwrap())
     }
@@ -49,20 +49,20 @@ pub struct FakeGroups {
     pub create_error: Mutex<Option<ArmError>>,
     /// Why single messages' groups are not created, by the messages' ids.
     pub create_errors: Mutex<BTreeMap<&'static str, ArmError>>,
-    /// Whose created groups are by the tags that answers show.
+    /// Whose new groups are, according to the tags in answers.
     pub shown_ownership: Mutex<Option<Ownership>>,
     /// Whether lists name each group twice.
     pub lists_twice: bool,
     pub delete_error: Mutex<Option<ArmError>>,
     pub log_error: Mutex<Option<ArmError>>,
     pub remaining: Mutex<Option<u32>>,
-    /// A group whose creation is never answered.
+    /// A group whose create is never answered.
     pub slow: Mutex<Option<String>>,
-    /// The memory from which on there is no room.
+    /// The memory for which, and for more, there is no room.
     pub no_room_from: Mutex<Option<MemoryGb>>,
-    /// What the answers to lists say what time it is.
+    /// The time in the answers to lists.
     pub time: Mutex<Option<OffsetDateTime>>,
-    /// A group that is never shown.
+    /// A group that no list and no GET shows.
     pub hidden: Mutex<Option<String>>,
     /// What happens to the groups right after the next GET.
     pub change: Mutex<Option<Change>>,
@@ -101,13 +101,13 @@ impl FakeGroups {
         self.groups.lock().unwrap().insert(group.name.clone(), group);
     }
 
-    /// Puts a group there whose only container has ended, at a time that Azure tells.
+    /// Puts a group there whose only container ended at a time that Azure shows.
     pub fn put_ended(&self, name: &str) {
         self.put(name, &[], "Terminated");
         self.end(name);
     }
 
-    /// Says of a group's containers that they have ended at [`NOW`].
+    /// Ends a group's containers at [`NOW`].
     pub fn end(&self, name: &str) {
         let mut groups = self.groups.lock().unwrap();
         let containers = groups.values_mut().filter(|group| group.name.as_str() == name);
@@ -128,7 +128,7 @@ impl ContainerGroups for FakeGroups {
         if self.lists_nothing {
             return Ok(ListedGroups::default());
         }
-        // As Azure does it: a list shows no container's state.
+        // Like Azure, a list does not show the states of containers.
         let mut groups: Vec<_> = self.groups.lock().unwrap().values().cloned().collect();
         for container in groups.iter_mut().flat_map(|group| &mut group.containers) {
             container.state = None;
@@ -217,13 +217,13 @@ pub struct FakeSubscriptions {
 }
 
 impl FakeSubscriptions {
-    /// Those of these names, of which nothing else is known.
+    /// Subscriptions with these names, and nothing else known about them.
     pub fn new(names: impl IntoIterator<Item = &'static str>) -> Self {
         let subscriptions = names.into_iter().map(ListedSubscription::new).collect();
         Self { topic: ListedTopic { subscriptions, is_partitioned: false }, ..Self::default() }
     }
 
-    /// What is listed of one.
+    /// A listed subscription.
     pub fn listed(&mut self, name: &str) -> &mut ListedSubscription {
         let mut listed = self.topic.subscriptions.iter_mut();
         listed.find(|listed| listed.name == name.into()).expect("it is listed")
@@ -243,20 +243,20 @@ pub struct FakeMessages {
     pub calls: Calls,
     pub messages: BTreeMap<&'static str, Vec<PeekedMessage>>,
     pub connect_error: Option<PeekError>,
-    /// Subscriptions that the last pass has left links to.
+    /// Subscriptions to which the last pass left links.
     pub familiar: Vec<&'static str>,
     /// Subscriptions that fail from this sequence number on.
     pub failing: BTreeMap<&'static str, i64>,
     /// Subscriptions that never answer.
     pub hanging: Vec<&'static str>,
-    /// Subscriptions that begin from the front again and again.
+    /// Subscriptions whose pages always begin at the front.
     pub stuck: Vec<&'static str>,
-    /// How pages are made where not by sequence number: of all messages from the one that is asked for, in ascending order.
+    /// How pages are made, if not by sequence number in ascending order.
     pub page: Option<MakePage>,
     pub peeks: Arc<AtomicUsize>,
 }
 
-/// What of the messages, and of how many peeks before, makes a page.
+/// Makes a page from the messages and the number of peeks before.
 pub type MakePage = fn(Vec<PeekedMessage>, usize) -> Vec<PeekedMessage>;
 
 impl Messages for FakeMessages {
@@ -295,7 +295,7 @@ impl Peeker for FakeMessages {
             Some(make) => make(rest, peeks),
             None => rest,
         };
-        // A look at a message's own number finds it.
+        // A peek at a message's own number finds it.
         if let Some(exact) = page.iter().position(|message| message.sequence_number == from) {
             page[..=exact].rotate_right(1);
         }

@@ -84,7 +84,7 @@ async fn a_pass_looks_up_before_it_creates_and_a_second_one_creates_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn a_group_that_is_already_there_is_left_alone() {
-    // Its tags are lost, so that only its name tells whose it is.
+    // Its tags are lost, so only its name identifies it.
     let (scaler, calls) = scaler([("a", messages(1..=1))], |_| {});
     scaler.services.groups.put(M1, &[], "Running");
     assert_eq!(pass(&scaler).await.message_counts, BTreeMap::from([("found", 1)]));
@@ -331,7 +331,7 @@ async fn peeking_goes_no_deeper_than_is_set() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_needed_in_any_case_is_read_while_the_groups_are_looked_at() {
-    // Two slots are free even if all groups run; a third one is freed by a group that turns out to be over.
+    // Two slots are free even if all groups run; a group that turns out to have ended frees a third.
     let (scaler, calls) = scaler([("a", messages(1..=4))], |settings| {
         settings.aci.max_instances = 12;
         settings.processing.peek_page = NonZeroU32::new(1).unwrap();
@@ -342,7 +342,7 @@ async fn what_is_needed_in_any_case_is_read_while_the_groups_are_looked_at() {
     }
     pass(&scaler).await;
     let calls = only(&calls, &["list", "get worker-9", "peek"]);
-    // The tenth group is looked at after eight others: 100 ms after the list, when the second page has been asked for.
+    // The tenth group is read after eight others: 100 ms after the list, when the second page has been asked for.
     assert_eq!(calls[..5], ["list groups", "peek a 1 1", "peek a 2 1", "get worker-9", "peek a 3 1"], "{calls:?}");
     assert!(!calls.contains(&"peek a 4 1".to_owned()), "{calls:?}");
 }

@@ -6,7 +6,7 @@ use crate::container_group::tag;
 use crate::message::PeekedMessage;
 use crate::services::{MessageCounts, Unserved};
 
-/// Messages of these partitions, so many of each.
+/// This many messages of each of these partitions.
 fn partitioned(partitions: &[i64], each: i64) -> Vec<PeekedMessage> {
     let numbers = partitions.iter().flat_map(|partition| (1..=each).map(move |number| (partition << 48) | number));
     numbers.flat_map(|number| messages(number..=number)).collect()
@@ -114,7 +114,7 @@ async fn on_a_partitioned_topic_only_a_look_at_its_own_number_proves_that_a_mess
 
 #[tokio::test(start_paused = true)]
 async fn what_one_subscription_shows_of_partitions_counts_for_the_others_and_for_later_passes() {
-    // It shows them on its tenth page.
+    // The tenth page is the first to show them.
     let shown = [messages(1..=9), partitioned(&[38], 1)].concat();
     let (mut scaler, calls) = scaler([("a", Vec::new()), ("b", shown)], |settings| {
         settings.processing.peek_page = NonZeroU32::MIN;
@@ -158,7 +158,7 @@ async fn on_a_topic_in_one_piece_a_read_proves_that_a_message_is_gone() {
 async fn a_record_on_a_partitioned_topic_stays_while_its_message_is_there_although_no_page_shows_it() {
     let far = (38_i64 << 48) | 1;
     let (mut scaler, _) = scaler([("a", partitioned(&[0, 38], 1))], |_| {});
-    // No page but that at its own number has the message.
+    // Only the page at its own number has the message.
     scaler.services.messages.page = Some(|mut page, _| {
         page.truncate(1);
         page
