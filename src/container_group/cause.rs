@@ -1,14 +1,14 @@
-//! What a group itself says of how it ended, or why it does not run.
+//! How a group ended, or why it does not start, as Azure shows it.
 
 use super::{Container, ContainerGroup, ContainerState, Phase};
 
 impl ContainerGroup {
-    /// What its worker exited with, if it has.
+    /// The exit code of its worker, if it has exited.
     pub fn exit_code(&self) -> Option<i64> {
         self.workers().filter_map(|container| container.state.as_ref()?.exit_code).max_by_key(|code| code.abs())
     }
 
-    /// Why it ended, or why its start fails, in Azure's words, if it says so.
+    /// Why it ended, or why its start fails, in Azure's words, if Azure says why.
     pub fn cause(&self) -> Option<String> {
         if let Some(failure) = self.start_failure() {
             return Some(failure.reason);
@@ -17,7 +17,7 @@ impl ContainerGroup {
             return None;
         }
         let detail = self.workers().filter_map(|container| container.state.as_ref()).find_map(detail);
-        // What a container that has ended has been warned of before is no longer why it ended.
+        // If the containers ran, earlier warnings are not the reason why they ended.
         let event = self.workers().filter(|_| self.provisioning_has_failed()).find_map(last_warning);
         match (detail, event) {
             (Some(detail), Some(event)) => Some(format!("{detail}: {event}")),
@@ -28,7 +28,7 @@ impl ContainerGroup {
     }
 }
 
-/// Azure's word for how a container ended, unless it says no more than the exit code.
+/// Azure's word for how a container ended, if it says more than the exit code.
 fn detail(state: &ContainerState) -> Option<String> {
     let says_nothing = |word: &str| ["", "Completed", "Error"].iter().any(|plain| word.eq_ignore_ascii_case(plain));
     state.detail_status.clone().filter(|word| !says_nothing(word))

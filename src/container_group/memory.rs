@@ -1,4 +1,4 @@
-//! Memory of a container group, in tenths of a GB.
+//! The memory of a container group, in tenths of a GB.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ pub struct MemoryGb {
 }
 
 impl MemoryGb {
-    /// Accepts a number of GB, above zero and a multiple of 0.1.
+    /// Accepts a number of GB that is above zero and a multiple of 0.1.
     pub fn from_decimal(gb: Decimal) -> Result<Self, InvalidMemory> {
         let tenths = gb.checked_mul(Decimal::TEN).filter(Decimal::is_integer).and_then(|tenths| tenths.to_u32());
         match tenths {
@@ -24,12 +24,11 @@ impl MemoryGb {
         }
     }
 
-    /// The memory that a file of this size needs: GiB of file × `multiplier`, rounded up to the next 0.1 GB and
-    /// kept within `min` and `max`.
+    /// The memory that a file of this size needs: GiB of file × `multiplier`, rounded up to the next 0.1 GB, at least `min` and
+    /// at most `max`.
     pub fn for_file(size: FileSizeMb, multiplier: Decimal, min: Self, max: Self) -> Self {
-        // Tenths of a GB = MiB × multiplier × 10 / 1024. The multiplication comes first and the division of a decimal
-        // by 1024 is exact to 28 digits, so rounding up sees what is there and no dust. Whatever overflows is above
-        // every maximum.
+        // Tenths of a GB = MiB × multiplier × 10 / 1024. Multiplying first, and dividing decimals, is exact to 28 digits, so
+        // that no rounding error is rounded up to another tenth. What overflows is above every maximum.
         let tenths = size
             .get()
             .checked_mul(multiplier)
@@ -39,7 +38,7 @@ impl MemoryGb {
         tenths.map_or(max, |tenths| Self { tenths }).clamp(min, max)
     }
 
-    /// So many times as much, rounded up to the next 0.1 GB. What is too much to count is the most that can be counted.
+    /// This amount times a factor, rounded up to the next 0.1 GB, or the largest amount if that overflows.
     pub(super) fn times(self, factor: Decimal) -> Self {
         let tenths = Decimal::from(self.tenths).checked_mul(factor).and_then(|tenths| tenths.ceil().to_u32());
         Self { tenths: tenths.unwrap_or(u32::MAX) }
@@ -50,7 +49,7 @@ impl MemoryGb {
         Decimal::new(i64::from(self.tenths), 1).normalize()
     }
 
-    /// The number of GB as the float nearest to it, which prints with at most one decimal.
+    /// The number of GB as the nearest float, which prints with at most one decimal.
     pub fn to_f64(self) -> f64 {
         f64::from(self.tenths) / 10.0
     }
@@ -70,7 +69,7 @@ impl Serialize for MemoryGb {
 
 /// A number of GB that no container group can have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a number of GB above 0 and in steps of 0.1 is accepted")]
+#[error("expected a number of GB above 0, in steps of 0.1")]
 pub struct InvalidMemory;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The container group a message gets (name, tags, size, environment), and container groups as Azure shows them.
+//! The container group that a message gets (name, tags, size, variables), and container groups as Azure shows them.
 
 mod cause;
 mod memory;

@@ -17,19 +17,19 @@ impl GroupName {
     /// The longest name that Azure accepts.
     pub const MAX_CHARS: usize = 63;
 
-    /// Accepts a name. Azure compares names without regard to case, so it is kept in lower case.
+    /// Accepts a name, and turns it into lower case, because Azure ignores the case of names.
     pub fn parse(name: &str) -> Result<Self, InvalidName> {
         let name = name.to_ascii_lowercase();
         check(&name, Self::MAX_CHARS)?;
         Ok(Self(name.into()))
     }
 
-    /// What the names of a message's groups begin with, `{prefix}-{16 hex digits}`: the digits are taken from a SHA-256 of
-    /// what makes the message one of a kind, so that creating its group twice is creating it once.
+    /// The start of the names of a message's groups, `{prefix}-{16 hex digits}`. The digits are from a SHA-256 of what
+    /// identifies the message, so that creating its group twice is creating it once.
     pub(super) fn stem<'a>(prefix: &NamePrefix, parts: impl Iterator<Item = &'a str>) -> String {
         let mut hash = Sha256::new();
         for part in parts {
-            // No two lists of parts feed the same bytes.
+            // The lengths make sure that no two lists of parts hash the same bytes.
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part.as_bytes());
         }
@@ -60,7 +60,7 @@ impl fmt::Display for GroupName {
     }
 }
 
-/// What the names of all groups of one scaler begin with.
+/// The start of the names of all groups of one scaler.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NamePrefix(String);
 
@@ -86,7 +86,7 @@ impl fmt::Display for NamePrefix {
     }
 }
 
-/// A text that Azure would not take as a container group's name.
+/// A text that Azure would refuse as a container group's name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "1 to {max_chars} lower-case letters, digits and single hyphens are accepted, with a letter or digit at both ends"
@@ -95,7 +95,7 @@ pub struct InvalidName {
     max_chars: usize,
 }
 
-/// Whether Azure takes a name for a group, or for a container.
+/// Whether Azure accepts a name for a group, or for a container.
 pub(super) fn is_valid(name: &str) -> bool {
     check(name, GroupName::MAX_CHARS).is_ok()
 }
@@ -128,7 +128,7 @@ mod tests {
 
     #[test]
     fn the_same_message_always_gets_the_same_name() {
-        // This very name: another one would double every running message when the scaler is updated.
+        // The name must never change: another one would give every message with a running group a second one after an update.
         assert_eq!(named("ns", "small", "m1", "westeurope", 1), named("NS", "Small", "m1", "WestEurope", 1));
         insta::assert_snapshot!(named("ns", "small", "m1", "westeurope", 1), @"worker-a1cd6326a88bc425-1");
     }

@@ -12,20 +12,20 @@ use super::{GroupName, MemoryGb, Ownership, tag};
 pub struct ContainerGroup {
     /// Its name.
     pub name: GroupName,
-    /// Its tags, with the keys as Azure gives them.
+    /// Its tags, with the keys as Azure shows them.
     pub tags: BTreeMap<String, String>,
-    /// Azure's word for how far its deployment is: `Pending`, `Creating`, `Succeeded`, `Failed`, and for groups that run
-    /// `Updating`, `Repairing`, `Unhealthy`, `Stopping` and whatever is added.
+    /// Azure's word for the state of its deployment: `Pending`, `Creating`, `Succeeded`, `Failed`, and for groups that run
+    /// `Updating`, `Repairing`, `Unhealthy`, `Stopping`, and perhaps new ones.
     pub provisioning_state: String,
     pub containers: Vec<Container>,
-    /// What all of its containers ask for together, if Azure says so.
+    /// What all of its containers request together, if Azure says so.
     pub size: Option<GroupSize>,
-    /// Those that run before all others, one after the other.
+    /// The containers that run before all others, one after the other.
     pub init_containers: Vec<Container>,
     pub ownership: Ownership,
 }
 
-/// What a group has, and what it costs by.
+/// The memory and cores of a group, which Azure bills.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct GroupSize {
     pub memory_gb: Decimal,
@@ -38,15 +38,15 @@ pub struct GroupSize {
 pub struct Container {
     /// Its name.
     pub name: String,
-    /// Its state, which only a GET shows, and only once the container has one.
+    /// Its state, once it has one. Only a GET shows it.
     pub state: Option<ContainerState>,
-    /// What Azure says has happened to it, as only a GET shows.
+    /// Its events. Only a GET shows them.
     pub events: Vec<ContainerEvent>,
-    /// What it asks for, if Azure says so.
+    /// The memory that it requests, if Azure says so.
     pub memory: Option<MemoryGb>,
 }
 
-/// Something that has happened to a container, once or several times.
+/// Something that happened to a container, once or several times.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ContainerEvent {
     /// Azure's word for it, such as `Pulling`, `Started`, `Failed` or `BackOff`.
@@ -62,7 +62,7 @@ pub struct ContainerEvent {
 pub struct ContainerState {
     /// Azure's word for it: `Waiting`, `Running`, `Terminated` and others.
     pub state: String,
-    /// What its process exited with.
+    /// The exit code of its process.
     pub exit_code: Option<i64>,
     /// When it started.
     pub started_at: Option<OffsetDateTime>,
@@ -72,12 +72,12 @@ pub struct ContainerState {
     pub detail_status: Option<String>,
 }
 
-/// Whether a group still does, or may still do, its work.
+/// Whether a group still works, or may still do so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Liveness {
     /// It holds a slot of the cap.
     Active,
-    /// Its work is over, for better or worse.
+    /// It has ended, with success or not.
     Terminal,
 }
 
@@ -87,41 +87,41 @@ impl ContainerGroup {
         self.tags.iter().find(|(have, _)| have.eq_ignore_ascii_case(key)).map(|(_, value)| value.as_str())
     }
 
-    /// Whether somebody asked for this group to be kept.
+    /// Whether an operator wants the group to stay.
     pub fn is_kept(&self) -> bool {
         self.tag(tag::KEEP).is_some_and(|value| value.eq_ignore_ascii_case("true"))
     }
 
-    /// The sequence number of the message that it was made for, if it says so.
+    /// The sequence number of the message that it was created for, if its tags say so.
     pub fn sequence_number(&self) -> Option<i64> {
         self.tag(tag::SEQUENCE_NUMBER)?.parse().ok()
     }
 
-    /// Which attempt at its message it is since the count was last started again; the first, unless it says otherwise.
+    /// Which attempt at its message it is since the count was last restarted; 1 if no tag says so.
     pub fn attempt(&self) -> u32 {
         self.tag(tag::ATTEMPT).and_then(|attempt| attempt.parse().ok()).unwrap_or(1).max(1)
     }
 
-    /// How many attempts there were before the count was last started again.
+    /// How many attempts there were before the count was last restarted.
     pub fn attempts_before(&self) -> u32 {
         self.tag(tag::ATTEMPTS_BEFORE).and_then(|attempts| attempts.parse().ok()).unwrap_or_default()
     }
 
-    /// Whether an operator wants the count of attempts at its message to start again.
+    /// Whether an operator wants to restart the count of attempts at its message.
     pub fn is_retried(&self) -> bool {
         self.tag(tag::RETRY).is_some_and(|value| value.eq_ignore_ascii_case("true"))
     }
 
-    /// Terminal when the worker has ended, or the provisioning has failed and no container runs all the same; active
-    /// otherwise, states that are unknown or could not be read included.
+    /// Terminal if the worker has ended, or if provisioning failed and no container runs. Otherwise active, even if its state
+    /// is unknown or could not be read.
     pub fn liveness(&self) -> Liveness {
         let given_up =
             self.provisioning_has_failed() && !self.containers.iter().any(|container| container.is("Running"));
         if given_up || self.worker_has_ended() { Liveness::Terminal } else { Liveness::Active }
     }
 
-    /// Whether it is terminal, and Azure may go on with it, and bill it, until it is deleted: its provisioning has failed, or
-    /// other containers have not ended with the worker.
+    /// Whether it is terminal, but Azure may go on with it, and bill it, until it is deleted: provisioning failed, or other
+    /// containers have not ended with the worker.
     ///
     /// Source: <https://learn.microsoft.com/azure/container-instances/container-state>.
     pub fn may_be_billed_on(&self) -> bool {
@@ -129,8 +129,8 @@ impl ContainerGroup {
         self.liveness() == Liveness::Terminal && !all_have_ended
     }
 
-    /// Whether Azure may still be starting its containers for the first time. In every other state, whatever it is called, a
-    /// GET may show that the group has ended.
+    /// Whether Azure may still be starting its containers for the first time. In any other state a GET may show that the group
+    /// has ended.
     pub fn is_being_provisioned(&self) -> bool {
         ["Pending", "Creating"].iter().any(|word| self.provisioning_state.eq_ignore_ascii_case(word))
     }
@@ -139,14 +139,14 @@ impl ContainerGroup {
         self.provisioning_state.eq_ignore_ascii_case("Failed")
     }
 
-    /// All its containers, the worker first, and those last that ran before it.
+    /// All its containers: the worker first, the init containers last.
     pub fn worker_first(&self) -> impl Iterator<Item = &Container> {
         let is_worker = |container: &&Container| container.is_worker();
         let others = self.containers.iter().filter(|container| !container.is_worker());
         self.containers.iter().filter(is_worker).chain(others).chain(&self.init_containers)
     }
 
-    /// The containers that decide how far the group has come: the worker, or all where none has its name.
+    /// The containers that decide the group's phase: the worker, or all if none has that name.
     pub(super) fn workers(&self) -> impl Iterator<Item = &Container> {
         let has_worker = self.containers.iter().any(Container::is_worker);
         self.containers.iter().filter(move |container| !has_worker || container.is_worker())
@@ -158,7 +158,7 @@ impl ContainerGroup {
 }
 
 impl Container {
-    /// The name of the container that does the work. Names of containers need to be unique within their group only.
+    /// The name of the container that does the work. Names of containers only need to be unique within their group.
     pub const WORKER: &str = "worker";
 
     fn is_worker(&self) -> bool {

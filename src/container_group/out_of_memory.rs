@@ -1,19 +1,19 @@
 //! Whether a worker ran out of memory, and how much it had.
 //!
-//! All of it is in the group itself, what it asks for and a tag of its own, so that every process concludes the same from it.
+//! Everything it needs is in the group itself, so that every process concludes the same.
 
 use super::{Container, ContainerGroup, MemoryGb, tag};
 
-/// What a process exits with that is killed by the system, for want of memory for instance.
+/// The exit code of a process that the system kills, for example because it is out of memory.
 const KILLED: i64 = 137;
 
 impl ContainerGroup {
-    /// The memory that its worker had and ran out of, if it did and Azure says how much it was.
+    /// The memory that its worker had and ran out of, if it did and Azure says how much it had.
     pub fn ran_out_of(&self) -> Option<MemoryGb> {
         self.workers().filter(|container| container.ran_out_of_memory()).filter_map(|container| container.memory).max()
     }
 
-    /// The most memory that this attempt at its message, or one before it, is known to have run out of.
+    /// The most memory that this attempt at its message, or one before it, ran out of, as far as is known.
     pub fn most_ran_out_of(&self) -> Option<MemoryGb> {
         let before = self.tag(tag::RAN_OUT_OF_GB).and_then(|gb| MemoryGb::from_decimal(gb.trim().parse().ok()?).ok());
         self.ran_out_of().max(before)
@@ -21,8 +21,8 @@ impl ContainerGroup {
 }
 
 impl Container {
-    /// Whether Azure says that it ended for want of memory: in Kubernetes' own word, or with the exit code of one that was
-    /// killed and memory as the reason.
+    /// Whether Azure says that it ended because it was out of memory: with Kubernetes' word for that, or with the exit code of
+    /// a killed process and a reason that names memory.
     fn ran_out_of_memory(&self) -> bool {
         let Some(state) = self.state.as_ref().filter(|_| self.has_ended()) else { return false };
         let detail = state.detail_status.as_deref().unwrap_or_default();

@@ -1,6 +1,6 @@
-//! What groups of some subscriptions have otherwise than all others.
+//! What groups of some subscriptions have instead of the general settings.
 //!
-//! Of several entries that name a subscription, the most specific one that has a key decides that key.
+//! If several entries match a subscription, the most specific one that has a key decides that key.
 
 use std::cmp::Reverse;
 use std::fmt;
@@ -15,7 +15,7 @@ use crate::message::SubscriptionName;
 #[derive(Clone, Debug, Default)]
 pub struct Overrides(Vec<Override>);
 
-/// What the subscriptions that match have instead.
+/// What the groups of matching subscriptions have instead.
 #[derive(Clone, Debug)]
 pub struct Override {
     pub pattern: SubscriptionPattern,
@@ -26,13 +26,13 @@ pub struct Override {
     pub memory_multiplier: Option<Decimal>,
     pub min_memory: Option<MemoryGb>,
     pub max_memory: Option<MemoryGb>,
-    /// Most active groups of each.
+    /// The most active groups of each.
     pub max_instances: Option<u32>,
     /// The general template, with the entry's own merged over it.
     pub template: Option<GroupTemplate>,
 }
 
-/// A subscription's name, in which `*` stands for any characters. It has no case, as the names have none.
+/// A subscription's name, in which `*` stands for any characters. Like the names, it ignores case.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct SubscriptionPattern(String);
 
@@ -42,7 +42,7 @@ impl Overrides {
         Self(entries)
     }
 
-    /// Those for a subscription, the most specific first.
+    /// The entries for a subscription, the most specific first.
     pub fn of(&self, subscription: &SubscriptionName) -> impl DoubleEndedIterator<Item = &Override> {
         self.0.iter().filter(|entry| entry.pattern.matches(subscription))
     }
@@ -55,7 +55,7 @@ impl Overrides {
 }
 
 impl SubscriptionPattern {
-    /// Accepts what a subscription's name can be, with any number of `*`.
+    /// Accepts the characters of a subscription's name, and any number of `*`.
     pub fn parse(text: &str) -> Option<Self> {
         let valid = |c: char| c.is_ascii_alphanumeric() || "-_.*".contains(c);
         ((1..=50).contains(&text.len()) && text.chars().all(valid)).then(|| Self(text.to_owned()))
@@ -69,7 +69,7 @@ impl SubscriptionPattern {
         matches(&self.0.to_lowercase(), &subscription.as_str().to_lowercase())
     }
 
-    /// A name comes before a pattern, and of two patterns the one that says more.
+    /// Sorts names before patterns, and patterns with more characters before those with fewer.
     fn specificity(&self) -> (bool, Reverse<usize>, String) {
         let text = self.0.to_lowercase();
         (text.contains('*'), Reverse(text.chars().filter(|c| *c != '*').count()), text)
@@ -82,7 +82,7 @@ impl fmt::Display for SubscriptionPattern {
     }
 }
 
-/// Whether a text is what a pattern says. Each `*` takes as little as it can, and more if the rest does not fit.
+/// Whether a text matches a pattern.
 fn matches(pattern: &str, text: &str) -> bool {
     let Some((start, rest)) = pattern.split_once('*') else { return pattern == text };
     let Some(mut text) = text.strip_prefix(start) else { return false };

@@ -1,7 +1,7 @@
-//! Whose a container group is.
+//! Which scaler a container group belongs to.
 //!
-//! `managed_by` is a common governance tag, and policies rewrite it; `aci_scaler` is ours alone. So the latter decides
-//! where it is present, and a group that has lost both is known by its name.
+//! `managed_by` is a common governance tag, which policies rewrite. Only the scaler uses `aci_scaler`, so that tag decides if it
+//! is present. A group that has lost both is known by its name.
 
 use super::{GroupName, NamePrefix, tag};
 
@@ -11,14 +11,15 @@ pub enum Ownership {
     Tagged,
     /// Of an earlier version, or of the Python scaler: tagged with `managed_by`, and with its message's id.
     TaggedByEarlierVersion,
-    /// Its name is of our form, and its tags are not ours. It counts, and is never deleted or tagged.
+    /// Its name has the scaler's form, but its tags are not the scaler's. It counts towards the cap, and is never deleted or
+    /// tagged.
     Untagged,
-    /// Somebody else's.
+    /// It belongs to somebody else.
     Foreign,
 }
 
 impl Ownership {
-    /// Whose a group is to the scaler with this prefix.
+    /// Whether a group belongs to the scaler with this prefix.
     pub fn of<'a>(prefix: &NamePrefix, name: &str, tag: impl Fn(&str) -> Option<&'a str>) -> Self {
         let names_us = |value: &str| value.eq_ignore_ascii_case(prefix.as_str());
         match tag(tag::ACI_SCALER) {
@@ -35,7 +36,7 @@ impl Ownership {
 }
 
 impl NamePrefix {
-    /// What a name of our form consists of: all but the attempt, which its message's other attempts share, and the attempt.
+    /// The parts of a name that has the scaler's form: the stem, which all attempts at a message share, and the attempt.
     pub(crate) fn stem_and_attempt<'a>(&self, name: &'a GroupName) -> Option<(&'a str, u32)> {
         let (stem, attempt) = name.as_str().rsplit_once('-')?;
         let digits = stem.strip_prefix(self.as_str())?.strip_prefix('-')?;

@@ -1,15 +1,15 @@
-//! How far a group has come in its life.
+//! The phase of a group: it starts, runs, or has ended.
 
 use time::{Duration, OffsetDateTime};
 
 use super::{Container, ContainerGroup, Liveness};
 
-/// How far a group has come.
+/// The phase of a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// Its worker has not been started yet, or waits to be started again.
+    /// Its worker has not started yet, or waits to be started again.
     Starting,
-    /// It is at work, or in a state that nobody knows.
+    /// Its worker runs, or is in an unknown state.
     Running {
         /// Since when, if Azure says.
         since: Option<OffsetDateTime>,
@@ -21,8 +21,8 @@ pub enum Phase {
 /// How a group ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ending {
-    /// Whether the worker exited with 0. Everything else is a failure: another exit code, none (it was killed for
-    /// want of memory, say), and a provisioning that failed.
+    /// Whether the worker exited with 0. Everything else is a failure: another exit code, none (it was killed, for example), or
+    /// failed provisioning.
     pub success: bool,
     /// When the worker ended, if Azure says.
     pub at: Option<OffsetDateTime>,
@@ -30,7 +30,7 @@ pub struct Ending {
     pub ran: Duration,
 }
 
-/// Azure's words for a container that has not been started.
+/// Azure's words for a container that has not started.
 const NOT_STARTED: [&str; 4] = ["", "Waiting", "Pending", "Creating"];
 
 /// Azure's words for a start that fails again and again.
@@ -45,17 +45,17 @@ const FAILING_START: [&str; 6] = [
     "RunContainerError",
 ];
 
-/// Why a group that starts does not come to run, as Azure says.
+/// Why a group that is starting does not run, according to Azure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StartFailure {
-    /// Azure's word, and its own sentence where there is one.
+    /// Azure's word, and its sentence if there is one.
     pub reason: String,
     /// Since when, if Azure says.
     pub since: Option<OffsetDateTime>,
 }
 
 impl ContainerGroup {
-    /// How far it has come.
+    /// Its phase.
     pub fn phase(&self) -> Phase {
         if self.liveness() == Liveness::Terminal {
             return Phase::Ended(self.ending());
@@ -75,8 +75,8 @@ impl ContainerGroup {
         self.init_containers.iter().find_map(init_failure_of).or_else(|| waiting.into_iter().find_map(start_failure_of))
     }
 
-    /// Since when it has been starting, by Azure's events. A group that has run before is starting again, and its events may
-    /// be from the first time.
+    /// Since when it has been starting, according to Azure's events; nothing if it has run before, because its events may be
+    /// from that time.
     pub fn starting_since(&self) -> Option<OffsetDateTime> {
         let events = || self.containers.iter().flat_map(|container| &container.events);
         if self.phase() != Phase::Starting || events().any(|event| event.name.eq_ignore_ascii_case("Started")) {
@@ -86,12 +86,12 @@ impl ContainerGroup {
         events().chain(before).filter_map(|event| event.first_at).min()
     }
 
-    /// When the last of its containers to be started was, as far as Azure says.
+    /// When the last of its containers started, as far as Azure says.
     pub fn last_start(&self) -> Option<OffsetDateTime> {
         self.containers.iter().filter_map(|container| container.state.as_ref()?.started_at).max()
     }
 
-    /// When its worker was started, as far as Azure says.
+    /// When its worker started, as far as Azure says.
     pub fn first_start(&self) -> Option<OffsetDateTime> {
         self.workers().filter_map(|container| container.state.as_ref()?.started_at).min()
     }
@@ -117,7 +117,7 @@ fn not_started(container: &Container) -> bool {
     NOT_STARTED.iter().any(|word| state.eq_ignore_ascii_case(word))
 }
 
-/// Why a container fails that runs before all others, which then never start.
+/// Why an init container fails, if it does. Then the other containers never start.
 fn init_failure_of(container: &Container) -> Option<StartFailure> {
     let failure = match container.state.as_ref().filter(|_| container.has_ended()) {
         Some(state) if state.exit_code == Some(0) => return None,

@@ -1,21 +1,21 @@
 //! Placeholders in the values of the worker's variables, such as `{{scaler.message_id}}`.
 //!
-//! They are filled from what the group itself is made from, so that its request stays the same, byte for byte. What a
-//! placeholder is filled with is not looked at again, and every other brace is a brace.
+//! They are filled with what the group is made from, so that its request stays the same, byte for byte. A value that is filled
+//! in is not searched for placeholders again, and all other braces stay as they are.
 
 use std::borrow::Cow;
 
 const OPENING: &str = "{{scaler.";
 const CLOSING: &str = "}}";
 
-/// What may stand between the two.
+/// The names that may stand between the two.
 const NAMES: [&str; 8] =
     ["message_id", "subscription", "sequence_number", "file_size_mb", "attempt", "max_attempts", "memory_gb", "cpu"];
 
-/// How like a name another must be, from 0 to 1, to be what was meant.
+/// How similar a name must be, from 0 to 1, to be suggested.
 const MIN_SIMILARITY: f64 = 0.6;
 
-/// What a group's placeholders are filled with.
+/// The values for a group's placeholders.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Placeholders {
     pub(super) message_id: String,
@@ -28,7 +28,7 @@ pub struct Placeholders {
     pub(super) cpu: String,
 }
 
-/// A placeholder that there is not. It does not say which: the value may be a secret.
+/// An unknown placeholder. The error does not show it: the value may be a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "expected {}, and {CLOSING}, after {OPENING}{}", NAMES.join(", ").replace(", cpu", " or cpu"),
@@ -46,7 +46,7 @@ impl Placeholders {
             filled.push_str(before);
             match self.named(name) {
                 Some(value) => filled.push_str(value),
-                // Settings are refused that have one like this.
+                // Settings with an unknown placeholder are refused, so this does not happen.
                 None => filled.extend([OPENING, name, CLOSING]),
             }
             rest = after;
@@ -57,9 +57,7 @@ impl Placeholders {
         filled.push_str(rest);
         Cow::Owned(filled)
     }
-}
 
-impl Placeholders {
     fn named(&self, name: &str) -> Option<&str> {
         Some(match name {
             "message_id" => &self.message_id,
@@ -75,10 +73,10 @@ impl Placeholders {
     }
 }
 
-/// Whether all placeholders of a value are known.
+/// Checks that all placeholders of a value are known.
 ///
 /// # Errors
-/// The first that is not.
+/// The first unknown one.
 pub(crate) fn check(value: &str) -> Result<(), UnknownPlaceholder> {
     let mut rest = value;
     while let Some(Found { name, after, .. }) = find(rest) {
@@ -101,7 +99,7 @@ struct Found<'a> {
 
 fn find(text: &str) -> Option<Found<'_>> {
     let (before, rest) = text.split_once(OPENING)?;
-    // One that does not end has no name that is known.
+    // A placeholder without an end has an unknown name.
     let (name, after) = rest.split_once(CLOSING).unwrap_or((rest, ""));
     Some(Found { before, name: if rest.contains(CLOSING) { name } else { "" }, after })
 }

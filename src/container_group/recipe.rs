@@ -1,4 +1,4 @@
-//! What container groups are made from: the settings' part of each request, and nothing that a rule decides.
+//! The recipe for container groups: everything in a request that comes from settings.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ pub struct Recipe {
     /// The Azure region.
     pub location: String,
     pub image: String,
-    /// Cores, at the least.
+    /// The least cores.
     pub cpu: Decimal,
     /// Cores per GiB of file.
     pub cpu_multiplier: Decimal,
@@ -29,29 +29,29 @@ pub struct Recipe {
     pub memory_multiplier: Decimal,
     pub min_memory: MemoryGb,
     pub max_memory: MemoryGb,
-    /// How many times the memory that an attempt ran out of the next one gets; 1 is no more than the file's size asks for.
+    /// After an attempt that ran out of memory, the next one gets that memory times this factor; 1 is off.
     pub oom_memory_factor: Decimal,
-    /// Attempts after which a message is left alone, for the worker to know.
+    /// After this many attempts a message is parked. Only a placeholder uses it.
     pub max_attempts: u32,
-    /// How the image is pulled, where that needs credentials.
+    /// How the image is pulled, if that needs credentials.
     pub registry: Option<Registry>,
-    /// The container's variables, by the names that it sees.
+    /// The worker's variables, by name.
     pub environment: BTreeMap<String, EnvironmentValue>,
     /// The variable that receives the subscription's name.
     pub subscription_variable: Option<String>,
-    /// The user-assigned identity whose client id the worker finds in a variable.
+    /// The user-assigned identity whose client id is in the worker's variable [`Recipe::CLIENT_ID`].
     pub identity: Option<String>,
     pub template: Option<GroupTemplate>,
-    /// What groups of some subscriptions have otherwise.
+    /// What groups of some subscriptions have instead.
     pub overrides: Overrides,
-    /// The entries of the overrides that are in it, the most specific first.
+    /// The overrides that are applied to this recipe, the most specific first.
     pub applied: Vec<SubscriptionPattern>,
 }
 
 /// The value of a container's variable.
 #[derive(Clone, Debug)]
 pub enum EnvironmentValue {
-    /// Anybody who can read the group may read it.
+    /// Anybody who can read the group can read it.
     Plain(String),
     /// Azure never shows it again (`secureValue`).
     Secure(SecretString),
@@ -66,7 +66,7 @@ pub enum Registry {
         username: String,
         password: SecretString,
     },
-    /// With a user-assigned managed identity, which the group is given too.
+    /// With a user-assigned managed identity, which the group gets too.
     Identity {
         /// The registry's host, such as `myregistry.azurecr.io`.
         server: String,
@@ -82,15 +82,16 @@ pub struct Job {
     pub sequence_number: i64,
     pub message_id: MessageId,
     pub file_size: FileSizeMb,
-    /// From 1, since the count of attempts was last started again.
+    /// From 1, since the count of attempts was last restarted.
     pub attempt: u32,
-    /// Those before that. The group's name counts them, so that no two of a message's groups are of one name.
+    /// How many attempts there were before that. The group's name counts them too, so that no two of a message's groups share a
+    /// name.
     pub attempts_before: u32,
-    /// The most memory that an attempt at it is known to have run out of.
+    /// The most memory that an attempt at the message ran out of, as far as is known.
     pub ran_out_of: Option<MemoryGb>,
 }
 
-/// All that one container group is made from. The same spec always makes the same request, byte for byte.
+/// Everything that one container group is made from. The same spec always makes the same request, byte for byte.
 #[derive(Clone, Debug)]
 pub struct GroupSpec {
     pub name: GroupName,
@@ -98,10 +99,10 @@ pub struct GroupSpec {
     pub memory: MemoryGb,
     /// Cores.
     pub cpu: Decimal,
-    /// The memory that an earlier attempt ran out of, if that is why it has as much.
+    /// The memory that an earlier attempt ran out of, if that is why it has this much.
     pub ran_out_of: Option<MemoryGb>,
     pub subscription: SubscriptionName,
-    /// What the placeholders in its variables are filled with.
+    /// The values for the placeholders in its variables.
     pub placeholders: Placeholders,
     pub recipe: Arc<Recipe>,
 }
@@ -155,7 +156,7 @@ impl Recipe {
         }
     }
 
-    /// The recipe of a subscription's groups. Of the entries for it, the most specific one has the last word.
+    /// The recipe for a subscription's groups. The most specific override is applied last.
     pub(crate) fn of(self: &Arc<Self>, subscription: &SubscriptionName) -> Arc<Self> {
         let mut recipe = self.clone();
         for entry in self.overrides.of(subscription).rev() {
@@ -178,15 +179,15 @@ impl Recipe {
         self.applied.insert(0, entry.pattern.clone());
     }
 
-    /// Most active groups of a subscription, if it has a cap of its own.
+    /// The most active groups of a subscription, if it has a cap of its own.
     pub(crate) fn max_instances(&self, subscription: &SubscriptionName) -> Option<u32> {
         self.overrides.of(subscription).find_map(|entry| entry.max_instances)
     }
 
-    /// What the names of all groups for a message begin with: `{prefix}-{16 hex digits}`.
+    /// The start of the names of all groups for a message: `{prefix}-{16 hex digits}`.
     pub(crate) fn stem(&self, subscription: &SubscriptionName, message_id: &MessageId) -> String {
-        // Service Bus compares the names of its entities without regard to case; message ids have case. The location is part
-        // of it because Azure takes one name in several regions at a time for fraud.
+        // Service Bus ignores case in the names of its entities, but not in message ids. The location is part of the hash because
+        // Azure suspects fraud if one name is used in several regions.
         let parts = [&self.namespace, &self.topic, subscription.as_str(), &self.location].map(str::to_lowercase);
         let parts = parts.iter().map(String::as_str).chain([message_id.as_str()]);
         GroupName::stem(&self.name_prefix, parts)

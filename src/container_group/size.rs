@@ -1,7 +1,7 @@
-//! How large a message's group is: by the size of its file, and by what an attempt before it ran out of.
+//! How large a message's group is, given the size of its file and the memory that an earlier attempt ran out of.
 //!
-//! Neither is ever below what the file's size asks for, nor above the most that the recipe has, or what the containers beside
-//! the worker leave.
+//! Memory and cores are never below what the file's size needs, and never above the recipe's maximum or what the other
+//! containers of the group leave.
 
 use rust_decimal::prelude::FromPrimitive;
 use rust_decimal::{Decimal, RoundingStrategy};
@@ -9,12 +9,12 @@ use rust_decimal::{Decimal, RoundingStrategy};
 use super::{GroupSpec, GroupTemplate, MemoryGb, Recipe};
 use crate::message::FileSizeMb;
 
-/// Most cores of one group, of any kind and in any region (Container Instances' limits).
+/// The most cores of one group, of any kind and in any region (Container Instances' limits).
 const MAX_CPU: Decimal = Decimal::from_parts(31, 0, 0, false, 0);
-/// Most memory of one group, in GB, likewise.
+/// The most memory of one group, in GB, likewise.
 const MAX_MEMORY_GB: Decimal = Decimal::from_parts(240, 0, 0, false, 0);
 
-/// What a worker gets.
+/// The memory and cores of a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct WorkerSize {
     pub(crate) memory: MemoryGb,
@@ -23,12 +23,12 @@ pub(crate) struct WorkerSize {
 }
 
 impl Recipe {
-    /// Whether a message gets more memory after an attempt at it has run out.
+    /// Whether a message gets more memory after an attempt at it ran out.
     pub(crate) fn learns(&self) -> bool {
         self.oom_memory_factor > Decimal::ONE
     }
 
-    /// What the worker for a file of this size gets, after an attempt has run out of so much memory, if one has.
+    /// The size of the worker for a file of this size, after an attempt that ran out of this much memory, if there was one.
     pub(crate) fn size(&self, file: FileSizeMb, ran_out_of: Option<MemoryGb>) -> WorkerSize {
         let (memory, cpu) = (self.memory_for(file), self.cpu_for(file));
         let Some(ran_out_of) = ran_out_of.filter(|_| self.learns()) else { return WorkerSize { memory, cpu } };
@@ -53,20 +53,20 @@ impl Recipe {
         self.cpu_within_bounds(needed)
     }
 
-    /// The cores that go with so much memory: those of a file that needs it.
+    /// The cores that go with this much memory: those of a file that needs it.
     fn cpu_with(&self, memory: MemoryGb) -> Decimal {
         let product = memory.to_decimal().checked_mul(self.cpu_multiplier);
         self.cpu_within_bounds(product.and_then(|product| product.checked_div(self.memory_multiplier)))
     }
 
-    /// Rounded up to the hundredths that Azure sells. What is too many to compute is above every maximum.
+    /// Rounds up to the hundredths that Azure sells, within the bounds. What overflows is above every maximum.
     fn cpu_within_bounds(&self, needed: Option<Decimal>) -> Decimal {
         let needed = needed.unwrap_or(self.max_cpu).min(MAX_CPU);
         let needed = needed.round_dp_with_strategy(2, RoundingStrategy::ToPositiveInfinity).normalize();
         needed.max(self.cpu).min(self.max_cpu).min(MAX_CPU - self.sidecars().0)
     }
 
-    /// What the containers beside the worker ask for, in cores and GB.
+    /// What the other containers of the group request, in cores and GB.
     fn sidecars(&self) -> (Decimal, Decimal) {
         let (cpu, memory) = self.template.as_ref().map(GroupTemplate::sidecars).unwrap_or_default();
         let exact = |amount, decimals| Decimal::from_f64(amount).unwrap_or_default().round_dp(decimals);
@@ -75,13 +75,13 @@ impl Recipe {
 }
 
 impl GroupSpec {
-    /// ` with 8 GB after running out of 4`, if an attempt ran out of memory before.
+    /// ` with 8 GB after running out of 4`, if an earlier attempt ran out of memory.
     pub(crate) fn why_its_memory(&self) -> String {
         self.ran_out_of.map(|_| format!(" with {}", memory_in_words(self.memory, self.ran_out_of))).unwrap_or_default()
     }
 }
 
-/// An amount of memory for people, with what an attempt ran out of before.
+/// An amount of memory for people, with what an earlier attempt ran out of.
 pub(crate) fn memory_in_words(memory: MemoryGb, ran_out_of: Option<MemoryGb>) -> String {
     let after = ran_out_of.map(|ran_out_of| format!(" after running out of {ran_out_of}")).unwrap_or_default();
     format!("{memory} GB{after}")

@@ -1,8 +1,8 @@
-//! The tags of a group: all that the scaler remembers of it. Azure compares their keys without regard to case.
+//! The tags of a group: everything that the scaler remembers about it. Azure ignores the case of their keys.
 
-/// The prefix of the scaler that created the group. Nobody else has a use for this tag.
+/// The prefix of the scaler that created the group. Nobody else uses this tag.
 pub const ACI_SCALER: &str = "aci_scaler";
-/// The same prefix, for those who look for their groups by this tag. Policies may rewrite it.
+/// The same prefix, for people who search by this tag. Policies may rewrite it.
 pub const MANAGED_BY: &str = "managed_by";
 /// The message's id.
 pub const MESSAGE_ID: &str = "message_id";
@@ -12,24 +12,24 @@ pub const FILE_SIZE_MB: &str = "file_size_mb";
 pub const SUBSCRIPTION_NAME: &str = "subscription_name";
 /// The message's sequence number in its subscription.
 pub const SEQUENCE_NUMBER: &str = "sequence_number";
-/// Which attempt at the message this is, from 1, since its count was last started again.
+/// Which attempt at the message this is, from 1, since its count was last restarted.
 pub const ATTEMPT: &str = "attempt";
-/// How many attempts there were before its count was last started again. The number in the group's name counts these too.
+/// How many attempts there were before its count was last restarted. The number in the group's name counts these too.
 pub const ATTEMPTS_BEFORE: &str = "attempts_before";
-/// The most memory, in GB, that an attempt before this one has run out of.
+/// The most memory, in GB, that an earlier attempt ran out of.
 pub const RAN_OUT_OF_GB: &str = "ran_out_of_gb";
-/// `true` when an operator wants the group to stay.
+/// `true` if an operator wants the group to stay.
 pub const KEEP: &str = "keep";
-/// `true` when an operator wants the count of attempts at the message to start again.
+/// `true` if an operator wants to restart the count of attempts at the message.
 pub const RETRY: &str = "retry";
-/// Since when a group has been seen that does not run yet (RFC 3339).
+/// Since when the group has been seen not running yet (RFC 3339).
 pub const WAITING_SINCE: &str = "waiting_since";
-/// Since when a group has been seen that ended without Azure saying when (RFC 3339).
+/// Since when the group has been seen ended, if Azure does not say when it ended (RFC 3339).
 pub const ENDED_SINCE: &str = "ended_since";
-/// Since when a group has been seen running whose message is gone (RFC 3339).
+/// Since when the group has been seen running with its message gone (RFC 3339).
 pub const ORPHANED_SINCE: &str = "orphaned_since";
 
-/// The tags that are the scaler's to set, or that mean something to it.
+/// The tags that the scaler sets or reads.
 const RESERVED: [&str; 14] = [
     ACI_SCALER,
     MANAGED_BY,
@@ -47,14 +47,14 @@ const RESERVED: [&str; 14] = [
     ORPHANED_SINCE,
 ];
 
-/// Most tags of a user's on every group: Azure takes 50 of a resource.
+/// The most tags that users can add to every group: Azure accepts 50 on a resource.
 pub(crate) const MAX_OTHERS: usize = 50 - RESERVED.len();
 
 pub(crate) fn is_reserved(key: &str) -> bool {
     RESERVED.iter().any(|reserved| reserved.eq_ignore_ascii_case(key))
 }
 
-/// Why Azure would not take a tag, if it would not.
+/// Why Azure would refuse a tag, if it would.
 ///
 /// Source: <https://learn.microsoft.com/azure/azure-resource-manager/management/tag-resources>.
 pub(crate) fn refusal(key: &str, value: &str) -> Option<&'static str> {

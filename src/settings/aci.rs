@@ -1,4 +1,4 @@
-//! What the container groups are like.
+//! The settings of the container groups.
 
 use std::time::Duration;
 
@@ -13,54 +13,54 @@ use crate::container_group::{MemoryGb, NamePrefix};
 #[derive(Clone, Debug)]
 pub struct AciSettings {
     pub image: String,
-    /// Start of every group's name, and the value of its `aci_scaler` and `managed_by` tags.
+    /// The start of every group's name, and the value of its tags `aci_scaler` and `managed_by`.
     pub name_prefix: NamePrefix,
     /// The Azure region, such as `westeurope`.
     pub location: String,
-    /// Most active groups at a time.
+    /// The most active groups at a time.
     pub max_instances: u32,
-    /// CPU cores of each group, at the least.
+    /// The least CPU cores of each group.
     pub default_cpu: Decimal,
     /// CPU cores per GiB of file.
     pub cpu_multiplier: Decimal,
-    /// Most CPU cores of a group.
+    /// The most CPU cores of a group.
     pub max_cpu: Decimal,
     /// GiB of memory per GiB of file.
     pub memory_multiplier: Decimal,
-    /// Least memory of a group.
+    /// The least memory of a group.
     pub min_memory: MemoryGb,
-    /// Most memory of a group.
+    /// The most memory of a group.
     pub max_memory: MemoryGb,
-    /// How many times the memory that an attempt ran out of the next one gets.
+    /// After an attempt that ran out of memory, the next one gets that memory times this factor.
     pub oom_memory_factor: Decimal,
-    /// How long a group may take to start running before it counts as failed.
+    /// How long a group may take to start before it counts as a failed attempt.
     pub provisioning_timeout: Duration,
-    /// How long a group may run, unless for ever.
+    /// How long a group may run, if that is limited.
     pub max_runtime: Option<Duration>,
 }
 
-/// Most groups that a pass can look after: each active one costs it a GET, and Resource Manager grants a burst of 250
-/// reads and 25 a second after that, which is 6,250 in the default deadline of 240 s. As groups are created only in the
-/// first three quarters of a back-off, more than some 1,300 need a longer one than the default.
+/// The most groups that one pass can read: each active one takes a GET, and Resource Manager allows a burst of 250 reads and 25
+/// a second after that, which makes 6,250 in the default deadline of 240 s. As a pass creates groups only in the first three
+/// quarters of a back-off, more than some 1,300 need a longer back-off than the default.
 const MAX_GROUPS: u32 = 5000;
-/// Most cores of one group, of any kind and in any region (Container Instances' limits).
+/// The most cores of one group, of any kind and in any region (Container Instances' limits).
 const CPU_LIMIT: u32 = 31;
-/// Most memory of one group, in GB, of any kind and in any region (Container Instances' limits).
+/// The most memory of one group, in GB, of any kind and in any region (Container Instances' limits).
 const MAX_MEMORY_GB: u32 = 240;
-/// At 1000 a file of 246 MiB gets the most memory there is: whatever is above is a slip.
+/// With 1000 a file of 246 MiB gets the most memory there is. Anything above is a mistake.
 const MAX_MULTIPLIER: u32 = 1000;
-/// At 10 the third attempt has a hundred times the first one's memory: whatever is above is a slip.
+/// With 10 the third attempt gets a hundred times the first one's memory. Anything above is a mistake.
 const MAX_OOM_FACTOR: u32 = 10;
 /// Azure itself gives up after 30 minutes; a group that has not started after a day never will.
 const MAX_PROVISIONING_MINUTES: u32 = 24 * 60;
-/// Thirty days. A limit above that protects nobody's bill, and 0 says "none" more plainly.
+/// Thirty days. A longer limit protects nobody from a bill, and 0 means none.
 const MAX_RUNTIME_MINUTES: u32 = 30 * 24 * 60;
 
 pub(super) const IMAGE: Setting = Setting {
     name: "ACI_IMAGE",
-    doc: "The worker's image. One without a registry is Docker Hub's.",
+    doc: "The worker's image. Without a registry it is from Docker Hub.",
     accepts: Accepts::Text(
-        "an image, such as myregistry.azurecr.io/worker:1.4.2, with no upper case but in its tag, and a tag after a colon",
+        "an image, such as myregistry.azurecr.io/worker:1.4.2, with upper case only in its tag, and a tag after a colon",
     ),
     fallback: Fallback::Required,
     secret: false,
@@ -69,8 +69,8 @@ pub(super) const IMAGE: Setting = Setting {
 const NAME_PREFIX: Setting = Setting {
     name: "ACI_NAME_PREFIX",
     doc: "The start of every container group's name and the value of its `aci_scaler` and `managed_by` tags. Each scaler \
-          in a resource group needs its own. With another one than before, groups that run count no more, and their \
-          messages get second ones.",
+          in a resource group needs its own. If you change it, running groups no longer count, and their messages get \
+          second groups.",
     accepts: Accepts::Text(
         "a text of 1 to 42 lower-case letters, digits and single hyphens, with a letter or digit at both ends",
     ),
@@ -88,7 +88,7 @@ const LOCATION: Setting = Setting {
 
 pub(super) const MAX_INSTANCES: Setting = Setting {
     name: "ACI_MAX_INSTANCES",
-    doc: "The most active container groups at a time. With 0 none is created, and finished ones still go.",
+    doc: "The most active container groups at a time. With 0 the scaler creates none, and still deletes finished ones.",
     accepts: Accepts::Whole(0..=MAX_GROUPS),
     fallback: Fallback::Default("200"),
     secret: false,
@@ -96,7 +96,7 @@ pub(super) const MAX_INSTANCES: Setting = Setting {
 
 pub(super) const DEFAULT_CPU: Setting = Setting {
     name: "ACI_DEFAULT_CPU",
-    doc: "CPU cores of each group; the least, where `ACI_CPU_MULTIPLIER` is set.",
+    doc: "The CPU cores of each group, or the least if `ACI_CPU_MULTIPLIER` is set.",
     accepts: Accepts::Decimal { max: CPU_LIMIT, decimals: 2 },
     fallback: Fallback::Default("2"),
     secret: false,
@@ -145,8 +145,9 @@ pub(super) const MAX_MEMORY: Setting = Setting {
 
 const OOM_MEMORY_FACTOR: Setting = Setting {
     name: "ACI_OOM_MEMORY_FACTOR",
-    doc: "How many times the memory that an attempt ran out of its message's next one gets, up to the most memory of a group; 1 \
-          is off. [docs/container-groups.md](docs/container-groups.md#more-memory-after-running-out-of-it) says where it helps.",
+    doc: "After an attempt that ran out of memory, the message's next one gets that memory times this factor, up to the most \
+          memory of a group; 1 is off. \
+          [docs/container-groups.md](docs/container-groups.md#more-memory-after-running-out-of-it) says where it helps.",
     accepts: Accepts::Factor { max: MAX_OOM_FACTOR, decimals: 2 },
     fallback: Fallback::Default("2"),
     secret: false,
@@ -162,7 +163,7 @@ const PROVISIONING_TIMEOUT: Setting = Setting {
 
 const MAX_RUNTIME: Setting = Setting {
     name: "ACI_MAX_RUNTIME_MINUTES",
-    doc: "How long a group may run before it counts as a failed attempt; 0 is for ever.",
+    doc: "How long a group may run before it counts as a failed attempt and is deleted; 0 means no limit.",
     accepts: Accepts::Whole(0..=MAX_RUNTIME_MINUTES),
     fallback: Fallback::Default("0"),
     secret: false,
@@ -239,8 +240,8 @@ fn read_memory(reader: &mut Reader<'_>) -> Result<(MemoryGb, MemoryGb), Reported
     Ok((min, max))
 }
 
-/// A region's name in the one way Azure itself writes it: a group's name depends on it, so `West Europe` must not be
-/// another region than `westeurope`.
+/// A region's name in the form that Azure itself uses: group names depend on it, so `West Europe` and `westeurope` must be the
+/// same region.
 fn parse_location(text: &str) -> Option<String> {
     let valid = text.chars().all(|c| c.is_ascii_alphanumeric() || c == ' ');
     valid.then(|| text.replace(' ', "").to_ascii_lowercase())

@@ -63,7 +63,7 @@ impl ContainerEnvironment {
         if let Some(name) = &subscription_variable
             && let Some(other) = values.keys().find(|other| other.eq_ignore_ascii_case(name))
         {
-            return Err(reader.refused(&SUBSCRIPTION_NAME, format!("{PREFIX}{other} sets that variable already")));
+            return Err(reader.refused(&SUBSCRIPTION_NAME, format!("{PREFIX}{other} already sets that variable")));
         }
         let plain = plain?.unwrap_or(Plain::These(Vec::new()));
         if let Plain::These(names) = &plain

@@ -1,4 +1,4 @@
-//! How a pass goes about its work.
+//! The settings of passes.
 
 use std::collections::BTreeSet;
 use std::num::{NonZeroU32, NonZeroUsize};
@@ -13,67 +13,67 @@ use crate::message::SubscriptionName;
 pub struct ProcessingSettings {
     /// Subscriptions that are not read.
     pub skip_subscriptions: BTreeSet<SubscriptionName>,
-    /// Most creates, and after them most deletes, under way at once.
+    /// The most creates, and after them the most deletes, that run at once.
     pub max_workers: NonZeroUsize,
-    /// Most messages in a page.
+    /// The most messages in a page.
     pub peek_page: NonZeroU32,
-    /// Most messages that are read in one subscription and pass.
+    /// The most messages that a pass reads in one subscription.
     pub peek_depth: NonZeroU32,
-    /// Wait before a message's second attempt; it doubles with each further one.
+    /// The wait before a message's second attempt. It doubles with each further one.
     pub retry_backoff: Duration,
-    /// Attempts after which a message is left alone.
+    /// After this many attempts a message is parked.
     pub max_attempts: NonZeroU32,
-    /// Whether running groups go whose message is gone.
+    /// Whether running groups whose message is gone are deleted.
     pub delete_orphans: bool,
-    /// How long the message must have been gone.
+    /// How long the message must have been gone for that.
     pub orphan_grace: Duration,
-    /// Whether passes only say what they would do.
+    /// Whether passes only report what they would do.
     pub dry_run: bool,
-    /// When a pass gives up what it still waits for.
+    /// How long a pass may take.
     pub pass_deadline: Duration,
-    /// The time from the beginning of one pass to that of the next, where the timer fires more often.
+    /// The time from the start of one pass to that of the next. The timer may fire more often.
     pub scale_every: Duration,
 }
 
-/// Each creation is one request, and Resource Manager grants a burst of 200 writes and 10 a second after that: 64 at
-/// once are through a burst in seconds, and more only wait for each other.
+/// Each create is one request, and Resource Manager allows a burst of 200 writes and 10 a second after that: 64 at once use up
+/// a burst in seconds, and more would only wait for each other.
 const MAX_PARALLEL_CREATES: u32 = 64;
-/// Service Bus sends at most about 250 messages in a reply, whatever it is asked for.
+/// Service Bus sends at most about 250 messages in a reply, whatever the request says.
 const MAX_PAGE: u32 = 250;
-/// A million messages are 4,000 replies of 250, several times as many as there is time for: whatever is above is a slip.
+/// A million messages are 4,000 replies of 250, several times as many as a pass has time for. Anything above is a mistake.
 const MAX_DEPTH: u32 = 1_000_000;
 /// The wait never grows beyond 30 minutes, so it cannot begin above that.
 const MAX_BACKOFF_SECONDS: u32 = 30 * 60;
-/// A group's name has room for an attempt of three digits.
+/// A group's name has room for an attempt number of three digits.
 const MAX_ATTEMPTS_LIMIT: u32 = 999;
-/// A group that may outlive its message by more than a day is no orphan to speak of: do not delete orphans at all then.
+/// If groups may outlive their messages by more than a day, do not delete orphans at all.
 const MAX_GRACE_MINUTES: u32 = 24 * 60;
 /// Less than 10 s is too short to list and peek once.
 const MIN_DEADLINE_SECONDS: u32 = 10;
-/// The host kills an invocation after 300 s (`functionTimeout` in host.json). A pass that ignores its deadline is cut off
-/// half a minute later, which has to come first.
+/// The host kills an invocation after 300 s (`functionTimeout` in host.json). The scaler cuts off a pass half a minute after its
+/// deadline, and that must come first.
 const MAX_DEADLINE_SECONDS: u32 = 260;
 
-/// A scaler that looks less than once an hour is better stopped.
+/// If it is to make less than one pass an hour, better stop the scaler.
 const MAX_SCALE_EVERY_SECONDS: u32 = 60 * 60;
-/// Where no attempts are counted, a name is used again at once, and a DELETE that is late would hit the group that has it
-/// now. It is given up after 30 s.
+/// If attempts are not counted, a name is used again at once, and a late DELETE would hit the new group with that name. The
+/// scaler gives up on a DELETE after 30 s.
 const LEAST_BETWEEN_UNCOUNTED_PASSES: Duration = Duration::from_secs(30);
 
 const SKIP_SUBSCRIPTIONS: Setting = Setting {
     name: "SKIP_SUBSCRIPTIONS",
-    doc: "Subscriptions that are not looked at, separated by commas.",
+    doc: "The subscriptions that the scaler does not read, separated by commas.",
     accepts: Accepts::Text("a list of subscriptions, such as small,large"),
     fallback: Fallback::Optional,
     secret: false,
 };
 
-/// Azure answers a create after some 4 s, so that 16 workers make 4 groups a second and send the last of 50 within 13 s of the
-/// first. Its default quota takes 100 creates and deletes in 5 minutes: one such burst, and the deletes after it. More
-/// workers would only meet the quota sooner, and send more in vain when all creates fail for one reason.
+/// Azure answers a create after some 4 s, so 16 workers create 4 groups a second, and send the last of 50 within 13 s of the
+/// first. Its default quota is 100 creates and deletes in 5 minutes: one such burst, and the deletes after it. More workers
+/// would only reach the quota sooner, and send more requests in vain when all creates fail for the same reason.
 const MAX_WORKERS: Setting = Setting {
     name: "PROVISIONING_MAX_WORKERS",
-    doc: "The most creates under way at once, and after them the most deletes.",
+    doc: "The most creates that run at once, and after them the most deletes.",
     accepts: Accepts::Whole(1..=MAX_PARALLEL_CREATES),
     fallback: Fallback::Default("16"),
     secret: false,
@@ -81,7 +81,7 @@ const MAX_WORKERS: Setting = Setting {
 
 const PEEK_MAX: Setting = Setting {
     name: "PROVISIONING_PEEK_MAX",
-    doc: "The most messages that are asked for at once.",
+    doc: "The most messages in one request.",
     accepts: Accepts::Whole(1..=MAX_PAGE),
     fallback: Fallback::Default("250"),
     secret: false,
@@ -89,8 +89,8 @@ const PEEK_MAX: Setting = Setting {
 
 const PEEK_DEPTH: Setting = Setting {
     name: "PROVISIONING_PEEK_DEPTH",
-    doc: "The most messages that are looked at in one subscription and pass. At 50 ms for 250 of them, 150,000 are as many \
-          as can be read in the 30 s that a subscription gets; one that takes longer counts as not read to its end.",
+    doc: "The most messages that a pass reads in one subscription. At 50 ms for 250 of them, it can read 150,000 in the 30 s \
+          that a subscription gets; one that takes longer counts as not read to its end.",
     accepts: Accepts::Whole(1..=MAX_DEPTH),
     fallback: Fallback::Default("10000"),
     secret: false,
@@ -98,9 +98,9 @@ const PEEK_DEPTH: Setting = Setting {
 
 const RETRY_BACKOFF: Setting = Setting {
     name: "PROVISIONING_RETRY_BACKOFF_SECONDS",
-    doc: "The wait before a message's second attempt; it doubles with each further one, up to 30 minutes. With 0 there is \
-          none, and attempts are not counted. Unless it is 0, a pass creates groups in the first three quarters of it only, \
-          reading included: with less than 30, few or none.",
+    doc: "The wait before a message's second attempt; it doubles with each further one, up to 30 minutes. With 0 there is no \
+          wait, and attempts are not counted. Otherwise a pass creates groups only until three quarters of this time have \
+          passed since it began to read: with less than 30, few or none.",
     accepts: Accepts::Whole(0..=MAX_BACKOFF_SECONDS),
     fallback: Fallback::Default("60"),
     secret: false,
@@ -108,7 +108,7 @@ const RETRY_BACKOFF: Setting = Setting {
 
 const MAX_ATTEMPTS: Setting = Setting {
     name: "PROVISIONING_MAX_ATTEMPTS",
-    doc: "The attempts after which a message is left alone, with a warning.",
+    doc: "After this many attempts a message is parked: it gets no further group, and the log has a warning.",
     accepts: Accepts::Whole(1..=MAX_ATTEMPTS_LIMIT),
     fallback: Fallback::Default("10"),
     secret: false,
@@ -116,8 +116,8 @@ const MAX_ATTEMPTS: Setting = Setting {
 
 const DELETE_ORPHANS: Setting = Setting {
     name: "PROVISIONING_DELETE_ORPHANS",
-    doc: "Whether running groups are deleted whose message is gone. Only for workers that take no other message than the \
-          one that their group was made for: one that has taken another is deleted at its work.",
+    doc: "Whether to delete running groups whose message is gone. Only for workers that never take another message than the \
+          one that their group was created for: one that did is deleted while it works.",
     accepts: Accepts::Flag,
     fallback: Fallback::Default("false"),
     secret: false,
@@ -125,7 +125,7 @@ const DELETE_ORPHANS: Setting = Setting {
 
 const ORPHAN_GRACE: Setting = Setting {
     name: "PROVISIONING_ORPHAN_GRACE_MINUTES",
-    doc: "How long the message must have been gone for that.",
+    doc: "How long the message must have been gone before its running group is deleted.",
     accepts: Accepts::Whole(0..=MAX_GRACE_MINUTES),
     fallback: Fallback::Default("10"),
     secret: false,
@@ -133,7 +133,7 @@ const ORPHAN_GRACE: Setting = Setting {
 
 const DRY_RUN: Setting = Setting {
     name: "PROVISIONING_DRY_RUN",
-    doc: "Whether passes only say what they would do.",
+    doc: "Whether passes only report what they would do.",
     accepts: Accepts::Flag,
     fallback: Fallback::Default("false"),
     secret: false,
@@ -141,15 +141,16 @@ const DRY_RUN: Setting = Setting {
 
 const PASS_DEADLINE: Setting = Setting {
     name: "PASS_DEADLINE_SECONDS",
-    doc: "When a pass ends. Creating ends earlier: a quarter of the time that is left after reading is for deletes.",
+    doc: "How long a pass may take. Creating ends earlier: a quarter of the time that is left after reading is reserved for \
+          deletes.",
     accepts: Accepts::Whole(MIN_DEADLINE_SECONDS..=MAX_DEADLINE_SECONDS),
     fallback: Fallback::Default("240"),
     secret: false,
 };
 const SCALE_EVERY: Setting = Setting {
     name: "SCALE_EVERY_SECONDS",
-    doc: "The time between passes, a multiple of the timer's tick, which is 15 s: ticks in between are answered and make no pass. 0 makes one \
-          at every tick, and whenever the function is invoked by hand.",
+    doc: "The time between passes, a multiple of the 15 s at which the timer fires. When it fires in between, there is no pass. \
+          With 0 there is one each time, and whenever somebody invokes the function.",
     accepts: Accepts::Whole(0..=MAX_SCALE_EVERY_SECONDS),
     fallback: Fallback::Default("15"),
     secret: false,
@@ -199,24 +200,24 @@ impl ProcessingSettings {
 }
 
 impl ProcessingSettings {
-    /// The least time from the beginning of one pass to that of the next, whoever asks for it.
+    /// The least time from the start of one pass to that of the next, whoever invokes them.
     pub fn least_between_passes(&self) -> Duration {
         let safe = if self.retry_backoff.is_zero() { LEAST_BETWEEN_UNCOUNTED_PASSES } else { Duration::ZERO };
         self.scale_every.max(safe)
     }
 
-    /// The wait before a second attempt, where attempts are counted, or for ever.
+    /// The wait before a second attempt, or the longest duration if attempts are not counted.
     pub fn retry_backoff_or_never(&self) -> Duration {
         if self.retry_backoff.is_zero() { Duration::MAX } else { self.retry_backoff }
     }
 
-    /// The subscriptions that are to be skipped and are not there, given those that are there and skipped.
+    /// The names in `SKIP_SUBSCRIPTIONS` that are not among the skipped subscriptions of the topic.
     pub fn skipped_in_vain(&self, skipped: &[SubscriptionName]) -> Vec<&SubscriptionName> {
         self.skip_subscriptions.iter().filter(|name| !skipped.contains(name)).collect()
     }
 }
 
-/// Subscriptions by Azure's naming rules, so that a list with another separator is not one odd name that skips nothing.
+/// Checks the names by Azure's rules, so that a list with another separator is not taken as one odd name that skips nothing.
 fn parse_subscriptions(text: &str) -> Option<BTreeSet<SubscriptionName>> {
     let valid = |name: &str| name.len() <= 50 && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
     let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());

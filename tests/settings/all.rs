@@ -20,7 +20,7 @@ fn an_empty_value_is_as_good_as_none() {
     assert!(settings.container.variables.is_empty());
     insta::assert_snapshot!(
         errors(&[("ACI_IMAGE", "")]),
-        @"ACI_IMAGE is not set: expected an image, such as myregistry.azurecr.io/worker:1.4.2, with no upper case but in its tag, and a tag after a colon"
+        @"ACI_IMAGE is not set: expected an image, such as myregistry.azurecr.io/worker:1.4.2, with upper case only in its tag, and a tag after a colon"
     );
 }
 
@@ -44,7 +44,7 @@ fn everything_that_is_wrong_is_told_at_once() {
     AZURE_CLOUD="Azure": expected AzureCloud, AzureUSGovernment or AzureChinaCloud
     AZURE_SUBSCRIPTION_ID="production": expected a GUID, such as 00000000-0000-0000-0000-000000000001
     AZURE_RESOURCE_GROUP is not set: expected a resource group's name (1 to 90 letters, digits, and any of -_.(), but no dot at its end)
-    ACI_IMAGE is not set: expected an image, such as myregistry.azurecr.io/worker:1.4.2, with no upper case but in its tag, and a tag after a colon
+    ACI_IMAGE is not set: expected an image, such as myregistry.azurecr.io/worker:1.4.2, with upper case only in its tag, and a tag after a colon
     ACI_NAME_PREFIX="Worker": expected a text of 1 to 42 lower-case letters, digits and single hyphens, with a letter or digit at both ends
     ACI_LOCATION is not set: expected a region, such as westeurope
     ACI_MAX_INSTANCES="many": expected a whole number from 0 to 5000

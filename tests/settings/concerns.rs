@@ -164,7 +164,7 @@ fn the_registry_is_that_of_the_image() {
     }
     insta::assert_snapshot!(errors(&credentials("other.azurecr.io")), @r#"ACR_SERVER="other.azurecr.io": expected the registry of ACI_IMAGE (myregistry.azurecr.io)"#);
     insta::assert_snapshot!(errors(&with("worker:1.4.2", "myregistry.azurecr.io")), @r#"ACR_SERVER="myregistry.azurecr.io": expected the registry of ACI_IMAGE (docker.io)"#);
-    insta::assert_snapshot!(errors(&with("Worker", "myregistry.azurecr.io")), @r#"ACI_IMAGE="Worker": expected an image, such as myregistry.azurecr.io/worker:1.4.2, with no upper case but in its tag, and a tag after a colon"#);
+    insta::assert_snapshot!(errors(&with("Worker", "myregistry.azurecr.io")), @r#"ACI_IMAGE="Worker": expected an image, such as myregistry.azurecr.io/worker:1.4.2, with upper case only in its tag, and a tag after a colon"#);
 }
 
 #[test]
@@ -194,7 +194,7 @@ fn instance_variables_that_no_container_can_have_are_refused() {
     INSTANCE_C=(secret): expected UTF-8
     ");
     insta::assert_snapshot!(errors(&[("INSTANCE_Topic", "a"), ("INSTANCE_TOPIC", "b")]), @"INSTANCE_Topic=(secret): it differs from INSTANCE_TOPIC only in case");
-    insta::assert_snapshot!(errors(&[("INSTANCE_TOPIC", "a"), ("INSTANCE_SUBSCRIPTION_ENV_NAME", "topic")]), @r#"INSTANCE_SUBSCRIPTION_ENV_NAME="topic": INSTANCE_TOPIC sets that variable already"#);
+    insta::assert_snapshot!(errors(&[("INSTANCE_TOPIC", "a"), ("INSTANCE_SUBSCRIPTION_ENV_NAME", "topic")]), @r#"INSTANCE_SUBSCRIPTION_ENV_NAME="topic": INSTANCE_TOPIC already sets that variable"#);
     insta::assert_snapshot!(errors(&[("INSTANCE_TOPIC", "a"), ("ACI_PLAIN_ENV", "TOPIC,LICENCE")]), @r#"ACI_PLAIN_ENV="TOPIC,LICENCE": there is no INSTANCE_LICENCE"#);
 }
 

@@ -1,4 +1,4 @@
-//! What Azure never takes together, found before the first message waits for it.
+//! Finds combinations that Azure refuses, before messages wait for them.
 //!
 //! Sources: the pages on spot containers, virtual networks, volumes, managed identities and troubleshooting below
 //! <https://learn.microsoft.com/azure/container-instances/>.
@@ -11,13 +11,13 @@ use super::{Findings, Owned, elements, is_worker};
 use crate::container_group::name::is_valid;
 use crate::container_group::tag;
 
-/// Most cores and GB of one group (Container Instances' limits), of which the worker needs something.
+/// The most cores and GB of one group (Container Instances' limits), including the worker's.
 const MAX_CPU: f64 = 31.0;
 const MAX_MEMORY_GB: f64 = 240.0;
 
 const CONTAINERS: [&str; 2] = ["properties.containers", "properties.initContainers"];
 
-/// Kinds of volumes, of which each has one.
+/// The kinds of volumes. Each volume has exactly one.
 const VOLUMES: [&str; 5] = ["azureFile", "emptyDir", "gitRepo", "secret", "secretReference"];
 
 pub(super) fn check(json: &Value, owned: &Owned<'_>, findings: &mut Findings) {
@@ -30,7 +30,7 @@ pub(super) fn check(json: &Value, owned: &Owned<'_>, findings: &mut Findings) {
     tags(json, findings);
 }
 
-/// What the containers beside the worker ask for, in cores and GB.
+/// What the containers beside the worker request, in cores and GB.
 pub(super) fn sidecars(json: &Value) -> (f64, f64) {
     let containers = elements(json, CONTAINERS[0]).into_iter().filter(|(_, container)| !is_worker(container));
     let requests = containers.map(|(_, container)| &container["properties"]["resources"]["requests"]);
@@ -45,11 +45,14 @@ fn network(properties: &Value, findings: &mut Findings) {
     if properties["priority"] == "Spot" {
         let refused = ["subnetIds", "ipAddress"].into_iter().filter(|name| has(name));
         for name in refused {
-            findings.problem(&format!("properties.{name}"), "Azure takes no spot group with it (properties.priority)");
+            findings
+                .problem(&format!("properties.{name}"), "Azure accepts no spot group with it (properties.priority)");
         }
         if ["Confidential", "Dedicated"].iter().any(|sku| properties["sku"] == *sku) {
-            findings
-                .problem("properties.sku", "Azure takes spot groups of the sku Standard only (properties.priority)");
+            findings.problem(
+                "properties.sku",
+                "Azure accepts spot groups only with the sku Standard (properties.priority)",
+            );
         }
     }
     match properties["ipAddress"]["type"].as_str() {
@@ -78,7 +81,7 @@ fn identities(json: &Value, owned: &Owned<'_>, findings: &mut Findings) -> BTree
     if kind.is_empty() {
         findings.problem("identity.type", "it is missing");
     } else if has_any != kind.contains("UserAssigned") && !identity.is_null() {
-        findings.problem("identity.type", "it does not go with identity.userAssignedIdentities");
+        findings.problem("identity.type", "it contradicts identity.userAssignedIdentities");
     }
     if kind == "None" && !owned.identities.is_empty() {
         findings.problem("identity.type", "the settings give the group an identity");
@@ -108,7 +111,7 @@ fn registries(
     for (at, credential) in elements(json, "properties.imageRegistryCredentials") {
         let text = |name: &str| credential[name].as_str();
         if owned.registry.is_some_and(|own| text("server").is_some_and(|server| server.eq_ignore_ascii_case(own))) {
-            findings.problem(&format!("{at}.server"), "ACR_SERVER has credentials for it already");
+            findings.problem(&format!("{at}.server"), "settings already have credentials for it (ACR_SERVER)");
         }
         match (text("username"), text("identity")) {
             (Some(_), None) if text("password").is_none() && text("passwordReference").is_none() => {
@@ -137,7 +140,7 @@ fn volumes<'a>(json: &'a Value, secrets: &BTreeSet<&str>, findings: &mut Finding
         }
         check_reference(share, "storageAccountKeyReference", &format!("{at}.azureFile"), secrets, findings);
         if volume["secret"].as_object().is_some_and(serde_json::Map::is_empty) {
-            findings.problem(&format!("{at}.secret"), "it is empty; Azure does not show what is in it");
+            findings.problem(&format!("{at}.secret"), "it is empty; Azure does not show its contents");
         }
         for (file, name) in volume["secretReference"].as_object().into_iter().flatten() {
             if name.as_str().is_some_and(|name| !secrets.contains(name)) {
@@ -161,7 +164,7 @@ fn containers(json: &Value, volumes: &BTreeSet<&str>, secrets: &BTreeSet<&str>, 
         }
         let is_init = list == CONTAINERS[1];
         if is_init && is_worker(container) {
-            findings.problem(&format!("{at}.name"), "the worker is no init container");
+            findings.problem(&format!("{at}.name"), "the worker cannot be an init container");
         }
         let at = format!("{at}.properties");
         let properties = &container["properties"];
@@ -180,12 +183,12 @@ fn containers(json: &Value, volumes: &BTreeSet<&str>, secrets: &BTreeSet<&str>, 
     }
     let (cpu, memory) = sidecars(json);
     if cpu >= MAX_CPU || memory >= MAX_MEMORY_GB {
-        let reason = "beside the worker they take all that a group may have (31 cores, 240 GB)";
+        let reason = "they leave nothing for the worker: a group has at most 31 cores and 240 GB";
         findings.problem(CONTAINERS[0], reason);
     }
 }
 
-/// What a sidecar asks for, in the steps that Azure takes.
+/// Checks that a sidecar requests cores and memory in steps that Azure accepts.
 fn amounts(requests: &Value, at: &str, findings: &mut Findings) {
     for (name, per_unit) in [("cpu", 100.0), ("memoryInGB", 10.0)] {
         match requests[name].as_f64() {
@@ -212,7 +215,7 @@ fn variables(list: &Value, at: &str, secrets: &BTreeSet<&str>, findings: &mut Fi
         }
         let values = ["value", "secureValue", "secureValueReference"];
         match values.iter().filter(|kind| !variable[**kind].is_null()).count() {
-            0 => findings.problem(&at, "its value is missing; Azure does not show secret ones"),
+            0 => findings.problem(&at, "its value is missing; Azure does not show secure values"),
             1 => check_reference(variable, "secureValueReference", &at, secrets, findings),
             _ => findings.problem(&at, "expected one of value, secureValue and secureValueReference"),
         }
@@ -230,7 +233,10 @@ fn check_reference(object: &Value, name: &str, at: &str, secrets: &BTreeSet<&str
 fn tags(json: &Value, findings: &mut Findings) {
     let tags = json["tags"].as_object();
     if tags.is_some_and(|tags| tags.len() > tag::MAX_OTHERS) {
-        findings.problem("tags", format!("Azure takes 50, of which {} are yours", tag::MAX_OTHERS));
+        findings.problem(
+            "tags",
+            format!("expected at most {}: Azure accepts 50, and the scaler needs the others", tag::MAX_OTHERS),
+        );
     }
     let mut names = BTreeSet::new();
     for (name, value) in tags.into_iter().flatten() {

@@ -1,7 +1,7 @@
-//! What a user adds to every container group, in Azure Resource Manager's own JSON.
+//! What a user adds to every container group, in the JSON of Azure Resource Manager.
 //!
-//! * A template that is accepted has nothing that the scaler sets itself, and nothing that Azure's schema does not know.
-//! * All that is wrong with one is found at once. What is found names places in it and never shows a value: they may be secrets.
+//! * An accepted template has nothing that the scaler sets itself, and nothing that is not in Azure's schema.
+//! * All problems are found at once. They name places in the template and never show values, which may be secrets.
 
 mod combinations;
 mod ownership;
@@ -26,17 +26,17 @@ pub struct GroupTemplate {
     api_version: ApiVersion,
 }
 
-/// The versions of Container Instances' interface that groups are asked for in.
+/// The versions of the Container Instances API that the scaler uses to create groups.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ApiVersion {
-    /// What every group was asked for in before there were templates.
+    /// The version for groups whose template needs no newer one.
     #[default]
     V2023,
     /// The first with references to secrets in a Key Vault.
     V2025,
 }
 
-/// What the scaler sets, so that a template must not.
+/// What the scaler sets, so that a template must not set it.
 #[derive(Clone, Debug, Default)]
 pub struct Owned<'a> {
     /// The region, as Azure writes it, if it is known.
@@ -49,7 +49,7 @@ pub struct Owned<'a> {
     pub identities: Vec<&'a str>,
 }
 
-/// What is wrong at a place in a template.
+/// A problem at a place in a template.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}: {reason}", path.escape_debug())]
 pub struct TemplateProblem {
@@ -57,14 +57,14 @@ pub struct TemplateProblem {
     pub reason: String,
 }
 
-/// What is left out of a template, and why.
+/// A property that is left out of a template, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dropped {
     pub path: String,
     pub why: &'static str,
 }
 
-/// What reading a template came to.
+/// The findings in a template.
 #[derive(Debug, Default)]
 pub struct Findings {
     pub problems: Vec<TemplateProblem>,
@@ -72,7 +72,7 @@ pub struct Findings {
 }
 
 impl GroupTemplate {
-    /// The template that a JSON text is, given what the scaler sets itself, unless anything is wrong with it.
+    /// The template in a JSON value, if it has no problems, given what the scaler sets itself.
     pub fn check(json: Value, owned: &Owned<'_>) -> (Option<Self>, Findings) {
         let mut findings = Findings::default();
         let Value::Object(mut group) = json else {
@@ -98,17 +98,17 @@ impl GroupTemplate {
         &self.json
     }
 
-    /// The same for one group, with the placeholders in the worker's variables filled.
+    /// Its JSON for one group, with the placeholders in the worker's variables filled.
     pub(crate) fn filled(&self, placeholders: &Placeholders) -> Value {
         variables::filled(&self.json, placeholders)
     }
 
-    /// The lower of the versions that know all that it has.
+    /// The lowest version that knows all of its properties.
     pub fn api_version(&self) -> ApiVersion {
         self.api_version
     }
 
-    /// What the containers beside the worker ask for together, in cores and GB.
+    /// What the containers beside the worker request together, in cores and GB.
     pub fn sidecars(&self) -> (f64, f64) {
         combinations::sidecars(&self.json)
     }
@@ -135,7 +135,7 @@ impl Findings {
     }
 }
 
-/// A template need not have the worker, nor all that a container must have: the scaler adds it.
+/// Adds the properties that a template need not have because the scaler sets them.
 fn give_room_to_worker(group: &mut Map<String, Value>) {
     let properties = group.entry("properties").or_insert_with(|| json!({}));
     let Some(properties) = properties.as_object_mut() else { return };

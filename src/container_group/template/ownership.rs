@@ -1,17 +1,17 @@
-//! What the scaler sets itself: it is taken out of a template where that changes nothing, and a problem elsewhere.
+//! What the scaler sets itself. In a template it is left out if that changes nothing, and is a problem otherwise.
 
 use serde_json::{Map, Value};
 
 use super::{Dropped, Findings, Owned, is_worker};
 use crate::container_group::tag;
 
-/// Takes out of a template what the scaler sets, and notes what it may not say.
+/// Removes what the scaler sets from a template, and notes what contradicts it.
 pub(super) fn take_out(group: &mut Map<String, Value>, owned: &Owned<'_>, findings: &mut Findings) {
     if let Some(location) = group.remove("location")
         && let (Some(location), Some(own)) = (location.as_str(), owned.location)
         && location.replace(' ', "").to_lowercase() != own
     {
-        findings.problem("location", "ACI_LOCATION sets it to another one");
+        findings.problem("location", "ACI_LOCATION sets another region");
     }
     if let Some(Value::Object(tags)) = group.get_mut("tags") {
         tags.retain(|name, _| {
@@ -24,12 +24,12 @@ pub(super) fn take_out(group: &mut Map<String, Value>, owned: &Owned<'_>, findin
     let Some(Value::Object(properties)) = group.get_mut("properties") else { return };
     for (name, only) in [("osType", "Linux"), ("restartPolicy", "Never")] {
         if properties.remove(name).is_some_and(|value| value != only) {
-            findings.problem(&format!("properties.{name}"), format!("a worker's group has {only}"));
+            findings.problem(&format!("properties.{name}"), format!("the scaler sets it to {only}"));
         }
     }
     for name in ["standbyPoolProfile", "containerGroupProfile"] {
         if properties.contains_key(name) {
-            let reason = "a group that is made from it cannot have a size and variables of its own";
+            let reason = "a group from a profile cannot have its own size and variables";
             findings.problem(&format!("properties.{name}"), reason);
         }
     }
@@ -57,14 +57,14 @@ impl Worker<'_> {
             for name in ["cpu", "memoryInGB"] {
                 let amounts = |which: &str| resources.get(which)?.get(name);
                 if amounts("limits").is_some() {
-                    let reason = "the worker's size is the message's, which a limit would cut off";
+                    let reason = "the message decides the worker's size, which a limit would cut";
                     findings.problem(&format!("{at}.resources.limits.{name}"), reason);
                 }
                 if let Some(Value::Object(requests)) = resources.get_mut("requests")
                     && requests.remove(name).is_some()
                 {
                     let path = format!("{at}.resources.requests.{name}");
-                    findings.dropped.push(Dropped { path, why: "the message's file sets it" });
+                    findings.dropped.push(Dropped { path, why: "the file's size sets it" });
                 }
             }
         }
@@ -73,7 +73,7 @@ impl Worker<'_> {
             let name = variable["name"].as_str().unwrap_or_default();
             if let Some((_, setting)) = owned.variables.iter().find(|(have, _)| have.eq_ignore_ascii_case(name)) {
                 let path = format!("{at}.environmentVariables[{index}].name");
-                findings.problem(&path, format!("{setting} sets that variable already"));
+                findings.problem(&path, format!("{setting} already sets that variable"));
             }
         }
     }

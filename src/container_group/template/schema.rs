@@ -1,13 +1,13 @@
-//! The properties that a container group may be asked for with, in the words of Azure Resource Manager.
+//! The properties that a container group can have, as Azure Resource Manager names them.
 //!
-//! It is the published schema of [`ApiVersion::V2025`], with what that has over [`ApiVersion::V2023`] marked, and what only
-//! Azure itself sets. A test holds it against the schema.
+//! This is the published schema of [`ApiVersion::V2025`]. What [`ApiVersion::V2023`] does not have, and what only Azure sets, is
+//! marked. A test compares it with the schema.
 
 use Kind::{Any, Flag, List, Number, Object, Objects, Text, TextMap, Texts, Whole, Word};
 
 use super::ApiVersion;
 
-/// What the value of a property is.
+/// The type of a property's value.
 pub(super) enum Kind {
     Text,
     Whole,
@@ -15,11 +15,11 @@ pub(super) enum Kind {
     Flag,
     Word(&'static [&'static str]),
     Texts,
-    /// Names of the user's choice, each with a text.
+    /// An object with names of the user's choice, each with a text.
     TextMap,
     Object(&'static [Property]),
     List(&'static [Property]),
-    /// Names of the user's choice, each with such an object.
+    /// An object with names of the user's choice, each with such an object.
     Objects(&'static [Property]),
     /// Any object.
     Any,
@@ -30,7 +30,7 @@ pub(super) struct Property {
     pub(super) kind: Kind,
     pub(super) since: ApiVersion,
     pub(super) required: bool,
-    /// Azure shows it and takes it from nobody.
+    /// Only Azure sets it.
     pub(super) read_only: bool,
 }
 
@@ -126,7 +126,7 @@ const CONTAINER_PROPERTIES: &[Property] = &[
     of("livenessProbe", Object(PROBE)),
     of("ports", List(PORT)),
     of("readinessProbe", Object(PROBE)),
-    // The scaler adds the amounts to the worker's, so that they are not required here.
+    // The amounts are not required here, because the scaler sets the worker's.
     of("resources", Object(&[of("limits", Object(AMOUNTS)), of("requests", Object(AMOUNTS))])),
     of("securityContext", Object(SECURITY_CONTEXT)),
     of("volumeMounts", List(MOUNT)),

@@ -1,15 +1,15 @@
-//! Whether a template has the shape that Azure's schema gives a container group.
+//! Checks a template against Azure's schema of a container group.
 
 use serde_json::{Map, Value};
 
 use super::schema::{GROUP, Kind, Property};
 use super::{ApiVersion, Dropped, Findings};
 
-/// How like a property's name another must be, from 0 to 1, to be what was meant.
+/// How similar a property's name must be, from 0 to 1, to be suggested.
 const MIN_SIMILARITY: f64 = 0.6;
 
-/// Notes all that the schema does not allow, takes away what only Azure sets and what is null, and returns the
-/// api-version that knows all that is left.
+/// Notes everything that the schema does not allow, removes what only Azure sets and what is null, and returns the lowest
+/// API version that knows the rest.
 pub(super) fn check(group: &mut Map<String, Value>, findings: &mut Findings) -> ApiVersion {
     let mut shape = Shape { findings, api_version: ApiVersion::V2023 };
     shape.object(group, GROUP, "");
@@ -28,7 +28,7 @@ impl Shape<'_> {
             if property.is_some_and(|property| property.read_only) && !value.is_null() {
                 self.findings.dropped.push(Dropped { path: below(at, name), why: "only Azure sets it" });
             }
-            // Azure's tools write null for what is not there.
+            // Azure's tools write null for what is not set.
             !value.is_null() && property.is_none_or(|property| !property.read_only)
         });
         for (name, value) in object.iter_mut() {
@@ -95,7 +95,7 @@ impl Shape<'_> {
     fn text(&mut self, text: &str, at: &str) {
         let function = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')?.split_once('('));
         if function.is_some_and(|(name, _)| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphabetic())) {
-            self.findings.problem(at, "expected the value itself, not an expression of a deployment's template");
+            self.findings.problem(at, "expected the value itself, not an expression of an ARM template");
         }
     }
 }
@@ -117,10 +117,10 @@ fn expected(kind: &Kind) -> String {
     }
 }
 
-/// Says that there is no such property, and which was meant.
+/// The problem of an unknown property, with a suggestion.
 fn unknown(name: &str, properties: &'static [Property]) -> String {
     let settable = properties.iter().filter(|property| !property.read_only);
-    // `az container show` and many a blog post leave the level of `properties` out.
+    // `az container show` and many blog posts leave out the level `properties`.
     let one_below = settable.clone().find_map(|property| match property.kind {
         Kind::Object(below) if property.name == "properties" && below.iter().any(|property| property.name == name) => {
             Some(format!("properties.{name}"))

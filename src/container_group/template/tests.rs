@@ -98,20 +98,20 @@ fn what_the_schema_does_not_know_is_a_problem_with_what_was_meant() {
     assert_eq!(
         worker(&json!({ "command": ["[parameters('command')]", "[a]", "[1, 2]"] })),
         [
-            "properties.containers[0].properties.command[0]: expected the value itself, not an expression of a deployment's template"
+            "properties.containers[0].properties.command[0]: expected the value itself, not an expression of an ARM template"
         ]
     );
 }
 
 #[test]
 fn what_the_scaler_sets_is_a_problem_where_the_template_has_it_otherwise() {
-    assert_eq!(problems(json!({ "location": "northeurope" })), ["location: ACI_LOCATION sets it to another one"]);
+    assert_eq!(problems(json!({ "location": "northeurope" })), ["location: ACI_LOCATION sets another region"]);
     assert_eq!(
         with(&json!({ "osType": "Windows", "restartPolicy": "Always", "standbyPoolProfile": { "id": "p" } })),
         [
-            "properties.osType: a worker's group has Linux",
-            "properties.restartPolicy: a worker's group has Never",
-            "properties.standbyPoolProfile: a group that is made from it cannot have a size and variables of its own",
+            "properties.osType: the scaler sets it to Linux",
+            "properties.restartPolicy: the scaler sets it to Never",
+            "properties.standbyPoolProfile: a group from a profile cannot have its own size and variables",
         ]
     );
     assert_eq!(
@@ -120,16 +120,16 @@ fn what_the_scaler_sets_is_a_problem_where_the_template_has_it_otherwise() {
             "resources": { "limits": { "memoryInGB": 2 } },
         })),
         [
-            "properties.containers[0].properties.resources.limits.memoryInGB: the worker's size is the message's, which a limit would cut off",
-            "properties.containers[0].properties.environmentVariables[0].name: INSTANCE_TOPIC sets that variable already",
-            "properties.containers[0].properties.environmentVariables[1].name: ACI_IDENTITY sets that variable already",
+            "properties.containers[0].properties.resources.limits.memoryInGB: the message decides the worker's size, which a limit would cut",
+            "properties.containers[0].properties.environmentVariables[0].name: INSTANCE_TOPIC already sets that variable",
+            "properties.containers[0].properties.environmentVariables[1].name: ACI_IDENTITY already sets that variable",
         ]
     );
     assert_eq!(
         with(
             &json!({ "imageRegistryCredentials": [{ "server": "ACR.azurecr.io", "username": "u", "password": "p" }] })
         ),
-        ["properties.imageRegistryCredentials[0].server: ACR_SERVER has credentials for it already"]
+        ["properties.imageRegistryCredentials[0].server: settings already have credentials for it (ACR_SERVER)"]
     );
 }
 
@@ -158,15 +158,15 @@ fn what_azure_never_takes_together_is_a_problem() {
     for (properties, expected) in [
         (
             json!({ "priority": "Spot", "subnetIds": subnet }),
-            "properties.subnetIds: Azure takes no spot group with it (properties.priority)",
+            "properties.subnetIds: Azure accepts no spot group with it (properties.priority)",
         ),
         (
             json!({ "priority": "Spot", "ipAddress": public }),
-            "properties.ipAddress: Azure takes no spot group with it (properties.priority)",
+            "properties.ipAddress: Azure accepts no spot group with it (properties.priority)",
         ),
         (
             json!({ "priority": "Spot", "sku": "Confidential" }),
-            "properties.sku: Azure takes spot groups of the sku Standard only (properties.priority)",
+            "properties.sku: Azure accepts spot groups only with the sku Standard (properties.priority)",
         ),
         (
             json!({ "subnetIds": subnet, "ipAddress": public }),
@@ -199,7 +199,7 @@ fn what_azure_never_takes_together_is_a_problem() {
         ),
         (
             json!({ "volumes": [{ "name": "v", "secret": {} }] }),
-            "properties.volumes[0].secret: it is empty; Azure does not show what is in it",
+            "properties.volumes[0].secret: it is empty; Azure does not show its contents",
         ),
         (
             json!({ "volumes": [{ "name": "v", "secretReference": { "file": "s" } }] }),
@@ -207,7 +207,7 @@ fn what_azure_never_takes_together_is_a_problem() {
         ),
         (
             json!({ "initContainers": [{ "name": "worker", "properties": { "image": "i" } }] }),
-            "properties.initContainers[0].name: the worker is no init container",
+            "properties.initContainers[0].name: the worker cannot be an init container",
         ),
         (
             json!({ "initContainers": [{ "name": "a", "properties": {} }] }),
@@ -229,7 +229,10 @@ fn tags_that_azure_would_refuse_are_a_problem() {
         ]
     );
     let tags: serde_json::Map<_, _> = (0..39).map(|number| (number.to_string(), json!(""))).collect();
-    assert_eq!(problems(json!({ "tags": tags })), ["tags: Azure takes 50, of which 36 are yours"]);
+    assert_eq!(
+        problems(json!({ "tags": tags })),
+        ["tags: expected at most 36: Azure accepts 50, and the scaler needs the others"]
+    );
 }
 
 #[test]
@@ -249,7 +252,7 @@ fn what_azure_never_takes_of_a_container_is_a_problem() {
     );
     assert_eq!(
         with(&json!({ "containers": [sidecar("a", json!({ "cpu": 31, "memoryInGB": 1 }))] })),
-        ["properties.containers: beside the worker they take all that a group may have (31 cores, 240 GB)"]
+        ["properties.containers: they leave nothing for the worker: a group has at most 31 cores and 240 GB"]
     );
     assert_eq!(
         worker(&json!({
@@ -259,7 +262,7 @@ fn what_azure_never_takes_of_a_container_is_a_problem() {
         })),
         [
             "properties.containers[0].properties.volumeMounts[0].name: there is no such volume",
-            "properties.containers[0].properties.environmentVariables[0]: its value is missing; Azure does not show secret ones",
+            "properties.containers[0].properties.environmentVariables[0]: its value is missing; Azure does not show secure values",
             "properties.containers[0].properties.environmentVariables[1]: expected one of value, secureValue and secureValueReference",
             "properties.containers[0].properties.environmentVariables[2].name: expected 1 to 63 letters, digits and _",
             "properties.containers[0].properties.environmentVariables[3].secureValueReference: properties.secretReferences has no such name",
@@ -268,7 +271,7 @@ fn what_azure_never_takes_of_a_container_is_a_problem() {
     );
     for (identity, expected) in [
         (json!({ "type": "None" }), "identity.type: the settings give the group an identity"),
-        (json!({ "type": "UserAssigned" }), "identity.type: it does not go with identity.userAssignedIdentities"),
+        (json!({ "type": "UserAssigned" }), "identity.type: it contradicts identity.userAssignedIdentities"),
         (json!({ "userAssignedIdentities": { "/ids/a": {} } }), "identity.type: it is missing"),
     ] {
         assert_eq!(problems(json!({ "identity": identity })), [expected]);
@@ -313,7 +316,7 @@ fn neither_debug_nor_a_problem_shows_a_value() {
     assert!(findings.problems.len() >= 2 && !format!("{findings:?}").contains(CANARY), "{findings:?}");
 }
 
-/// Needs the documents that `ACI_SCALER_SPECS` says where they are.
+/// Needs the documents in the folder that `ACI_SCALER_SPECS` names.
 #[test]
 fn the_properties_are_those_of_the_published_schema() {
     let Some(folder) = variable("ACI_SCALER_SPECS") else { return };
@@ -346,7 +349,7 @@ fn assert_same(theirs: &BTreeMap<String, String>, ours: &BTreeMap<String, String
     assert!(missing.is_empty() && invented.is_empty(), "missing: {missing:#?} invented: {invented:#?}");
 }
 
-/// The properties by their paths, each with what its value is.
+/// The properties by their paths, each with the type of its value.
 fn flatten(properties: &[Property], at: &str, into: &mut BTreeMap<String, (String, ApiVersion)>) {
     for property in properties.iter().filter(|property| !property.read_only) {
         let path = below(at, property.name);
@@ -381,7 +384,7 @@ fn flatten_schema(document: &Value, schema: &Value, at: &str, into: &mut BTreeMa
             Some("boolean") => "flag".to_owned(),
             Some("integer" | "number") => "number".to_owned(),
             Some("string") => property["enum"].as_array().map_or("text".to_owned(), |words| {
-                // To say that nothing is specified is to say nothing.
+                // `NotSpecified` is the same as no value.
                 let words = words.iter().filter_map(Value::as_str).filter(|word| *word != "NotSpecified");
                 words.collect::<Vec<_>>().join("|")
             }),
@@ -397,7 +400,7 @@ fn flatten_schema(document: &Value, schema: &Value, at: &str, into: &mut BTreeMa
     }
 }
 
-/// What a schema stands for; expressions of a deployment's template are the second of two.
+/// What a schema refers to. Where it allows an expression of an ARM template, that is the second of two alternatives.
 fn resolve<'a>(document: &'a Value, schema: &'a Value) -> &'a Value {
     if let Some(first) = schema.pointer("/oneOf/0") {
         return resolve(document, first);

@@ -1,4 +1,4 @@
-//! The variables that a template gives to the worker, in which placeholders are filled. Those of other containers are as they are.
+//! Fills placeholders in the variables that a template gives to the worker. Variables of other containers stay as they are.
 
 use serde_json::Value;
 
@@ -6,10 +6,10 @@ use super::{Findings, elements, is_worker};
 use crate::container_group::Placeholders;
 use crate::container_group::placeholder;
 
-/// What holds the value of a variable.
+/// The properties that can hold the value of a variable.
 const VALUES: [&str; 2] = ["value", "secureValue"];
 
-/// Notes placeholders that there are not.
+/// Notes unknown placeholders.
 pub(super) fn check(json: &Value, findings: &mut Findings) {
     for (at, container) in
         elements(json, "properties.containers").into_iter().filter(|(_, container)| is_worker(container))
@@ -24,7 +24,7 @@ pub(super) fn check(json: &Value, findings: &mut Findings) {
     }
 }
 
-/// The template as it is for one group.
+/// The template for one group.
 pub(super) fn filled(json: &Value, placeholders: &Placeholders) -> Value {
     let mut json = json.clone();
     let containers = json.pointer_mut("/properties/containers").and_then(Value::as_array_mut);
