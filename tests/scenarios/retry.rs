@@ -42,7 +42,7 @@ async fn a_parked_message_gets_its_first_attempt_again_in_the_next_pass() {
 
     let unasked = retry(&world, &["--message", "m1"]).await;
     assert_eq!(unasked.exit_code, 64, "{unasked:#?}");
-    assert!(unasked.log.contains("no terminal") && unasked.log.contains("--yes"), "{unasked:#?}");
+    assert!(unasked.log.contains("not a terminal") && unasked.log.contains("--yes"), "{unasked:#?}");
     assert_says(&unasked, &["SUBSCRIPTION  MESSAGE  ATTEMPT  GROUP", "m1", &record.name, "exit code 1"]);
     assert_eq!(world.calls(PatchGroup), Vec::<String>::new(), "nobody was asked");
 
@@ -55,7 +55,7 @@ async fn a_parked_message_gets_its_first_attempt_again_in_the_next_pass() {
     assert_eq!(world.group_of("m1").tags, tags, "the other tags stay");
     let again = retry(&world, &["--message", "m1", "--yes"]).await;
     assert_eq!((again.exit_code, world.calls(PatchGroup).len()), (0, 1), "{again:#?}");
-    assert_says(&again, &["is tagged already", "restart the app"]);
+    assert_says(&again, &["is already tagged", "restart the app"]);
 
     assert_eq!(world.pass().await.messages(), counts([("created", 1), ("parked", 1)]));
     let second = newest(&world, "m1");
@@ -89,7 +89,7 @@ async fn for_a_message_that_runs_there_is_nothing_to_do() {
     assert_says(&parked, &["There is nothing to retry."]);
     let unknown = retry(&world, &["--message", "nobody", "--yes"]).await;
     assert_eq!(unknown.exit_code, 1, "{unknown:#?}");
-    assert_says(&unknown, &["nobody: no record of it is there"]);
+    assert_says(&unknown, &["nobody: it has no record"]);
     assert_eq!(world.calls(PatchGroup), Vec::<String>::new());
     let none = retry(&world, &["--yes"]).await;
     assert_eq!(none.exit_code, 64, "which is to be said: {none:#?}");

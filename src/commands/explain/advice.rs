@@ -1,4 +1,4 @@
-//! What an outcome means to a person: in a sentence, what happens next, and what to do.
+//! What an outcome means: a sentence about it, what happens next, and what a person can do.
 
 use crate::commands::cause::Cause;
 use crate::commands::words::moment;
@@ -36,7 +36,7 @@ pub(super) fn advice(outcome: Option<&MessageOutcome>, report: &Report, older: O
         ),
         MessageOutcome::Running { reason: Some(reason), .. } => advice(
             format!("It has a container group, which Azure cannot start: {reason}."),
-            "Five minutes after that began, the attempt counts as failed, and the next one follows after its back-off.",
+            "If it cannot start for five minutes, the attempt counts as failed, and the next one follows after its back-off.",
             "Fix what the reason says: push the image, or correct its name or the registry's credentials.",
         ),
         MessageOutcome::Running { .. } => advice(
@@ -84,7 +84,7 @@ pub(super) fn advice(outcome: Option<&MessageOutcome>, report: &Report, older: O
         }
         MessageOutcome::WaitingCapacity => advice(
             format!("It waits for a slot: {} of {} are in use.", report.capacity.active, report.capacity.max),
-            "It gets its container group when a running one ends and older messages have theirs.",
+            "It gets its container group when a running one has ended and older messages have theirs.",
             "Set a higher ACI_MAX_INSTANCES, if the quota allows it (`aci-scaler check`).",
         ),
         MessageOutcome::WaitingQuota { .. } => {
@@ -96,7 +96,7 @@ pub(super) fn advice(outcome: Option<&MessageOutcome>, report: &Report, older: O
             "If that lasts, set a higher PROVISIONING_MAX_WORKERS.",
         ),
         MessageOutcome::Finished { group } => advice(
-            format!("A finished group, {group}, is in its way."),
+            format!("A finished group with its id, {group}, is in its way."),
             "Once that group is deleted, it gets its own.",
             "If the group is tagged keep=true, remove the tag or delete the group.",
         ),
@@ -107,8 +107,8 @@ pub(super) fn advice(outcome: Option<&MessageOutcome>, report: &Report, older: O
             "Fix the sender: ids must be unique.",
         ),
         MessageOutcome::Deferred => advice(
-            "A receiver has deferred it.".to_owned(),
-            "Nothing: only a receiver with its sequence number gets it.",
+            "A receiver deferred it.".to_owned(),
+            "Nothing: only a receiver that asks for its sequence number gets it.",
             "Whoever deferred it must receive it.",
         ),
         MessageOutcome::Scheduled => advice("It is not due yet.".to_owned(), "It is served when it is due.", NOTHING),
@@ -125,7 +125,7 @@ pub(super) fn advice(outcome: Option<&MessageOutcome>, report: &Report, older: O
     }
 }
 
-/// The message is deeper in its subscription than a pass reads.
+/// The advice for a message that is deeper in its subscription than a pass reads.
 fn not_read(report: &Report, older: Option<usize>) -> Advice {
     let older =
         older.map_or_else(|| "Older messages".to_owned(), |older| format!("{} older messages", Grouped(older as u64)));

@@ -1,4 +1,4 @@
-//! Which records are to be tagged, and why the messages that were meant besides have none.
+//! Which records to tag, and why the other messages that were asked for have none.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,19 +13,19 @@ use crate::pass::report::{MessageReport, Report};
 use crate::plan::{GroupOutcome, MessageOutcome};
 use crate::services::ContainerGroups as _;
 
-/// Messages that are named one by one.
+/// The most messages with a note of their own.
 const MAX_NAMED: usize = 20;
 
-/// Where the record of an attempt has gone, there is nothing to tag.
+/// Without a record there is nothing to tag.
 const NO_RECORD: &str = "it has no record of an attempt, so there is nothing to tag. If the app does not create its container group within \
-                         some passes, the app's process remembers attempts whose groups have gone: restart the app";
+                         a few passes, its process remembers attempts whose groups are gone: restart the app";
 
 #[derive(Debug)]
 pub(super) struct Choice {
     pub(super) records: Vec<Record>,
-    /// A sentence for each message, or for many alike, of which no record is to be tagged.
+    /// A sentence for each message without a record to tag, or for several of them.
     pub(super) notes: Vec<String>,
-    /// Whether every message that was named was found, and all that was looked at could be read.
+    /// Whether every message that was asked for was found, and every group could be read.
     pub(super) is_complete: bool,
 }
 
@@ -69,7 +69,7 @@ impl Choice {
                 Ok(None) => {}
                 Err(error) => {
                     choice.is_complete = false;
-                    choice.notes.push(format!("{name} could not be looked at: {error}."));
+                    choice.notes.push(format!("{name} could not be read: {error}."));
                 }
             }
         }
@@ -81,8 +81,8 @@ impl Choice {
             settled.insert((subscription.to_lowercase(), message_id.clone()));
             if group.is_retried() {
                 choice.notes.push(format!(
-                    "{message_id} of {subscription}: {} is tagged already. If its message is not tried again within some passes, the \
-                     app's process remembers attempts since: restart the app.",
+                    "{message_id} of {subscription}: {} is already tagged. If the app does not try its message again within a few \
+                     passes, its process remembers later attempts: restart the app.",
                     group.name
                 ));
             } else {
@@ -93,7 +93,7 @@ impl Choice {
         choice
     }
 
-    /// Says of the other messages that were meant why nothing is to be done for them.
+    /// Notes why there is nothing to do for the other messages that were asked for.
     fn note_the_others(
         &mut self,
         report: &Report,
@@ -116,7 +116,8 @@ impl Choice {
         }
         if others.len() > MAX_NAMED {
             let rest = others.len() - MAX_NAMED;
-            self.notes.push(format!("{rest} others have no record to tag either: `aci-scaler plan` says of each why."));
+            self.notes
+                .push(format!("{rest} others have no record to tag either: `aci-scaler plan` says why for each."));
         }
         for id in &wanted.ids {
             let is_it = |found: &str| found == id;
@@ -125,7 +126,7 @@ impl Choice {
             if !is_read && !settled.iter().any(|(_, found)| is_it(found)) {
                 self.is_complete = false;
                 self.notes.push(format!(
-                    "{id}: no record of it is there, and it is not among the messages that a pass reads (`aci-scaler explain {id}`)."
+                    "{id}: it has no record, and is not among the messages that a pass reads (`aci-scaler explain {id}`)."
                 ));
             }
         }
@@ -135,15 +136,15 @@ impl Choice {
     }
 }
 
-/// Why nothing is to be done for a message.
+/// Why there is nothing to do for a message.
 fn note(of: &MessageReport) -> String {
     let MessageAddress { subscription, sequence_number, message_id } = &of.message;
     let id = message_id.as_ref().map_or_else(|| format!("#{sequence_number}"), ToString::to_string);
     let why = match &of.outcome {
         MessageOutcome::Running { group, .. } => format!("nothing to do: {group} is starting or at work"),
         MessageOutcome::HeldByBreaker { .. } => format!(
-            "it has no record of an attempt: its subscription is held up for the failures of others. `aci-scaler retry --subscription \
-             {subscription}` starts their counts again, and all of it goes on"
+            "it has no record of an attempt: its subscription is held up because other messages failed. `aci-scaler retry \
+             --subscription {subscription}` restarts their counts, and the whole subscription goes on"
         ),
         MessageOutcome::ToBeCreated { .. }
         | MessageOutcome::WaitingCapacity
@@ -157,7 +158,7 @@ fn note(of: &MessageReport) -> String {
     format!("{id} of {subscription}: {why}.")
 }
 
-/// Which messages are meant.
+/// Which messages were asked for.
 struct Wanted {
     ids: Vec<String>,
     subscriptions: Vec<SubscriptionName>,
@@ -194,7 +195,7 @@ impl Wanted {
             let subscription = of.subscription.as_ref().map(ToString::to_string).unwrap_or_default();
             (of.name.clone(), (subscription, of.message_id.clone().unwrap_or_default()))
         });
-        // The tags of a group may not be ours any more, and its name tells whose it is.
+        // If the tags of a group were rewritten, only its message's outcome names it.
         let by_message = report.messages.iter().filter(|of| self.has_message(&of.message)).filter_map(|of| {
             let (MessageOutcome::BackingOff { group, .. } | MessageOutcome::Parked { group, .. }) = &of.outcome else {
                 return None;

@@ -1,6 +1,6 @@
-//! Lets the count of attempts at messages start again: tags the records of their last attempts, which the next pass reads.
+//! Restarts the count of attempts at messages: tags the records of their last attempts, which the next pass reads.
 //!
-//! Nothing is tagged before whoever asks has seen what, unless `--yes` says that nobody is to be asked.
+//! It lists the records and asks before it tags them, unless `--yes` is set.
 
 mod choice;
 mod question;
@@ -25,7 +25,7 @@ use crate::services::{ArmError, ContainerGroups};
 use choice::{Choice, Record};
 use question::Answer;
 
-/// Groups that are looked at, or tagged, at once.
+/// How many groups are read, or tagged, at once.
 const AT_ONCE: usize = 8;
 
 const HEAD: [&str; 6] = ["SUBSCRIPTION", "MESSAGE", "ATTEMPT", "GROUP", "ENDED", "REASON"];
@@ -33,7 +33,7 @@ const HEAD: [&str; 6] = ["SUBSCRIPTION", "MESSAGE", "ATTEMPT", "GROUP", "ENDED",
 #[derive(Clone, Debug, Default, clap::Args)]
 #[command(group = clap::ArgGroup::new("which").required(true).multiple(true).args(["message", "subscription", "parked"]))]
 pub(super) struct Arguments {
-    /// The message of this id; may be given several times
+    /// The message with this id; may be given several times
     #[arg(long, value_name = "ID")]
     message: Vec<String>,
     /// Messages of this subscription; may be given several times
@@ -42,7 +42,7 @@ pub(super) struct Arguments {
     /// Only messages whose attempts are used up
     #[arg(long)]
     parked: bool,
-    /// Do not ask before anything is tagged
+    /// Do not ask before tagging
     #[arg(long)]
     yes: bool,
     #[command(flatten)]
@@ -81,7 +81,7 @@ pub(super) async fn retry(
         Answer::NobodyToAsk => {
             tracing::error!(
                 event = "setting_error",
-                "nothing was tagged: the standard input is no terminal at which to ask; --yes says that nobody is to be asked"
+                "nothing was tagged: the standard input is not a terminal, so nobody can be asked; --yes tags without asking"
             );
             return USAGE.into();
         }
@@ -90,7 +90,7 @@ pub(super) async fn retry(
     let tagged = choice.records.len() - refused.len();
     let mut lines: Vec<_> = refused.iter().map(|(group, error)| format!("{group} was not tagged: {error}.")).collect();
     lines.push(format!(
-        "{tagged} of {} records are tagged {}=true: the next pass starts the counts of their messages again.",
+        "{tagged} of {} records are tagged {}=true: the next pass restarts the counts of their messages.",
         choice.records.len(),
         tag::RETRY
     ));
@@ -104,7 +104,7 @@ pub(super) async fn retry(
     }
 }
 
-/// Tags the records, and returns those that were not, with what Azure says.
+/// Tags the records, and returns those that could not be tagged, with Azure's answers.
 async fn tag_all<'a>(services: &AzureServices, records: &'a [Record]) -> Vec<(&'a GroupName, ArmError)> {
     let tagged = records.iter().map(|record| async move {
         let group = &record.group.name;
@@ -114,20 +114,20 @@ async fn tag_all<'a>(services: &AzureServices, records: &'a [Record]) -> Vec<(&'
     answers.into_iter().filter_map(|(group, answer)| Some((group, answer.err()?))).collect()
 }
 
-/// All tags are replaced, so they are read right before.
+/// Reads the tags right before, because the request replaces all of them.
 async fn tag_one(services: &AzureServices, group: &GroupName) -> Result<(), ArmError> {
     let Some(fresh) = services.groups.get(group).await? else {
-        return Err(ArmError::unavailable("the group has gone meanwhile"));
+        return Err(ArmError::unavailable("the group is gone"));
     };
     let mut tags = fresh.tags;
-    // A policy may have written the name in another way, and Azure takes it once.
+    // A policy may have written the name in another case, and Azure accepts it only once.
     tags.retain(|key, _| !key.eq_ignore_ascii_case(tag::RETRY));
     tags.insert(tag::RETRY.to_owned(), "true".to_owned());
     services.groups.tag(group, &tags).await
 }
 
 impl Choice {
-    /// The records that are to be tagged, and a line for each message that has none.
+    /// The records to tag, and the notes.
     fn text(&self) -> String {
         let rows: Vec<_> = self
             .records

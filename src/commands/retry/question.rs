@@ -1,4 +1,4 @@
-//! Asks whoever sits at the terminal.
+//! Asks the person at the terminal.
 
 use std::io::{self, IsTerminal as _, Write as _};
 
@@ -8,7 +8,7 @@ use tokio::task::spawn_blocking;
 pub(super) enum Answer {
     Yes,
     No,
-    /// The standard input is no terminal.
+    /// The standard input is not a terminal.
     NobodyToAsk,
 }
 
@@ -17,8 +17,8 @@ pub(super) async fn ask(records: usize) -> Answer {
         return Answer::NobodyToAsk;
     }
     let messages = if records == 1 { "this message".to_owned() } else { format!("these {records} messages") };
-    // Nothing is to be done if it cannot be shown: then nobody answers.
-    _ = write!(io::stderr(), "Start the count of attempts at {messages} again? [y/N] ");
+    // If the question cannot be shown, nobody answers it.
+    _ = write!(io::stderr(), "Restart the count of attempts at {messages}? [y/N] ");
     let answer = spawn_blocking(|| {
         let mut line = String::new();
         io::stdin().read_line(&mut line).map(|_| line)
