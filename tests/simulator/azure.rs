@@ -15,32 +15,32 @@ use crate::outside::MAX_CLOCK_ERROR;
 use crate::scene::{Millis, SECOND};
 use crate::world::World;
 
-/// A process of the scaler, as the world knows it.
+/// A process of the scaler.
 pub struct Process {
-    /// One of its kind: a process that is started again is another one.
+    /// Its number. A process that is started again gets another one.
     pub number: u32,
     pub settings: Settings,
     pub pass: AtomicU64,
     pub pass_started_at: AtomicI64,
-    /// The pass in which it was told to create no more.
+    /// The pass in which Azure throttled its creates.
     pub stopped_in: AtomicU64,
-    /// The pass in which it was told that there is no room for groups of so much memory, and of more.
+    /// The pass in which Azure had no room for groups of this much memory or more.
     pub no_room: Mutex<Option<(u64, MemoryGb)>>,
-    /// The pass in which it was told to delete no more.
+    /// The pass in which Azure throttled its deletes.
     pub deletes_stopped_in: AtomicU64,
-    /// Until when it has to leave the rest of the budget for deletes.
+    /// Until when it must leave the rest of the budget for deletes.
     pub low_until: AtomicI64,
-    /// What its clock is wrong by.
+    /// The error of its clock.
     pub clock_error: AtomicI64,
-    /// The same when it last listed the groups.
+    /// The error of its clock when it last listed the groups.
     pub clock_error_listed: AtomicI64,
-    /// When it last looked at each group.
+    /// When it last read each group.
     pub looks: Mutex<BTreeMap<GroupName, Millis>>,
-    /// When the groups were created that it found at those looks.
+    /// When the groups that it found then were created.
     pub found: Mutex<BTreeMap<GroupName, Millis>>,
-    /// Groups that it has left alone in a pass, with the moments when they were created.
+    /// Groups that a pass left alone, with the times when they were created.
     pub known: Mutex<HashSet<(GroupName, Millis)>>,
-    /// The subscriptions that cannot be served, by the last list.
+    /// The subscriptions that cannot be served, according to the last list.
     pub unserved: Mutex<HashSet<SubscriptionName>>,
 }
 
@@ -51,7 +51,7 @@ pub struct Azure {
     pub process: Arc<Process>,
 }
 
-/// A request that changes something, on its way.
+/// A request that changes something, and is under way.
 pub struct Write {
     pub what: What,
     pub process: Arc<Process>,
@@ -74,11 +74,11 @@ impl Azure {
 
     fn check_deleting(&self, name: &GroupName) {
         if self.process.deletes_stopped_in.load(Relaxed) == self.process.pass.load(Relaxed) {
-            self.world().violated(format!("{name} is to be deleted although Azure wants a break"));
+            self.world().violated(format!("{name} is to be deleted although Azure throttles"));
         }
     }
 
-    /// Notes what an answer says of the budget.
+    /// Notes what an answer says about the budget.
     fn heed(&self, answer: Result<Accepted, ArmError>) -> Result<Accepted, ArmError> {
         let remaining = match &answer {
             Ok(accepted) => accepted.remaining,
@@ -96,7 +96,7 @@ impl Azure {
         tokio::time::sleep(Duration::from_millis(milliseconds.unsigned_abs())).await;
     }
 
-    /// Waits as one does for an answer, and says what may have gone wrong.
+    /// Waits for the time of an answer, and returns an error if the request fails.
     pub async fn read(&self) -> Result<(), ArmError> {
         let (pause, fault) = {
             let mut world = self.world();
@@ -108,7 +108,7 @@ impl Azure {
         if fault { Err(unavailable()) } else { Ok(()) }
     }
 
-    /// Sends a request that is carried out sooner or later, whether or not anybody waits for its answer.
+    /// Sends a request that is carried out some time later, whether or not the process waits for the answer.
     async fn write(&self, what: What) -> Result<Accepted, ArmError> {
         let answer = Arc::new(Mutex::new(None));
         let refusal = self.world().refusal();
@@ -186,7 +186,7 @@ impl ContainerGroups for Azure {
                 || self.process.stopped_in.load(Relaxed) == pass
                 || self.process.low_until.load(Relaxed) > world.now()
             {
-                world.violated(format!("{} is asked for although Azure wants a break", spec.name));
+                world.violated(format!("{} is requested although Azure throttles", spec.name));
             }
         }
         let answer = self.write(What::Put(Box::new(spec.clone()))).await;
@@ -231,12 +231,12 @@ impl ContainerGroups for Azure {
     }
 }
 
-/// Whether a group is a large one, for its file or for having run out of memory.
+/// Whether a group is large, because of its file or because an attempt ran out of memory.
 pub fn is_large(spec: &GroupSpec) -> bool {
     spec.memory.to_f64() > 1.0
 }
 
-/// Another operation on a group is under way.
+/// The error while another operation on a group is under way.
 pub fn transitioning() -> ArmError {
     ArmError::Busy(Refusal::new("ContainerGroupTransitioning", ""))
 }
@@ -246,7 +246,7 @@ fn unavailable() -> ArmError {
 }
 
 impl World {
-    /// Why Azure does not even take a request that changes something, if it does not.
+    /// Why Azure refuses a request that changes something, if it does.
     fn refusal(&mut self) -> Option<ArmError> {
         let inaccessible = || ArmError::Rejected(Refusal::new("InaccessibleImage", ""));
         let refusals: [fn() -> ArmError; 3] = [unavailable, transitioning, inaccessible];

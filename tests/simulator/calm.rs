@@ -1,4 +1,4 @@
-//! What must become of everything once nothing goes wrong any more.
+//! Checks that every message is served once the faults have stopped.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +14,7 @@ use crate::promises::MAX_SKEW;
 use crate::scene::TagPolicy;
 use crate::world::World;
 
-/// Passes in which something may be late.
+/// For how many passes something may be late.
 const PATIENCE: u32 = 3;
 
 /// For how many passes messages and groups have been waiting without a reason.
@@ -25,7 +25,7 @@ pub struct Calm {
 }
 
 impl Calm {
-    /// Checks what a pass has left to do, and says whether that is nothing.
+    /// Checks what a pass left to do, and returns whether that is nothing.
     pub fn is_well(&mut self, world: &mut World, report: &Report) -> bool {
         self.check_messages(world, report);
         self.check_groups(world, report);
@@ -34,12 +34,12 @@ impl Calm {
             | MessageOutcome::Deferred
             | MessageOutcome::Expired
             | MessageOutcome::Parked { .. }
-            // The message before it may be parked or of no use.
+            // The message before it may be parked or invalid.
             | MessageOutcome::Duplicate
             | MessageOutcome::Finished { .. } => true,
             _ => world.waiting(report.message.subscription.as_str(), report.message.sequence_number).is_none(),
         });
-        // What has no use for a group may fill all that is looked at.
+        // Messages that need no group may fill everything that a pass reads.
         let depth = world.scene.settings.processing.peek_depth.get() as usize;
         let read = report.subscriptions.iter().all(|subscription| {
             let name = subscription.name.as_str();
@@ -78,7 +78,7 @@ impl Calm {
             // An operator's group may be in its way.
             MessageOutcome::Finished { .. } if world.scene.budget.is_some() => false,
             MessageOutcome::Finished { group } => !world.groups.get(group).is_some_and(may_stay),
-            // On a partitioned topic several messages of an id may have had groups, whose names are alike.
+            // On a partitioned topic several messages with one id may have had groups, with the same names.
             MessageOutcome::Found { group } if world.groups.get(group).is_some_and(may_stay) => false,
             _ => room,
         });
@@ -119,7 +119,7 @@ impl Calm {
 }
 
 impl World {
-    /// Whether all that the pages of a partitioned topic have not shown in a pass are more messages of the ids that they have.
+    /// Whether all messages of a partitioned topic that a pass did not see have ids that it did see.
     fn has_shown_enough(&self, name: &str, report: &Report) -> bool {
         let of_it = report.messages.iter().filter(|report| report.message.subscription.as_str() == name);
         let ids: BTreeSet<_> =
@@ -129,7 +129,7 @@ impl World {
             && messages.filter(|message| message.valid).all(|message| ids.contains(message.id.as_str()))
     }
 
-    /// Whether Azure may have been going on with a group for as long as it may, or nobody counts for how long.
+    /// Whether Azure may have been going on with a group for as long as allowed, or nothing dates it.
     fn is_given_up(&self, group: &Group) -> bool {
         let Life::Failed { .. } = group.life else { return false };
         let since = OffsetDateTime::parse(group.tag("ended_since"), &Rfc3339).ok();

@@ -1,4 +1,4 @@
-//! Container groups of the simulated world, and what becomes of them by themselves.
+//! The container groups of the simulated world, and how they change by themselves.
 
 use std::collections::BTreeMap;
 
@@ -17,13 +17,13 @@ pub struct Group {
     pub name: GroupName,
     /// As Azure shows them.
     pub tags: BTreeMap<String, String>,
-    /// As they were asked for: what the world goes by, whatever a policy has made of them.
+    /// The tags as they were requested. The simulation uses these, whatever a policy changed.
     pub asked: BTreeMap<String, String>,
     pub life: Life,
     /// Its worker's memory, in tenths of a GB.
     pub memory: i64,
     pub created_at: Millis,
-    /// The process that asked for it.
+    /// The process that requested it.
     pub creator: u32,
     /// Whether its log was read, or there is none.
     pub log_read: bool,
@@ -31,7 +31,7 @@ pub struct Group {
     pub log_failures: u32,
     /// Since when an operator wants it to stay.
     pub kept_since: Option<Millis>,
-    /// Since when an operator wants the count of its message's attempts to start again.
+    /// Since when an operator wants to restart the count of attempts at its message.
     pub retried_since: Option<Millis>,
     /// Whether Azure forgets to say when it ended.
     pub undated: bool,
@@ -41,16 +41,16 @@ pub struct Group {
     pub has_events: bool,
 }
 
-/// How far a group has come.
+/// The phase of a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Life {
-    /// It starts, or fails to, or never does either.
+    /// It starts, fails to start, or hangs.
     Pending { until: Millis, fails: bool },
-    /// Its worker does something with a message, or waits for one.
+    /// Its worker works on a message, or waits for one.
     Running { since: Millis, until: Millis, message: Option<i64>, exit: Exit },
     /// Its worker has exited.
     Exited { since: Millis, at: Millis, code: i64 },
-    /// It has not been provisioned.
+    /// Its provisioning failed.
     Failed { at: Millis },
 }
 
@@ -59,7 +59,7 @@ pub enum Life {
 pub enum Exit {
     /// It settles its message, if it has one.
     Settles,
-    /// It lets its message go, and thinks that all is well.
+    /// It abandons its message, and exits with success.
     Abandons,
     /// It dies.
     Dies,
@@ -68,7 +68,7 @@ pub enum Exit {
 }
 
 impl Exit {
-    /// What it exits with.
+    /// Its exit code.
     pub fn code(self) -> i64 {
         match self {
             Self::Settles | Self::Abandons => 0,
@@ -107,7 +107,7 @@ impl Group {
         self.count() + self.attempts_before()
     }
 
-    /// Which attempt it is since the count was last started again.
+    /// Which attempt it is since the count was last restarted.
     pub fn count(&self) -> u32 {
         self.asked("attempt").parse().unwrap_or_default()
     }
@@ -121,7 +121,7 @@ impl Group {
         self.subscription() == subscription && self.message_id() == id
     }
 
-    /// Whose it is to the scaler.
+    /// Whether it belongs to the scaler.
     pub fn ownership(&self) -> Ownership {
         let prefix = NamePrefix::parse("worker").expect("it is a prefix");
         Ownership::of(&prefix, self.name.as_str(), |key| self.tags.get(key).map(String::as_str))

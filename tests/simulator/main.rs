@@ -1,13 +1,13 @@
-//! The whole scaler (planner, passes, apply loop) in a simulated world that is driven by a seed.
+//! Runs the whole scaler (planner, passes, apply) in a simulated world that a seed determines.
 //!
-//! Each schedule is 200 steps in which messages come, workers work, hang and die, replies are late or lost, lists lag,
-//! passes overlap and are killed at any await point, and settings change; then nothing goes wrong any more until all is
-//! well. The promises of `docs/guarantees.md` are checked at every request and after every pass.
+//! Each schedule has 200 steps in which messages arrive, workers work, hang and die, answers are late or lost, lists lag,
+//! passes overlap and are killed at any await point, and settings change. Then the faults stop, and after some time every
+//! message must be served. The promises of `docs/guarantees.md` are checked at every request and after every pass.
 //!
-//! * `SIMULATOR_SEED=123 cargo test --test simulator` tells the story of one schedule.
-//! * `SIMULATOR_SCHEDULES=1000000 cargo test --test simulator` runs that many fresh ones.
+//! * `SIMULATOR_SEED=123 cargo test --test simulator` runs one schedule and prints what happens in it.
+//! * `SIMULATOR_SCHEDULES=1000000 cargo test --test simulator` runs that many new ones.
 
-#![allow(unreachable_pub, reason = "what the files of a test share is public among them, and there is nobody else")]
+#![allow(unreachable_pub, reason = "the files of a test share what is public, and nobody else can use it")]
 
 mod azure;
 mod calm;
@@ -30,14 +30,14 @@ use aci_scaler::sync::Mutex;
 use memory::Cost;
 use schedule::Told;
 
-/// Schedules whose seeds are always the same: 0, 1, 2, …
+/// The number of schedules with the same seeds in every run: 0, 1, 2, …
 const FIXED: u64 = 5000;
 
-/// Schedules that have broken promises of a partitioned topic once: an attempt was forgotten, and a message never served.
+/// Schedules that once broke promises on a partitioned topic: an attempt was forgotten, and a message was never served.
 const ONCE_BROKEN: [u64; 4] =
     [11_881_055_608_347_977_419, 6_112_773_351_963_669_390, 6_112_773_351_963_670_153, 1_771_406_346_377_743_866];
 
-/// Schedules whose seeds are new in every run.
+/// The number of schedules with new seeds in every run.
 const FRESH: u64 = 2000;
 
 #[test]
@@ -76,8 +76,8 @@ fn no_promise_is_broken_in_any_schedule() {
     print(&kinds.into_inner(), cost.into_inner(), fixed + fresh);
 }
 
-/// Says in how many schedules each kind of fault has come about, and what workers that run out of memory have cost.
-#[expect(clippy::print_stdout, reason = "whoever runs many schedules wants to know what they were")]
+/// Prints in how many schedules each kind of fault occurred, and what workers that ran out of memory cost.
+#[expect(clippy::print_stdout, reason = "it shows whether many schedules have all kinds of faults")]
 fn print(kinds: &BTreeMap<&str, u64>, cost: Cost, schedules: u64) {
     for (kind, count) in kinds {
         println!("{kind}: in {count} of {schedules} schedules");
@@ -91,7 +91,7 @@ fn run(seed: u64, told: bool) -> Told {
     outcome.unwrap_or_else(|failure| panic!("{failure}\nTo see why: SIMULATOR_SEED={seed} cargo test --test simulator"))
 }
 
-#[expect(clippy::disallowed_methods, reason = "how much is simulated is chosen outside")]
+#[expect(clippy::disallowed_methods, reason = "variables choose what is simulated")]
 fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok().map(|value| value.parse().unwrap_or_else(|_| panic!("{variable} is not a number")))
 }

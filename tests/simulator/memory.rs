@@ -35,11 +35,11 @@ pub struct MemoryNeeds {
 struct Attempt {
     memory: i64,
     ran_out: bool,
-    /// What one before it ran out of, as its tag says.
+    /// What an earlier one ran out of, by its tag.
     ran_out_before: Option<i64>,
 }
 
-/// What workers that run out of memory have cost.
+/// What workers that run out of memory cost.
 #[derive(Clone, Copy, Default)]
 pub struct Cost {
     /// Tenths of GB times milliseconds of all groups that have ended.
@@ -78,13 +78,13 @@ impl MemoryNeeds {
         if !self.random.chance(self.hungry) {
             return 0;
         }
-        // Ten thousand times as much is for nobody.
+        // No worker needs more than any group can have.
         first(large) * self.random.pick(&[15, 20, 20, 30, 60, 100_000]) / 10
     }
 
-    /// Once nothing goes wrong any more, no worker needs more than its message's second attempt has. Whatever needs more is at
-    /// the head of its subscription, where it takes the groups of all others with it until one is large enough: that may be
-    /// after a day of breakers, and breaks no promise.
+    /// Once the faults have stopped, no worker needs more than its message's second attempt has. A message that needs more would
+    /// be received first by the workers of all other messages, and fail, until a group is large enough. With breakers that may
+    /// take a day, and breaks no promise.
     pub fn need_when_calm(need: i64, large: bool, scene: &Scene) -> i64 {
         let aci = &scene.settings.aci;
         // Without a back-off no record stays, and a name does not say what the group ran out of before.
@@ -130,8 +130,8 @@ impl World {
         }
     }
 
-    /// A group has the memory that its file needs, or, if and only if an attempt before it ran out, the factor of what that had;
-    /// and never more than there may be.
+    /// A group has the memory that its file needs, or, if and only if an earlier attempt ran out, that attempt's memory times the
+    /// factor; and never more than the maximum.
     pub fn check_memory(&mut self, group: &Group, write: &Write) {
         let aci = &write.process.settings.aci;
         let (factor, most) = (hundredths(aci.oom_memory_factor), tenths(aci.max_memory));
@@ -147,7 +147,7 @@ impl World {
         if group.memory > most || group.memory < first.min(most) {
             self.violated(format!("{} has {} tenths of a GB", group.name, group.memory));
         }
-        // Which of several messages of an id a record is of, its name does not say.
+        // The name of a record does not show which of several messages with one id it is for.
         if self.names_alone_tell() {
             return;
         }
@@ -168,7 +168,7 @@ fn is_for_large(file_size: Option<&String>) -> bool {
     file_size.is_some_and(|size| size == "1024")
 }
 
-/// So many times as much, rounded up.
+/// An amount times a factor, rounded up.
 fn times(tenths: i64, hundredths: i64) -> i64 {
     (tenths * hundredths + 99) / 100
 }
@@ -181,12 +181,12 @@ pub fn tenths(memory: MemoryGb) -> i64 {
     (memory.to_decimal() * Decimal::TEN).to_i64().expect("it is small")
 }
 
-/// The sequence number of the message that a group is asked for.
+/// The sequence number of the message that a group is requested for.
 pub fn number(spec: &GroupSpec) -> i64 {
     spec.tags.get("sequence_number").and_then(|number| number.parse().ok()).unwrap_or_default()
 }
 
-/// Whether a group that is there was asked for in the same way.
+/// Whether an existing group was requested in the same way.
 pub fn is_as_asked(group: &Group, spec: &GroupSpec) -> bool {
     let is_tag = |(key, value): (&&str, &String)| group.asked.get(*key) == Some(value);
     group.memory == tenths(spec.memory) && group.asked.len() == spec.tags.len() && spec.tags.iter().all(is_tag)

@@ -1,4 +1,4 @@
-//! An operator who lets the count of attempts at messages start again, by a tag on their records.
+//! An operator who restarts the count of attempts at messages, by tagging their records.
 //!
 //! It has random numbers of its own, so that schedules without one are what they were before.
 
@@ -10,7 +10,7 @@ use crate::world::World;
 
 pub struct Operator {
     random: Random,
-    /// Steps in a thousand in which a record is tagged.
+    /// In how many of a thousand steps a record is tagged.
     retries: i64,
     /// The subscription and sequence number of each message whose record was tagged, with the number of the attempt.
     tagged: HashSet<(String, i64, u32)>,
@@ -24,7 +24,7 @@ impl Operator {
 }
 
 impl World {
-    /// An operator may tag a record.
+    /// Lets an operator tag a record, sometimes.
     pub fn retry(&mut self) {
         if !self.operator.random.chance(self.operator.retries) {
             return;
@@ -41,14 +41,14 @@ impl World {
         group.retried_since.get_or_insert(now);
         let place = (group.subscription().to_owned(), group.number());
         self.operator.tagged.insert((place.0.clone(), place.1, group.attempt()));
-        // Whatever anybody remembers of the message's attempts counts no more.
+        // What processes remember about the message's earlier attempts no longer counts.
         self.vanished.remove(&place);
         self.ended.entry(place).and_modify(|(_, _, may_be_lost)| *may_be_lost = true);
         self.fires("record tagged for a retry");
         self.tell(|| format!("an operator tags {name} {key}=true"));
     }
 
-    /// A count starts again only where an operator wants it to.
+    /// A count restarts only if an operator wants it to.
     pub fn check_retry(&mut self, group: &Group) {
         let before = group.attempts_before();
         if before == 0 || before + 1 != group.attempt() {
@@ -57,7 +57,7 @@ impl World {
         if self.operator.tagged.contains(&(group.subscription().to_owned(), group.number(), before)) {
             self.fires("count of attempts started again");
         } else if !self.names_alone_tell() {
-            self.violated(format!("{} starts its message's count again, and nobody has asked for it", group.name));
+            self.violated(format!("{} restarts its message's count, and no operator wanted it", group.name));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Carries out what the scaler asks for, and checks that it may.
+//! Carries out the scaler's requests, and checks that none breaks a promise.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering::Relaxed;
@@ -13,10 +13,10 @@ use crate::outside::MAX_CLOCK_ERROR;
 use crate::scene::{MIN_START, Millis, SECOND, TagPolicy};
 use crate::world::World;
 
-/// How long the start of a group may fail, with Azure saying so.
+/// How long the start of a group may keep failing, if Azure says that it fails.
 const FAILING_START: Duration = Duration::from_mins(5);
 
-/// How wrong two clocks together may be.
+/// By how much two clocks may differ.
 pub const MAX_SKEW: Millis = 2 * SECOND;
 
 impl World {
@@ -30,7 +30,7 @@ impl World {
         *write.answer.lock() = Some(answer);
     }
 
-    /// Takes a create or a delete, if there is budget for it, and says how much is left.
+    /// Accepts a create or a delete, if there is budget for it, and returns how much is left.
     fn take(&mut self, at: Millis) -> Result<Option<u32>, ArmError> {
         while self.taken.front().is_some_and(|taken| taken + 300 * SECOND <= at) {
             self.taken.pop_front();
@@ -49,11 +49,11 @@ impl World {
             if there.is_live() {
                 let is_same = there.number() != crate::memory::number(spec) || crate::memory::is_as_asked(there, spec);
                 if !is_same {
-                    self.violated(format!("{} is asked for in two ways", spec.name));
+                    self.violated(format!("{} is requested in two ways", spec.name));
                 }
                 return Ok(Accepted { remaining, ownership: None });
             }
-            // Only a request that was on its way while another process made the same group may come to this.
+            // This may happen only to a request that was under way while another process created the same group.
             if there.creator == write.process.number || there.created_at < write.sent_at - 30 * SECOND {
                 self.violated(format!("{} runs again", spec.name));
             }
@@ -65,7 +65,7 @@ impl World {
             return Err(ArmError::NoRoomForSize(Refusal::new("ServiceUnavailable", "")));
         }
         if self.refuses(spec) {
-            self.fires("create refused for good");
+            self.fires("create always refused");
             let refusal = Refusal { remaining, ..Refusal::new("RequestDisallowedByPolicy", "") };
             return Err(ArmError::Rejected(refusal));
         }
@@ -120,13 +120,13 @@ impl World {
         }
     }
 
-    /// Whether policies leave none of our tags, so that only the names of groups say whose they are.
+    /// Whether policies remove both of the scaler's tags, so that only the names of groups identify them.
     pub fn names_alone_tell(&self) -> bool {
         self.scene.tag_policy == Some(TagPolicy::Both)
     }
 
     fn check_only_one(&mut self, group: &Group) {
-        // Two processes may see different ones of several messages of an id, where no two reads need show the same.
+        // On a partitioned topic two reads may differ, so two processes may see different messages with the same id.
         let may_differ = self.topic.is_partitioned() && self.scene.processes > 1;
         let twin = |other: &&Group| {
             other.is_live()
@@ -139,8 +139,8 @@ impl World {
         }
     }
 
-    /// Every process keeps to the cap with what it could know: what it asked for itself, and what was there for long
-    /// enough when its pass began.
+    /// Every process keeps to the cap, as far as it could know the groups: it requested them itself, or they had existed for
+    /// long enough when its pass began.
     fn check_cap(&mut self, group: &Group, write: &Write) {
         let process = &write.process;
         let known_since = process.pass_started_at.load(Relaxed) - self.scene.lag;
@@ -152,7 +152,7 @@ impl World {
         let live = self.groups.values().filter(known).filter(|other| other.name != group.name).count();
         if live >= process.settings.aci.max_instances as usize && write.sent_at >= process.pass_started_at.load(Relaxed)
         {
-            self.violated(format!("{} is one more than {live}, which is the cap", group.name));
+            self.violated(format!("{} exceeds the cap: {live} are active", group.name));
         }
     }
 
@@ -163,30 +163,33 @@ impl World {
         if may_be_lost || write.process.settings.processing.retry_backoff.is_zero() || write.sent_at <= ended_at {
             return;
         }
-        // A name does not say which of several messages of an id it is for, so that all their attempts count.
+        // A name does not show which of several messages with one id it is for, so the attempts at all of them count.
         let is_known_by_name = self.names_alone_tell();
         let is_next = group.attempt() == attempt + 1 || is_known_by_name && group.attempt() > attempt;
         if !is_next {
-            self.violated(format!("{} comes after attempt {attempt}", group.name));
+            self.violated(format!("{} follows attempt {attempt}", group.name));
         }
         let count = attempt.saturating_sub(group.attempts_before());
         let due = ended_at + self.scene.backoff(count) - MAX_SKEW;
         if at < due {
-            self.violated(format!("{} comes {} ms before its time", group.name, due - at));
+            self.violated(format!("{} is created {} ms too early", group.name, due - at));
         }
         if group.count() > write.process.settings.processing.max_attempts.get() {
             self.violated(format!("{} is one attempt too many", group.name));
         }
     }
 
-    /// A group that somebody else has deleted was an attempt to every process that knew it.
+    /// A group that somebody else deleted counts as an attempt for every process that knew it.
     fn check_vanished(&mut self, group: &Group, write: &Write, at: Millis) {
         let Some(vanished) = self.vanished.remove(&(group.subscription().to_owned(), group.number())) else { return };
         let process = &write.process;
         let knew = process.known.lock().contains(&(vanished.name.clone(), vanished.created_at));
         if knew && process.pass_started_at.load(Relaxed) > vanished.at && at < vanished.due {
             let early = vanished.due - at;
-            self.violated(format!("{} comes {early} ms before its time, as {} was deleted", group.name, vanished.name));
+            self.violated(format!(
+                "{} is created {early} ms too early after {} was deleted",
+                group.name, vanished.name
+            ));
         }
     }
 
@@ -201,10 +204,10 @@ impl World {
         if !matches!(group.ownership(), Ownership::Tagged | Ownership::TaggedByEarlierVersion)
             || group.kept_since.is_some_and(|since| looked_at.is_none_or(|looked_at| since < looked_at))
         {
-            self.violated(format!("{name} is not to be touched"));
+            self.violated(format!("{name} is deleted although it belongs to somebody else or is kept"));
         }
         if !group.log_read && group.log_failures < 3 {
-            self.violated(format!("{name} goes without its log"));
+            self.violated(format!("{name} is deleted before its log was read"));
         }
         if group.is_live() {
             self.check_live_delete(&group, write, at);
@@ -218,7 +221,7 @@ impl World {
         Ok(Accepted { remaining, ownership: None })
     }
 
-    /// Something that is not finished goes only when it is stuck, overruns or is an orphan.
+    /// A group that has not ended is deleted only if it is stuck, overran or is an orphan.
     fn check_live_delete(&mut self, group: &Group, write: &Write, at: Millis) {
         let place = (group.subscription().to_owned(), group.number());
         let settings = &write.process.settings;
@@ -232,26 +235,26 @@ impl World {
             starting_for >= at_least(settings.aci.provisioning_timeout)
                 || group.bad_image && starting_for >= at_least(FAILING_START)
         };
-        // Without a tag, nobody but its maker knows a group from the one in whose place it was made.
+        // Without tags, only the process that created a group can tell it from an earlier one with its name.
         let is_taken_for_another =
             self.scene.refuses_tags && self.scene.processes > 1 && self.cleaned_up.contains(&group.name);
         if !may_go && !is_taken_for_another {
-            self.violated(format!("{} is deleted while it is at work", group.name));
+            self.violated(format!("{} is deleted while it may still do its work", group.name));
         }
         let is_of_this_pass = write.sent_at >= write.process.pass_started_at.load(Relaxed);
         if is_of_this_pass && write.process.clock_error_listed.load(Relaxed).abs() > MAX_CLOCK_ERROR {
-            self.violated(format!("{} is deleted for its age by a clock that is wrong", group.name));
+            self.violated(format!("{} is deleted because of its age by a clock that is wrong", group.name));
         }
-        // Its count is remembered by this process only.
+        // Only this process remembers its count.
         self.ended.insert(place, (group.attempt(), at, true));
     }
 
-    /// A record goes only when it is not needed any more, or there are too many.
+    /// A record is deleted only if it is no longer needed, or there are too many.
     fn check_record_delete(&mut self, group: &Group, write: &Write, at: Millis) {
         let settings = &write.process.settings;
         let place = (group.subscription().to_owned(), group.number());
         if settings.processing.retry_backoff.is_zero() || self.waiting(&place.0, place.1).is_none() {
-            // It may still be there for a moment, by somebody else's clock.
+            // Another process may still see its message for a moment, because clocks differ.
             self.ended.entry(place).and_modify(|(_, _, may_be_lost)| *may_be_lost = true);
             return;
         }
@@ -260,7 +263,7 @@ impl World {
                 && other.is_for(group.subscription(), group.message_id())
                 && other.attempt() > group.attempt()
         };
-        // Somebody else may have deleted the successor since the pass saw it.
+        // Somebody else may have deleted the next attempt's group since the pass saw it.
         let since = write.process.pass_started_at.load(Relaxed);
         let just_cleaned_up =
             self.deleted.iter().filter(|(at, other)| *at >= since && self.cleaned_up.contains(&other.name));
@@ -269,7 +272,7 @@ impl World {
         }
         let given_up = matches!(group.life, Life::Failed { at: failed_at }
             if at - failed_at >= at_least(settings.aci.provisioning_timeout));
-        // Records that were there since the pass began, and what may have been planned besides.
+        // The records that existed at some time since the pass began.
         let since = write.process.pass_started_at.load(Relaxed) - self.scene.lag;
         let just_deleted = self.deleted.iter().filter(|(at, _)| *at >= since).count();
         let records =
@@ -320,7 +323,7 @@ impl World {
     }
 }
 
-/// What a wait of this length comes to by clocks that differ.
+/// The least that a wait of this length may take when clocks differ.
 fn at_least(wait: Duration) -> Millis {
     Millis::try_from(wait.as_millis()).unwrap_or(Millis::MAX) - MAX_SKEW
 }

@@ -1,4 +1,4 @@
-//! Random numbers that are the same for the same seed, everywhere and for ever.
+//! Random numbers that are the same for the same seed, on every machine.
 
 use std::ops::Range;
 

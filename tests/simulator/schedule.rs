@@ -1,4 +1,4 @@
-//! One schedule: processes make passes, things go wrong, then they stop going wrong.
+//! One schedule: processes make passes, faults happen, then the faults stop.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -23,17 +23,18 @@ use crate::promises::MAX_SKEW;
 use crate::scene::{Millis, SECOND};
 use crate::world::World;
 
-/// Steps in which things go wrong.
+/// The number of steps with faults.
 const STEPS: u32 = 200;
 
-/// Passes after which all must be well again: an hour and a half of back-offs and breakers, and time for the work.
+/// After this many passes without faults every message must be served: an hour and a half of back-offs and breakers, and time
+/// for the work.
 const CALM_PASSES: u32 = 400;
 
-/// The same where workers need more memory than their messages' first attempts have: each message fails once and waits, and in a
-/// subscription that its breaker holds up so does the next one of its id.
+/// The same if workers need more memory than their messages' first attempts have: each message fails once and waits, and while
+/// a breaker holds its subscription up, so does the next one with its id.
 const HUNGRY_CALM_PASSES: u32 = 1600;
 
-/// How long the last process's requests may be under way when nothing goes wrong any more.
+/// How long requests may still be under way when the faults stop.
 const UNDER_WAY: Millis = 30 * SECOND;
 
 /// A schedule under way.
@@ -51,14 +52,14 @@ struct Slot {
     next_pass_at: Millis,
 }
 
-/// What a schedule has to tell.
+/// The result of a schedule.
 pub struct Told {
-    /// The kinds of faults that have come about.
+    /// The kinds of faults that occurred.
     pub kinds: BTreeSet<&'static str>,
     pub cost: Cost,
 }
 
-/// Runs the schedule of a seed, and returns what has come about in it. If a promise is broken, that is the error, with the story if it is to be told.
+/// Runs the schedule of a seed, and returns its result. A broken promise is the error, with everything that happened if `told`.
 pub async fn run(seed: u64, told: bool) -> Result<Told, String> {
     let world = Arc::new(Mutex::new(World::new(seed, told)));
     let mut schedule = Schedule { world: world.clone(), slots: Vec::new(), processes: 0 };
@@ -151,7 +152,7 @@ impl Schedule {
         self.check()
     }
 
-    /// Kills a process wherever it is, and starts another, with other settings perhaps.
+    /// Kills a process wherever it is, and starts another one, perhaps with other settings.
     fn replace(&mut self, index: usize, reconfigured: bool) {
         if let Some(pass) = self.slots[index].pass.take() {
             pass.abort();
@@ -173,7 +174,7 @@ impl Schedule {
         Err(format!("{}\n{violation}", story.join("\n")))
     }
 
-    /// Nothing goes wrong any more; one process makes a pass a minute, until all is well.
+    /// Stops the faults. One process makes a pass a minute until every message is served.
     async fn calm_down(&mut self) -> Result<(), String> {
         for slot in self.slots.drain(1..) {
             if let Some(pass) = slot.pass {
@@ -182,7 +183,7 @@ impl Schedule {
         }
         self.slots[0].azure.process.clock_error.store(0, Relaxed);
         self.slots[0].azure.world().calm_down();
-        // The last pass may have begun a moment ago, and the other processes may have requests under way.
+        // The last pass may just have begun, and the other processes may have requests under way.
         tokio::time::sleep(Duration::from_millis(UNDER_WAY.unsigned_abs())).await;
         let mut calm = Calm::default();
         let is_hungry = self.slots[0].azure.world().is_hungry();
@@ -201,7 +202,7 @@ impl Schedule {
             drop(world);
             self.check()?;
         }
-        self.slots[0].azure.world().violated("not all is well at the end".to_owned());
+        self.slots[0].azure.world().violated("not everything is served at the end".to_owned());
         self.check()
     }
 }
@@ -237,7 +238,7 @@ impl Slot {
         }));
     }
 
-    /// The report of the pass, if it has ended well since.
+    /// The report of the pass, if it has succeeded since.
     async fn end_pass(&mut self) -> Option<Report> {
         let pass = self.pass.take_if(|pass| pass.is_finished())?;
         pass.await.expect("passes do not panic")
@@ -245,7 +246,7 @@ impl Slot {
 }
 
 impl Process {
-    /// Groups that a pass has seen and left alone.
+    /// Notes the groups that a pass saw and left alone.
     fn leaves_alone(&self, report: &Report) {
         let (found, mut known) = (self.found.lock(), self.known.lock());
         for group in &report.groups {
@@ -288,13 +289,13 @@ fn check_waits(world: &mut World, report: &Report) {
         if let MessageOutcome::CreateBackingOff { until, .. } = &report.outcome
             && *until > longest
         {
-            world.violated(format!("{} is not asked for until {until}", report.message));
+            world.violated(format!("{} is not tried until {until}", report.message));
         }
     }
 }
 
 impl World {
-    /// Groups that are nobody's business.
+    /// Adds groups that belong to somebody else.
     fn add_foreign_groups(&mut self) {
         for (name, tags) in [("foreign-1", vec![("managed_by", "other")]), ("foreign-2", vec![])] {
             let name = aci_scaler::container_group::GroupName::parse(name).expect("it is a name");

@@ -20,7 +20,7 @@ use crate::topic::Topic;
 /// When the simulated world begins.
 const BEGINNING: OffsetDateTime = datetime!(2026-01-05 10:00:00 UTC);
 
-/// All there is.
+/// Everything in the simulated world.
 pub struct World {
     pub random: Random,
     pub scene: Scene,
@@ -29,28 +29,28 @@ pub struct World {
     pub memory: MemoryNeeds,
     pub operator: Operator,
     pub groups: BTreeMap<GroupName, Group>,
-    /// Groups that a list that lags still shows, and when they were deleted.
+    /// Deleted groups that a lagging list still shows, and when they were deleted.
     pub deleted: VecDeque<(Millis, Group)>,
     pub subscriptions: BTreeMap<&'static str, Subscription>,
-    /// Whether things go wrong.
+    /// Whether faults happen.
     pub faulty: bool,
-    /// Requests that are on their way, with the moment at which they are carried out.
+    /// Requests under way, with the times at which they are carried out.
     pub writes: Vec<(Millis, Write)>,
-    /// When creates and deletes were taken.
+    /// When creates and deletes were accepted.
     pub taken: VecDeque<Millis>,
     /// How the last attempt at each message ended: which it was, when, and whether its record could be lost.
     pub ended: HashMap<(String, i64), (u32, Millis, bool)>,
-    /// The newest groups of messages that somebody else has deleted.
+    /// The newest groups of messages whose groups somebody else deleted.
     pub vanished: HashMap<(String, i64), Vanished>,
-    /// All groups that somebody else has deleted.
+    /// All groups that somebody else deleted.
     pub cleaned_up: BTreeSet<GroupName>,
     /// When messages left their subscription.
     pub gone: HashMap<(String, i64), Millis>,
     /// Promises that were broken.
     pub violations: Vec<String>,
-    /// The kinds of faults that have come about.
+    /// The kinds of faults that occurred.
     pub fired: BTreeSet<&'static str>,
-    /// What happened, if somebody wants to read it.
+    /// What happened, if it is to be printed.
     pub story: Option<Vec<String>>,
     /// Until then nothing happens by itself.
     quiet_until: Millis,
@@ -61,11 +61,11 @@ pub struct World {
 #[derive(Default)]
 pub struct Subscription {
     pub messages: BTreeMap<i64, Message>,
-    /// Of each partition.
+    /// The last number of each partition.
     pub last_numbers: BTreeMap<i64, i64>,
     /// Whether every worker dies here.
     pub broken: bool,
-    /// Whether it gives no messages out.
+    /// Whether receivers get no messages from it.
     pub disabled: bool,
 }
 
@@ -87,7 +87,7 @@ pub struct Message {
 }
 
 impl Message {
-    /// When an expired message is gone: the cleaner comes late.
+    /// When an expired message is gone: Service Bus removes them late.
     fn removed_at(&self) -> Option<Millis> {
         Some(self.expires_at? + 30 * SECOND)
     }
@@ -129,7 +129,7 @@ impl World {
         Millis::try_from(self.start.elapsed().as_millis()).expect("schedules are short")
     }
 
-    /// The time of day, as a clock shows it that is wrong by so much.
+    /// The time on a clock with this error.
     pub fn moment(now: Millis) -> OffsetDateTime {
         BEGINNING + time::Duration::milliseconds(now)
     }
@@ -141,7 +141,7 @@ impl World {
         }
     }
 
-    /// A kind of fault has come about.
+    /// Notes that a kind of fault occurred.
     pub fn fires(&mut self, kind: &'static str) {
         self.fired.insert(kind);
     }
@@ -151,17 +151,17 @@ impl World {
         self.violations.push(promise);
     }
 
-    /// Whether something goes wrong now that does in this share of the schedule's faults.
+    /// Whether a fault with this share of the schedule's faults happens now.
     pub fn goes_wrong(&mut self, share_per_mille: i64) -> bool {
         self.faulty && self.random.chance(self.scene.faults * share_per_mille / 1000)
     }
 
-    /// Something is to happen then.
+    /// Notes that something is to happen at a time.
     pub fn happens_at(&mut self, at: Millis) {
         self.quiet_until = self.quiet_until.min(at);
     }
 
-    /// Lets everything happen that is due, in order.
+    /// Lets everything that is due happen, in order.
     pub fn settle(&mut self) {
         let now = self.now();
         if now < self.quiet_until {
@@ -277,7 +277,7 @@ impl World {
         self.subscriptions.get(subscription)?.messages.get(&number)
     }
 
-    /// The message that a group was made for, if it is there and wants a worker.
+    /// The message that a group was created for, if it is there and a worker can receive it.
     pub fn waiting(&self, subscription: &str, number: i64) -> Option<&Message> {
         let message = self.message(subscription, number)?;
         let expired = message.expires_at.is_some_and(|at| at <= self.now() + MAX_SKEW);
@@ -316,7 +316,7 @@ impl World {
         self.happens_at(removed_at.unwrap_or(Millis::MAX));
     }
 
-    /// From now on nothing goes wrong any more.
+    /// Stops all faults.
     pub fn calm_down(&mut self) {
         self.faulty = false;
         self.quiet_until = 0;
