@@ -37,15 +37,15 @@ const OF_THIS_PACKAGE: [&str; 8] = [
 pub struct FunctionApp {
     /// The host.
     pub host: FunctionsHost,
-    /// What the host works in, which goes when this is dropped.
+    /// The folder that the host works in. It is removed when this is dropped.
     _folder: TempDir,
 }
 
 /// The function app cannot run.
 #[derive(Debug, thiserror::Error)]
 pub enum FunctionAppError {
-    /// The folder could not be laid out, or there is no such binary to put there.
-    #[error("the function app's folder could not be made: {0}")]
+    /// The folder could not be created, or there is no such binary.
+    #[error("the function app's folder could not be created: {0}")]
     Folder(#[from] io::Error),
     /// The host did not start.
     #[error("the Functions host did not start: {0}")]
@@ -64,7 +64,7 @@ pub enum BuildError {
 }
 
 impl FunctionApp {
-    /// Starts the scaler of this binary with these app settings, in a folder of its own that holds what is deployed.
+    /// Starts the scaler of this binary with these app settings, in its own folder, which holds what a deployment has.
     ///
     /// `configure` changes how the host runs it.
     pub async fn start(

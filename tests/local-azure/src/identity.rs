@@ -1,8 +1,8 @@
-//! Managed identity as App Service and Container Instances offer it: tokens for the identities of a Function App, and of
-//! container groups.
+//! Managed identity as in App Service and Container Instances: tokens for the identities of a Function App, and of container
+//! groups.
 //!
 //! `GET $IDENTITY_ENDPOINT?api-version=2019-08-01&resource=…[&client_id=…]` with the header `X-IDENTITY-HEADER`.
-//! Tokens are opaque; whoever receives one asks [`Identity::check`] what it is good for.
+//! Tokens are opaque; a service that receives one checks it with [`Identity::check`].
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -25,13 +25,13 @@ pub const SERVICE_BUS_AUDIENCE: &str = "https://servicebus.azure.net";
 /// Which identities there are, and how long their tokens last.
 #[derive(Clone, Debug)]
 pub struct IdentityConfig {
-    /// What clients must send as `X-IDENTITY-HEADER`; made up when absent.
+    /// What clients must send as `X-IDENTITY-HEADER`; random when absent.
     pub header: Option<String>,
     /// The client id of the system-assigned identity, if there is one.
     pub system_assigned: Option<String>,
     /// The client ids of user-assigned identities.
     pub user_assigned: Vec<String>,
-    /// How long a token is good for; a day in Azure.
+    /// How long a token is valid; a day in Azure.
     pub token_lifetime: Duration,
 }
 
@@ -46,7 +46,7 @@ impl Default for IdentityConfig {
     }
 }
 
-/// Issues tokens and knows them again. Clones share the tokens.
+/// Issues and checks tokens. Clones share the tokens.
 #[derive(Clone, Debug)]
 pub struct Identity(Arc<Inner>);
 
@@ -67,7 +67,7 @@ struct Grant {
     user_assigned: bool,
 }
 
-/// What can change while it runs.
+/// What changes while it runs.
 #[derive(Debug)]
 struct Settings {
     token_lifetime: Duration,
@@ -88,10 +88,10 @@ pub enum TokenRejected {
     /// It was not issued here.
     #[error("the token is not one of this identity's")]
     Unknown,
-    /// It was good once.
+    /// It has expired.
     #[error("the token expired at {at}")]
     Expired {
-        /// When it stopped being good.
+        /// When it expired.
         at: OffsetDateTime,
     },
     /// It is for another service.
@@ -120,7 +120,7 @@ pub enum TokenRefused {
 }
 
 impl TokenRefused {
-    /// The HTTP status of the answer. That a wrong header is a 401 is inferred; the others are on record.
+    /// The HTTP status of the answer. That a wrong header gives a 401 is inferred; the others are documented.
     pub fn status(&self) -> u16 {
         match self {
             Self::Header => 401,
@@ -162,7 +162,7 @@ impl Identity {
         self.0.config.user_assigned.first().map(String::as_str)
     }
 
-    /// Issues a token for an audience, good for `lifetime`.
+    /// Issues a token for an audience that is valid for `lifetime`.
     pub fn issue(&self, audience: &str, lifetime: Duration) -> String {
         let secret = format!("local-azure.{}", Uuid::new_v4().simple());
         let token = Token { audience: normalize(audience), expires: clock::now() + lifetime };
@@ -181,25 +181,24 @@ impl Identity {
         self.tokens().values_mut().for_each(|token| token.expires = token.expires.min(now));
     }
 
-    /// Makes every token issued so far one that nobody knows, long before it says that it expires; or only those for one
-    /// audience. Connections on which they were put already go on.
+    /// Revokes every token issued so far, or only those for one audience, long before they expire. Connections on which they
+    /// were already put go on.
     pub fn revoke(&self, audience: Option<&str>) {
         let audience = audience.map(normalize);
         self.tokens().retain(|_, token| audience.as_ref().is_some_and(|audience| token.audience != *audience));
     }
 
-    /// How long tokens are good for that are asked for from now on.
+    /// Sets how long tokens are valid that are issued from now on.
     pub fn set_token_lifetime(&self, lifetime: Duration) {
         self.settings().token_lifetime = lifetime;
     }
 
-    /// Whether the endpoint answers with the token that it has issued last, as long as that has not expired by its own
-    /// account, though it may have been revoked.
+    /// Sets whether the endpoint answers with the last token that it issued, until that expires, even if it was revoked.
     pub fn set_token_reuse(&self, is_reused: bool) {
         self.settings().reuses_tokens = is_reused;
     }
 
-    /// Whether a token is good for an audience now. A slash at the audience's end makes no difference.
+    /// Whether a token is valid for an audience now. A slash at the audience's end makes no difference.
     pub fn is_valid(&self, token: &str, audience: &str) -> bool {
         self.check(token, audience).is_ok()
     }
@@ -209,7 +208,7 @@ impl Identity {
         self.expiry(token, audience).map(|_| ())
     }
 
-    /// Until when a token is good for an audience, or why it is not.
+    /// Until when a token is valid for an audience, or why it is not.
     pub fn expiry(&self, token: &str, audience: &str) -> Result<OffsetDateTime, TokenRejected> {
         let token = self.tokens().get(token).cloned().ok_or(TokenRejected::Unknown)?;
         if token.audience != normalize(audience) {
@@ -243,7 +242,7 @@ impl Identity {
         }))
     }
 
-    /// What somebody may have who sends this header: the Function App all, and a container what its group was given.
+    /// The identities for a header: the Function App's has all, a container's those of its group.
     fn granted(&self, header: Option<&str>) -> Option<Grant> {
         if header == Some(self.header()) {
             return Some(Grant { system_assigned: true, user_assigned: true });
@@ -251,7 +250,7 @@ impl Identity {
         self.0.grants.lock().unwrap_or_else(PoisonError::into_inner).get(header?).copied()
     }
 
-    /// A new token, or the last one again.
+    /// A new token, or the last one.
     fn token_for(&self, audience: &str, client_id: &str, now: OffsetDateTime) -> (String, OffsetDateTime) {
         let mut settings = self.settings();
         let asked = (normalize(audience), client_id.to_owned());

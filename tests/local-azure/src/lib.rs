@@ -1,5 +1,5 @@
-//! Enough of Azure on the loopback address to run the scaler unchanged: Service Bus, container instances, managed
-//! identity and a Functions host.
+//! Enough of Azure on the loopback address to run the unchanged scaler: Service Bus, Container Instances, managed identity
+//! and a Functions host.
 
 pub mod black_hole;
 pub mod client;

@@ -1,4 +1,4 @@
-//! All of the local Azure, wired together.
+//! The whole local Azure, wired together.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -11,7 +11,7 @@ use crate::passes::Passes;
 use crate::resource_manager::{ResourceManager, ResourceManagerConfig, Topic, TopicSubscription, TopicSubscriptions};
 use crate::service_bus::{ServiceBus, ServiceBusConfig, SubscriptionSummary};
 
-/// The topic that the scaler of [`LocalAzure::scaler_environment`] looks at.
+/// The topic that the scaler of [`LocalAzure::scaler_environment`] reads.
 pub const TOPIC: &str = "files";
 
 /// The image of the container groups that the scaler of [`LocalAzure::scaler_environment`] makes.
@@ -38,7 +38,7 @@ pub struct LocalAzure {
     pub resource_manager: ResourceManager,
     /// Addresses that swallow packets.
     pub black_holes: BlackHoles,
-    /// The scaler's last passes, as far as somebody has told of them.
+    /// The scaler's last passes, as far as they were reported.
     pub passes: Passes,
 }
 
@@ -111,7 +111,7 @@ impl LocalAzure {
         resource_manager.into_iter().chain([self.service_bus.port()]).collect()
     }
 
-    /// The environment of a scaler that works on this local Azure, complete but for what a test wants otherwise.
+    /// The complete environment of a scaler that works on this local Azure; a test may change it.
     pub fn scaler_environment(&self) -> BTreeMap<String, String> {
         let connection_string = self.service_bus.connection_string();
         [

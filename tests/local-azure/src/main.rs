@@ -187,7 +187,7 @@ fn path() -> OsString {
     std::env::var_os("PATH").unwrap_or_default()
 }
 
-/// Prints a line; a reader that has gone away is no reason to stop.
+/// Prints a line. If nobody reads it any more, the program still goes on.
 fn print(line: &str) {
     _ = writeln!(io::stdout(), "{line}");
 }

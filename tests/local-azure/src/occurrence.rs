@@ -1,14 +1,14 @@
-//! How often something that was asked for happens: always, so many times, or by a chance that can be repeated.
+//! How often a fault happens: always, a number of times, or by chance with a seed.
 
 use serde::Serialize;
 
-/// Decides each time whether it happens now. Two with the same seed decide alike.
+/// Decides each time whether it happens. Two with the same seed decide the same.
 #[derive(Clone, Debug, Default, Serialize)]
 pub(crate) struct Occurrence {
-    /// How many times it might happen and does not, before the first time.
+    /// How many times it could happen, but does not, before the first time.
     #[serde(skip_serializing_if = "is_zero")]
     spared: u32,
-    /// How many more times; for ever when absent.
+    /// How many more times; always when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     left: Option<u32>,
     #[serde(flatten)]
@@ -24,12 +24,12 @@ struct Chance {
 }
 
 impl Occurrence {
-    /// Not the first so many times.
+    /// Not the first times.
     pub(crate) fn sparing_first(self, spared: u32) -> Self {
         Self { spared, ..self }
     }
 
-    /// Only so many times.
+    /// Only this many times.
     pub(crate) fn times(self, times: u32) -> Self {
         Self { left: Some(times), ..self }
     }
@@ -39,7 +39,7 @@ impl Occurrence {
         Self { chance: Some(Chance { probability, seed, random: fastrand::Rng::with_seed(seed) }), ..self }
     }
 
-    /// Whether it happens this time, which is counted if so.
+    /// Whether it happens this time; if so, that is counted.
     pub(crate) fn happens(&mut self) -> bool {
         if self.spared > 0 {
             self.spared -= 1;

@@ -1,4 +1,4 @@
-//! What the scaler's last passes did, for people to look at.
+//! What the scaler's last passes did, for people.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 use crate::clock;
 use crate::functions_host::Outcome;
 
-/// As many passes as are looked at again: a quarter of an hour of them, one a minute.
+/// How many passes are kept.
 const MAX_PASSES: usize = 15;
 
 /// As many messages, and groups, as people read of one pass; the page asks for all passes each second.
@@ -23,7 +23,7 @@ pub struct Passes(Arc<Mutex<VecDeque<Pass>>>);
 /// A pass that has ended.
 #[derive(Clone, Debug, Serialize)]
 pub struct Pass {
-    /// When it was heard of.
+    /// When it was reported.
     #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,
     /// What is known of it.
@@ -37,7 +37,7 @@ pub struct Pass {
 pub enum PassResult {
     /// The scaler's report.
     Report(Value),
-    /// Why there is none.
+    /// Why there is no report.
     Failure(String),
 }
 

@@ -17,7 +17,7 @@ mod system {
         command.process_group(0);
     }
 
-    /// Sends a signal to a process and all that it has started. False if there is nobody.
+    /// Sends a signal to a process and everything that it started. False if there is no such process.
     pub(crate) fn signal(leader: u32, signal: Signal) -> bool {
         let group = i32::try_from(leader).ok().and_then(Pid::from_raw);
         group.is_some_and(|group| kill_process_group(group, signal).is_ok())
@@ -49,7 +49,7 @@ mod system {
         command.creation_flags(CREATE_NEW_PROCESS_GROUP);
     }
 
-    /// Kills a process and all that it has started. False if there is nobody, and for all other signals.
+    /// Kills a process and everything that it started. False if there is no such process, and for all other signals.
     pub(crate) fn signal(leader: u32, signal: Signal) -> bool {
         if signal != Signal::KILL {
             return false;

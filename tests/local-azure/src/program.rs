@@ -1,12 +1,12 @@
-//! Real workers: a program of the user's that runs for every container group.
+//! Real workers: a program of the user runs for every container group.
 //!
 //! The program has the group's environment and the PATH, and nothing else of this process's. What it prints on its
-//! standard output and error is the container's log, its exit code the container's. All that it has started ends with
-//! it, and when its group is deleted.
+//! standard output and error is the container's log, its exit code the container's. Everything that it started ends with it,
+//! and when its group is deleted.
 //!
-//! Its memory is watched as that of a container is, on Linux: a program that, with its children, holds more than the
-//! group has is killed, and its container shows as `OOMKilled`. Between two looks the system's own limit on a process's
-//! data, twice the group's memory, keeps the machine safe; a program that meets it sees an allocation fail.
+//! On Linux its memory is limited like a container's: a program that, with its children, holds more than the group has is
+//! killed, and its container shows `OOMKilled`. Between two measurements the system's own limit on a process's data, twice the
+//! group's memory, keeps the machine safe; if a program reaches it, an allocation fails.
 
 use std::ffi::{OsStr, OsString};
 use std::future::pending;
@@ -23,14 +23,14 @@ use crate::container_groups::{Exit, Job, LogSink, Run, Worker};
 use crate::memory;
 use crate::processes::{self, Signal};
 
-/// What container runtimes say of a program that cannot be run.
+/// The exit code that container runtimes use for a program that cannot be run.
 const EXIT_OF_WHAT_CANNOT_RUN: Exit = Exit::Code(126);
-/// How often memory is looked at: a program that grows by 1 GB a second is at most 100 MB too large when it is killed. A
-/// look was measured to take 0.1 ms, so that 100 workers cost a tenth of a core.
+/// How often memory is measured: a program that grows by 1 GB a second is at most 100 MB too large when it is killed. A
+/// measurement takes 0.1 ms, so 100 workers cost a tenth of a core.
 const MEMORY_INTERVAL: Duration = Duration::from_millis(100);
-/// A line longer than this is broken in two, so that one that never ends does not fill this process's memory.
+/// A line longer than this is split, so that a line without an end does not fill this process's memory.
 const MAX_LINE_BYTES: u64 = 64 * 1024;
-/// How long the pipes of a program that has exited are read on: they are empty at once unless something went wrong.
+/// How long the pipes of a program that has exited are still read. Normally they are empty at once.
 const DRAIN_LIMIT: Duration = Duration::from_secs(1);
 
 /// A program that is run for every container group.
@@ -43,14 +43,14 @@ pub struct Program {
 
 /// There is no such program.
 #[derive(Debug, thiserror::Error)]
-#[error("the worker {} is no program that can be run", .0.display())]
+#[error("the worker {} is not a program that can be run", .0.display())]
 pub struct NoProgram(PathBuf);
 
 impl Program {
     /// The program at this path, or, of a name without a folder, the one on `path`, which its runs have as their PATH.
     ///
     /// # Errors
-    /// When there is none, so that it is known before the first group needs it.
+    /// When there is none, so that this is known before the first group needs it.
     pub fn find(
         program: &Path,
         arguments: impl IntoIterator<Item = OsString>,
@@ -97,7 +97,7 @@ impl Worker for Program {
     }
 }
 
-/// A program that runs and all that it has started; dropping this kills them.
+/// A running program and everything that it started; dropping this kills them.
 struct Processes {
     child: Child,
     leader: Option<u32>,
@@ -128,13 +128,13 @@ impl Processes {
 impl Drop for Processes {
     fn drop(&mut self) {
         if let Some(leader) = self.leader {
-            // There may be nobody left, which is as well.
+            // If no process is left, that is fine.
             _ = processes::signal(leader, Signal::KILL);
         }
     }
 }
 
-/// Returns when a program and its children hold more than so many KiB.
+/// Returns when a program and its children hold more than this many KiB.
 async fn exceed(leader: Option<u32>, limit_kib: u64) {
     let Some(leader) = leader else { return pending().await };
     loop {
@@ -145,7 +145,7 @@ async fn exceed(leader: Option<u32>, limit_kib: u64) {
     }
 }
 
-/// Copies lines to a log until there are no more.
+/// Copies lines to a log until the end.
 async fn copy(pipe: impl AsyncRead + Unpin, log: LogSink) {
     let mut pipe = BufReader::new(pipe);
     let mut line = Vec::new();
@@ -159,7 +159,7 @@ async fn copy(pipe: impl AsyncRead + Unpin, log: LogSink) {
 fn exit_of(status: ExitStatus) -> Exit {
     use std::os::unix::process::ExitStatusExt as _;
 
-    /// What shells and container runtimes add to the number of the signal that ended a program.
+    /// What shells and container runtimes add to the number of a signal to make the exit code of the program that it ended.
     const SIGNALLED: i32 = 128;
 
     Exit::Code(status.code().unwrap_or_else(|| SIGNALLED + status.signal().unwrap_or_default()))
@@ -182,7 +182,7 @@ fn is_executable(path: &Path) -> bool {
     path.is_file()
 }
 
-/// The files that a name may stand for.
+/// The files that a name may mean.
 fn as_executable(path: &Path) -> Vec<PathBuf> {
     if cfg!(windows) && path.extension().is_none() {
         return ["exe", "cmd", "bat"].map(|extension| path.with_extension(extension)).to_vec();

@@ -20,10 +20,10 @@ use crate::sample::{self, SUBSCRIPTIONS, SampleError};
 use crate::service_bus::ServiceBusConfig;
 use crate::worker::BuiltIn;
 
-/// Where Service Bus listens unless told otherwise: the port of AMQP, and of the official emulator.
+/// The default port of Service Bus: that of AMQP, and of the official emulator.
 pub const SERVICE_BUS_PORT: u16 = 5672;
 
-/// Where Resource Manager and managed identity listen unless told otherwise: the port after [`HOST_PORT`].
+/// The default port of Resource Manager and managed identity: the one after [`HOST_PORT`].
 pub const PORT: u16 = 7072;
 
 /// Where the Functions host has its admin endpoints: the port of `func start`.
@@ -59,7 +59,7 @@ pub enum ServeError {
     FunctionApp(#[from] FunctionAppError),
 }
 
-/// The built-in worker, slow enough to be looked at and short enough to be waited for.
+/// The built-in worker, slow enough to watch and short enough to wait for.
 pub fn built_in_worker() -> BuiltIn {
     BuiltIn { at_least: Duration::from_secs(10), per_gib: Duration::from_secs(20), patience: Duration::from_mins(1) }
 }
@@ -94,7 +94,7 @@ pub async fn start(service_bus_port: u16, port: u16, runs: Runs) -> Result<Local
     Ok(azure)
 }
 
-/// Tells where everything is and what can be done with it.
+/// Prints where everything is and what can be done with it.
 pub fn tell_how_to_use(azure: &LocalAzure, tell: impl Fn(&str)) {
     tell("The local Azure is up. Ctrl-C ends it.\n");
     tell(&format!("  Page               {}/", azure.resource_manager.endpoint()));
@@ -117,14 +117,14 @@ pub fn tell_how_to_use(azure: &LocalAzure, tell: impl Fn(&str)) {
     }
     tell("\nIn a second terminal:\n");
     tell("  cargo run -- check   says whether the scaler can read each service");
-    tell("  cargo run -- plan    says what a pass would do");
+    tell("  cargo run -- plan    prints what a pass would do");
     tell("  cargo run -- once    makes a pass");
     tell("  func start           makes one every 15 s, with the Core Tools");
     let option = if is_default { String::new() } else { format!(" --service-bus-port {port}") };
     tell(&format!("  cargo local send --size 120 --count 3{option}   sends three messages about files of 120 MB\n"));
 }
 
-/// Tells what becomes of container groups, without end.
+/// Prints what happens to container groups, without end.
 pub async fn follow(azure: &LocalAzure, story: &Story) {
     let groups = azure.resource_manager.container_groups();
     let mut changes = groups.changes();
@@ -143,7 +143,7 @@ pub async fn start_host(azure: &LocalAzure, scaler: &Path, image: &str) -> Resul
     settings.extend(azure.identity_environment());
     settings.insert("ACI_IMAGE".to_owned(), image.to_owned());
     settings.insert("LOG_FORMAT".to_owned(), "json".to_owned());
-    // Its timer keeps to 15 s by itself, and whoever asks for a pass gets one.
+    // The timer already keeps to 15 s, and every invocation by hand gets a pass.
     settings.insert("SCALE_EVERY_SECONDS".to_owned(), "0".to_owned());
     let (outcomes, mut ended) = mpsc::unbounded_channel();
     let passes = azure.passes.clone();
@@ -163,7 +163,7 @@ pub async fn start_host(azure: &LocalAzure, scaler: &Path, image: &str) -> Resul
     Ok(FunctionApp::start(scaler, settings, configure).await?)
 }
 
-/// Tells what is worth it of what the host and the scaler log, without end.
+/// Prints the important lines that the host and the scaler log, without end.
 pub async fn follow_host(app: &FunctionApp, story: &Story) {
     let mut records = app.host.records().follow();
     while let Some(record) = records.recv().await {

@@ -1,4 +1,4 @@
-//! The built-in worker: what the image of a container group stands for on the local Azure.
+//! The built-in worker: what runs on the local Azure instead of a container group's image.
 //!
 //! It does what a real one does: it takes one message of the subscription that its environment names, works, settles
 //! the message and exits. It exits with 0 if and only if it has settled a message.
@@ -24,8 +24,8 @@ pub struct BuiltIn {
 }
 
 impl Default for BuiltIn {
-    /// Works for milliseconds, and is as patient as a message that is locked elsewhere may need: the lock of a
-    /// subscription lasts a minute at the most by default.
+    /// Works for milliseconds, and waits as long as a message may be locked by another receiver: a minute at most by
+    /// default.
     fn default() -> Self {
         Self { at_least: Duration::from_millis(10), per_gib: Duration::ZERO, patience: Duration::from_mins(1) }
     }
@@ -89,8 +89,8 @@ impl BuiltIn {
     }
 }
 
-/// The size that the message gives, between none at all and the largest that a subscription of the samples takes: what
-/// a sender made up must not keep the worker for years.
+/// The size in the message, between zero and the largest size of the sample subscriptions: an absurd size must not keep the
+/// worker busy for years.
 fn file_size_mb(message: &Received) -> f64 {
     let size = match message.property(FILE_SIZE_MB) {
         Some(SimpleValue::Int(size)) => f64::from(*size),

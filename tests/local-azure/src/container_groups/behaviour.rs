@@ -1,4 +1,4 @@
-//! Container groups that do not live as they should.
+//! Container groups that misbehave.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,27 +12,27 @@ use super::worker::Exit;
 use crate::millis;
 use crate::occurrence::Occurrence;
 
-/// What is out of the ordinary with a container group.
+/// How a container group misbehaves.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Behaviour {
     /// Nothing happens after the PUT was accepted.
     StaysPending,
-    /// It stays pending for so long, and then goes the usual way.
+    /// It stays pending for this long, then goes on as usual.
     #[serde(rename = "starts_after_ms", with = "millis")]
     StartsAfter(Duration),
-    /// Its image is pulled for so long, and then it goes the usual way.
+    /// Its image is pulled for this long, then it goes on as usual.
     #[serde(rename = "pulls_for_ms", with = "millis")]
     PullsFor(Duration),
     /// The image cannot be pulled; the group waits for ever.
     ImagePullFails,
-    /// The container cannot be made or started for this reason; the group waits for ever.
+    /// The container cannot be created or started for this reason; the group waits for ever.
     StartFails(StartFailure),
     /// The region has no room after all: the PUT was accepted, then provisioning fails.
     CapacityFails,
     /// The container exits like this as soon as it runs; the worker is not run.
     Exits(Exit),
-    /// The container runs for so long and exits like this; the worker is not run.
+    /// The container runs for this long and exits like this; the worker is not run.
     ExitsAfter {
         /// How long.
         #[serde(rename = "ms", with = "millis")]
@@ -40,7 +40,7 @@ pub enum Behaviour {
         /// How.
         exit: Exit,
     },
-    /// The container runs out of memory as soon as it runs, if it has less than so many GB. With as many its worker runs.
+    /// The container runs out of memory at once if it has less than this many GB. Otherwise its worker runs.
     #[serde(rename = "needs_memory_gb")]
     NeedsMemory(f64),
     /// The container runs for ever; the worker is not run.
@@ -48,13 +48,13 @@ pub enum Behaviour {
     /// While the worker runs, the group shows this provisioning state: `Repairing`, `Unhealthy`, `Updating`, `Stopping`, or
     /// any other.
     Shows(String),
-    /// Somebody else deletes the group so long after its PUT, whatever it does then.
+    /// Somebody else deletes the group this long after its PUT, whatever it does then.
     #[serde(rename = "vanishes_after_ms", with = "millis")]
     VanishesAfter(Duration),
 }
 
 impl Behaviour {
-    /// Whether the containers do this in the place of what they would do.
+    /// Whether the containers do this instead of what they would do.
     pub(super) fn replaces_worker(&self) -> bool {
         matches!(self, Self::Exits(_) | Self::ExitsAfter { .. } | Self::Hangs)
     }
@@ -66,15 +66,15 @@ impl Behaviour {
 pub enum StartFailure {
     /// The image could not be pulled just now.
     ErrImagePull,
-    /// The image's name is none.
+    /// The image's name is not valid.
     InvalidImageName,
-    /// What the container is to be made with is wrong.
+    /// The container's configuration is wrong.
     CreateContainerConfigError,
-    /// The container could not be made.
+    /// The container could not be created.
     CreateContainerError,
-    /// The container was made and could not be started.
+    /// The container was created and could not be started.
     RunContainerError,
-    /// The first init container exited with 1, so that the others wait for ever.
+    /// The first init container exited with 1, so the others wait for ever.
     InitContainerFails,
 }
 
@@ -173,7 +173,7 @@ impl Rule {
         }
     }
 
-    /// Only so many times.
+    /// Only this many times.
     #[must_use]
     pub fn at_most(mut self, times: u32) -> Self {
         self.occurrence = self.occurrence.times(times);

@@ -2,7 +2,7 @@
 //! the worker.
 //!
 //! None of them is a program here. Init containers exit at once, with 0 unless a [`Behaviour`](super::Behaviour) has the first
-//! one fail. Sidecars start with the worker and go on when it has ended, until they are told to end, or the group is
+//! one fail. Sidecars start with the worker and go on when it has ended, until they are ended, or the group is
 //! stopped or deleted: so do containers whose programs do not end by themselves.
 
 use serde_json::{Value, json};
@@ -19,7 +19,7 @@ const WORKER: &str = "worker";
 
 #[derive(Debug, Default)]
 pub(super) struct Companions {
-    /// When the sidecars were told to end, and how they did.
+    /// When the sidecars were ended, and how.
     ended: Option<(OffsetDateTime, Exit)>,
 }
 

@@ -26,7 +26,7 @@ pub type GroupRun = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Runs the images of container groups.
 pub trait Engine: Send + Sync {
-    /// Runs a group until all its containers have ended for good. The future is dropped when the group is deleted,
+    /// Runs a group until all its containers have ended and none restarts. The future is dropped when the group is deleted,
     /// stopped or deployed again; nothing of it may run on then.
     fn run(&self, deployment: Deployment, report: Report) -> GroupRun;
 }
@@ -170,7 +170,7 @@ impl Statuses {
         }
     }
 
-    /// The phase that the states of the containers come to; nothing without containers.
+    /// The phase that the states of the containers make; nothing without containers.
     fn phase(&self) -> Option<Phase> {
         let pending = self.init.iter().filter(|init| !has_succeeded(init));
         let pending = pending.chain(self.main.iter().filter(|main| !main.has_run()));
@@ -299,7 +299,7 @@ impl Life {
     }
 }
 
-/// Where an engine reports what becomes of a group. What it reports of a life that is over is dropped.
+/// Where an engine reports the states of a group. Reports about a run that is over are dropped.
 #[derive(Clone)]
 pub struct Report {
     groups: ContainerGroups,

@@ -57,7 +57,7 @@ impl Phase {
         matches!(self, Self::Running { .. })
     }
 
-    /// Whether the group does nothing any more.
+    /// Whether the group no longer does anything.
     pub fn is_over(self) -> bool {
         matches!(self, Self::Terminated { .. } | Self::NoCapacity)
     }
@@ -167,7 +167,7 @@ impl Group {
         }
     }
 
-    /// Whether none of its containers does anything any more.
+    /// Whether none of its containers does anything anymore.
     pub(super) fn is_over(&self) -> bool {
         let has_sidecars = matches!(&self.content, Content::Spec(spec) if spec.containers.len() > 1);
         self.phase.is_over() && !(has_sidecars && self.companions.sidecar(self.phase).is_running())

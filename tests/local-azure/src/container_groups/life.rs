@@ -29,7 +29,7 @@ pub(super) struct Life {
     pub behaviour: Option<Behaviour>,
 }
 
-/// The group was deleted or deployed anew: this life does not matter any more.
+/// The group was deleted or deployed again: this run no longer matters.
 pub(super) struct Superseded;
 
 impl Life {

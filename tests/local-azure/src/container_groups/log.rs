@@ -28,7 +28,7 @@ struct Line {
 /// Which part of a log is asked for.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LogQuery {
-    /// At most so many of the last lines; all that are kept when absent.
+    /// At most this many of the last lines; all kept lines when absent.
     pub tail: Option<usize>,
     /// Whether each line begins with the time at which it was printed.
     pub timestamps: bool,

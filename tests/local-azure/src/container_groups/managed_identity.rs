@@ -1,8 +1,8 @@
 //! The managed identities of container groups, which their containers get tokens of.
 //!
-//! A container finds in `IDENTITY_ENDPOINT` where to ask, and in `IDENTITY_HEADER` what proves that it may, as Container
-//! Instances has it. The protocol is that of [`crate::identity`]. Which client id a user-assigned identity has is nobody's
-//! business but Azure's: here, all of them have the first one of [`IdentityConfig::user_assigned`].
+//! As in Container Instances, a container finds the address in `IDENTITY_ENDPOINT`, and the proof that it may ask in
+//! `IDENTITY_HEADER`. The protocol is that of [`crate::identity`]. Only Azure knows the client ids of user-assigned identities:
+//! here, all of them have the first one of [`IdentityConfig::user_assigned`].
 
 use serde_json::{Map, Value, json};
 

@@ -40,15 +40,14 @@ impl ContainerGroups {
         self.meddle(name, |group| group.provisioning_state = provisioning_state.map(str::to_owned))
     }
 
-    /// Makes a group older: its events, its creation, its start and its end are so much earlier. False when there is no
+    /// Makes a group older: its events, its creation, its start and its end are earlier by this much. False when there is no
     /// such group, or it is planted.
     pub fn age(&self, name: &str, by: std::time::Duration) -> bool {
         let by = Duration::try_from(by).unwrap_or(Duration::MAX);
         self.meddle(name, |group| group.age(by))
     }
 
-    /// Puts so many groups of somebody else's into a resource group, each of which takes about so many bytes more than
-    /// it must.
+    /// Puts this many groups of somebody else into a resource group, each about this many bytes larger than it needs to be.
     pub fn plant_foreign(&self, resource_group: &str, count: usize, padding_bytes: usize) {
         let mut state = self.state();
         for number in 0..count {

@@ -1,7 +1,7 @@
-//! The engine: container groups that are accepted, start, run a [`Worker`] and end.
+//! Container groups: they are accepted, start, run a [`Worker`] and end.
 //!
 //! What it guarantees: a group runs once for each accepted PUT that is a deployment (a new group, changed properties,
-//! or any PUT on a group whose life is over), and never for one that changes nothing. Deleting a group ends its run.
+//! or any PUT on a group that has ended), and never for one that changes nothing. Deleting a group ends its run.
 //! Of a group's containers only the worker does anything (the one of that name, or else the first); [`companions`] says what
 //! the others show. With an [`Engine`] each runs its image and has a state of its own.
 //!
@@ -58,12 +58,12 @@ use group::normalize_location;
 use managed_identity::ManagedIdentity;
 use state::State;
 
-/// How container groups live.
+/// How container groups run.
 #[derive(Clone)]
 pub struct ContainerGroupsConfig {
     /// What their containers do.
     pub worker: Arc<dyn Worker>,
-    /// What runs their images; the worker is not run then.
+    /// What runs their images, instead of the worker.
     pub engine: Option<Arc<dyn Engine>>,
     /// How long a group stays `Pending` before its image is pulled.
     pub pending: Duration,
@@ -71,12 +71,12 @@ pub struct ContainerGroupsConfig {
     pub pulling: Duration,
     /// The quota of container groups; 2000 as in the service's own example of usages.
     pub max_groups: u32,
-    /// The quota of CPU cores of groups that are not over.
+    /// The quota of CPU cores of groups that have not ended.
     pub max_cores: u32,
 }
 
 impl Default for ContainerGroupsConfig {
-    /// Groups that start within milliseconds and exit with 0, with quotas that no test meets by chance.
+    /// Groups that start within milliseconds and exit with 0, with quotas that no test reaches by chance.
     fn default() -> Self {
         Self {
             worker: Arc::new(ExitsAtOnce(Exit::Code(0))),
@@ -124,17 +124,17 @@ pub struct AcceptedPut {
     pub created: bool,
 }
 
-/// What was waited for did not happen.
+/// A condition was not met in time.
 #[derive(Debug, thiserror::Error)]
-#[error("it did not come about within {after:?}; the container groups are {groups:#?}")]
+#[error("the condition was not met within {after:?}; the container groups are {groups:#?}")]
 pub struct NeverHappened {
-    /// How long it was given.
+    /// How long it took.
     pub after: Duration,
-    /// The groups at the end of it.
+    /// The groups at the end of that time.
     pub groups: Vec<GroupSnapshot>,
 }
 
-/// What tests and tools do with the groups behind the service's back.
+/// What tests and tools do with the groups, bypassing the API.
 impl ContainerGroups {
     /// No groups yet.
     pub fn new(subscription_id: impl Into<String>, config: ContainerGroupsConfig) -> Self {
@@ -152,7 +152,7 @@ impl ContainerGroups {
         self.state().snapshots()
     }
 
-    /// The group of a name, if it exists.
+    /// The group with a name, if it exists.
     pub fn group(&self, name: &str) -> Option<GroupSnapshot> {
         self.groups().into_iter().find(|group| group.name.eq_ignore_ascii_case(name))
     }
@@ -162,7 +162,7 @@ impl ContainerGroups {
         self.state().gone.iter().cloned().collect()
     }
 
-    /// How often a group of this name was started, deleted ones included.
+    /// How often a group with this name was started, including deleted ones.
     pub fn runs(&self, name: &str) -> u32 {
         self.state().runs(name)
     }
@@ -172,22 +172,22 @@ impl ContainerGroups {
         self.state().accepted.clone()
     }
 
-    /// Makes groups misbehave from now on. Of several rules that match, the first made wins.
+    /// Adds a rule for how groups misbehave. Of several rules that match, the first one added wins.
     pub fn inject(&self, rule: Rule) {
         self.state().rules.push(rule);
     }
 
-    /// How groups misbehave now, each rule with how often it still will.
+    /// The rules for how groups misbehave, each with how often it will still apply.
     pub fn rules(&self) -> Vec<Rule> {
         self.state().rules.clone()
     }
 
-    /// Makes groups that come behave again.
+    /// Removes the rules, so that new groups behave.
     pub fn clear_rules(&self) {
         self.state().rules.clear();
     }
 
-    /// Puts a group there as `json` has it, in the place of one that has its name. It is shown as it is (without
+    /// Puts a group there as in `json`, in place of one with its name. It is shown as it is (without
     /// secrets, and in lists without instance views) and does nothing.
     ///
     /// # Panics
@@ -210,12 +210,12 @@ impl ContainerGroups {
         self.meddle(name, |group| group.companions.end(clock::now(), exit))
     }
 
-    /// Counts the changes of groups; wait for it to change, then look at the groups again.
+    /// Counts the changes of groups; wait for it to change, then read the groups again.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.0.changes.subscribe()
     }
 
-    /// Waits for the groups to be as `condition` has it, for at most `deadline`, and returns them.
+    /// Waits until the groups meet `condition`, for at most `deadline`, and returns them.
     pub async fn until(
         &self,
         deadline: Duration,

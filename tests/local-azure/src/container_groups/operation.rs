@@ -253,7 +253,7 @@ impl ContainerGroups {
     }
 }
 
-/// Whether a PUT on an existing group deploys it (anew).
+/// Whether a PUT on an existing group deploys it again.
 fn changes_deployment(group: &Group, resource_group: &str, spec: &GroupSpec) -> Result<bool, PutRefused> {
     if group.phase.is_transitioning() {
         return Err(Transitioning { group: group.name.clone() }.into());

@@ -1,4 +1,4 @@
-//! The parts of a PUT's body that the stand-in looks at; the rest is kept as it was sent.
+//! The parts of a PUT's body that the stand-in reads; the rest is kept as it was sent.
 //!
 //! A body that does not fit these types is refused as `InvalidRequestContent`.
 

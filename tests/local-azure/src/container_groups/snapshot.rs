@@ -25,7 +25,7 @@ pub struct GroupSnapshot {
     pub image: String,
     /// The variables of its worker.
     pub environment: BTreeMap<String, EnvironmentVariable>,
-    /// When it was created or deployed anew.
+    /// When it was created or last deployed.
     pub created: OffsetDateTime,
     /// How far its life has come.
     pub phase: Phase,

@@ -1,6 +1,6 @@
 //! Stopping, starting and restarting a container group.
 //!
-//! That a stopped group starts as if it were deployed anew, that one that is stopped or has finished stays as it is
+//! That a stopped group starts as if it were deployed again, that one that is stopped or has finished stays as it is
 //! when it is stopped again, and that all three are refused while another operation is under way, is inferred: the
 //! contract gives the statuses only (`ContainerGroups_Stop`, `_Start` and `_Restart` of api-version 2023-05-01).
 

@@ -1,5 +1,5 @@
-//! What governance does to the tags of container groups: policies that change what a PUT or PATCH asks for, and
-//! remediation of what is there already.
+//! What governance does to the tags of container groups: policies that change the tags in a PUT or PATCH, and remediation of
+//! existing groups.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -22,18 +22,18 @@ pub(super) type Tags = BTreeMap<String, String>;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum TagChange {
-    /// The tag has this value from now on, whether it was there or not.
+    /// Sets the tag to this value, whether it existed or not.
     Set {
         /// Its name.
         tag: String,
         /// Its value.
         value: String,
     },
-    /// The tag goes.
+    /// Removes the tag.
     Drop(String),
-    /// All tags go.
+    /// Removes all tags.
     DropAll,
-    /// The tag is written like this from now on, in another case perhaps.
+    /// Renames the tag, perhaps only in its case.
     Rename {
         /// Its name.
         tag: String,
@@ -61,7 +61,7 @@ impl TagChange {
     }
 }
 
-/// A [`TagChange`] that is made to what every PUT and PATCH of a group asks for.
+/// A [`TagChange`] to the tags in every PUT and PATCH of a group.
 #[derive(Clone, Debug, Serialize)]
 pub struct TagPolicy {
     change: TagChange,
@@ -73,24 +73,24 @@ pub struct TagPolicy {
 }
 
 impl TagPolicy {
-    /// For all groups, before anything is made of the request.
+    /// For all groups, before the request is carried out.
     pub fn new(change: TagChange) -> Self {
         Self { change, groups: GroupSelector::default(), after: Duration::ZERO, occurrence: Occurrence::default() }
     }
 
-    /// Only for the groups that are selected by what they were asked for with.
+    /// Only for groups that their requests select.
     #[must_use]
     pub fn of(self, groups: GroupSelector) -> Self {
         Self { groups, ..self }
     }
 
-    /// Not at once, but so long after the request.
+    /// Not at once, but this long after the request.
     #[must_use]
     pub fn after(self, after: Duration) -> Self {
         Self { after, ..self }
     }
 
-    /// Only so many times.
+    /// Only this many times.
     #[must_use]
     pub fn at_most(self, times: u32) -> Self {
         Self { occurrence: self.occurrence.times(times), ..self }

@@ -122,7 +122,7 @@ pub struct ExitsWhenTold {
 }
 
 impl ExitsWhenTold {
-    /// A worker that exits like this when it is told to.
+    /// A worker that exits like this on request.
     pub fn new(exit: Exit) -> Self {
         Self { exit, told: Arc::default() }
     }

@@ -38,7 +38,7 @@ struct SubscriptionBody {
     name: String,
     status: Option<SubscriptionStatus>,
     requires_session: Option<bool>,
-    /// Empty to forward nothing any more.
+    /// Empty to stop forwarding.
     forward_to: Option<String>,
 }
 

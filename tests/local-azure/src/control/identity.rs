@@ -36,7 +36,7 @@ struct Revocation {
     audience: Option<String>,
 }
 
-/// Makes nobody know the tokens that were issued so far.
+/// Revokes the tokens that were issued so far.
 pub(super) async fn revoke(State(azure): State<LocalAzure>, body: Bytes) -> Result<StatusCode, Refusal> {
     let Revocation { audience } = parse(&body)?;
     azure.resource_manager.identity().revoke(audience.as_deref());

@@ -1,4 +1,4 @@
-//! The control API and the page that people look at, next to Azure Resource Manager.
+//! The control API and the page for people, next to Azure Resource Manager.
 //!
 //! Both are for the machine they run on: a request that names another host (which a rebound name would) is refused, and
 //! so is one that a page of another origin makes.

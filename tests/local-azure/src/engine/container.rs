@@ -36,7 +36,7 @@ pub(super) struct Container<'a> {
 }
 
 impl Container<'_> {
-    /// Runs it until it has ended for good.
+    /// Runs it until it has ended and does not restart.
     pub(super) async fn run(&self, restart: RestartPolicy) {
         self.run_while(|exit| restart.restarts(exit == Exit::Code(0))).await;
     }

@@ -130,7 +130,7 @@ fn volume_mount(properties: &Value, mount: &Value) -> Result<VolumeMount, String
     Ok(VolumeMount { volume: name, path: text(&mount["mountPath"]), read_only })
 }
 
-/// The user and password for an image's registry; those of an identity are Azure's alone.
+/// The user and password for an image's registry; an identity's are known only to Azure.
 fn credentials(properties: &Value, image: &str) -> Option<DockerCredentials> {
     let registry = registry_of(image);
     let mut all = properties["imageRegistryCredentials"].as_array().into_iter().flatten();

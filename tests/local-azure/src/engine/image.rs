@@ -8,10 +8,10 @@ use futures_util::TryStreamExt as _;
 
 use super::connect::{is_missing, words};
 
-/// Why there is no such image here.
+/// Why an image is not available.
 #[derive(Debug)]
 pub(super) enum NoImage {
-    /// What its name says is no image's name.
+    /// Its name is not an image's name.
     InvalidName,
     /// It cannot be pulled, in the words of the engine.
     Pull(String),

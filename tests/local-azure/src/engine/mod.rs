@@ -2,8 +2,8 @@
 //!
 //! What it guarantees: all containers of a group share one network namespace and the group's `emptyDir` volumes, have the
 //! group's environment, command and limits, and report their states as Container Instances shows them. When a group ends,
-//! is deleted or deployed again, its containers and volumes go; when the process ends they all go; and what a process that
-//! was killed has left goes when the next one starts.
+//! is deleted or deployed again, its containers and volumes are removed; when the process ends, all of them are; and the next
+//! process removes what a killed one left.
 
 mod archive;
 mod attempts;
@@ -53,7 +53,7 @@ struct Inner {
     docker: Docker,
     owner: Owner,
     network: Network,
-    /// Whether containers are still made.
+    /// Whether containers are still created.
     open: Arc<RwLock<bool>>,
     host: OnceLock<Host>,
     about: String,
@@ -63,7 +63,7 @@ struct Inner {
 /// How the containers of a group reach each other and this machine, unless the engine says it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct EngineConfig {
-    /// What the engine's system needs when absent.
+    /// If absent, what the engine's system needs.
     pub network: Option<Network>,
 }
 
@@ -199,5 +199,5 @@ impl Inner {
     }
 }
 
-/// Things that one run of a group makes are made one by one, and none any more once it is over.
+/// What one run of a group creates is created one by one, and nothing once the run is over.
 type Making = Arc<Mutex<()>>;

@@ -66,7 +66,7 @@ impl Host {
     }
 }
 
-/// Replaces an address where it is a whole one: 127.0.0.1:5672 is no part of 127.0.0.1:56720 or of 1127.0.0.1:5672.
+/// Replaces an address where it is a whole one: 127.0.0.1:5672 is not a part of 127.0.0.1:56720 or of 1127.0.0.1:5672.
 fn replace_address(value: &str, address: &str, by: &str) -> String {
     let mut replaced = String::new();
     let mut rest = value;

@@ -9,7 +9,7 @@ use crate::container_groups::LogSink;
 /// A line longer than this is broken in two, so that one that never ends does not fill this process's memory.
 const MAX_LINE_BYTES: usize = 64 * 1024;
 
-/// Copies what a container prints to its log until there is no more.
+/// Copies what a container prints to its log, until it prints no more.
 pub(super) async fn copy(mut output: impl Stream<Item = Result<LogOutput, Error>> + Unpin, log: LogSink) {
     let [mut out, mut err] = [Lines::default(), Lines::default()];
     while let Some(Ok(frame)) = output.next().await {

@@ -44,7 +44,7 @@ impl Owner {
         HashMap::from([(LABEL_OWNER.to_owned(), self.id.clone()), (LABEL_LOCK.to_owned(), path)])
     }
 
-    /// Whether the process has ended. One whose lock cannot be looked at, as another user's, counts as alive.
+    /// Whether the process has ended. If its lock cannot be read, because it is another user's, it counts as alive.
     pub(super) fn is_gone(&self, left: &Left) -> bool {
         if left.id == self.id {
             return false;
@@ -95,7 +95,7 @@ mod tests {
         let left = Left::of([other.labels(), other.labels()].into_iter());
         assert_eq!(left.len(), 1);
         assert!(!one.is_gone(&left[0]), "it lives");
-        // As after kill -9: the system has released the lock, and nobody has removed the file.
+        // As after kill -9: the system has released the lock, and the file is still there.
         let killed = folder.path().join("killed");
         fs::copy(&other.path, &killed).unwrap();
         assert!(one.is_gone(&Left { id: "killed".to_owned(), lock: killed }));

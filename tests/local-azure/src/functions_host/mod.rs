@@ -1,7 +1,7 @@
-//! A Functions host: starts a custom handler as the one in Azure does, invokes it, and judges it as harshly.
+//! A Functions host: starts a custom handler as the host in Azure does, invokes it, and is as strict about it.
 //!
-//! It does what azure-functions-host 4.x does with a handler that serves timers, down to what goes wrong: an answer that it
-//! forgets, a handler that exits with 0 and is never started again, a third crash that ends the host.
+//! It does what azure-functions-host 4.x does with a handler that serves timers, including its failures: an answer that it
+//! ignores, a handler that exits with 0 and is never started again, a third crash that ends the host.
 
 mod admin;
 mod app;
@@ -49,12 +49,12 @@ use self::status::StatusFile;
 use self::timer::Timer;
 use self::worker::{Launch, Order, State, Supervisor};
 
-/// How long a function that timed out has to answer all the same before its handler is killed.
+/// How long a function that timed out may still take to answer before its handler is killed.
 const TIMEOUT_GRACE: Duration = Duration::from_secs(2);
 /// How long a stopping host waits for the runs of its timers.
 const DRAIN_LIMIT: Duration = Duration::from_secs(10);
 
-/// A running host. Dropping it is its sudden death: the handler is killed and no run is waited for.
+/// A running host. Dropping it kills the handler without waiting for runs.
 #[derive(Debug)]
 pub struct FunctionsHost {
     shared: Arc<Shared>,
@@ -79,7 +79,7 @@ struct Shared {
     dispatch_limit: Duration,
     outcomes: Option<mpsc::UnboundedSender<Outcome>>,
     state: watch::Receiver<State>,
-    /// The handler's process, while there is one.
+    /// The handler's process, while it runs.
     process: watch::Receiver<Option<u32>>,
     streams: watch::Sender<Streams>,
     /// Those that the control API has sent.
@@ -157,7 +157,7 @@ impl FunctionsHost {
         self.shared.manual(function).await
     }
 
-    /// Invokes a function and waits for the end, which includes, if it times out, that of its handler.
+    /// Invokes a function and waits for its end, and for its handler's end if it times out.
     pub async fn invoke(&self, invocation: &Invocation) -> Outcome {
         self.shared.invoke(invocation).await
     }
@@ -226,7 +226,7 @@ impl Shared {
         let duration = start.elapsed().as_millis();
         log(level, format!("Executed 'Functions.{name}' ({result}, Id={id}, Duration={duration}ms)"));
         if let Some(outcomes) = &self.outcomes {
-            // Nobody may be listening any more.
+            // There may be no listener.
             _ = outcomes.send(outcome.clone());
         }
         if outcome == Outcome::TimedOut {
@@ -257,7 +257,7 @@ impl Shared {
         self.order(|done| Order::Stop(reason.to_owned(), done)).await;
     }
 
-    /// Gives an order and waits for it to be done; a host that is shut down has nobody to do it.
+    /// Gives an order and waits until it is carried out; a host that is shut down carries out none.
     async fn order(&self, order: impl FnOnce(oneshot::Sender<()>) -> Order) {
         let (done, is_done) = oneshot::channel();
         if self.orders.send(order(done)).await.is_ok() {

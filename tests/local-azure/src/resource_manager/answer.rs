@@ -89,7 +89,7 @@ impl Answer {
         Self::from(&full)
     }
 
-    /// The token is not accepted any more (401).
+    /// The token is no longer accepted (401).
     pub fn token_expired(at: OffsetDateTime, now: OffsetDateTime) -> Self {
         let format = format_description!(
             "[month padding:none]/[day padding:none]/[year] [hour repr:12 padding:none]:[minute]:[second] [period]"
@@ -125,7 +125,7 @@ impl Answer {
         self
     }
 
-    /// Adds a header unless there is one of its name.
+    /// Adds a header, unless there is one with its name.
     #[must_use]
     pub(super) fn default_header(self, name: &'static str, value: impl Into<String>) -> Self {
         if self.has_header(name) { self } else { self.header(name, value) }
@@ -147,7 +147,7 @@ impl Answer {
         self.header("x-ms-failure-cause", "gateway")
     }
 
-    /// Whether it comes from the gateway, which asks no service, or says that there is no allowance left to take from.
+    /// Whether it comes from the gateway, without asking the service, or says that no allowance is left.
     pub(super) fn takes_nothing(&self) -> bool {
         matches!(self.status, 401 | 403 | 429) || self.has_header("x-ms-failure-cause")
     }

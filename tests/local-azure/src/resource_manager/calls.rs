@@ -24,7 +24,7 @@ pub struct Call {
     pub body: Vec<u8>,
     /// When it came.
     pub at: Instant,
-    /// The status of the answer; absent while there is none, and for ever when it met a reset or the client left.
+    /// The status of the answer; absent until there is one, and always if the connection was reset or the client left.
     pub status: Option<u16>,
     /// The body of the service's own answer, byte for byte; absent when a fault put another in its place, and when
     /// answers are not kept.

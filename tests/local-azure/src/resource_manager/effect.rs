@@ -1,4 +1,4 @@
-//! What can go wrong with a request.
+//! The effects of faults on a request.
 
 use std::time::Duration;
 
@@ -35,17 +35,17 @@ pub enum NextLink {
     ToItself,
     /// From the last page to the first.
     ToFirstPage,
-    /// From the last page to the first, by a link that is another one each time.
+    /// From the last page to the first, by a different link each time.
     Endless,
 }
 
 impl Effect {
-    /// Whether it decides what is answered; others leave it to the service, or come on top.
+    /// Whether it decides the answer; other effects leave the answer to the service, or add to it.
     pub(super) fn decides(&self) -> bool {
         matches!(self, Self::Answer(_) | Self::Hang | Self::Reset | Self::Truncate | Self::Pretend(_))
     }
 
-    /// How long the request takes for it.
+    /// How long the request takes because of it.
     pub(super) fn delay(&self, kind: OperationKind) -> Option<Duration> {
         match self {
             Self::Delay(delay) => Some(*delay),
@@ -58,7 +58,7 @@ impl Effect {
 /// What faults change about the service's own answer.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Changes {
-    /// How many of what a list lists may be on a page of it.
+    /// How many items a page of a list may have.
     pub page_limit: usize,
     pub repeats_items: bool,
     pub next_link: Option<NextLink>,

@@ -1,4 +1,4 @@
-//! Requests that go wrong.
+//! Faults of requests.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::effect::{Effect, NextLink};
 use super::operation::{OperationKind, Operations};
 use crate::occurrence::Occurrence;
 
-/// What goes wrong with some requests. Made by a [`Trigger`]:
+/// A fault of some requests. A [`Trigger`] makes it:
 ///
 /// ```
 /// # use std::time::Duration;
@@ -44,7 +44,7 @@ pub struct Trigger {
     after_effect: bool,
 }
 
-/// What a request is about, as far as it decides which faults it meets.
+/// What decides which faults a request meets.
 pub(super) struct Subject<'a> {
     pub kind: OperationKind,
     pub name: Option<&'a str>,
@@ -100,21 +100,21 @@ impl Trigger {
         self
     }
 
-    /// Only for the container groups that were asked for with this `message_id` tag, whatever became of the tag.
+    /// Only for container groups that were requested with this tag `message_id`, whatever happened to the tag.
     #[must_use]
     pub fn of_message(mut self, message_id: impl Into<String>) -> Self {
         self.message_id = Some(message_id.into());
         self
     }
 
-    /// The service does what it was asked to; then its answer meets the fault. Otherwise it never gets to do it.
+    /// The service carries out the request before the fault. Otherwise it does not.
     #[must_use]
     pub fn after_effect(mut self) -> Self {
         self.after_effect = true;
         self
     }
 
-    /// Not for the first so many of these requests.
+    /// Not for the first of these requests.
     #[must_use]
     pub fn sparing_first(mut self, spared: u32) -> Self {
         self.occurrence = self.occurrence.sparing_first(spared);
@@ -125,47 +125,47 @@ impl Trigger {
         Self { occurrence, ..self }
     }
 
-    /// Only with this probability, between 0 and 1; the same seed lets the same ones go wrong.
+    /// Only with this probability, between 0 and 1; the same seed chooses the same requests.
     #[must_use]
     pub fn with_probability(mut self, probability: f64, seed: u64) -> Self {
         self.occurrence = self.occurrence.with_probability(probability, seed);
         self
     }
 
-    /// This is answered instead. The answer to a PUT or DELETE of a group takes from the allowance of creates and
-    /// deletes and says what is left of it, unless it is one of the gateway's own (401, 403, 429).
+    /// Answers this instead. The answer to a PUT or DELETE of a group counts towards the allowance of creates and deletes and
+    /// says what is left of it, unless it is one of the gateway's own (401, 403, 429).
     pub fn answers(self, answer: Answer) -> Fault {
         self.meets(Effect::Answer(answer))
     }
 
-    /// A PUT, PATCH or DELETE of a group is answered with this status as if the service had begun what it is asked to, and
-    /// nothing comes of it.
+    /// Answers a PUT, PATCH or DELETE of a group with this status, as if the service had begun to carry it out, but it never
+    /// does.
     pub fn pretends(self, status: u16) -> Fault {
         self.meets(Effect::Pretend(status))
     }
 
-    /// It takes so long. Other faults may come on top.
+    /// It takes this long. Other faults may add to it.
     pub fn delays(self, delay: Duration) -> Fault {
         self.meets(Effect::Delay(delay))
     }
 
     /// It takes as long as recorded requests of its kind: a GET 0.3 s, a list 0.5 s, a PUT, PATCH or DELETE 4 s. Other
-    /// faults may come on top.
+    /// faults may add to it.
     pub fn takes_as_long_as_recorded(self) -> Fault {
         self.meets(Effect::RecordedLatency)
     }
 
-    /// At most so many of what a list lists are on a page of it, and one at least. Other faults may come on top.
+    /// A page of a list has at most this many items, and at least one. Other faults may add to it.
     pub fn limits_pages(self, limit: usize) -> Fault {
         self.meets(Effect::PageLimit(limit.max(1)))
     }
 
-    /// Each item of a list is on its page twice. Other faults may come on top.
+    /// Each item of a list is on its page twice. Other faults may add to it.
     pub fn repeats_items(self) -> Fault {
         self.meets(Effect::RepeatItems)
     }
 
-    /// The pages of a list never end. Other faults may come on top.
+    /// The pages of a list never end. Other faults may add to it.
     pub fn leads_on(self, link: NextLink) -> Fault {
         self.meets(Effect::NextLink(link))
     }

@@ -96,7 +96,7 @@ impl Service {
         rate.mark(answer)
     }
 
-    /// The answer to a create or delete that the service refuses, which takes from the allowance all the same.
+    /// The answer to a create or delete that the service refuses, which still counts towards the allowance.
     pub(super) fn take_and_mark(&self, answer: Answer) -> Answer {
         let mut rate = self.rate.lock().unwrap_or_else(PoisonError::into_inner);
         rate.admit().map_or_else(|exhausted| exhausted, |()| rate.mark(answer))

@@ -40,7 +40,7 @@ impl Shared {
     /// The faults that a request meets, which are counted.
     fn take_faults(&self, kind: OperationKind, operation: &Operation, body: &[u8]) -> Vec<Fault> {
         let mut faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
-        // Finding the message takes a look at the group, which most requests can do without.
+        // Finding the message means reading the group, which most requests do not need.
         let is_wanted = faults.iter().any(Fault::is_of_a_message);
         let message_id = is_wanted.then(|| self.service.message_of(operation, body)).flatten();
         fault::take(&mut faults, &Subject { kind, name: operation.name(), message_id })
@@ -120,7 +120,7 @@ impl Exchange<'_> {
                 }
                 Effect::Reset => return Some(self.reset()),
                 Effect::Answer(answer) => return Some(self.answer(self.counted(answer, moment), None)),
-                // All else is about the service's answer, or was seen to.
+                // The others are about the service's answer, or have been applied.
                 _ => {}
             }
         }
@@ -184,7 +184,7 @@ fn dress(mut response: Response, location: &str, changes: Changes) -> Response {
     response
 }
 
-/// The time as HTTP has it, so many seconds off.
+/// The time as an HTTP date, shifted by this many seconds.
 fn date(offset_seconds: i64) -> Option<String> {
     let format =
         format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT");

@@ -1,13 +1,13 @@
-//! Azure Resource Manager on the loopback address, as far as the scaler calls it, and the managed identity that it
-//! accepts tokens of.
+//! Azure Resource Manager on the loopback address, as far as the scaler uses it, and the managed identity whose tokens it
+//! accepts.
 //!
-//! Container groups (PUT, GET, list, PATCH of tags, DELETE, stop, start, restart, logs), usages and capabilities of a location, asynchronous
-//! operations, the subscriptions of Service Bus topics, permissions, and the settings of Function Apps; `GET /msi/token` for tokens. Tests inject [`Fault`]s into any of them, and
-//! read what was asked from [`ResourceManager::calls`] and what became of it from
-//! [`ResourceManager::container_groups`].
+//! It has container groups (PUT, GET, list, PATCH of tags, DELETE, stop, start, restart, logs), usages and capabilities of a
+//! location, asynchronous operations, the subscriptions of Service Bus topics, permissions, the settings of Function Apps, and
+//! `GET /msi/token` for tokens. Tests inject [`Fault`]s into any of them, and read the requests from
+//! [`ResourceManager::calls`] and the results from [`ResourceManager::container_groups`].
 //!
-//! Where the real service is known only from documents, the stand-in follows them; what nothing documents is marked
-//! as inferred where it is written.
+//! Where the real service is known only from its documentation, the stand-in follows that. What is not documented is marked as
+//! inferred.
 
 mod account;
 mod answer;
@@ -54,7 +54,7 @@ use service::Service;
 /// The largest body that Azure Resource Manager accepts: 4 MB.
 const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
 
-/// What there is, and where.
+/// How a stand-in is set up.
 #[derive(Clone)]
 pub struct ResourceManagerConfig {
     /// Where to listen; port 0 for any free port.
@@ -63,7 +63,7 @@ pub struct ResourceManagerConfig {
     pub subscription_id: String,
     /// The resource groups in it.
     pub resource_groups: Vec<String>,
-    /// The locations in which container groups can be made, in their short form (`westeurope`).
+    /// The locations in which container groups can be created, in their short form (`westeurope`).
     pub locations: Vec<String>,
     /// The audience that tokens must have been issued for.
     pub audience: String,
@@ -71,13 +71,13 @@ pub struct ResourceManagerConfig {
     pub page_size: usize,
     /// Subscriptions of a topic in a page of their list, when the client does not say.
     pub topic_page_size: usize,
-    /// Whether [`Call::answer`] is kept, for tests; what serves for days should not.
+    /// Whether [`Call::answer`] is kept, for tests. A stand-in that runs for days should not keep it.
     pub keep_answers: bool,
     /// How many container groups may be created and deleted.
     pub rate_limit: RateLimit,
     /// The identities that get tokens.
     pub identity: IdentityConfig,
-    /// How container groups live.
+    /// How container groups run.
     pub container_groups: ContainerGroupsConfig,
     /// The subscriptions of topics.
     pub topics: Arc<dyn TopicSubscriptions>,
@@ -182,42 +182,42 @@ impl ResourceManager {
         &self.shared.service.groups
     }
 
-    /// Makes requests go wrong from now on.
+    /// Adds a fault.
     pub fn inject(&self, fault: Fault) {
         self.shared.faults.lock().unwrap_or_else(PoisonError::into_inner).push(fault);
     }
 
-    /// What goes wrong now, each with how often it still will.
+    /// The faults, each with how often it will still happen.
     pub fn faults(&self) -> Vec<Fault> {
         self.shared.faults.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Makes nothing go wrong any more.
+    /// Removes all faults.
     pub fn clear_faults(&self) {
         self.shared.faults.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    /// Changes how many container groups may be created and deleted; what was taken stays taken.
+    /// Changes how many container groups may be created and deleted; earlier requests still count.
     pub fn set_rate_limit(&self, limit: RateLimit) {
         self.shared.service.rate.lock().unwrap_or_else(PoisonError::into_inner).limit(limit);
     }
 
-    /// Says what the identity may do everywhere; at first it may do everything.
+    /// Sets what the identity may do everywhere; at first it may do everything.
     pub fn set_permissions(&self, actions: &[&str], data_actions: &[&str]) {
         self.shared.service.account.set_permissions(actions, data_actions);
     }
 
-    /// Says which settings a Function App has; at first there is none.
+    /// Sets the settings of a Function App; at first there is no app.
     pub fn set_app_settings(&self, app: &str, settings: BTreeMap<String, String>) {
         self.shared.service.account.set_app_settings(app, settings);
     }
 
-    /// Everything that was asked, in the order in which it came.
+    /// All requests, in the order in which they arrived.
     pub fn calls(&self) -> Vec<Call> {
         self.shared.calls.calls()
     }
 
-    /// Forgets what was asked so far.
+    /// Forgets the requests so far.
     pub fn forget_calls(&self) {
         self.shared.calls.forget();
     }

@@ -49,7 +49,7 @@ impl RateLimiter {
         Ok(())
     }
 
-    /// How long there is nothing left, if there is nothing left.
+    /// How long nothing will be left, if nothing is left.
     pub(super) fn exhausted(&self) -> Option<Duration> {
         let now = Instant::now();
         let wait = |window, limit| {

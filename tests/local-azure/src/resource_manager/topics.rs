@@ -92,7 +92,7 @@ pub struct TopicSubscription {
 }
 
 impl TopicSubscription {
-    /// An ordinary subscription in which so many messages wait.
+    /// An ordinary subscription with this many waiting messages.
     pub fn active(name: impl Into<String>, active_message_count: u64) -> Self {
         Self {
             name: name.into(),

@@ -9,7 +9,7 @@ use super::broker::entity::Entity;
 use crate::millis;
 use crate::occurrence::Occurrence;
 
-/// Something that goes wrong.
+/// A fault of Service Bus.
 #[derive(Clone, Debug, Serialize)]
 pub struct Fault {
     operation: Operation,
@@ -22,7 +22,7 @@ pub struct Fault {
 }
 
 impl Fault {
-    /// Something that goes wrong everywhere, from now on.
+    /// A fault that happens everywhere, from now on.
     pub fn new(operation: Operation, effect: Effect) -> Self {
         Self { operation, effect, subscription: None, occurrence: Occurrence::default() }
     }
@@ -37,14 +37,14 @@ impl Fault {
         self
     }
 
-    /// Only so many times.
+    /// Only this many times.
     #[must_use]
     pub fn times(mut self, times: u32) -> Self {
         self.occurrence = self.occurrence.times(times);
         self
     }
 
-    /// Not the first so many times.
+    /// Not the first times.
     #[must_use]
     pub fn sparing_first(mut self, spared: u32) -> Self {
         self.occurrence = self.occurrence.sparing_first(spared);
@@ -55,7 +55,7 @@ impl Fault {
         Self { occurrence, ..self }
     }
 
-    /// Only with this probability, between 0 and 1; the same seed lets the same ones go wrong.
+    /// Only with this probability, between 0 and 1; the same seed chooses the same operations.
     #[must_use]
     pub fn with_probability(mut self, probability: f64, seed: u64) -> Self {
         self.occurrence = self.occurrence.with_probability(probability, seed);
@@ -69,7 +69,7 @@ struct FaultySubscription {
     name: String,
 }
 
-/// What goes wrong.
+/// The operation that fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Operation {
@@ -85,7 +85,7 @@ pub enum Operation {
     Peek,
 }
 
-/// How it goes wrong. Several effects on one operation add up.
+/// How it fails. Several effects on one operation add up.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Effect {
@@ -96,7 +96,7 @@ pub enum Effect {
     Hang,
     /// The answer is a refusal.
     Refuse {
-        /// The status of a reply to a request; of no use elsewhere.
+        /// The status of a reply to a request; other answers have none.
         status: i32,
         /// The condition, such as `com.microsoft:server-busy`.
         condition: String,
@@ -114,9 +114,9 @@ pub enum Effect {
         #[serde(default)]
         description: String,
     },
-    /// The link is attached, with both of its ends, and detached so soon after.
+    /// The link is attached, with both of its ends, and detached after this time.
     DetachAfterAttach {
-        /// How soon.
+        /// The time.
         #[serde(default, rename = "after_ms", with = "millis")]
         after: Duration,
         /// The condition, such as `amqp:unauthorized-access`.
@@ -125,15 +125,15 @@ pub enum Effect {
         #[serde(default)]
         description: String,
     },
-    /// The reply's body is no AMQP.
+    /// The reply's body is not AMQP.
     UndecodableReply,
-    /// The reply is to a request that nobody made.
+    /// The reply answers a request that the client did not send.
     WrongCorrelationId,
     /// Every message in a page is cut short in its properties.
     TruncatedMessages,
-    /// A page has at most so many messages.
+    /// A page has at most this many messages.
     PageLimit(usize),
-    /// Whatever a page is asked to start from, it is the first one.
+    /// Every page begins at the front, whatever the request says.
     RepeatFirstPage,
 }
 

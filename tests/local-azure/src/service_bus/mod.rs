@@ -1,10 +1,10 @@
-//! A Service Bus namespace that official SDKs can talk to over AMQP 1.0, with everything that a test wants to know
-//! about it and do to it.
+//! A Service Bus namespace that official SDKs can use over AMQP 1.0, with everything that a test may want to read from it
+//! and do to it.
 //!
 //! AMQP and administration over HTTP share a port.
 //!
-//! It is written on frames, not on an AMQP acceptor: only so can delivery tags be lock tokens, refused links carry
-//! their error, and locks wait for a receiver's credit, as the service has it.
+//! It works with frames, not with an AMQP acceptor: only so can delivery tags be lock tokens, refused links carry their
+//! error, and locks wait for a receiver's credit, as on the service.
 
 mod administration;
 mod broker;
@@ -57,7 +57,7 @@ pub struct ServiceBusConfig {
     pub key_name: String,
     /// The policy's key, as it is in connection strings.
     pub key: String,
-    /// Who decides on tokens that are not shared access signatures. Nobody: all are refused.
+    /// Decides on tokens that are not shared access signatures. Without it all are refused.
     pub token_check: Option<TokenCheck>,
     /// Whether a token for a topic or for the namespace opens the topic's subscriptions too. Which of the two holds
     /// for `$management` on the service is not documented, so a client has to cope with both.
@@ -209,17 +209,17 @@ impl ServiceBus {
         self.0.shared.cut.send_replace(());
     }
 
-    /// Lets something go wrong from now on.
+    /// Adds a fault.
     pub fn inject(&self, fault: Fault) {
         self.0.shared.faults.inject(fault);
     }
 
-    /// What goes wrong now, each with how often it still will.
+    /// The faults, each with how often it will still happen.
     pub fn faults(&self) -> Vec<Fault> {
         self.0.shared.faults.all()
     }
 
-    /// Lets everything go well again; what hangs already goes on hanging.
+    /// Removes all faults; what hangs already goes on hanging.
     pub fn clear_faults(&self) {
         self.0.shared.faults.clear();
     }

@@ -86,7 +86,7 @@ pub(crate) fn timestamp(at: OffsetDateTime) -> Value {
     Value::Timestamp(Timestamp::from_milliseconds(milliseconds))
 }
 
-/// A point in time as it can be told to clients: to the millisecond. What is kept so ends exactly when clients think.
+/// A time to the millisecond, as clients get it, so that locks end exactly when clients expect it.
 pub(crate) fn to_millisecond(at: OffsetDateTime) -> OffsetDateTime {
     at.replace_millisecond(at.millisecond()).unwrap_or(at)
 }

@@ -1,18 +1,18 @@
-//! Durations of ISO 8601, as far as XML schema types of the service have them: days, hours, minutes and seconds.
+//! Durations of ISO 8601, as far as the service uses them: days, hours, minutes and seconds.
 
 use time::Duration;
 
 /// What the service writes for "for ever", and what its clients send for it.
 const FOR_EVER: &str = "P10675199DT2H48M5.4775807S";
 
-/// Writes a duration; nothing is for ever.
+/// Writes a duration; `None` means for ever.
 pub(super) fn format(duration: Option<Duration>) -> String {
     let Some(duration) = duration else { return FOR_EVER.to_owned() };
     let seconds = duration.as_seconds_f64();
     format!("PT{seconds}S")
 }
 
-/// Reads a duration, which for ever is nothing; an error if it is none.
+/// Reads a duration; `None` means for ever. Anything else is an error.
 pub(super) fn parse(text: &str) -> Result<Option<Duration>, InvalidDuration> {
     let (days, rest) = text.strip_prefix('P').ok_or(InvalidDuration)?.split_once('T').unwrap_or((&text[1..], ""));
     let mut total = Duration::ZERO;
@@ -31,14 +31,14 @@ pub(super) fn parse(text: &str) -> Result<Option<Duration>, InvalidDuration> {
     Ok((total.whole_days() < MAX_DAYS).then_some(total))
 }
 
-/// It is no duration.
+/// The text is not a duration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct InvalidDuration;
 
 const DAYS: [(char, f64); 1] = [('D', 86_400.0)];
 const TIMES: [(char, f64); 3] = [('H', 3_600.0), ('M', 60.0), ('S', 1.0)];
 
-/// The longest duration of .NET, which the service takes for "for ever", in whole days.
+/// The longest duration of .NET in whole days, which means "for ever" to the service.
 const MAX_DAYS: i64 = 10_675_199;
 
 #[cfg(test)]

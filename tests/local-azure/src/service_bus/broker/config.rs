@@ -31,15 +31,15 @@ impl TopicConfig {
 pub struct SubscriptionConfig {
     /// Its name; upper and lower case are the same.
     pub name: String,
-    /// A message is let in when any of them matches. Without a rule nothing comes in.
+    /// A message is accepted if any of them matches. Without a rule no message is.
     pub rules: Vec<Rule>,
     /// How long a receiver holds a message.
     pub lock_duration: Duration,
-    /// After so many deliveries a message that was not settled goes to the dead-letter queue.
+    /// After this many deliveries without being settled, a message goes to the dead-letter queue.
     pub max_delivery_count: u32,
     /// How long a message lives at most.
     pub default_time_to_live: Option<Duration>,
-    /// Whether expired messages go to the dead-letter queue, or just go.
+    /// Whether expired messages go to the dead-letter queue, or are removed.
     pub dead_letter_on_expiration: bool,
     /// Whether it can be used.
     pub status: SubscriptionStatus,

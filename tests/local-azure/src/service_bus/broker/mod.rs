@@ -117,7 +117,7 @@ impl Broker {
         deleted.map(drop).ok_or_else(|| BrokerError::NoSuchSubscription(topic.to_owned(), name.to_owned()))
     }
 
-    /// Takes a message in for every subscription that a rule lets it into; disabled ones take nothing, and those that
+    /// Puts a message into every subscription whose rules accept it; disabled ones accept nothing, and those that
     /// forward pass it on. Returns the message's number in the topic.
     pub(crate) fn publish(&mut self, topic: &str, message: Message, now: OffsetDateTime) -> Result<i64, BrokerError> {
         self.pass_on(topic, &Arc::new(message), now, MAX_HOPS)

@@ -1,8 +1,8 @@
 //! Topics whose messages are divided among brokers.
 //!
-//! What is on record: a sequence number is the partition's id in the upper 16 bits and a number of the partition's own in the
+//! What is known: a sequence number is the partition's id in the upper 16 bits and a number of the partition's own in the
 //! others, ids are not limited to 0 to 15 (azure-service-bus#239), and a peek is answered by the broker that answers
-//! first. That a look at a message's own number finds it is what Java's tests expect. How pages follow on one another is
+//! first. Java's tests expect that a peek at a message's own number finds it. How pages follow one another is
 //! not documented, so there are several ways.
 
 use std::collections::BTreeSet;

@@ -14,7 +14,7 @@ impl Subscription {
         Ok(())
     }
 
-    /// Puts a rule in the place of the one of its name.
+    /// Replaces the rule with the same name.
     pub(crate) fn replace_rule(&mut self, rule: Rule) -> Result<(), BrokerError> {
         let position = self.position_of_rule(&rule.name)?;
         self.config.rules[position] = rule;

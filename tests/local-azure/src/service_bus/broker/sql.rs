@@ -21,7 +21,7 @@ pub struct SqlFilter {
     predicate: Predicate,
 }
 
-/// Why an expression is no filter.
+/// Why an expression is not a filter.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SqlFilterError {
     /// It does not parse.

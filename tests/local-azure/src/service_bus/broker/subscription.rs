@@ -1,4 +1,4 @@
-//! A subscription: what it lets in, and what becomes of a message in it.
+//! A subscription: which messages it accepts, and what happens to them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -109,7 +109,7 @@ impl Subscription {
         self.lock(queue, sequence_number, now)
     }
 
-    /// Gives the first message that can be received to a receiver, for good.
+    /// Gives the first message that can be received to a receiver, and removes it.
     pub(crate) fn receive_and_delete(&mut self, queue: SubQueue, now: OffsetDateTime) -> Option<Vec<u8>> {
         let sequence_number = self.first_ready(queue, now)?;
         let entry = self.queue_mut(queue).remove(sequence_number)?;
@@ -189,7 +189,7 @@ impl Subscription {
         page.into_iter().filter_map(|number| Some((number, queue.get(number)?)))
     }
 
-    /// Every message of a queue, for tests to look at.
+    /// Every message of a queue, for tests.
     pub(crate) fn inspect(&mut self, queue: SubQueue, now: OffsetDateTime) -> Vec<StoredMessage> {
         self.peek(queue, i64::MIN, now).map(|(number, entry)| StoredMessage::new(number, entry)).collect()
     }

@@ -19,7 +19,7 @@ use crate::service_bus::{Call, Direction, Operation, SubscriptionStatus};
 pub(super) const MAX_MESSAGE_SIZE: u64 = 262_144;
 
 impl Session {
-    /// Attaches a link as the client asks, unless something is to go wrong.
+    /// Attaches a link as the client asks, unless a fault prevents it.
     pub(super) fn on_attach(&mut self, attach: Attach, context: &Context) -> Result<(), Dropped> {
         let node = Node::parse(address(&attach).unwrap_or_default());
         let Some(entity) = node.entity() else {
@@ -47,7 +47,7 @@ impl Session {
         Ok(())
     }
 
-    /// Attaches a link as the client asks, and detaches it soon after if that is to go wrong.
+    /// Attaches a link as the client asks, and detaches it soon after if a fault says so.
     pub(super) fn attach_for_now(&mut self, attach: Attach, detach: Option<DetachSoon>, context: &Context) {
         let handle = attach.handle.0;
         self.attach(attach, context);

@@ -122,7 +122,7 @@ impl Session {
     }
 }
 
-/// Takes a message for a consumer: its bytes, and the lock on it unless it is given for good.
+/// Takes a message for a consumer: its bytes, and the lock on it unless the delivery settles it.
 fn take(path: &SubscriptionPath, settled: bool, context: &Context) -> Option<(Vec<u8>, Option<Unsettled>)> {
     let mut broker = context.shared.broker();
     let subscription = broker.subscription(&path.topic, &path.name).ok()?;

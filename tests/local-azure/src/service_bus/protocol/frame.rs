@@ -33,7 +33,7 @@ pub(super) enum Incoming {
     Disposition(ReceiverDisposition),
 }
 
-/// A receiver says what has become of deliveries.
+/// A receiver reports the outcome of deliveries.
 ///
 /// Decoded here because the JavaScript SDK names the fields of a rejection's error by strings where AMQP has symbols,
 /// which `fe2o3_amqp_types` refuses.

@@ -22,10 +22,10 @@ pub(super) enum Authentication {
 /// Runs SASL and exchanges the protocol headers.
 ///
 /// The service offers these mechanisms, in this order. MSSBCBS is what .NET asks for; like ANONYMOUS, it says that
-/// tokens follow. The content of an anonymous client's response is of no interest (rhea sends the key's name).
+/// tokens follow. The content of an anonymous client's response does not matter (rhea sends the key's name).
 ///
 /// # Errors
-/// When the client does not speak SASL, or its credentials are refused. It has been told then.
+/// When the client does not speak SASL, or its credentials are refused, which it has been sent.
 pub(super) async fn run(stream: &mut TcpStream, config: &ServiceBusConfig) -> io::Result<Authentication> {
     let header = read_header(stream).await?;
     stream.write_all(SASL_HEADER).await?;

@@ -105,7 +105,7 @@ impl Session {
         self.acknowledge(delivery_id, DeliveryState::Rejected(Rejected { error: Some(error) }), context);
     }
 
-    /// Tells a sending client what has become of its message.
+    /// Sends the outcome of its message to a sending client.
     fn acknowledge(&self, delivery_id: u32, state: DeliveryState, context: &Context) {
         let disposition = Disposition {
             role: Role::Receiver,

@@ -17,17 +17,17 @@ use crate::service_bus::faults::{Effect, Effects};
 use crate::service_bus::sections::{ValueMap, as_uuid, integer, text, timestamp, uuid};
 use crate::service_bus::{Call, Operation, Settlement, Shared, SubscriptionStatus};
 
-/// The most messages in a page, whatever is asked for: what the service was seen to do.
+/// The most messages in a page, whatever the request says, as observed on the service.
 const MAX_PAGE_MESSAGES: usize = 250;
 
 /// The most bytes of messages in a page, unless one message alone has more. The service's own limit is not documented;
-/// it was seen to answer 136 of 236 messages for their size.
+/// it was observed to answer 136 of 236 messages because of their size.
 const MAX_PAGE_BYTES: usize = 1 << 20;
 
 /// The operation that peeks.
 const PEEK: &str = "com.microsoft:peek-message";
 
-/// Answers a request, and tells what goes wrong with the answer.
+/// Answers a request, and returns the faults of the answer.
 pub(super) fn answer(
     request: &Request,
     entity: &Entity,

@@ -65,7 +65,7 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>, others: UnboundedSender<T
     match timeout(shared.config.idle_time_out, stream.peek(&mut first)).await?? {
         0 => Ok(()),
         _ if first != *b"A" && first[0].is_ascii_uppercase() => {
-            // They are not taken any more when the namespace is stopping.
+            // Once the namespace is stopping, nothing receives them.
             others.send(stream).map_err(|_| io::ErrorKind::ConnectionAborted.into())
         }
         _ => connection::serve(stream, shared).await,

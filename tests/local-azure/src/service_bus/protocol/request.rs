@@ -5,7 +5,7 @@ use serde_amqp::primitives::Symbol;
 
 use crate::service_bus::sections::{self, ValueMap, code, lookup, text};
 
-/// A request, decoded leniently: of its types only those matter that are looked at.
+/// A request, decoded leniently: only the types of what is read matter.
 #[derive(Debug)]
 pub(super) struct Request {
     /// Echoed as the reply's correlation id, in the same type.

@@ -52,7 +52,7 @@ pub(super) enum Action {
 pub(super) struct Dropped;
 
 impl Context {
-    /// Sends a frame. One that cannot be sent any more is of no interest: the connection is about to end.
+    /// Sends a frame. If it can no longer be sent, the connection is about to end, so that does not matter.
     pub(super) fn send(&self, channel: u16, performative: &impl serde::Serialize) {
         let _ = self.out.send(frame::frame(frame::AMQP, channel, performative, &[]));
     }
@@ -97,7 +97,7 @@ pub(super) enum LinkKind {
     Replies { node: Node, reply_to: Option<String>, waiting: VecDeque<Vec<u8>> },
     /// The client sends messages to a topic.
     Publisher { topic: String },
-    /// The client receives messages; with `settled`, for good.
+    /// The client receives messages; with `settled`, each delivery settles its message.
     Consumer { path: SubscriptionPath, settled: bool },
 }
 
