@@ -1,4 +1,4 @@
-//! Container groups with whatever Azure takes beside a worker: created as the settings tell, and the same every time.
+//! Container groups with everything that Azure accepts beside a worker: created as the settings say, and the same every time.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -51,7 +51,7 @@ async fn without_a_template_a_group_is_what_it_was() {
     assert!(body.get("identity").is_none(), "{body}");
 }
 
-/// Each class of properties, by itself: (name, template, the api-version that it takes).
+/// Each class of properties, by itself: (name, template, the API version that it needs).
 fn classes() -> Vec<(&'static str, Value, &'static str)> {
     let identity = json!({ "type": "UserAssigned", "userAssignedIdentities": { IDENTITY: {} } });
     let secret =
@@ -153,7 +153,7 @@ fn classes() -> Vec<(&'static str, Value, &'static str)> {
     ]
 }
 
-/// What is everywhere in a template is everywhere in what was sent.
+/// Every property of a template is in the request.
 pub fn assert_holds(sent: &Value, template: &Value, at: &str) {
     match template {
         Value::Object(template) => {
@@ -207,7 +207,7 @@ async fn each_class_of_properties_goes_through_in_the_lower_version_that_knows_i
 async fn all_of_it_together_is_the_same_request_from_every_process_and_changes_nothing() {
     let mut template = json!({});
     for (class, one, _) in classes() {
-        // Spot does not go with a subnet nor with other skus, and each name is there once.
+        // Spot excludes subnets and other SKUs, and each name may be there only once.
         if !["spot", "volumes", "the worker's own", "config map", "registries"].contains(&class) {
             merge(&mut template, one);
         }
@@ -500,7 +500,7 @@ async fn a_record_whose_sidecars_still_run_goes_after_the_provisioning_time_out_
     assert_eq!(world.calls(DeleteGroup), [name]);
     assert_eq!(pass.messages(), counts([("backing_off", 1)]), "the attempt is remembered");
 
-    // Where its sidecars have ended too, it bills nobody and stays.
+    // If its sidecars have ended too, Azure does not bill it, and it stays.
     state(&mut planted, 1, terminated());
     groups.plant(planted);
     assert_eq!(world.pass().await.groups(), counts([("record", 1)]));

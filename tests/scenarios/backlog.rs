@@ -1,4 +1,4 @@
-//! Long subscriptions: nothing valid waits behind what is served or invalid.
+//! Long subscriptions: no valid message waits behind served or invalid ones.
 
 use local_azure::container_groups::{Exit, ExitsWhenTold};
 use local_azure::service_bus::OutgoingMessage;
@@ -26,7 +26,7 @@ async fn a_new_message_does_not_wait_behind_five_thousand_served_ones() {
     let mut world = World::start(&["a"], config).await;
     world.set("ACI_MAX_INSTANCES", "5000");
     let template = planted_groups(&world).await;
-    // With the new message the cap is full, and 5,000 is the most that can be set.
+    // With the new message the cap is full, and 5,000 is the highest cap.
     world.send("a", messages("m", 4999));
     world.send("a", [message("new", 128)]);
     for number in 1..=4999 {

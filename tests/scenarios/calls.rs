@@ -1,4 +1,4 @@
-//! A pass asks the services for what the rules need, and for nothing else.
+//! A pass requests what the rules need, and nothing else.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use local_azure::service_bus::{Call, SubscriptionConfig};
 use crate::served::Served;
 use crate::support::{World, message, messages};
 
-/// What was asked of Azure Resource Manager since the last time: how often each kind, in the kinds' order.
+/// The requests to Azure Resource Manager since the last call: how many of each kind, in the order of the kinds.
 fn asked(world: &World) -> Vec<(OperationKind, usize)> {
     let mut counts = BTreeMap::<_, usize>::new();
     for call in world.azure.resource_manager.calls() {
@@ -41,7 +41,7 @@ async fn a_pass_asks_for_no_more_than_the_rules_need() {
 
     world.pass().await;
     let [groups, subscriptions] = [(ListGroups, 1), (ListTopicSubscriptions, 1)];
-    // Each pass is one of a process of its own.
+    // Each pass has its own process.
     let [topic, token] = [(GetTopic, 1), (GetToken, 1)];
     assert_eq!(asked(&world), [groups, (GetGroup, 3), (PutGroup, 3), subscriptions, topic, token]);
     assert_eq!(asked_of_service_bus(&world), [1, 1, 4, 3], "a page and the end of one, the end of the other");
@@ -56,7 +56,7 @@ async fn a_pass_asks_for_no_more_than_the_rules_need() {
         world.azure.service_bus.remove("files", "a", sequence_number).unwrap();
     }
     world.pass().await;
-    // Each finished group is looked at twice: to see that it is, and right before it goes.
+    // Each finished group is read twice: to see that it has finished, and right before its delete.
     assert_eq!(asked(&world), [groups, (GetGroup, 6), (DeleteGroup, 3), (GetLogs, 3), subscriptions, topic, token]);
     assert_eq!(asked_of_service_bus(&world), [1, 1, 4, 2]);
 }

@@ -1,4 +1,4 @@
-//! The commands, what they print and what they exit with.
+//! The commands: their output and their exit codes.
 
 use std::fs::File;
 use std::process::Stdio;
@@ -175,7 +175,7 @@ async fn a_value_that_azure_would_always_refuse_is_refused_at_the_start() {
     assert_eq!(world.azure.resource_manager.calls().len(), 0);
 }
 
-/// Runs the scaler with its standard output in this place.
+/// Runs the scaler with this standard output.
 async fn run_into(world: &World, arguments: &[&str], out: impl Into<Stdio>) -> (Option<i32>, String) {
     let child = world.command(arguments).stdout(out).stderr(Stdio::piped()).spawn().unwrap();
     let ended = timeout(PATIENCE, child.wait_with_output()).await.expect("the scaler ends").unwrap();

@@ -1,4 +1,4 @@
-//! Creates that Azure refuses, whatever for, and whether for one message or for all.
+//! Creates that Azure refuses, for any reason, for one message or for all.
 
 use std::path::Path;
 
@@ -17,7 +17,7 @@ async fn start(world: &World) -> FunctionApp {
     FunctionApp::start(scaler, world.environment.clone(), |config| config).await.unwrap()
 }
 
-/// Makes a pass, and says how many messages have each outcome.
+/// Makes a pass, and returns how many messages have each outcome.
 async fn pass(app: &FunctionApp) -> Value {
     let outcome = app.host.invoke(&app.host.invocation("ScaleTimer").await.unwrap()).await;
     let Outcome::Succeeded { mut return_value, .. } = outcome else { panic!("{:#?}", app.host.records().all()) };
@@ -57,7 +57,7 @@ async fn a_message_whose_look_up_fails_yields_its_slot_as_well() {
     let mut world = World::new(&["a"]).await;
     world.set("ACI_MAX_INSTANCES", "1");
     world.send("a", messages("m", 2));
-    // The look-up before the create; Azure says the same however often it is asked.
+    // The look-up before the create fails; Azure gives the same answer every time.
     let planned = world.run(&["plan", "--json"]).await.report();
     let named = planned["messages"].as_array().unwrap().iter().find_map(|message| message["group"].as_str());
     let name = named.unwrap().to_owned();
@@ -108,7 +108,7 @@ async fn refused_creates_leave_deletes_their_allowance() {
     }
     world.until_all_have_ended().await;
     world.send("a", messages("m", 200));
-    // Each refused for a reason of its own, so that nothing but the allowance ends the creates.
+    // Each is refused for its own reason, so that only the allowance ends the creates.
     for number in 1..=200 {
         let refusal = Answer::error(400, &format!("Code{number}"), "no");
         let of_message = Fault::always(PutGroup).of_message(format!("m{number}"));

@@ -40,7 +40,7 @@ async fn a_failing_image_pull_is_reported_in_azures_words_and_counts_after_five_
     assert_eq!(world.pass().await.groups(), counts([("deleted", 1)]));
 }
 
-/// A group of message 1 whose image Azure began to pull so many minutes ago.
+/// A group of message 1 whose image Azure began to pull this many minutes ago.
 async fn pulling(world: &World, minutes: i64) {
     world.send("a", messages("m", 1));
     world.pass().await;

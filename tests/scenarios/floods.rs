@@ -1,4 +1,4 @@
-//! More of everything than is meant to come: memory stays flat, and passes end in time.
+//! Far more of everything than usual: memory stays flat, and passes end in time.
 //!
 //! CI sees a tenth of the largest floods; `ACI_SCALER_FLOODS=full cargo test --test scenarios floods` is all of them.
 
@@ -18,7 +18,7 @@ use crate::support::{PATIENCE, World, message, messages};
 
 /// A Function App's plan for small apps gives 512 MB; a build without optimisation needs no more than this of it.
 const MEMORY_KIB: u64 = 200 * 1024;
-/// A pass has 240 s; a build without optimisation, on a busy machine, has time to spare in this.
+/// A pass has 240 s; this is enough for a build without optimisation on a busy machine.
 const PASS: Duration = Duration::from_mins(2);
 
 /// All of it, or a tenth.
@@ -27,7 +27,7 @@ fn flood(full: usize) -> usize {
     if is_full { full } else { full / 10 }
 }
 
-/// The most memory that a process has had.
+/// The peak memory of a process.
 fn peak_kib(scaler: &Served) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", scaler.pid())).unwrap();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
@@ -110,7 +110,7 @@ async fn two_thousand_subscriptions_are_served_in_one_pass() {
     let report = pass_in_time(&scaler).await;
     let peeked: BTreeSet<_> = world.peeks().into_iter().map(|(subscription, _)| subscription).collect();
     assert_eq!(peeked.len(), names.len());
-    // Those that went wrong are reported first.
+    // Subscriptions with errors are reported first.
     let reported = report["subscriptions"].as_array().unwrap();
     assert!(reported.iter().all(|subscription| subscription["error"].is_null()), "{reported:#?}");
     assert_flat(&scaler);

@@ -1,4 +1,4 @@
-//! The scaler's binary under a Functions host: what a timer's invocations come to.
+//! The scaler's binary under a Functions host: the results of a timer's invocations.
 
 use std::path::Path;
 use std::time::Duration;

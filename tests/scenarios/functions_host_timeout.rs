@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::support::{World, messages};
 
-/// The scaler under a host that gives its function so many seconds.
+/// The scaler under a host that gives its function this many seconds.
 async fn start(world: &World, function_timeout_seconds: u32) -> FunctionApp {
     let mut settings = world.environment.clone();
     let timeout = format!("00:00:{function_timeout_seconds:02}");
@@ -33,7 +33,7 @@ async fn a_pass_with_a_slow_resource_manager_ends_by_its_own_deadline_before_the
     for (kind, millis) in slow {
         world.azure.resource_manager.inject(Fault::always(kind).delays(Duration::from_millis(millis)));
     }
-    // One that never answers holds its worker up to the end.
+    // A request that is never answered holds up its worker to the end.
     world.azure.resource_manager.inject(Fault::once(PutGroup).sparing_first(5).hangs());
     let app = start(&world, 13).await;
     let start = Instant::now();
@@ -65,7 +65,7 @@ async fn after_the_host_has_killed_the_scaler_the_next_invocation_finishes_the_w
     );
 }
 
-/// A request is not answered until the host kills the scaler; `after_effect` says whether Azure does what it was asked to.
+/// A request is not answered until the host kills the scaler; `after_effect` says whether Azure carries it out first.
 async fn assert_next_one_finishes(kind: OperationKind, after_effect: bool) {
     let world = World::new(&["a"]).await;
     let app = start(&world, 1).await;

@@ -73,7 +73,7 @@ async fn an_identity_that_cannot_be_read_is_reported_and_no_group_is_created() {
     assert!(pass.log.contains(action), "{}", pass.log);
     assert_eq!(world.calls_of(PutGroup), 0);
     world.azure.resource_manager.clear_faults();
-    // Where the worker is told its client id, nobody needs to ask.
+    // If the worker has its client id in a variable, it need not ask for it.
     world.set("INSTANCE_AZURE_CLIENT_ID", "33333333-3333-3333-3333-333333333333");
     world.set("ACI_PLAIN_ENV", "AZURE_CLIENT_ID");
     world.azure.resource_manager.forget_calls();

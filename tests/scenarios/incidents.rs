@@ -1,4 +1,4 @@
-//! Seven incidents as a person on call meets them: the log alone, and one command, say what is wrong, since when, who waits and for how
+//! Seven incidents as a person on call meets them: the log, or one command, says what is wrong, since when, who waits and for how
 //! long, why, what to do, and what it has cost so far.
 
 use local_azure::container_groups::{Behaviour, Exit, GroupSnapshot, Job, Phase, Rule};
@@ -17,7 +17,7 @@ fn logging(mut world: World) -> World {
     world
 }
 
-/// The last event of a name in a log, with its level in it.
+/// The last event with a name in a log, with its level.
 fn last(log: &str, name: &str) -> Value {
     let lines = log.lines().rev().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let mut events = lines.map(|mut line| {
@@ -28,7 +28,7 @@ fn last(log: &str, name: &str) -> Value {
     events.find(|event| event["event"] == name).unwrap_or_else(|| panic!("no {name} in\n{log}"))
 }
 
-/// Ends the scaler once its log has so many events of a name and of passes, and says what it has logged. The streams' lines come when they come.
+/// Ends the scaler once its log has this many events with a name and this many passes, and returns its log. Lines arrive late.
 async fn log_with(scaler: Served, name: &str, times: usize, passes: usize) -> String {
     let has = |log: &str, name: &str, times: usize| {
         let event = format!("\"event\":\"{name}\"");
@@ -38,7 +38,7 @@ async fn log_with(scaler: Served, name: &str, times: usize, passes: usize) -> St
     scaler.kill().await
 }
 
-/// The event says since when, in how many passes, and how long the oldest message has waited.
+/// Checks that the event says since when, in how many passes, and how long the oldest message has waited.
 fn assert_dated(event: &Value, passes: u64) {
     assert!(event["since"].as_str().is_some_and(|since| since.ends_with('Z')), "since when: {event:#}");
     assert_eq!(event["passes"], passes, "{event:#}");

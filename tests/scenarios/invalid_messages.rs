@@ -1,4 +1,4 @@
-//! Messages that cannot be given a group: each with its reason, and none in the way of the others.
+//! Messages that can get no group: each is reported with its reason, and none is in the way of the others.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! SIGKILL at moments that are certain: the scaler waits for an answer that never comes. Whatever it was doing, the next
-//! process finds all that there is to know, doubles nothing and loses nothing.
+//! SIGKILL at defined moments: while the scaler waits for an answer that never comes. Whatever it was doing, the next process
+//! finds everything that it needs to know, duplicates nothing and loses nothing.
 
 use std::collections::BTreeSet;
 
@@ -16,9 +16,9 @@ struct Unanswered {
     kind: OperationKind,
     /// Only of this group.
     group: Option<String>,
-    /// As many of these requests are answered before.
+    /// How many of these requests are answered before it.
     spared: u32,
-    /// Whether Azure does what it was asked to.
+    /// Whether Azure carries it out.
     after_effect: bool,
 }
 
@@ -27,7 +27,7 @@ async fn a_scaler_that_is_killed_while_it_deletes_doubles_nothing_and_loses_noth
     for (kind, spared, after_effect) in [
         (GetLogs, 0, false),
         (GetLogs, 0, true),
-        // The first look at a group is to see that it has ended; the second one is right before the delete.
+        // The first GET of a group shows that it has ended; the second one is right before the delete.
         (GetGroup, 1, false),
         (DeleteGroup, 0, false),
         (DeleteGroup, 0, true),
@@ -41,7 +41,7 @@ async fn a_scaler_that_is_killed_while_it_deletes_doubles_nothing_and_loses_noth
 
 #[tokio::test]
 async fn a_scaler_that_is_killed_while_it_creates_doubles_nothing_and_loses_nothing() {
-    // Each of the six groups is looked at to see how it is; the seventh look is the one right before a group is created.
+    // Each of the six groups is read once; the seventh GET is the one right before a group is created.
     for (kind, spared, after_effect) in
         [(GetGroup, 6, false), (PutGroup, 0, false), (PutGroup, 0, true), (PutGroup, 1, true)]
     {
@@ -87,7 +87,7 @@ async fn busy_world() -> World {
     world
 }
 
-/// Starts a scaler, has it make a pass, and kills it when it waits for the answer to this request; all that it has logged.
+/// Starts a scaler, lets it make a pass, kills it while it waits for the answer to this request, and returns its log.
 async fn kill_at(world: &World, request: Unanswered) -> String {
     let Unanswered { kind, group, spared, after_effect } = request;
     let asked = || world.calls(kind).into_iter().filter(|name| group.as_ref().is_none_or(|of| of == name)).count();
@@ -103,7 +103,7 @@ async fn kill_at(world: &World, request: Unanswered) -> String {
     kill_when(world, || asked() > before + spared as usize).await
 }
 
-/// The same, when it waits for Service Bus.
+/// The same, while it waits for Service Bus.
 async fn kill_while(world: &World, operation: Operation, spared: u32) -> String {
     world.azure.service_bus.clear_call_log();
     let fault = service_bus::Fault::new(operation, Effect::Hang).sparing_first(spared).times(1);
@@ -130,7 +130,7 @@ async fn kill_when(world: &World, is_time: impl Fn() -> bool) -> String {
 }
 
 /// Another process serves what is left. In the end each of the eight messages has had one group, whose container ran once,
-/// and which went after its last words had been logged.
+/// and which was deleted after its last lines had been logged.
 async fn assert_all_ends_well(world: &World, mut log: String) {
     world.azure.resource_manager.clear_faults();
     world.azure.service_bus.clear_faults();

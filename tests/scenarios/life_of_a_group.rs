@@ -110,7 +110,7 @@ async fn a_finished_group_is_deleted_after_its_log_was_read_and_logged() {
 async fn a_proxy_of_the_environment_is_not_for_what_is_on_this_machine() {
     let mut world = World::new(&["a"]).await;
     for name in ["HTTP_PROXY", "http_proxy", "ALL_PROXY"] {
-        // Nobody is there.
+        // Nothing listens there.
         world.set(name, "http://127.0.0.1:1");
     }
     world.send("a", messages("m", 1));
@@ -146,7 +146,7 @@ async fn a_group_that_is_to_be_kept_and_those_of_others_are_never_deleted() {
     foreign["tags"] = json!({"managed_by": "somebody-else", "message_id": "m3"});
     groups.plant(kept);
     groups.plant(foreign);
-    // A group of somebody else's that Microsoft's own crate cannot read.
+    // A group of somebody else that Microsoft's own crate cannot read.
     let data = include_str!("../local-azure/tests/data/aci/list-200-foreign-loganalytics.json");
     let page: serde_json::Value = serde_json::from_str(data).unwrap();
     groups.plant(page["body"]["value"][0].clone());

@@ -1,4 +1,4 @@
-//! Answers of Azure's that are odd in their form: they are read as if they were not, or end in a failure and cost little.
+//! Answers from Azure in an odd form: they are read anyway, or end in a cheap failure.
 
 use local_azure::container_groups::Job;
 use local_azure::local::TOPIC;
@@ -73,7 +73,7 @@ async fn thousands_of_groups_of_somebody_elses_take_no_more_memory_than_a_page_o
     assert!(grown < 10 * MIB, "{} KiB more", grown / 1024);
 }
 
-/// The most memory that a process has had so far.
+/// The peak memory of a process so far.
 fn most_memory(scaler: &Served) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", scaler.pid())).unwrap();
     let most = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();

@@ -1,4 +1,4 @@
-//! Workers that need more memory than their files ask for.
+//! Workers that need more memory than their file sizes suggest.
 
 use local_azure::container_groups::{Behaviour, GroupSnapshot, Rule};
 use local_azure::resource_manager::OperationKind::PutGroup;
@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use crate::served::Served;
 use crate::support::{PATIENCE, World, counts, messages};
 
-/// A world whose workers need so many GB, and in which a message is tried again after a second.
+/// A world whose workers need this many GB, and in which a message is tried again after a second.
 async fn needing(memory_gb: f64) -> World {
     let mut world = World::new(&["a"]).await;
     world.set("PROVISIONING_RETRY_BACKOFF_SECONDS", "1");
@@ -98,7 +98,7 @@ async fn memory_grows_from_one_process_to_the_next_up_to_the_most_and_the_reques
     world.send("a", messages("m", 1));
     let mut sizes = Vec::new();
     for attempt in ["1", "2", "3", "4"] {
-        // Each pass is a process of its own.
+        // Each pass has its own process.
         let group = until_attempt(&world, attempt).await;
         sizes.push((group.memory_gb, group.tags.get("ran_out_of_gb").cloned()));
         world.until_all_have_ended().await;

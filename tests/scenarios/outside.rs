@@ -1,4 +1,4 @@
-//! What comes from outside: clocks that are off, somebody who deletes groups, a process that is suspended.
+//! Influences from outside: wrong clocks, somebody who deletes groups, a process that is suspended.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::served::Served;
 use crate::support::{World, counts, messages, until};
 
-/// A world with a group that has run for so long, where it may run for 10 minutes.
+/// A world with a group that has run for this long, and in which groups may run for 10 minutes.
 async fn running_for(age: Duration) -> World {
     let mut world = World::new(&["a"]).await;
     world.set("ACI_MAX_RUNTIME_MINUTES", "10");
@@ -21,7 +21,7 @@ async fn running_for(age: Duration) -> World {
     world
 }
 
-/// From now on, Azure's answers say that it is so much later or, if negative, earlier.
+/// Shifts the dates of Azure's answers by this much.
 fn azure_is_ahead(world: &World, seconds: i64) {
     let shifted = Fault::always(Operations::Any).shifts_date(time::Duration::seconds(seconds));
     world.azure.resource_manager.inject(shifted);
@@ -65,7 +65,7 @@ async fn a_group_that_somebody_deletes_is_an_attempt_and_its_message_backs_off()
     assert_eq!(outcomes(&scaler.pass().await)["running"], 1);
     assert!(world.azure.resource_manager.container_groups().remove(&group));
     assert_eq!(outcomes(&scaler.pass().await)["backing_off"], 1);
-    // Lines of the log come when they come.
+    // Log lines may arrive late.
     until("a warning names the group and who may delete it", || {
         scaler.log().lines().any(|line| line.contains(&group) && line.contains("an Azure Policy"))
     })

@@ -26,7 +26,7 @@ async fn two_scalers_with_different_images_give_every_message_one_group_and_take
 
 #[tokio::test]
 async fn it_is_the_same_when_azure_takes_as_long_as_recorded() {
-    // The least time that a group's start takes, by the conditions of the promises.
+    // The shortest start of a group, by the conditions of the promises.
     let world = slowly_starting_world(Duration::from_secs(11)).await;
     for kind in [ListGroups, GetGroup, PutGroup, PatchGroup, DeleteGroup, GetLogs] {
         world.azure.resource_manager.inject(Fault::always(kind).takes_as_long_as_recorded());
@@ -34,7 +34,7 @@ async fn it_is_the_same_when_azure_takes_as_long_as_recorded() {
     two_scalers_serve_each_message_once(world, 12, ["12", "4"]).await;
 }
 
-/// The new one is slower, so that it comes to groups that run already, of which it saw nothing when its pass began.
+/// The new process is slower, so it gets to groups that already run, and that did not exist when its pass began.
 async fn two_scalers_serve_each_message_once(mut world: World, sent: usize, workers: [&str; 2]) {
     let cap = sent.min(12);
     world.set("ACI_MAX_INSTANCES", cap.to_string());
@@ -74,7 +74,7 @@ async fn two_scalers_serve_each_message_once(mut world: World, sent: usize, work
     }
 }
 
-/// Groups take so long to start, and are not changed until then: longer than it is from a look-up to the end of the PUT after it.
+/// How long groups take to start. Azure does not change them before; that is longer than from a look-up to the end of its PUT.
 async fn slowly_starting_world(pending: Duration) -> World {
     let container_groups = ContainerGroupsConfig {
         worker: Arc::new(ExitsWhenTold::new(Exit::Code(0))),

@@ -1,5 +1,5 @@
-//! Azure Resource Manager that refuses, throttles, hangs or breaks: nothing is lost, nothing doubled, and what can still be
-//! done is done.
+//! Azure Resource Manager refuses, throttles, hangs or breaks: nothing is lost or duplicated, and the scaler does what it still
+//! can.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ const MINUTE: Duration = Duration::from_mins(1);
 /// A world with a new message and a finished group.
 async fn world() -> World {
     let mut world = World::new(&["a"]).await;
-    // The least that can be set: what hangs is given up by then.
+    // The least that can be set. By then the pass gives up on what hangs.
     world.set("PASS_DEADLINE_SECONDS", "10");
     world.send("a", messages("done", 1));
     world.pass().await;
@@ -30,7 +30,7 @@ async fn world() -> World {
     world
 }
 
-/// Everything that can go wrong with a request, but a hang.
+/// All faults of a request, except a hang.
 fn troubles(kind: OperationKind) -> Vec<(&'static str, Fault)> {
     troubles_of(|| Fault::always(kind))
 }
@@ -114,7 +114,7 @@ async fn a_create_that_fails_is_tried_once_and_cleaning_up_goes_on() {
         world.azure.resource_manager.inject(fault);
         let pass = world.once().await;
         let waits = what == "429";
-        // Only the status counts: what the body of a success says is not needed.
+        // Only the status counts, not the body of a success.
         let done = matches!(what, "garbage");
         if !done {
             assert_eq!(pass.exit_code, if waits { 0 } else { 2 }, "{what}: {pass:#?}");
@@ -166,7 +166,7 @@ async fn creating_stops_while_azure_still_takes_some_deletes() {
     config.resource_manager.rate_limit.per_5_minutes = 30;
     let mut world = World::start(&["a"], config).await;
     world.set("PROVISIONING_MAX_WORKERS", "1");
-    // So that finished groups go although nobody has settled their messages.
+    // So that finished groups are deleted although their messages are not settled.
     world.set("PROVISIONING_RETRY_BACKOFF_SECONDS", "0");
     world.send("a", messages("m", 40));
     let pass = world.pass().await;
@@ -182,7 +182,7 @@ async fn a_finished_group_stays_until_its_log_can_be_read() {
         let world = world().await;
         world.azure.resource_manager.inject(fault);
         let pass = world.once().await;
-        // A log that is not there will not come back.
+        // A missing log will not appear later.
         if what == "404" {
             assert_eq!(pass.groups(), counts([("deleted", 1)]), "{what}: {pass:#?}");
             continue;
@@ -202,7 +202,7 @@ async fn a_delete_that_fails_is_tried_again_at_the_next_pass() {
         world.azure.resource_manager.inject(fault);
         let pass = world.once().await;
         let (exit_code, outcome) = match what {
-            // What a delete answers with does not matter.
+            // The body of the answer to a delete does not matter.
             "garbage" => (0, "deleted"),
             "429" => (0, "waiting_quota"),
             _ => (2, "delete_failed"),
@@ -249,7 +249,7 @@ async fn a_token_that_is_refused_is_replaced_within_the_pass() {
 #[tokio::test]
 async fn an_identity_endpoint_that_cannot_be_reached_is_no_refusal() {
     let mut world = world().await;
-    // Nobody listens any more where somebody just did.
+    // The port has just been closed.
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     world.set("IDENTITY_ENDPOINT", format!("http://{nobody}/msi/token"));
     let pass = world.once().await;

@@ -1,4 +1,4 @@
-//! `aci-scaler retry`, and the tag that it sets: messages that run, are parked, are held up, or whose records have gone.
+//! `aci-scaler retry`, and the tag that it sets: messages that run, are parked, are held up, or whose records are gone.
 
 use local_azure::container_groups::{Exit, ExitsAtOnce, GroupSnapshot};
 use local_azure::local::TOPIC;
@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::served::Served;
 use crate::support::{Pass, World, counts, messages};
 
-/// A world in which so many messages have failed at their first attempt, which is their last if there is but one.
+/// A world in which the first attempts at this many messages have failed; with a maximum of 1 they are parked.
 async fn failed(count: usize, max_attempts: &str) -> World {
     let mut world = World::with_worker(&["a"], ExitsAtOnce(Exit::Code(1))).await;
     world.set("PROVISIONING_MAX_ATTEMPTS", max_attempts);

@@ -56,7 +56,7 @@ async fn where_all_our_tags_are_rewritten_the_cap_holds_nothing_is_deleted_and_i
     }
     assert_eq!((world.groups().len(), world.calls(PutGroup).len()), (2, 2), "the cap");
 
-    // The messages leave while their containers run on: nothing is doubled, and nothing deleted.
+    // The messages are settled while their containers run on: nothing is duplicated, and nothing deleted.
     world.finish_all(Exit::Code(1)).await;
     let pass = world.once().await;
     assert_eq!(pass.groups(), counts([("untagged", 2)]), "{pass:#?}");

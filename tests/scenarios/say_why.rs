@@ -1,4 +1,4 @@
-//! The commands that say why: of one message, of all, and of the scaler itself.
+//! The commands that say why: for one message, for all, and for the scaler itself.
 
 use std::collections::BTreeMap;
 
@@ -89,7 +89,7 @@ async fn check_measures_the_clock_against_azures() {
     assert!(check.output.contains("failure  clock: this machine's is 36"), "{check:#?}");
 }
 
-/// What a person has in a shell of their own: a login, and where Azure is.
+/// What a person's own shell has: a login, and Azure's address.
 fn login(world: &World) -> BTreeMap<String, String> {
     let of_login = ["AZURE_RESOURCE_MANAGER_ENDPOINT", "IDENTITY_ENDPOINT", "IDENTITY_HEADER"];
     of_login.map(|name| (name.to_owned(), world.environment[name].clone())).into()

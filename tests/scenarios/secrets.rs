@@ -1,4 +1,4 @@
-//! No secret is in any output, whatever is logged and whatever goes wrong.
+//! No output has a secret, whatever is logged and whatever fails.
 
 use local_azure::resource_manager::OperationKind::{DeleteGroup, GetGroup, GetLogs, ListGroups, PutGroup};
 use local_azure::resource_manager::{Answer, Fault};

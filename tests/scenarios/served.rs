@@ -1,4 +1,4 @@
-//! A scaler that serves, and a client in the place of its host.
+//! A scaler that serves, and a client instead of its host.
 
 use std::fs::File;
 use std::os::fd::OwnedFd;
@@ -23,7 +23,7 @@ pub struct Served {
     child: Child,
     host: HandlerClient,
     log: File,
-    /// Bound and not listening: it keeps other tests from taking the port, and the scaler can have it.
+    /// Bound and not listening: it keeps other tests from taking the scaler's port.
     port: TcpSocket,
 }
 
@@ -34,7 +34,7 @@ impl Served {
         Self::start_logging(world, log.try_clone().unwrap(), log).await
     }
 
-    /// The same, with this in the place of both its streams; its log cannot be read then.
+    /// The same, with this as both of its streams, so that its log cannot be read.
     pub async fn start_writing_to(world: &World, streams: impl Into<OwnedFd>) -> Self {
         Self::start_logging(world, File::from(streams.into()), tempfile::tempfile().unwrap()).await
     }
@@ -72,12 +72,12 @@ impl Served {
         tokio::spawn(async move { host.invoke(&tick(), None).await })
     }
 
-    /// Has it make a pass; how that ended.
+    /// Makes a pass, and returns how that ended.
     pub async fn invoke(&self) -> Outcome {
         self.host.invoke(&tick(), None).await
     }
 
-    /// Has it make a pass that has to succeed; the pass's report.
+    /// Makes a pass that must succeed, and returns its report.
     pub async fn pass(&self) -> Value {
         match self.invoke().await {
             Outcome::Succeeded { return_value, .. } => return_value,
@@ -100,7 +100,7 @@ impl Served {
         self.child.wait().await.unwrap()
     }
 
-    /// Ends it by SIGKILL; all that it has logged.
+    /// Ends it by SIGKILL, and returns its log.
     pub async fn kill(mut self) -> String {
         self.child.kill().await.unwrap();
         self.log()
@@ -108,7 +108,7 @@ impl Served {
 
     /// What it has logged so far.
     pub fn log(&self) -> String {
-        // The process writes where the file's offset is, so that this must not move it.
+        // The process writes at the file's offset, so reading must not move it.
         let mut log = vec![0; usize::try_from(self.log.metadata().unwrap().len()).unwrap()];
         self.log.read_exact_at(&mut log, 0).unwrap();
         String::from_utf8(log).unwrap()

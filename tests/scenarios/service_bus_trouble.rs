@@ -1,4 +1,4 @@
-//! A subscription that is in trouble: the others are served, and nothing of it is deleted or doubled.
+//! A subscription in trouble: the others are served, and none of its groups is deleted or duplicated.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ fn trouble(operation: Operation, effect: Effect) -> Fault {
     Fault::new(operation, effect).of_subscription(TOPIC, "bad")
 }
 
-/// The pass serves `good`, tells that `bad` is in trouble, and does nothing to `bad`'s groups.
+/// Checks that the pass serves `good`, reports that `bad` is in trouble, and does nothing to `bad`'s groups.
 async fn assert_only_good_is_served(world: &World, what: &str) {
     let pass = world.once().await;
     assert_eq!(pass.exit_code, 2, "{what}: {pass:#?}");
@@ -45,7 +45,7 @@ async fn assert_only_good_is_served(world: &World, what: &str) {
     assert!(warned, "{what}: {}", pass.log);
 }
 
-/// When the trouble is over, `bad` is served as if nothing had been.
+/// Checks that `bad` is served as before once the trouble is over.
 async fn assert_recovers(world: &World, what: &str) {
     world.azure.service_bus.clear_faults();
     let pass = world.pass().await;
@@ -118,7 +118,7 @@ async fn one_that_fails_after_its_first_page_is_served_as_far_as_it_was_read() {
     world.send("bad", messages("m", 5));
     world.pass().await;
     world.send("bad", messages("n", 5));
-    // The second page begins past the first one; that it is the one to fail is seen from what was created.
+    // The second page begins after the first one. What was created shows that the second one failed.
     world.azure.service_bus.inject(trouble(Operation::Peek, Effect::RepeatFirstPage));
     let pass = world.once().await;
     assert_eq!(pass.exit_code, 2, "{pass:#?}");

@@ -1,4 +1,4 @@
-//! Signals: the pass in hand ends, and nothing is left half done that the next pass would not see.
+//! Signals: the running pass ends, and the next pass sees everything that is half done.
 
 use std::process::{Output, Stdio};
 use std::time::Duration;
@@ -53,7 +53,7 @@ async fn half_a_request_does_not_hold_an_idle_scaler_up_and_the_log_blames_no_pa
     {
         let mut scaler = Served::start(&world).await;
         let _held = scaler.begin_request(begun).await;
-        // Once it has made a pass it has seen what came before.
+        // Once it has made a pass, it has seen what happened before.
         scaler.pass().await;
         let start = Instant::now();
         scaler.signal(Signal::TERM);
@@ -95,7 +95,7 @@ async fn a_signal_while_once_still_reads_ends_it_with_nothing_done() {
     assert_eq!(world.calls(PutGroup), [""; 0]);
 }
 
-/// Runs the scaler, and sends it a signal once something is so; and when that was.
+/// Runs the scaler, sends it a signal once a condition is met, and returns when that was.
 async fn signalled(world: &World, arguments: &[&str], signal: Signal, is_so: impl Fn() -> bool) -> (Output, Instant) {
     let mut command = world.command(arguments);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();

@@ -1,4 +1,4 @@
-//! One process for 2,000 passes, which is a day and nine hours of a timer that fires every minute.
+//! One process for 2,000 passes: more than eight hours, with a pass every 15 s.
 
 use std::collections::HashSet;
 use std::fs;
@@ -21,13 +21,13 @@ use crate::support::{PATIENCE, World, message};
 
 const PASSES: usize = 2_000;
 
-/// By then the pools of connections and of memory have the size that they need.
+/// By then the pools of connections and of memory have grown to their size.
 const WARM_UP: usize = 300;
 
-/// After so many passes a message comes.
+/// The number of passes between messages.
 const MESSAGE_INTERVAL: usize = 50;
 
-/// After so many passes something goes wrong once.
+/// The number of passes between faults.
 const FAULT_INTERVAL: usize = 25;
 
 /// Two listen to signals, one to the host, one is the host's connection, and up to ten are kept for Resource Manager, which
@@ -89,7 +89,7 @@ impl Footprint {
         let status = fs::read_to_string(format!("{process}/status")).unwrap();
         let memory = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
         let links = fs::read_dir(format!("{process}/fd")).unwrap().map(|file| fs::read_link(file.unwrap().path()));
-        // One that has just been closed can be read no more.
+        // One that has just been closed can no longer be read.
         let links: Vec<_> = links.flatten().collect();
         let log = scaler.log();
         let tasks = log.lines().rev().find_map(|line| line.split("tasks=").nth(1)).expect("each invocation says it");
@@ -103,7 +103,7 @@ impl Footprint {
     }
 }
 
-/// Lets everything come to its end without faults, and weighs the process then.
+/// Lets everything end without faults, and measures the process then.
 async fn rest(world: &World, scaler: &Served) -> Footprint {
     world.azure.resource_manager.clear_faults();
     world.azure.service_bus.clear_faults();
@@ -141,7 +141,7 @@ fn churn(world: &World, pass: usize) {
     }
 }
 
-/// Lets something go wrong once, each time something else.
+/// Makes something fail once, something else each time.
 fn inject(world: &World, number: usize) {
     const KINDS: [OperationKind; 6] = [PutGroup, DeleteGroup, GetLogs, GetGroup, ListGroups, ListTopicSubscriptions];
     const OPERATIONS: [Operation; 4] = [Operation::Connect, Operation::PutToken, Operation::Attach, Operation::Peek];

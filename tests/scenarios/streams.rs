@@ -1,4 +1,4 @@
-//! A scaler whose log nobody takes: it makes its passes, answers and ends all the same.
+//! A scaler whose log nobody reads: it still makes its passes, answers and ends.
 
 use std::io::Write;
 use std::path::Path;
@@ -13,16 +13,16 @@ use tokio::time::{Instant, timeout};
 use crate::served::Served;
 use crate::support::{World, messages, until};
 
-/// More than a pass takes on a busy machine, and less than a test's patience.
+/// Longer than a pass takes on a busy machine, and shorter than a test's time limit.
 const SOON: Duration = Duration::from_secs(20);
 
-/// What a pipe holds.
+/// How much a pipe holds.
 const PIPE: usize = 1 << 16;
 
-/// So many groups have each pass log some 50 KiB at the lowest level, and the one that creates them over 100.
+/// With this many groups each pass logs some 50 KiB at the lowest level, and the pass that creates them over 100.
 const GROUPS: usize = 100;
 
-/// A scaler that logs all there is, on streams such as these.
+/// A scaler that logs everything to these streams.
 async fn start(world: &mut World, streams: Streams) -> FunctionApp {
     world.set("RUST_LOG", "trace");
     world.send("a", messages("m", GROUPS));
@@ -76,7 +76,7 @@ async fn a_signal_ends_a_scaler_whose_log_nobody_takes() {
         let mut world = World::new(&["a"]).await;
         world.set("RUST_LOG", "trace");
         let (_reader, mut writer) = std::io::pipe().unwrap();
-        // Not one line has room.
+        // There is no room for a single line.
         writer.write_all(&vec![b'x'; PIPE]).unwrap();
         let mut scaler = Served::start_writing_to(&world, writer).await;
         timeout(SOON, scaler.pass()).await.expect("a pass does not wait for its log");

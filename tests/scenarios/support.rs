@@ -1,4 +1,4 @@
-//! A local Azure, and the real scaler's binary working on it over real sockets.
+//! A local Azure, and the real scaler's binary that works on it over real sockets.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -27,7 +27,7 @@ pub struct World {
     folder: TempDir,
 }
 
-/// What a pass of the scaler's binary came to.
+/// The result of a pass of the scaler's binary.
 #[derive(Debug)]
 pub struct Pass {
     pub exit_code: i32,
@@ -38,7 +38,7 @@ pub struct Pass {
 }
 
 impl World {
-    /// A topic with these subscriptions; containers run until they are told to end.
+    /// A topic with these subscriptions; containers run until a test ends them.
     pub async fn new(subscriptions: &[&str]) -> Self {
         Self::with_worker(subscriptions, ExitsWhenTold::new(Exit::Code(0))).await
     }
@@ -121,7 +121,7 @@ impl World {
         pass
     }
 
-    /// The container groups there are.
+    /// The existing container groups.
     pub fn groups(&self) -> Vec<GroupSnapshot> {
         self.azure.resource_manager.container_groups().groups()
     }
@@ -142,7 +142,7 @@ impl World {
         self.until_all_have_ended().await;
     }
 
-    /// The container of a group takes the message that the group was made for, and ends.
+    /// Lets the container of a group take the message that the group was created for, and end.
     pub fn serve(&self, group: &GroupSnapshot) {
         let number = group.tags["sequence_number"].parse().unwrap();
         assert!(self.azure.service_bus.remove(TOPIC, &group.tags["subscription_name"], number).unwrap());
@@ -182,7 +182,7 @@ impl World {
             .unwrap();
     }
 
-    /// So many messages have been served, each by one group that ran once: whatever is there now, no other was accepted.
+    /// Checks that this many messages have been served, each by one group that ran once, and that no other group was accepted.
     pub fn assert_each_had_one_group(&self, messages: usize) {
         let groups = self.azure.resource_manager.container_groups();
         let mut names: Vec<_> = groups.accepted_puts().into_iter().map(|put| put.name).collect();
@@ -214,7 +214,7 @@ impl World {
     }
 }
 
-/// Whatever a scenario is about, the scaler and the local Azure follow the contract between them.
+/// Checks, after every scenario, that the scaler and the local Azure followed the contract between them.
 impl Drop for World {
     fn drop(&mut self) {
         if !std::thread::panicking() {
@@ -239,7 +239,7 @@ impl Pass {
         serde_json::from_value(self.report()["group_counts"].take()).unwrap()
     }
 
-    /// The reasons given for messages of this outcome, by message id.
+    /// The reasons for messages with this outcome, by message id.
     pub fn reasons(&self, outcome: &str) -> BTreeMap<String, String> {
         let report = self.report();
         let messages = report["messages"].as_array().unwrap().iter();
@@ -248,7 +248,7 @@ impl Pass {
         of_outcome.map(|message| (text(&message["message_id"]), text(&message["reason"]))).collect()
     }
 
-    /// Every peeked message has exactly one outcome.
+    /// Checks that every peeked message has exactly one outcome.
     fn assert_complete(&self) {
         let report = self.report();
         let peeked: u64 =
@@ -258,7 +258,7 @@ impl Pass {
     }
 }
 
-/// Looks again and again until something is so.
+/// Waits until a condition is met.
 pub async fn until(what: &str, is_so: impl Fn() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !is_so() {

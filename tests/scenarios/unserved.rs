@@ -1,4 +1,4 @@
-//! Subscriptions that no worker can be served from, and what is said of them.
+//! Subscriptions from which no worker can receive, and what the scaler says about them.
 
 use local_azure::local::TOPIC;
 use local_azure::resource_manager::OperationKind::DeleteGroup;
@@ -9,15 +9,15 @@ use crate::support::{World, counts, messages};
 
 type Change = fn(&mut SubscriptionConfig);
 
-/// What is done to a subscription, and the reason that is given then.
+/// A change to a subscription, and the reason that the scaler gives.
 const KINDS: [(Change, &str); 3] = [
     (|config| config.status = SubscriptionStatus::Disabled, "it is disabled"),
     (|config| config.status = SubscriptionStatus::ReceiveDisabled, "receiving from it is disabled"),
     (|config| config.forward_to = Some("archive".to_owned()), "it forwards its messages to archive"),
 ];
 
-/// A world in which `bad` cannot be served any more, after one of its two groups has finished and its message has gone,
-/// and `good` has a new message.
+/// A world in which `bad` can no longer be served, after one of its two groups has finished and its message is gone, and
+/// `good` has a new message.
 async fn world(change: Change) -> World {
     let world = World::new(&["bad", "good"]).await;
     world.send("bad", messages("bad", 2));

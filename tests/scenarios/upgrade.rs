@@ -1,4 +1,4 @@
-//! Groups that earlier versions have made, as they are after an update: they count, are tried again and go as before.
+//! Groups that earlier versions created, after an update: they count, are tried again and are deleted as before.
 
 mod fixture;
 mod requests;
@@ -14,7 +14,7 @@ use time::Duration;
 use crate::support::{World, counts, message};
 use fixture::{Fixture, Group};
 
-/// Longer ago than any back-off lasts.
+/// Longer than any back-off.
 const LONG_AGO: Duration = Duration::hours(2);
 
 #[tokio::test]
@@ -164,7 +164,7 @@ async fn since_when_an_earlier_version_has_seen_a_group_without_its_message_coun
     assert_eq!(because(&pass.report()), ["orphaned"]);
 }
 
-/// A world with a message, and its group with the tags that an earlier version has given it later.
+/// A world with a message, and its group with the tags that an earlier version added later.
 async fn tagged(patch: &str) -> (World, Group) {
     let fixture = Fixture::read("0.1/no-registry");
     let world = fixture.world().await;
@@ -174,7 +174,7 @@ async fn tagged(patch: &str) -> (World, Group) {
     (world, first.patched(&format!("0.1/no-registry/patches/{patch}.json")))
 }
 
-/// The state of a group whose container failed so long ago.
+/// The state of a group whose container failed this long ago.
 fn failed(ago: Duration) -> State {
     State::Ended { exit_code: 1, ago }
 }

@@ -1,7 +1,6 @@
 //! Workers that run out of memory: which messages need how much, and how large each group must be.
 //!
-//! It has random numbers of its own, so that schedules in which no message needs more than its first group has are what they
-//! were before.
+//! It has its own random numbers, so that schedules in which no message needs more than its first group has stay the same.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -23,14 +22,14 @@ fn first(large: bool) -> i64 {
 
 pub struct MemoryNeeds {
     random: Random,
-    /// Messages in a thousand that need more than their first group has.
+    /// How many of a thousand messages need more than their first group has.
     hungry: i64,
     /// What the attempts at each message had.
     attempts: HashMap<(String, i64), BTreeMap<u32, Attempt>>,
     pub cost: Cost,
 }
 
-/// What an attempt had, and what became of it.
+/// The memory of an attempt, and its result.
 #[derive(Clone, Copy)]
 struct Attempt {
     memory: i64,
@@ -44,11 +43,11 @@ struct Attempt {
 pub struct Cost {
     /// Tenths of GB times milliseconds of all groups that have ended.
     all: i64,
-    /// The same, as far as the groups were larger than their files asked for.
+    /// The same, for the part of the groups' memory beyond what their files need.
     beyond_first: i64,
     /// Attempts that ran out of memory.
     ran_out: u64,
-    /// Those of them that were made for another message than the one that the worker had.
+    /// Those of them whose worker had another message than the one they were created for.
     ran_out_for_another: u64,
     /// Messages that were settled and needed more than their first group had.
     served: u64,
@@ -101,7 +100,7 @@ impl World {
         messages.any(|message| message.needs > first(message.large))
     }
 
-    /// A worker has ended.
+    /// Notes that a worker has ended.
     pub fn note_memory(&mut self, group: &Group, message: Option<i64>, exit: Exit, at: Millis) {
         let place = (group.subscription().to_owned(), group.number());
         let (lasted, first) = (at - group.created_at, first(is_for_large(group.asked.get("file_size_mb"))));
@@ -122,7 +121,7 @@ impl World {
         }
     }
 
-    /// A message is about to be settled.
+    /// Notes that a message is about to be settled.
     pub fn note_settled(&mut self, needs: i64, large: bool) {
         if needs > first(large) {
             self.fires("served after running out of memory");

@@ -1,6 +1,6 @@
 //! An operator who restarts the count of attempts at messages, by tagging their records.
 //!
-//! It has random numbers of its own, so that schedules without one are what they were before.
+//! It has its own random numbers, so that schedules without an operator stay the same.
 
 use std::collections::HashSet;
 

@@ -1,6 +1,6 @@
-//! What comes from outside: how often the timer fires, who sets clocks, and who deletes groups behind the scaler's back.
+//! Influences from outside: the timer fires more or less often, somebody sets clocks, and somebody deletes groups.
 //!
-//! It has random numbers of its own, so that schedules without all this are what they were before.
+//! It has its own random numbers, so that schedules without these influences stay the same.
 
 use std::time::Duration;
 
@@ -17,25 +17,25 @@ const MINUTE: Millis = 60 * SECOND;
 /// How wrong clocks may be.
 const ERRORS: [Millis; 8] = [0, 0, 100 * SECOND, -100 * SECOND, 3 * MINUTE, 40 * MINUTE, -3 * MINUTE, -60 * MINUTE];
 
-/// What a clock may be wrong by without a doubt about ages, and a second for the answers that are cut to one.
+/// By how much a clock may be wrong while ages still count, and a second more because answers have whole seconds.
 pub const MAX_CLOCK_ERROR: Millis = 2 * MINUTE + 2 * SECOND;
 
 pub struct Outside {
     random: Random,
-    /// Steps in a thousand in which a process's clock is set.
+    /// In how many of a thousand steps a process's clock is set.
     clocks: i64,
-    /// Steps in a thousand in which somebody deletes a group.
+    /// In how many of a thousand steps somebody deletes a group.
     janitor: i64,
     /// The least time between two passes of a process.
     pub between_passes: Millis,
 }
 
-/// A group that somebody has deleted while its message was there.
+/// A group that somebody deleted while its message was there.
 pub struct Vanished {
     pub name: GroupName,
     pub created_at: Millis,
     pub at: Millis,
-    /// Before this, whoever knew the group does not create another.
+    /// Before this time, a process that knew the group does not create another one.
     pub due: Millis,
 }
 
@@ -54,12 +54,12 @@ impl Outside {
         }
     }
 
-    /// The time until the next step: about as long as a pass is after the one before.
+    /// The time until the next step: about that from one pass to the next.
     pub fn pause(&mut self) -> Millis {
         self.random.within(SECOND..self.between_passes + 10 * SECOND)
     }
 
-    /// How wrong a clock is from now on, if somebody sets it.
+    /// The new error of a clock, if somebody sets it.
     pub fn sets_clock(&mut self) -> Option<Millis> {
         self.random.chance(self.clocks).then(|| self.random.pick(&ERRORS))
     }
@@ -70,7 +70,7 @@ impl Outside {
 }
 
 impl World {
-    /// Somebody may delete a group.
+    /// Lets somebody delete a group, sometimes.
     pub fn clean_up(&mut self) {
         let managed: Vec<_> =
             self.groups.values().filter(|group| group.is_managed()).map(|group| &group.name).collect();

@@ -1,4 +1,4 @@
-//! What a schedule is like: drawn from its seed before it begins.
+//! The conditions of a schedule, drawn from its seed before it begins.
 
 use std::collections::BTreeMap;
 use std::num::{NonZeroU32, NonZeroUsize};
@@ -15,10 +15,10 @@ pub type Millis = i64;
 /// A second.
 pub const SECOND: Millis = 1000;
 
-/// How long after it was sent a request may still be carried out, at the most.
+/// The longest time after it was sent that a request may still be carried out.
 const MAX_LATE: Millis = 10 * SECOND;
 
-/// How long a group takes to start at the least. Until then Azure takes no other request for it.
+/// The shortest start of a group. Until then Azure accepts no other request for it.
 pub const MIN_START: Millis = MAX_LATE + SECOND;
 
 /// Most schedules have no policy.
@@ -33,50 +33,50 @@ const TAG_POLICIES: [Option<TagPolicy>; 8] = [
     Some(TagPolicy::Both),
 ];
 
-/// What a schedule is like.
+/// The conditions of a schedule.
 #[expect(clippy::struct_excessive_bools, reason = "each is true or not of any one")]
 pub struct Scene {
     /// Names of the subscriptions.
     pub subscriptions: Vec<&'static str>,
     /// Processes that make passes of their own.
     pub processes: usize,
-    /// Requests in a thousand that go wrong.
+    /// How many of a thousand requests fail.
     pub faults: i64,
-    /// Passes in a thousand that are killed in each step.
+    /// How many of a thousand passes are killed in each step.
     pub crashes: i64,
-    /// Messages in a thousand whose worker always dies.
+    /// How many of a thousand messages kill every worker.
     pub poison: i64,
-    /// Messages in a thousand whose file is a large one.
+    /// How many of a thousand messages have large files.
     pub large: i64,
     /// Whether the region has no room for large groups.
     pub no_room: bool,
-    /// Workers in a thousand that hang, are never started, or fail to be provisioned.
+    /// How many of a thousand workers hang, never start, or fail to be provisioned.
     pub bad_luck: i64,
     /// What a policy does to the tags of new groups.
     pub tag_policy: Option<TagPolicy>,
-    /// Messages in a thousand whose create Azure always refuses.
+    /// For how many of a thousand messages Azure always refuses the create.
     pub bad_creates: i64,
     /// Whether Azure refuses all changes of tags.
     pub refuses_tags: bool,
-    /// Starting groups in a thousand whose image cannot be pulled.
+    /// How many of a thousand starting groups have an image that cannot be pulled.
     pub bad_images: i64,
     /// Whether the containers of starting groups have dated events.
     pub has_events: bool,
-    /// Running groups in a thousand that Azure calls repairing, unhealthy and so on, at any look.
+    /// How many of a thousand running groups Azure calls repairing, unhealthy and so on, in each answer.
     pub odd_states: i64,
     /// Whether lists name groups twice.
     pub lists_twice: bool,
-    /// How long a list may lag behind.
+    /// How long a list may lag.
     pub lag: Millis,
     /// How long after it was sent a request may still be carried out.
     pub late: Millis,
-    /// Creates and deletes in five minutes, if they are limited.
+    /// The most creates and deletes in five minutes, if they are limited.
     pub budget: Option<usize>,
-    /// Groups that the region takes, if they are limited.
+    /// The most groups in the region, if they are limited.
     pub quota: Option<usize>,
-    /// Most seconds that a worker needs.
+    /// The most seconds that a worker needs.
     pub job: i64,
-    /// How the scaler is set.
+    /// The scaler's settings.
     pub settings: Settings,
 }
 
@@ -85,9 +85,9 @@ pub struct Scene {
 pub enum TagPolicy {
     /// It sets a `managed_by` of its own.
     RewritesManagedBy,
-    /// It removes the tag that is ours alone.
+    /// It removes the tag that only the scaler uses.
     DropsAciScaler,
-    /// It does both, so that only the names of the groups tell whose they are.
+    /// It does both, so that only their names identify the groups.
     Both,
 }
 
@@ -107,7 +107,7 @@ impl Scene {
         processing.delete_orphans = random.chance(500);
         processing.orphan_grace = Duration::from_secs(random.pick(&[0, 60, 600]));
         processing.pass_deadline = Duration::from_secs(random.pick(&[240, 240, 60]));
-        // What the rules count on: a quarter of a back-off covers lists that lag and requests that come late.
+        // The rules rely on this: a quarter of a back-off covers lists that lag and late requests.
         let backoff = Millis::try_from(processing.retry_backoff.as_millis()).expect("it is short");
         let margin = if backoff == 0 { 15 * SECOND } else { backoff / 4 };
         Self {
@@ -135,7 +135,7 @@ impl Scene {
         }
     }
 
-    /// The tags that a group gets which asks for these.
+    /// The tags that a group gets if its request has these.
     pub fn after_policy(&self, mut tags: BTreeMap<String, String>) -> BTreeMap<String, String> {
         if matches!(self.tag_policy, Some(TagPolicy::RewritesManagedBy | TagPolicy::Both)) {
             tags.insert("managed_by".into(), "the-policy".into());

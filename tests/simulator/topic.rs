@@ -1,5 +1,5 @@
-//! The simulated topic, as it is listed and peeked: in one piece or in partitions, with subscriptions that are disabled
-//! for a while.
+//! The simulated topic, as it is listed and peeked: with or without partitions, and with subscriptions that are disabled for
+//! a while.
 
 use std::collections::BTreeMap;
 
@@ -15,8 +15,7 @@ use crate::world::{Message, World};
 /// Where a partition's id begins in a sequence number.
 const ID_SHIFT: u32 = 48;
 
-/// How a topic is set up. It has random numbers of its own, so that schedules without partitions are what they were
-/// before there were any.
+/// How a topic is set up. It has its own random numbers, so that schedules without partitions stay the same.
 pub struct Topic {
     random: Random,
     partitions: &'static [i64],
@@ -28,13 +27,13 @@ pub struct Topic {
 /// Which messages a page has.
 #[derive(Clone, Copy, Debug)]
 enum Order {
-    /// Those of any partition.
+    /// Those of any one partition.
     AnyBroker,
     /// Those of the first partition that has some.
     FirstPartition,
-    /// Those of all, in turns.
+    /// Those of all partitions, in turns.
     Interleaved,
-    /// Those of all, in any order.
+    /// Those of all partitions, in any order.
     Unsorted,
 }
 
@@ -52,7 +51,7 @@ impl Topic {
         format!("partitions {:?}, {:?}, listed as partitioned: {}", self.partitions, self.order, self.says_so)
     }
 
-    /// The partition of a message that comes in.
+    /// The partition of a new message.
     pub fn partition(&mut self) -> i64 {
         self.random.pick(self.partitions)
     }
@@ -66,23 +65,23 @@ impl Topic {
         self.partitions.len() > 1
     }
 
-    /// Whether a look at a message's own number may be answered by a broker that has nothing to do with it.
+    /// Whether a broker of another partition may answer a peek at a message's own number.
     pub fn is_ambiguous(&self, number: i64) -> bool {
         self.is_partitioned() && number == 1
     }
 
-    /// Whether a subscription is disabled, or is not any more.
+    /// Whether a subscription is disabled, or enabled again, now.
     pub fn toggles(&mut self) -> bool {
         self.random.chance(5)
     }
 
-    /// What the service counts, of so many messages.
+    /// The service's count of this many messages.
     fn count(&mut self, messages: usize, exact: bool) -> u64 {
         let messages = messages as u64;
         if exact || self.random.chance(800) { messages } else { self.random.next() % (messages * 2 + 2) }
     }
 
-    /// Puts the numbers from one on, which ascend, in the order of a page.
+    /// Puts ascending numbers into the order of a page.
     fn page(&mut self, mut numbers: Vec<i64>, from: i64) -> Vec<i64> {
         if !self.is_partitioned() {
             return numbers;
@@ -90,7 +89,7 @@ impl Topic {
         let partition = |number: &i64| number >> ID_SHIFT;
         match self.order {
             Order::AnyBroker => {
-                // One that has nothing may be the first as well, which shows no partition.
+                // A partition without messages may be the first one too; then the page is empty.
                 let with_messages: Vec<_> = numbers.iter().map(partition).collect();
                 let any = self.says_so || with_messages.is_empty();
                 let broker = if any { self.partition() } else { self.random.pick(&with_messages) };
@@ -110,7 +109,7 @@ impl Topic {
             }
             Order::Unsorted => numbers.sort_by_cached_key(|_| self.random.next()),
         }
-        // A look at a message's own number finds it.
+        // A peek at a message's own number finds it.
         if let Some(exact) = numbers.iter().position(|number| *number == from) {
             numbers[..=exact].rotate_right(1);
         }

@@ -69,7 +69,7 @@ struct Explanation {
 #[derive(Debug, Serialize)]
 struct GroupSize {
     memory_gb: MemoryGb,
-    /// The memory that an earlier attempt ran out of, if that is why it has as much.
+    /// The memory that an earlier attempt ran out of, if that is why it has this much.
     #[serde(skip_serializing_if = "Option::is_none")]
     ran_out_of_gb: Option<MemoryGb>,
     cpu: String,

@@ -1,4 +1,5 @@
-//! What the released binary may weigh, and what it may be built from. The benchmark prints it; the tests of the package hold it.
+//! How large the released binary may be, and what it may be built from. The benchmark prints it; the tests of the package check
+//! it.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -8,14 +9,14 @@ use std::process::Command;
 /// What is released: one static binary.
 pub const TARGET: &str = "x86_64-unknown-linux-musl";
 
-/// A cold start of a Function App fetches and unpacks the binary; 10 MB keep that to a second or so.
+/// A cold start of a Function App downloads and unpacks the binary; with 10 MB that takes a second or so.
 pub const MAX_BYTES: u64 = 10_000_000;
 
 /// Each crate is code to trust and to update. The two generations of Azure's SDK and AMQP bring nearly all of today's 222;
-/// what goes past this ceiling wants an argument.
+/// more than this ceiling needs a reason.
 pub const MAX_CRATES: usize = 222;
 
-/// What comes with a second TLS provider. There is to be one, ring.
+/// The crates of a second TLS provider. There must be only one, ring.
 pub const UNWANTED: [&str; 5] = ["openssl", "openssl-sys", "native-tls", "aws-lc-sys", "aws-lc-rs"];
 
 /// Names and versions of all crates that are built for the scaler's binary, macros included.
@@ -35,7 +36,7 @@ pub fn crates(repository: &Path) -> io::Result<BTreeSet<String>> {
     Ok(tree.lines().map(|line| line.split(" (").next().unwrap_or(line).to_owned()).collect())
 }
 
-/// The first of the crates that is not to be there.
+/// The first of the crates that must not be there.
 pub fn unwanted(crates: &BTreeSet<String>) -> Option<&String> {
     crates.iter().find(|line| line.split(' ').next().is_some_and(|name| UNWANTED.contains(&name)))
 }

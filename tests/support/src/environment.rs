@@ -1,10 +1,10 @@
-//! Settings of the scaler, as its environment has them.
+//! Settings of the scaler, as environment variables.
 
 use std::collections::BTreeMap;
 
 pub type Variables = BTreeMap<String, String>;
 
-/// All that is required to reach Service Bus by an identity, and nothing else.
+/// The settings that are required to reach Service Bus with an identity, and no others.
 pub fn minimal() -> Variables {
     variables(&[
         ("AZURE_SUBSCRIPTION_ID", "00000000-0000-0000-0000-000000000001"),

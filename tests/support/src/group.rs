@@ -8,22 +8,22 @@ use time::{Duration, OffsetDateTime};
 
 const KIND: &str = "Microsoft.ContainerInstance/containerGroups";
 
-/// How far a group has come.
+/// The state of a group.
 #[derive(Clone, Copy, Debug)]
 pub enum State {
     /// Its containers have not been started.
     Waiting,
-    /// Its containers run, since an hour ago.
+    /// Its containers have been running for an hour.
     Running,
-    /// Its containers have run for a minute, until so long ago.
+    /// Its containers ran for a minute, until this long ago.
     Ended { exit_code: i32, ago: Duration },
     /// Its containers have ended, and Azure does not say when.
     EndedSometime,
-    /// Its provisioning has failed before its containers were started.
+    /// Its provisioning failed before its containers were started.
     NotProvisioned,
 }
 
-/// The group that a PUT of this body has made, in the local Azure's resource group.
+/// The group that a PUT with this body creates in the local Azure's resource group.
 pub fn made_from(name: &str, body: &Value, state: State) -> Value {
     let mut group = body.clone();
     group["id"] =

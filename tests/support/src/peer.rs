@@ -1,4 +1,4 @@
-//! A namespace to test, and a peer that says to it exactly what a test wants.
+//! A namespace to test, and a peer that sends it exactly what a test wants.
 
 use std::time::Duration;
 
@@ -17,9 +17,9 @@ use time::OffsetDateTime;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// Longer than anything that is to happen takes, and as short as a failing test may last.
+/// Longer than anything that a test waits for, and short enough for a failing test.
 pub const PATIENCE: Duration = Duration::from_secs(20);
-/// Long enough for an answer that must not come.
+/// How long to wait for an answer that must not arrive.
 pub const SILENCE: Duration = Duration::from_millis(300);
 
 pub const TOPIC: &str = "files";
@@ -49,7 +49,7 @@ pub fn ids(bus: &ServiceBus) -> Vec<String> {
     messages.into_iter().filter_map(|message| message.message_id).collect()
 }
 
-/// Waits until something is the case.
+/// Waits until a condition is met.
 pub async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     let waiting = async {
         while !condition() {
@@ -84,7 +84,7 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// Connects with the key, so that nothing else has to be proved.
+    /// Connects with the key, so that no token is needed.
     pub async fn connect(bus: &ServiceBus) -> Self {
         let ServiceBusConfig { key_name, key, .. } = ServiceBusConfig::new();
         Self::try_connect(bus, SaslProfile::Plain { username: key_name, password: key }).await.expect("a connection")

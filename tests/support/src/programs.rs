@@ -1,5 +1,5 @@
-//! Programs that only tests need. They are installed once, under the build's own folder; where their language is missing
-//! the tests say so and pass, except under CI, where they fail.
+//! Programs that only tests need. They are installed once, in the build's own folder. If their language is missing, the tests
+//! report that and pass, except in CI, where they fail.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -8,8 +8,8 @@ use std::process::{Command, Stdio};
 /// Checks JSON against schemas.
 pub const SCHEMA_VALIDATOR: &str = "jsonschema==4.26.0";
 
-/// A Python that has these packages, or nothing if there is no Python here. They and all that they need are listed with their
-/// hashes in tests/support/requirements, in a file of their names; none of them runs code when it is installed.
+/// A Python with these packages, or nothing if there is no Python here. A file in tests/support/requirements, named after them,
+/// lists them and all that they need with their hashes; none of them runs code when it is installed.
 pub fn python(packages: &[&str]) -> Option<PathBuf> {
     if missing("python3", &["-c", "import ensurepip, venv"]) {
         return None;
@@ -42,7 +42,7 @@ pub fn install(language: &str, packages: &[&str], installer: impl FnOnce(&Path))
     home
 }
 
-/// Whether a program cannot be run here. Says so; under CI it fails instead.
+/// Whether a program cannot be run here. Prints that; in CI it fails instead.
 #[expect(clippy::print_stderr, reason = "a test that checks nothing must say so")]
 pub fn missing(program: &str, arguments: &[&str]) -> bool {
     let found = Command::new(program).args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).status();
@@ -54,13 +54,13 @@ pub fn missing(program: &str, arguments: &[&str]) -> bool {
     true
 }
 
-/// A variable of the environment that steers which tests can run.
+/// An environment variable that decides which tests can run.
 #[expect(clippy::disallowed_methods, reason = "what a machine has is told to tests by the environment")]
 pub fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// Runs a program that has to succeed, and gives what it printed.
+/// Runs a program that must succeed, and returns what it printed.
 pub fn check(command: &mut Command) -> String {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let complaint = String::from_utf8_lossy(&output.stderr);
@@ -68,7 +68,7 @@ pub fn check(command: &mut Command) -> String {
     String::from_utf8(output.stdout).expect("our own programs print UTF-8")
 }
 
-/// The folder that cargo has for the files of tests (`CARGO_TARGET_TMPDIR`, which only the tests themselves are told).
+/// The folder that cargo has for the files of tests (`CARGO_TARGET_TMPDIR`, which only the tests themselves have).
 fn folder_of_the_build() -> PathBuf {
     let program = std::env::current_exe().expect("a program knows where it is");
     let build = program.ancestors().find(|folder| folder.join("CACHEDIR.TAG").is_file());

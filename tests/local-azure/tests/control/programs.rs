@@ -119,7 +119,7 @@ fn a_program_is_looked_for_before_it_is_needed() {
     let find = |name: &str| Program::find(Path::new(name), [], OsStr::new(PATH)).map_err(|error| error.to_string());
     assert!(find("/bin/sh").is_ok() && find("sh").is_ok());
     for name in ["no-such-program", "./sh", "/etc/passwd", "/bin"] {
-        assert_eq!(find(name).unwrap_err(), format!("the worker {name} is no program that can be run"));
+        assert_eq!(find(name).unwrap_err(), format!("the worker {name} is not a program that can be run"));
     }
 }
 
