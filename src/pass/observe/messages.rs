@@ -263,7 +263,8 @@ pub(super) struct TimedPeeker<'a, P> {
 impl<P: Peeker> TimedPeeker<'_, P> {
     pub(super) async fn peek(&mut self, from: i64, count: u32) -> Result<Vec<PeekedMessage>, PeekError> {
         let start = Instant::now();
-        let answer = self.peeker.peek(self.subscription, from, count);
+        // It would be several times in what waits for it otherwise, for each of a thousand subscriptions.
+        let answer = Box::pin(self.peeker.peek(self.subscription, from, count));
         let page = self.patience.wait(self.limit.saturating_sub(self.spent), answer).await;
         self.spent += start.elapsed();
         page.unwrap_or(Err(PeekError::TimedOut { after: self.spent }))

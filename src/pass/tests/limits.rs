@@ -87,7 +87,9 @@ async fn while_azure_wants_a_break_from_reads_no_log_is_lost_and_no_further_grou
     let (scaler, calls) = scaler([("a", Vec::new())], one_worker);
     scaler.services.groups.put_ended("done-1");
     let others = ["done-2", "done-3", "done-4", "done-5"];
-    others.iter().for_each(|group| scaler.services.groups.put_ended(group));
+    for group in others {
+        scaler.services.groups.put_ended(group);
+    }
     let throttled = ArmError::Throttled { code: "TooManyRequests".into(), retry_after: Duration::from_mins(1) };
     *scaler.services.groups.log_error.lock().unwrap() = Some(throttled);
     let ahead = ["done-1", "done-2", "done-3"].map(|group| format!("logs {group} worker 20"));
