@@ -20,9 +20,9 @@ use crate::sync::Mutex;
 /// The part of a pass that is left to deletes when creates are slow: a quarter, so that neither starves the other.
 const DELETES_SHARE: u32 = 4;
 
-/// How old a look-up may be when its PUT is sent: a little more than a PUT takes, so that a look-up that ran ahead of one is
-/// good for the next, and a small part of the time in which another process could make a whole attempt.
-const MAX_LOOK_UP_AGE: Duration = Duration::from_secs(5);
+/// How old a look-up may be when its PUT or DELETE is sent: a little more than these take, so that a look-up that ran ahead of
+/// one is good for the next, and a small part of the time in which another process could make a whole attempt.
+pub(super) const MAX_LOOK_UP_AGE: Duration = Duration::from_secs(5);
 
 /// What is said when tags come back changed.
 const TAGS_REWRITTEN: &str = "the tags of a new container group came back without aci_scaler and managed_by as they were \

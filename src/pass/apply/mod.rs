@@ -3,8 +3,8 @@
 //! * A group is created if and only if a look-up at most 5 s before has not found it, and has found the record of the
 //!   attempt before it if there was one, the deadline has not passed, what the plan was made from is not outdated, and Azure has
 //!   not said that it has no room, for this size or at all, or only a little left.
-//! * A group is deleted if and only if its last log lines have been seen to, a look-up right before has found it as it
-//!   was when its end was decided, the deadline has not passed, and Azure has not asked for a break.
+//! * A group is deleted if and only if its last log lines have been seen to, a look-up at most 5 s before, or right
+//!   before where attempts are not counted, has found it as it was when its end was decided, the deadline has not passed, and Azure has not asked for a break.
 
 mod budget;
 mod create;
@@ -25,6 +25,7 @@ pub use budget::Limits;
 use create::{Created, Creator};
 use delete::Deleter;
 pub(super) use requests::{AskedFor, Requests};
+use tag::TagsChanged;
 
 use super::log_capture::LogCapture;
 use super::pass_time::PassTime;
@@ -92,8 +93,7 @@ impl<G: ContainerGroups> Applier<'_, G> {
         let are_there = observed.iter().map(|group| &group.name).collect();
         self.log_capture.retain(&deletes, &are_there);
         self.see_ends(observed, &deletes).await;
-        let deleter = Deleter::new(self);
-        groups.extend(side_by_side(self.workers, deletes.into_iter().map(|delete| deleter.delete(delete))).await);
+        groups.extend(Deleter::new(self).delete_all(deletes).await);
 
         let steps = Steps {
             create_ms: millis(created_at - start),
@@ -110,8 +110,13 @@ impl<G: ContainerGroups> Applier<'_, G> {
             steps,
             ..Applied::default()
         };
-        for change in tag_changes {
-            self.change_tags(change, &mut applied).await;
+        let changes = tag_changes.into_iter().map(|change| self.change_tags(change));
+        for changed in side_by_side(self.workers, changes).await {
+            match changed {
+                TagsChanged::Done(group) => applied.tagged.push(group),
+                TagsChanged::Refused(group) => applied.tags_refused.push(group),
+                TagsChanged::NotInTime => {}
+            }
         }
         applied
     }
