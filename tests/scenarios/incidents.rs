@@ -253,6 +253,7 @@ async fn a_container_that_needs_more_memory() {
         &[
             "Attempt 1 ended (exit code 137, OOMKilled, 1 GB were not enough)",
             "2 GB after running out of 1 and ",
+            "137   OOMKilled, 1 GB were not enough",
             "The next attempt is due at ",
             "Read the last lines below",
             "  sorting",

@@ -66,7 +66,7 @@ async fn a_parked_message_gets_its_first_attempt_again_in_the_next_pass() {
     assert_eq!(pass.messages(), counts([("parked", 2)]), "its one attempt has failed again");
     assert_eq!(pass.groups(), counts([("deleted", 1), ("record", 2)]));
     let explained = world.run(&["explain", "m1"]).await;
-    assert_says(&explained, &["1 attempts have not settled it", "aci-scaler retry --message ID"]);
+    assert_says(&explained, &["1 attempts did not settle it", "aci-scaler retry --message ID"]);
 
     let parked = retry(&world, &["--parked", "--yes"]).await;
     assert_says(&parked, &["2 of 2 records are tagged retry=true"]);

@@ -40,7 +40,7 @@ const QUEUE: usize = 16;
 /// A pair of links to one node. Clones share it; it closes when the last one is dropped.
 #[derive(Clone, Debug)]
 pub(super) struct LinkPair {
-    requests: mpsc::Sender<Request>,
+    requests: mpsc::Sender<QueuedRequest>,
     /// Why its links are gone, if they are.
     closed: Arc<OnceLock<Failure>>,
 }
@@ -55,6 +55,9 @@ pub(super) struct Reply {
     /// The body, encoded; empty if there is none.
     pub(super) body: Vec<u8>,
 }
+
+/// On the heap, because a channel takes the room for 32 when it is made, and most of the time there is none.
+type QueuedRequest = Box<Request>;
 
 /// Not `Debug`: a body may be a token.
 struct Request {
@@ -98,7 +101,7 @@ impl LinkPair {
         };
         let (requests, queue) = mpsc::channel(QUEUE);
         let closed = Arc::default();
-        tokio::spawn(serve(sender, receiver, name, queue, Arc::clone(&closed)));
+        tokio::spawn(serve(Box::new(sender), Box::new(receiver), name, queue, Arc::clone(&closed)));
         Ok(Self { requests, closed })
     }
 
@@ -111,7 +114,7 @@ impl LinkPair {
     pub(super) async fn request(&self, properties: ApplicationProperties, body: Value) -> Result<Reply, Failure> {
         let lost = || self.closed.get().cloned().unwrap_or_else(link_was_closed);
         let (reply, replied) = oneshot::channel();
-        self.requests.send(Request { properties, body, reply }).await.map_err(|_| lost())?;
+        self.requests.send(Box::new(Request { properties, body, reply })).await.map_err(|_| lost())?;
         replied.await.map_err(|_| lost())?
     }
 }
@@ -120,11 +123,13 @@ impl LinkPair {
 type Pending = Mutex<HashMap<String, oneshot::Sender<Result<Reply, Failure>>>>;
 
 /// Owns the links until one of them fails or the last user is gone, and closes both.
+///
+/// Each subscription has one, which mostly waits. So what is large and rarely needed is on the heap.
 async fn serve(
-    mut sender: Sender,
-    mut receiver: Receiver,
+    mut sender: Box<Sender>,
+    mut receiver: Box<Receiver>,
     reply_to: String,
-    mut queue: mpsc::Receiver<Request>,
+    mut queue: mpsc::Receiver<QueuedRequest>,
     closed: Arc<OnceLock<Failure>>,
 ) {
     let pending = Pending::default();
@@ -140,12 +145,12 @@ async fn serve(
     for (_, reply) in pending.lock().drain() {
         let _ = reply.send(Err(failure.clone()));
     }
-    while let Some(Request { reply, .. }) = queue.recv().await {
-        let _ = reply.send(Err(failure.clone()));
+    while let Some(request) = queue.recv().await {
+        let _ = request.reply.send(Err(failure.clone()));
     }
     // Their errors only repeat the reason.
-    let _ = receiver.close().await;
-    let _ = sender.close().await;
+    let _ = Box::pin(receiver.close()).await;
+    let _ = Box::pin(sender.close()).await;
 }
 
 fn link_was_closed() -> Failure {
@@ -156,7 +161,7 @@ fn link_was_closed() -> Failure {
 async fn send_all(
     sender: &mut Sender,
     reply_to: &str,
-    queue: &mut mpsc::Receiver<Request>,
+    queue: &mut mpsc::Receiver<QueuedRequest>,
     pending: &Pending,
 ) -> Option<Failure> {
     let mut last_id = 0_u64;
@@ -164,7 +169,7 @@ async fn send_all(
     loop {
         tokio::select! {
             request = queue.recv() => {
-                let Request { properties, body, reply } = request?;
+                let Request { properties, body, reply } = *request?;
                 if reply.is_closed() {
                     continue;
                 }
@@ -176,7 +181,7 @@ async fn send_all(
                     pending.insert(id.clone(), reply);
                 }
                 let message = request_message(&id, reply_to, properties, body);
-                match sender.send_batchable(message).await {
+                match Box::pin(sender.send_batchable(message)).await {
                     Ok(outcome) => outcomes.push(async move { (id, outcome.await) }),
                     Err(error) => return Some(error.into()),
                 }
@@ -273,5 +278,21 @@ fn text(value: &SimpleValue) -> String {
         SimpleValue::String(text) => text.clone(),
         SimpleValue::Symbol(text) => text.to_string(),
         _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size<A, B, C, D, E, F>(_: impl Fn(A, B, C, D, E) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn a_pair_that_waits_weighs_little_besides_its_links() {
+        let task = size(serve);
+        assert!(task <= 4000, "a task of {task} bytes, for each subscription");
+        assert!(size_of::<QueuedRequest>() <= 8, "a channel has room for 32 from its beginning on");
     }
 }

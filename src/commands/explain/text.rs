@@ -67,7 +67,7 @@ fn of_attempts(attempts: &[Attempt]) -> Vec<String> {
                 time(attempt.started_at),
                 time(attempt.ended_at),
                 attempt.exit_code.map(|code| code.to_string()).unwrap_or_default(),
-                attempt.reason.clone().unwrap_or_default(),
+                reason(attempt),
             ]
         })
         .collect();
@@ -82,4 +82,9 @@ fn of_attempts(attempts: &[Attempt]) -> Vec<String> {
         }
     }
     lines
+}
+
+fn reason(attempt: &Attempt) -> String {
+    let ran_out_of = attempt.ran_out_of_gb.map(|gb| format!("{gb} GB were not enough"));
+    [attempt.reason.clone(), ran_out_of].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }

@@ -1,9 +1,14 @@
 //! Deletes groups, each after logging its last lines, until Azure throttles.
 
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::Instant;
+
 use super::Applier;
 use super::budget;
+use super::create::MAX_LOOK_UP_AGE;
 use crate::container_group::{ContainerGroup, GroupName, Phase, tag};
 use crate::pass::log_capture::Captured;
+use crate::pass::side_by_side;
 use crate::plan::{Delete, DeleteReason, GroupOutcome};
 use crate::services::{ArmError, ContainerGroups};
 use crate::sync::Mutex;
@@ -11,66 +16,124 @@ use crate::telemetry;
 
 pub(super) struct Deleter<'a, G> {
     applier: &'a Applier<'a, G>,
+    /// A permit for each DELETE that may be under way.
+    workers: Semaphore,
+    /// A permit for each DELETE and for each look-up ahead of one.
+    looks: Semaphore,
     /// Why this pass deletes no further group.
     stopped: Mutex<Option<String>>,
 }
 
 impl<'a, G: ContainerGroups> Deleter<'a, G> {
     pub(super) fn new(applier: &'a Applier<'a, G>) -> Self {
-        Self { applier, stopped: Mutex::default() }
+        let [workers, looks] = [1, 2].map(|times| Semaphore::new(times * applier.workers));
+        Self { applier, workers, looks, stopped: Mutex::default() }
+    }
+
+    /// Deletes groups. As many DELETEs as there are workers run at once, and ahead of them as many look-ups and as many reads of
+    /// logs.
+    pub(super) async fn delete_all(&self, deletes: Vec<Delete>) -> Vec<(GroupName, GroupOutcome)> {
+        side_by_side(3 * self.applier.workers, deletes.into_iter().map(|delete| self.delete(delete))).await
     }
 
     /// Deletes a group, or returns why not.
-    pub(super) async fn delete(&self, Delete { group, reason }: Delete) -> (GroupName, GroupOutcome) {
-        let deadline = self.applier.deadline;
-        let outcome = if let Some(reason) = self.stopped() {
-            GroupOutcome::WaitingQuota { reason }
-        } else if deadline.has_passed() {
-            GroupOutcome::WaitingDeadline
-        } else {
-            let cut = GroupOutcome::DeleteFailed { reason: "the pass had to end before Azure answered".to_owned() };
-            deadline.limit(self.capture_and_delete(&group, reason)).await.unwrap_or(cut)
-        };
+    async fn delete(&self, Delete { group, reason }: Delete) -> (GroupName, GroupOutcome) {
+        let outcome = self.capture_and_delete(&group, reason).await.unwrap_or_else(|instead| instead);
         (group.name.clone(), outcome)
     }
 
-    /// Reads the group once more right before the delete: since the pass observed it, a running group with the same name may
-    /// have replaced it, or somebody may have tagged it `keep=true`.
-    async fn capture_and_delete(&self, group: &ContainerGroup, because: DeleteReason) -> GroupOutcome {
-        let deleted = match self.capture(group, because).await {
+    /// # Errors
+    /// The outcome of a group that is not deleted.
+    async fn capture_and_delete(
+        &self,
+        group: &ContainerGroup,
+        because: DeleteReason,
+    ) -> Result<GroupOutcome, GroupOutcome> {
+        self.go_on()?;
+        let deleted = self.limit(self.capture(group, because)).await?;
+        let _ahead = self.turn(&self.looks).await?;
+        // If attempts are not counted, names are used again at once, and another process may have created a new group with this
+        // name since. Then there is only the look-up right before the delete.
+        let is_ahead = self.applier.outdated_at.is_some();
+        let looked_up_at = Instant::now();
+        if is_ahead {
+            self.limit(self.look_up(group, because)).await?;
+        }
+        let _worker = self.turn(&self.workers).await?;
+        let delete = async {
+            if !is_ahead || looked_up_at.elapsed() > MAX_LOOK_UP_AGE {
+                self.look_up(group, because).await?;
+                self.go_on()?;
+            }
+            self.send(group, because).await
+        };
+        self.limit(delete).await?;
+        Ok(deleted)
+    }
+
+    async fn limit<T>(&self, work: impl Future<Output = Result<T, GroupOutcome>>) -> Result<T, GroupOutcome> {
+        let cut = || GroupOutcome::DeleteFailed { reason: "the pass had to end before Azure answered".to_owned() };
+        self.applier.deadline.limit(work).await.unwrap_or_else(|| Err(cut()))
+    }
+
+    /// Waits for a permit.
+    async fn turn<'s>(&self, of: &'s Semaphore) -> Result<SemaphorePermit<'s>, GroupOutcome> {
+        let permit = self.applier.deadline.limit(of.acquire()).await.ok_or(GroupOutcome::WaitingDeadline)?;
+        self.go_on()?;
+        Ok(permit.expect("it is never closed"))
+    }
+
+    fn go_on(&self) -> Result<(), GroupOutcome> {
+        match self.stopped.lock().clone() {
+            Some(reason) => Err(GroupOutcome::WaitingQuota { reason }),
+            None if self.applier.deadline.has_passed() => Err(GroupOutcome::WaitingDeadline),
+            None => Ok(()),
+        }
+    }
+
+    /// Logs the last lines, and returns the outcome of the group once it is deleted.
+    async fn capture(&self, group: &ContainerGroup, because: DeleteReason) -> Result<GroupOutcome, GroupOutcome> {
+        let Applier { log_capture, groups, time, .. } = self.applier;
+        let deleted = match log_capture.capture(*groups, group, because, time.now()).await {
             Captured::Logged { lines } => GroupOutcome::Deleted { because, log_lines: lines },
             Captured::Lost(error) => GroupOutcome::DeletedWithoutLogs { because, reason: error.to_string() },
-            Captured::NotYet(error @ ArmError::Throttled { .. }) => return self.throttled(&error),
-            Captured::NotYet(error) => {
-                return GroupOutcome::WaitingLogs { reason: error.to_string() };
-            }
+            Captured::NotYet(error @ ArmError::Throttled { .. }) => return Err(self.throttled(&error)),
+            Captured::NotYet(error) => return Err(GroupOutcome::WaitingLogs { reason: error.to_string() }),
         };
         // Once the group is gone, its last lines are only in this log.
         telemetry::settle().await;
+        Ok(deleted)
+    }
+
+    /// Reads the group once more before the delete: since the pass observed it, a running group with the same name may have
+    /// replaced it, or somebody may have tagged it `keep=true`.
+    async fn look_up(&self, group: &ContainerGroup, because: DeleteReason) -> Result<(), GroupOutcome> {
         match self.applier.groups.get(&group.name).await {
-            Ok(Some(now)) if may_still_be_deleted(group, &now, because) => {}
-            Ok(_) => return GroupOutcome::Changed,
-            Err(error @ ArmError::Throttled { .. }) => return self.throttled(&error),
-            Err(error) => return failed(&error),
+            Ok(Some(now)) if may_still_be_deleted(group, &now, because) => Ok(()),
+            Ok(_) => Err(GroupOutcome::Changed),
+            Err(error) => Err(self.failed(&error)),
         }
-        if let Some(reason) = self.stopped() {
-            return GroupOutcome::WaitingQuota { reason };
+    }
+
+    /// Sends the request.
+    async fn send(&self, group: &ContainerGroup, because: DeleteReason) -> Result<(), GroupOutcome> {
+        let accepted = self.applier.groups.delete(&group.name).await.map_err(|error| self.failed(&error))?;
+        self.applier.budget.saw(accepted.remaining);
+        if let Some(left) = accepted.remaining.filter(|left| *left <= budget::spare(self.applier.workers)) {
+            self.applier.budget.is_low(left);
         }
-        match self.applier.groups.delete(&group.name).await {
-            Ok(accepted) => {
-                self.applier.budget.saw(accepted.remaining);
-                if let Some(left) = accepted.remaining.filter(|left| *left <= budget::spare(self.applier.workers)) {
-                    self.applier.budget.is_low(left);
-                }
-                self.applier.log_capture.forget(&group.name);
-                tracing::info!(
-                    event = "deleted", group = %group.name, subscription = group.tag(tag::SUBSCRIPTION_NAME),
-                    message_id = group.tag(tag::MESSAGE_ID), attempt = group.attempt(), because = because.as_str(), "deleted a container group"
-                );
-                deleted
-            }
-            Err(error @ ArmError::Throttled { .. }) => self.throttled(&error),
-            Err(error) => failed(&error),
+        self.applier.log_capture.forget(&group.name);
+        tracing::info!(
+            event = "deleted", group = %group.name, subscription = group.tag(tag::SUBSCRIPTION_NAME),
+            message_id = group.tag(tag::MESSAGE_ID), attempt = group.attempt(), because = because.as_str(), "deleted a container group"
+        );
+        Ok(())
+    }
+
+    fn failed(&self, error: &ArmError) -> GroupOutcome {
+        match error {
+            ArmError::Throttled { .. } => self.throttled(error),
+            error => GroupOutcome::DeleteFailed { reason: error.to_string() },
         }
     }
 
@@ -79,15 +142,6 @@ impl<'a, G: ContainerGroups> Deleter<'a, G> {
         let reason = error.to_string();
         self.stopped.lock().get_or_insert(reason.clone());
         GroupOutcome::WaitingQuota { reason }
-    }
-
-    async fn capture(&self, group: &ContainerGroup, because: DeleteReason) -> Captured {
-        let Applier { log_capture, groups, time, .. } = self.applier;
-        log_capture.capture(*groups, group, because, time.now()).await
-    }
-
-    fn stopped(&self) -> Option<String> {
-        self.stopped.lock().clone()
     }
 }
 
@@ -103,10 +157,6 @@ fn may_still_be_deleted(observed: &ContainerGroup, now: &ContainerGroup, because
     let same_tags = because != DeleteReason::Stuck || tags(observed) == tags(now);
     let same_owner = now.ownership == observed.ownership;
     same_phase && same_tags && same_owner && !now.is_kept() && now.sequence_number() == observed.sequence_number()
-}
-
-fn failed(error: &ArmError) -> GroupOutcome {
-    GroupOutcome::DeleteFailed { reason: error.to_string() }
 }
 
 #[cfg(test)]

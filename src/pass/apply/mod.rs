@@ -6,7 +6,8 @@
 //!   * Azure did not throttle or say that its budget is low or that it has no room, for this size or at all.
 //! * A group is deleted if and only if
 //!   * its last log lines are logged or lost (see `log_capture`);
-//!   * a look-up right before found it as it was when the pass decided to delete it;
+//!   * a look-up at most 5 s earlier (right before, if attempts are not counted) found it as it was when the pass decided to
+//!     delete it;
 //!   * the deadline has not passed, and Azure did not throttle.
 
 mod budget;
@@ -28,6 +29,7 @@ pub use budget::Limits;
 use create::{Created, Creator};
 use delete::Deleter;
 pub(super) use requests::{AskedFor, Requests};
+use tag::TagsChanged;
 
 use super::log_capture::LogCapture;
 use super::pass_time::PassTime;
@@ -95,8 +97,7 @@ impl<G: ContainerGroups> Applier<'_, G> {
         let are_there = observed.iter().map(|group| &group.name).collect();
         self.log_capture.retain(&deletes, &are_there);
         self.see_ends(observed, &deletes).await;
-        let deleter = Deleter::new(self);
-        groups.extend(side_by_side(self.workers, deletes.into_iter().map(|delete| deleter.delete(delete))).await);
+        groups.extend(Deleter::new(self).delete_all(deletes).await);
 
         let steps = Steps {
             create_ms: millis(created_at - start),
@@ -113,8 +114,13 @@ impl<G: ContainerGroups> Applier<'_, G> {
             steps,
             ..Applied::default()
         };
-        for change in tag_changes {
-            self.change_tags(change, &mut applied).await;
+        let changes = tag_changes.into_iter().map(|change| self.change_tags(change));
+        for changed in side_by_side(self.workers, changes).await {
+            match changed {
+                TagsChanged::Done(group) => applied.tagged.push(group),
+                TagsChanged::Refused(group) => applied.tags_refused.push(group),
+                TagsChanged::NotInTime => {}
+            }
         }
         applied
     }

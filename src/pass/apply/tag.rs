@@ -4,24 +4,32 @@ use std::collections::BTreeMap;
 
 use time::format_description::well_known::Rfc3339;
 
-use super::{Applied, Applier};
+use super::Applier;
+use crate::container_group::GroupName;
 use crate::error::Cause;
 use crate::plan::{Condition, TagChange};
 use crate::services::{ArmError, ContainerGroups};
 
+/// The result of a change of tags.
+pub(super) enum TagsChanged {
+    Done(GroupName),
+    Refused(GroupName),
+    NotInTime,
+}
+
 impl<G: ContainerGroups> Applier<'_, G> {
     /// Makes a group's tags name its one condition. If that fails, the next pass plans it again.
-    pub(super) async fn change_tags(&self, change: TagChange, applied: &mut Applied) {
+    pub(super) async fn change_tags(&self, change: TagChange) -> TagsChanged {
         match self.deadline.limit(self.look_up_and_tag(&change)).await {
             Some(Ok(())) => {
                 tracing::debug!(group = %change.group, condition = ?change.condition, "changed the tags of a container group");
-                applied.tagged.push(change.group);
+                TagsChanged::Done(change.group)
             }
             Some(Err(error)) => {
                 tracing::warn!(event = "tags_unchanged", group = %change.group, %error, "the tags of a container group were not changed");
-                applied.tags_refused.push(change.group);
+                TagsChanged::Refused(change.group)
             }
-            None => {}
+            None => TagsChanged::NotInTime,
         }
     }
 

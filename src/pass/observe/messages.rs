@@ -35,11 +35,35 @@ pub(super) struct Reader<'a> {
     pub(super) read: Announced<Reading<'a>>,
 }
 
+/// How long ago a subscription's end may have been seen once the groups are read: what has come in since waits for the next
+/// pass. It is more than listing the groups takes, so that a pass that has none to look at peeks once only.
+const MAX_END_AGE: Duration = Duration::from_secs(1);
+
 /// What was read of a subscription so far.
 #[derive(Default)]
 struct SoFar {
     messages: Vec<PeekedMessage>,
     paging: Paging,
+    last: Option<Page>,
+}
+
+/// A page that was read.
+struct Page {
+    at: Instant,
+    /// Whether it had fewer messages than were asked for, so that there may be no more.
+    is_short: bool,
+}
+
+impl SoFar {
+    /// Whether it is time to see the end, which is best seen as late as possible: each page shows what is there by then.
+    fn may_be_all(&self) -> bool {
+        !self.paging.is_scattered() && self.last.as_ref().is_some_and(|page| page.is_short)
+    }
+
+    fn end_is_old(&self) -> bool {
+        let is_old = self.last.as_ref().is_some_and(|page| page.at.elapsed() > MAX_END_AGE);
+        is_old && !self.paging.is_scattered() && self.paging.is_at_the_end()
+    }
 }
 
 impl Reader<'_> {
@@ -118,7 +142,7 @@ impl Reader<'_> {
         };
         patience.ended(&name, !matches!(read, Read::Failed(PeekError::TimedOut { .. })));
         let counts = announced(topic).await.and_then(|topic| topic.served(&name)?.counts);
-        let SoFar { messages, paging } = so_far;
+        let SoFar { messages, paging, .. } = so_far;
         let (covered_to, absent) = (paging.covered_to(), BTreeSet::new());
         let mut observed = ObservedSubscription { name: name.clone(), counts, messages, read, covered_to, absent };
         let Some(reading) = announced(&self.read).await else { return observed };
@@ -153,7 +177,8 @@ impl Reader<'_> {
             so_far.paging.scatter();
         }
         let mut demand = reading.first_demand(name);
-        self.read_until(|so_far| demand.is_met_by(&so_far.messages), peeker, so_far).await?;
+        let is_enough = |so_far: &SoFar| so_far.may_be_all() || demand.is_met_by(&so_far.messages);
+        self.read_until(is_enough, peeker, so_far).await?;
         // Neither is there in one that turns out to be gone, or not to be served.
         let Some(topic) = announced(topic).await else { return Ok(()) };
         if topic.served(name).is_none() {
@@ -161,6 +186,10 @@ impl Reader<'_> {
         }
         topic.tell(name, &mut so_far.paging);
         let Some(reading) = announced(&self.read).await else { return Ok(()) };
+        if so_far.end_is_old() && so_far.messages.len() < self.observer.settings.peek_depth.get() as usize {
+            let next = so_far.paging.after_the_last();
+            self.read_page(next, peeker, so_far).await?;
+        }
         let mut demand = reading.demand(name);
         let is_met = |so_far: &SoFar| {
             if !so_far.paging.is_scattered() {
@@ -196,11 +225,12 @@ impl Reader<'_> {
         peeker: &mut TimedPeeker<'_, P>,
         so_far: &mut SoFar,
     ) -> Result<(), PeekError> {
-        let SoFar { messages, paging } = so_far;
+        let SoFar { messages, paging, last } = so_far;
         let settings = self.observer.settings;
         let left = (settings.peek_depth.get() as usize).saturating_sub(messages.len());
         let count = settings.peek_page.get().min(u32::try_from(left).unwrap_or(u32::MAX));
         let mut page = peeker.peek(from, count).await?;
+        *last = Some(Page { at: Instant::now(), is_short: page.len() < count as usize });
         let mut new: Vec<_> = page.iter().map(|message| message.sequence_number).collect();
         paging.note(from, &mut new).map_err(|last| {
             let reason = format!("asked for messages from {from} on, it answers with {last} and before");
@@ -233,7 +263,8 @@ pub(super) struct TimedPeeker<'a, P> {
 impl<P: Peeker> TimedPeeker<'_, P> {
     pub(super) async fn peek(&mut self, from: i64, count: u32) -> Result<Vec<PeekedMessage>, PeekError> {
         let start = Instant::now();
-        let answer = self.peeker.peek(self.subscription, from, count);
+        // It would be several times in what waits for it otherwise, for each of a thousand subscriptions.
+        let answer = Box::pin(self.peeker.peek(self.subscription, from, count));
         let page = self.patience.wait(self.limit.saturating_sub(self.spent), answer).await;
         self.spent += start.elapsed();
         page.unwrap_or(Err(PeekError::TimedOut { after: self.spent }))

@@ -93,6 +93,11 @@ impl Paging {
         Some(self.again.next_from(&self.partitions))
     }
 
+    /// Where new messages are found, if numbers ascend.
+    pub(super) fn after_the_last(&self) -> i64 {
+        self.partitions.values().next_back().map_or(FIRST_SEQUENCE_NUMBER, |partition| partition.next)
+    }
+
     /// Notes the numbers of a page that begins at `from`, and keeps those that were not seen before.
     ///
     /// # Errors

@@ -15,6 +15,7 @@ use crate::services::{
 };
 use crate::test_support::NOW;
 use time::OffsetDateTime;
+use tokio::time::Instant;
 
 /// How long each call takes, in paused time.
 const LATENCY: Duration = Duration::from_millis(100);
@@ -68,6 +69,12 @@ pub struct FakeGroups {
     pub change: Mutex<Option<Change>>,
     /// How long a create takes, if not as long as anything else.
     pub create_latency: Option<Duration>,
+    /// The same of a delete.
+    pub delete_latency: Option<Duration>,
+    /// The same of a change of tags.
+    pub tag_latency: Option<Duration>,
+    pub deleting: AtomicUsize,
+    pub most_deleting: AtomicUsize,
     pub creating: AtomicUsize,
     pub most_creating: AtomicUsize,
 }
@@ -180,7 +187,10 @@ impl ContainerGroups for FakeGroups {
 
     async fn delete(&self, name: &GroupName) -> Result<Accepted, ArmError> {
         self.calls.add(format!("delete {name}"));
-        tokio::time::sleep(LATENCY).await;
+        let deleting = self.deleting.fetch_add(1, Ordering::SeqCst) + 1;
+        self.most_deleting.fetch_max(deleting, Ordering::SeqCst);
+        tokio::time::sleep(self.delete_latency.unwrap_or(LATENCY)).await;
+        self.deleting.fetch_sub(1, Ordering::SeqCst);
         if let Some(error) = self.delete_error.lock().unwrap().clone() {
             return Err(error);
         }
@@ -190,7 +200,7 @@ impl ContainerGroups for FakeGroups {
 
     async fn tag(&self, name: &GroupName, tags: &BTreeMap<String, String>) -> Result<(), ArmError> {
         self.calls.add(format!("tag {name}"));
-        tokio::time::sleep(LATENCY).await;
+        tokio::time::sleep(self.tag_latency.unwrap_or(LATENCY)).await;
         if let Some(group) = self.groups.lock().unwrap().get_mut(name) {
             group.tags.clone_from(tags);
         }
@@ -247,6 +257,8 @@ pub struct FakeMessages {
     pub familiar: Vec<&'static str>,
     /// Subscriptions that fail from this sequence number on.
     pub failing: BTreeMap<&'static str, i64>,
+    /// A message that comes in at a moment, and to which subscription.
+    pub comes_in: Option<(Instant, &'static str, PeekedMessage)>,
     /// Subscriptions that never answer.
     pub hanging: Vec<&'static str>,
     /// Subscriptions whose pages always begin at the front.
@@ -289,7 +301,10 @@ impl Peeker for FakeMessages {
         }
         let from = if self.stuck.contains(&subscription) { 1 } else { from };
         let messages = self.messages.get(subscription).map(Vec::as_slice).unwrap_or_default();
-        let rest = messages.iter().filter(|message| message.sequence_number >= from).cloned().collect();
+        let is_in = |(at, to, _): &&(Instant, &str, PeekedMessage)| *at <= Instant::now() && *to == subscription;
+        let comes_in = self.comes_in.iter().filter(is_in).map(|(_, _, message)| message);
+        let rest = messages.iter().chain(comes_in);
+        let rest = rest.filter(|message| message.sequence_number >= from).cloned().collect();
         let peeks = self.peeks.fetch_add(1, Ordering::SeqCst);
         let mut page = match self.page {
             Some(make) => make(rest, peeks),

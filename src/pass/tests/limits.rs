@@ -66,13 +66,14 @@ async fn when_azure_wants_a_break_deleting_stops_and_no_log_is_read_twice() {
     let report = pass(&scaler).await;
     assert_eq!(report.group_counts, BTreeMap::from([("waiting_quota", 2)]));
     assert!(!report.partly_failed(), "waiting is no failure");
-    assert_eq!(only(&calls, &["logs", "delete"]), ["logs done-1 worker 20", "delete done-1"]);
+    let logs = ["logs done-1 worker 20", "logs done-2 worker 20"];
+    assert_eq!(only(&calls, &["logs", "delete"]), [logs[0], logs[1], "delete done-1"]);
 
     *scaler.services.groups.delete_error.lock().unwrap() = None;
     let report = pass(&scaler).await;
     let done = GroupOutcome::Deleted { because: DeleteReason::Finished, log_lines: 2 };
     assert!(report.groups.iter().all(|group| group.outcome == done), "{:?}", report.groups);
-    assert_eq!(only(&calls, &["logs", "delete"]), ["delete done-1", "logs done-2 worker 20", "delete done-2"]);
+    assert_eq!(only(&calls, &["logs", "delete"]), ["delete done-1", "delete done-2"]);
 
     // It was deleted, so the next one of its name has a log of its own.
     scaler.services.groups.put_ended("done-1");
@@ -81,19 +82,25 @@ async fn when_azure_wants_a_break_deleting_stops_and_no_log_is_read_twice() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn while_azure_wants_a_break_from_reads_no_log_is_lost_and_no_other_group_is_tried() {
+async fn while_azure_wants_a_break_from_reads_no_log_is_lost_and_no_further_group_is_tried() {
     let one_worker = |settings: &mut Settings| settings.processing.max_workers = NonZeroUsize::MIN;
     let (scaler, calls) = scaler([("a", Vec::new())], one_worker);
     scaler.services.groups.put_ended("done-1");
-    scaler.services.groups.put_ended("done-2");
+    let others = ["done-2", "done-3", "done-4", "done-5"];
+    for group in others {
+        scaler.services.groups.put_ended(group);
+    }
     let throttled = ArmError::Throttled { code: "TooManyRequests".into(), retry_after: Duration::from_mins(1) };
     *scaler.services.groups.log_error.lock().unwrap() = Some(throttled);
+    let ahead = ["done-1", "done-2", "done-3"].map(|group| format!("logs {group} worker 20"));
     for _ in 0..2 {
-        assert_eq!(pass(&scaler).await.group_counts, BTreeMap::from([("waiting_quota", 2)]));
-        assert_eq!(only(&calls, &["logs", "delete"]), ["logs done-1 worker 20"]);
+        assert_eq!(pass(&scaler).await.group_counts, BTreeMap::from([("waiting_quota", 5)]));
+        assert_eq!(only(&calls, &["logs", "delete"]), ahead);
     }
     // Its log counts as lost now, but the look before the delete is refused as well.
-    scaler.services.groups.groups.lock().unwrap().remove(&GroupName::parse("done-2").unwrap());
+    for group in others {
+        scaler.services.groups.groups.lock().unwrap().remove(&GroupName::parse(group).unwrap());
+    }
     scaler.services.groups.change_after_get(|groups| {
         let throttled = ArmError::Throttled { code: "TooManyRequests".into(), retry_after: Duration::from_mins(1) };
         *groups.get_error.lock().unwrap() = Some(throttled);

@@ -238,3 +238,33 @@ async fn ages_go_by_azures_clock_and_nothing_is_deleted_for_its_age_while_ours_d
     ahead(Duration::from_mins(10));
     assert_eq!(pass(&scaler).await.group_counts, BTreeMap::from([("deleted", 1)]));
 }
+
+/// A scaler whose first look at its 100 groups takes 1.3 s, and a message that comes in after a second of that.
+fn with_groups_and_a_late_message(there: Vec<crate::message::PeekedMessage>) -> (FakeScaler, Calls) {
+    let (mut scaler, calls) = scaler([("a", there)], |_| {});
+    (0..100).for_each(|number| scaler.services.groups.put(&format!("running-{number}"), &[], "Running"));
+    let late = messages(7..=7).remove(0);
+    scaler.services.messages.comes_in = Some((Instant::now() + Duration::from_millis(1200), "a", late));
+    (scaler, calls)
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_comes_in_while_groups_are_looked_at_gets_its_group_in_the_same_pass() {
+    for (there, peeks) in [
+        (messages(1..=3), &["peek a 1 250", "peek a 4 250", "peek a 8 250"][..]),
+        (Vec::new(), &["peek a 1 250", "peek a 1 250", "peek a 8 250"]),
+    ] {
+        let created = there.len() + 1;
+        let (scaler, calls) = with_groups_and_a_late_message(there);
+        assert_eq!(pass(&scaler).await.message_counts, BTreeMap::from([("created", created)]));
+        assert_eq!(only(&calls, &["peek"]), peeks);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_depth_that_is_reached_is_not_exceeded_by_a_late_look() {
+    let (mut scaler, calls) = with_groups_and_a_late_message(messages(1..=3));
+    scaler.settings.peek_depth = NonZeroU32::new(3).unwrap();
+    pass(&scaler).await;
+    assert_eq!(only(&calls, &["peek"]), ["peek a 1 3"]);
+}

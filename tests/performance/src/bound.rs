@@ -1,7 +1,9 @@
 //! The least time a pass can take with the latencies that the services have.
 //!
-//! Everything that does not need another answer is taken to run side by side, as far as the rules allow: 8 reads of
-//! groups at once, as many creates and deletes as there are workers.
+//! Everything that does not need another answer is taken to run side by side, as far as the rules allow: 8 looks at
+//! groups at once, as many creates and deletes as there are workers. A group is looked up before it is created, and its
+//! log is read and it is looked up before it is deleted; all but the first of these are taken to be made while others are
+//! created or deleted.
 
 use std::time::Duration;
 
@@ -16,21 +18,46 @@ pub const SUBSCRIPTIONS_PAGE: usize = 1000;
 /// Messages in a page.
 pub const MESSAGES_PAGE: usize = 250;
 
-/// Groups that are read at once.
+/// Groups that are looked at at once.
 const GROUP_READERS: usize = 8;
+
+/// The most groups that a pass looks at: of the 250 reads that Azure saves up, 50 are left for what comes after, and in the 15 s
+/// that looking may take it grants 25 more a second.
+const MAX_LOOKS: usize = 250 - 50 + 15 * 25;
+
+/// Looks a second between passes, and how many a pass may make however short a time ago the last one was.
+const LOOKS_PER_SECOND: usize = 18;
+const LEAST_LOOKS: usize = 50;
 
 /// What each answer of a service takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Latency {
-    /// Of Azure Resource Manager.
-    pub arm: Duration,
+    pub name: &'static str,
+    /// A page of a list of Azure Resource Manager.
+    pub list: Duration,
+    /// A look at a group, or a read of its log.
+    pub get: Duration,
+    /// A PUT or a DELETE.
+    pub write: Duration,
     /// Of Service Bus: connecting, a token, attaching a link, a page.
     pub service_bus: Duration,
 }
 
 impl Latency {
-    pub const NONE: Self = Self { arm: Duration::ZERO, service_bus: Duration::ZERO };
-    pub const USUAL: Self = Self { arm: Duration::from_millis(100), service_bus: Duration::from_millis(30) };
+    pub const NONE: Self = Self::new("none", [0, 0, 0, 0]);
+    pub const EVEN: Self = Self::new("100 / 30 ms", [100, 100, 100, 30]);
+    /// As recorded answers of Azure took.
+    pub const RECORDED: Self = Self::new("as recorded", [500, 300, 4000, 30]);
+
+    const fn new(name: &'static str, [list, get, write, service_bus]: [u64; 4]) -> Self {
+        Self {
+            name,
+            list: Duration::from_millis(list),
+            get: Duration::from_millis(get),
+            write: Duration::from_millis(write),
+            service_bus: Duration::from_millis(service_bus),
+        }
+    }
 }
 
 /// How often something is asked of the services in a pass.
@@ -49,15 +76,14 @@ pub struct Calls {
 }
 
 impl Calls {
-    /// What the rules need: one list, a look at every group that may have ended, a look-up and a PUT for a create, log,
-    /// look-up and DELETE for a delete, one connection and token, a pair of links for a subscription, and peeks until the
-    /// service says that there is no more or until there is a new message for each free slot.
+    /// What the rules need: one list, a look at every group that may have ended as far as the allowance for reads goes, a
+    /// look-up and a PUT for a create, log, look-up and DELETE for a delete, a token on the connection that is kept, and
+    /// peeks until the service says that there is no more or until there is a new message for each free slot.
     pub fn needed(scenario: &Scenario) -> Self {
-        let groups = scenario.running + scenario.terminal;
         let creates = scenario.creates();
         Self {
-            group_lists: groups.div_ceil(GROUPS_PAGE).max(1),
-            group_reads: groups + creates + scenario.terminal * LOOK_UPS_BEFORE_DELETE,
+            group_lists: groups(scenario).div_ceil(GROUPS_PAGE).max(1),
+            group_reads: looks(scenario) + creates + scenario.terminal,
             subscription_lists: scenario.subscriptions.div_ceil(SUBSCRIPTIONS_PAGE).max(1),
             puts: creates,
             logs: scenario.terminal,
@@ -80,8 +106,15 @@ impl Calls {
     }
 }
 
-/// How often a group is looked at again right before it is deleted.
-const LOOK_UPS_BEFORE_DELETE: usize = 1;
+fn groups(scenario: &Scenario) -> usize {
+    scenario.running + scenario.terminal
+}
+
+/// Groups that are looked at.
+fn looks(scenario: &Scenario) -> usize {
+    let granted = usize::try_from(scenario.since_last_pass.as_secs()).unwrap_or(MAX_LOOKS) * LOOKS_PER_SECOND;
+    groups(scenario).min(granted.clamp(LEAST_LOOKS, MAX_LOOKS))
+}
 
 /// Pages of one subscription, the empty one included if the end has to be seen.
 fn pages(scenario: &Scenario) -> usize {
@@ -94,18 +127,73 @@ fn ends_are_read(scenario: &Scenario) -> bool {
     scenario.served + scenario.new == 0 || scenario.new < scenario.free()
 }
 
-/// The critical path of a pass.
-pub fn critical_path(scenario: &Scenario, latency: Latency) -> Duration {
-    let Latency { arm, service_bus } = latency;
+/// The critical path of a pass, in which this many creates, and after them this many deletes, are under way at once.
+pub fn critical_path(scenario: &Scenario, workers: usize, latency: Latency) -> Duration {
+    let Latency { list, get, write, service_bus, .. } = latency;
     let calls = Calls::needed(scenario);
     let times = |latency: Duration, count: usize| latency * u32::try_from(count).unwrap_or(u32::MAX);
 
-    let groups = times(arm, calls.group_lists + (scenario.running + scenario.terminal).div_ceil(GROUP_READERS));
+    let looked = times(list, calls.group_lists) + times(get, looks(scenario).div_ceil(GROUP_READERS));
     // Listing subscriptions, and connecting and putting a token, go side by side; then the pairs are attached.
-    let opened = times(arm, calls.subscription_lists).max(times(service_bus, 2));
+    let opened = times(list, calls.subscription_lists).max(times(service_bus, 2));
     let peeked = if scenario.subscriptions == 0 { 0 } else { 1 + pages(scenario) };
-    let observed = groups.max(opened + times(service_bus, peeked));
-    let created = times(arm, 2 * calls.puts.div_ceil(scenario.workers));
-    let deleted = times(arm, (2 + LOOK_UPS_BEFORE_DELETE) * calls.deletes.div_ceil(scenario.workers));
+    let observed = looked.max(opened + times(service_bus, peeked));
+
+    let ahead = |of: usize, reads: u32| if of == 0 { Duration::ZERO } else { get * reads };
+    let created = ahead(calls.puts, 1) + times(write, calls.puts.div_ceil(workers));
+    let deleted = ahead(calls.deletes, 2) + times(write, calls.deletes.div_ceil(workers));
     observed + created + deleted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(scenario: &Scenario, workers: usize, latency: Latency) -> u128 {
+        critical_path(scenario, workers, latency).as_millis()
+    }
+
+    #[test]
+    fn nothing_to_do_takes_a_list() {
+        assert_eq!(path(&Scenario::EMPTY, 4, Latency::RECORDED), 500);
+        assert_eq!(path(&Scenario::EMPTY, 4, Latency::EVEN), 100);
+        assert_eq!(path(&Scenario::EMPTY, 4, Latency::NONE), 0);
+    }
+
+    #[test]
+    fn creates_take_a_put_for_as_many_as_there_are_workers_and_one_look_up() {
+        let of = |new| Scenario { subscriptions: 1, new, max_instances: 200, ..Scenario::EMPTY };
+        let more = |new, workers| path(&of(new), workers, Latency::RECORDED) - path(&of(0), workers, Latency::RECORDED);
+        // A page of messages more is 30 ms.
+        assert_eq!(more(4, 4), 300 + 4000 + 30);
+        assert_eq!(more(5, 4), 300 + 2 * 4000 + 30);
+        assert_eq!(more(160, 16), 300 + 10 * 4000 + 30);
+        let calls = Calls::needed(&of(160));
+        assert_eq!((calls.puts, calls.group_reads, calls.peeks), (160, 160, 2));
+    }
+
+    #[test]
+    fn deletes_take_a_log_and_a_look_up_once_besides_the_deletes() {
+        let of = |terminal| Scenario { terminal, max_instances: 5, ..Scenario::EMPTY };
+        // One of them takes a round of looks as well.
+        assert_eq!(path(&of(1), 4, Latency::RECORDED), 500 + 300 + 2 * 300 + 4000);
+        assert_eq!(path(&of(8), 4, Latency::RECORDED), 500 + 300 + 2 * 300 + 2 * 4000);
+        assert_eq!(Calls::needed(&of(8)).group_reads, 2 * 8);
+    }
+
+    #[test]
+    fn groups_are_looked_at_as_far_as_the_allowance_goes() {
+        let of =
+            |running, seconds| Scenario { running, since_last_pass: Duration::from_secs(seconds), ..Scenario::EMPTY };
+        let looks = |running, seconds| Calls::needed(&of(running, seconds)).group_reads;
+        assert_eq!([looks(40, 0), looks(200, 0), looks(200, 12), looks(1000, 60)], [40, 50, 200, 575]);
+        assert_eq!(path(&of(200, 12), 4, Latency::RECORDED), 4 * 500 + 25 * 300);
+    }
+
+    #[test]
+    fn messages_are_read_until_there_is_a_new_one_for_each_free_slot() {
+        let scenario = Scenario { subscriptions: 1, served: 100_000, new: 1, running: 1, ..Scenario::EMPTY };
+        let peeks = |max_instances| Calls::needed(&Scenario { max_instances, ..scenario.clone() }).peeks;
+        assert_eq!([peeks(2), peeks(3)], [401, 402]);
+    }
 }

@@ -12,6 +12,12 @@ use crate::scenario::Scenario;
 /// A cost that is linear, or better, is at most as many times higher as there is more; this much is noise.
 const MAX_FACTOR_BEYOND_LINEAR: f64 = 1.25;
 
+/// Nothing is created or deleted.
+const WORKERS: usize = 4;
+
+/// Enough for a median.
+const RUNS: usize = 3;
+
 /// Measures passes without latency over more and more of one thing, and draws them if `draw`.
 pub async fn section(scaler: &Path, draw: bool) -> Result<Section> {
     let mut section = Section::new("growth", &["a pass over", "CPU, ms", "peak memory, MiB"]);
@@ -19,7 +25,7 @@ pub async fn section(scaler: &Path, draw: bool) -> Result<Section> {
     for (of, sizes, scenario) in axes() {
         let mut points = Vec::new();
         for size in sizes {
-            let measured = measure(scaler, &scenario(size), Latency::NONE, 3).await?;
+            let measured = measure(scaler, &scenario(size), WORKERS, Latency::NONE, RUNS).await?;
             let cpu_ms = measured.cpu.as_secs_f64() * 1000.0;
             section.row(vec![format!("{size} {of}"), format!("{cpu_ms:.0}"), format!("{:.1}", measured.peak_mib())]);
             points.push(Point { size, cpu_ms, peak_mib: measured.peak_mib() });

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
 use crate::Result;
 use crate::bound::{Calls, Latency};
@@ -22,8 +22,8 @@ pub struct Measured {
     pub azure_cpu: Duration,
     /// The most memory that the process has had, in KiB.
     peak_kib: u64,
-    /// What was asked of the services.
-    pub calls: Calls,
+    /// What each run asked of the services.
+    pub calls: Vec<Calls>,
 }
 
 impl Measured {
@@ -34,38 +34,42 @@ impl Measured {
 
 /// Measures the second pass of a process; in the first it has found subscriptions with nothing in them, has got its token
 /// and has attached its links.
-pub async fn measure(scaler: &Path, scenario: &Scenario, latency: Latency, runs: usize) -> Result<Measured> {
+pub async fn measure(
+    scaler: &Path,
+    scenario: &Scenario,
+    workers: usize,
+    latency: Latency,
+    runs: usize,
+) -> Result<Measured> {
     let mut all = Vec::new();
     for _ in 0..runs.max(1) {
-        all.push(measure_once(scaler, scenario, latency).await?);
-    }
-    let calls = all[0].calls;
-    if let Some(other) = all.iter().find(|run| run.calls != calls) {
-        return Err(format!("{}: calls differ: {calls:?} and {:?}", scenario.name, other.calls).into());
+        all.push(measure_once(scaler, scenario, workers, latency).await?);
     }
     Ok(Measured {
         wall: median(all.iter().map(|run| run.wall)),
         cpu: median(all.iter().map(|run| run.cpu)),
         azure_cpu: median(all.iter().map(|run| run.azure_cpu)),
         peak_kib: median(all.iter().map(|run| run.peak_kib)),
-        calls,
+        calls: all.into_iter().flat_map(|run| run.calls).collect(),
     })
 }
 
-async fn measure_once(scaler: &Path, scenario: &Scenario, latency: Latency) -> Result<Measured> {
+async fn measure_once(scaler: &Path, scenario: &Scenario, workers: usize, latency: Latency) -> Result<Measured> {
     let azure = world::start().await?;
     let settings = [
         ("ACI_MAX_INSTANCES", scenario.max_instances.to_string()),
-        ("PROVISIONING_MAX_WORKERS", scenario.workers.to_string()),
+        ("PROVISIONING_MAX_WORKERS", workers.to_string()),
         ("PROVISIONING_PEEK_DEPTH", "1000000".to_owned()),
         ("LOG_LEVEL", "warn".to_owned()),
     ];
     let process = Process::start(scaler, &azure, &settings).await?;
     world::subscribe(&azure, scenario)?;
     process.pass().await?;
+    let last_pass = Instant::now();
     world::populate(&azure, scenario)?;
     world::delay(&azure, latency);
     world::forget_calls(&azure);
+    sleep_until(last_pass + scenario.since_last_pass).await;
 
     let (cpu, azure_cpu) = (process.cpu()?, process::cpu("self")?);
     let start = Instant::now();
@@ -82,7 +86,7 @@ async fn measure_once(scaler: &Path, scenario: &Scenario, latency: Latency) -> R
         return Err(format!("{}: {messages}, {groups}, {subscriptions}", scenario.name).into());
     }
     let peak_kib = process.memory_kib("VmHWM")?;
-    let calls = world::calls(&azure)?;
+    let calls = vec![world::calls(&azure)?];
     azure.resource_manager.stop().await;
     azure.service_bus.shutdown();
     Ok(Measured { wall, cpu, azure_cpu, peak_kib, calls })

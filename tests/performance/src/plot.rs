@@ -1,5 +1,7 @@
 //! Draws how costs grow: for each thing that there can be more of, the CPU time and the memory of a pass.
 
+pub mod reaction;
+
 use std::fmt::Write as _;
 
 /// A curve's place on the page, in pixels.

@@ -1,14 +1,21 @@
 //! Passes worth measuring.
 
 use std::path::Path;
+use std::time::Duration;
+
+use aci_scaler::settings::Settings;
+use test_support::environment;
 
 use crate::Result;
 use crate::bound::{Calls, Latency, critical_path};
-use crate::document::{Check, Section};
+use crate::document::{Check, Section, Target};
 use crate::measure::{Measured, measure};
 
 /// The wall time of a pass is at most this many times the critical path, where the services take their time.
 const MAX_RATIO: f64 = 1.10;
+
+/// The most memory with 100,000 messages, in MiB.
+const MAX_PEAK_MIB: f64 = 48.0;
 
 /// What a pass finds.
 #[derive(Clone, Debug)]
@@ -23,10 +30,15 @@ pub struct Scenario {
     pub running: usize,
     /// Groups that are over, and whose messages are gone.
     pub terminal: usize,
-    pub workers: usize,
+    /// Where not as the settings have it by default.
+    pub workers: Option<usize>,
     pub max_instances: usize,
     /// Bytes of each message's body.
     pub body_bytes: usize,
+    /// How long the pass before this one is over: the longer, the more groups may be looked at.
+    pub since_last_pass: Duration,
+    /// Whether more than one run of it takes too long.
+    pub is_long: bool,
 }
 
 impl Scenario {
@@ -38,9 +50,11 @@ impl Scenario {
         new: 0,
         running: 0,
         terminal: 0,
-        workers: 4,
+        workers: None,
         max_instances: 200,
         body_bytes: 0,
+        since_last_pass: Duration::ZERO,
+        is_long: false,
     };
 
     /// Slots of the cap that are free.
@@ -54,7 +68,8 @@ impl Scenario {
     }
 }
 
-/// The scenarios of the table.
+/// The scenarios of the table. At 4 s a PUT, the three quarters of the usual back-off in which a pass creates groups are 11
+/// creates a worker: none asks for more.
 pub fn all() -> Vec<Scenario> {
     let empty = Scenario::EMPTY;
     vec![
@@ -64,17 +79,24 @@ pub fn all() -> Vec<Scenario> {
             subscriptions: 20,
             served: 10,
             running: 200,
+            since_last_pass: Duration::from_secs(12),
             ..empty.clone()
         },
-        Scenario { name: "50 subscriptions × 1 new message", subscriptions: 50, new: 1, ..empty.clone() },
+        Scenario { name: "40 subscriptions × 1 new message", subscriptions: 40, new: 1, ..empty.clone() },
         Scenario {
-            name: "20 subscriptions × 10 new messages, 16 workers",
+            name: "20 subscriptions × 8 new messages, 16 workers",
             subscriptions: 20,
-            new: 10,
-            workers: 16,
+            new: 8,
+            workers: Some(16),
             ..empty.clone()
         },
-        Scenario { name: "1 subscription × 200 new messages", subscriptions: 1, new: 200, ..empty.clone() },
+        Scenario {
+            name: "1 subscription × 40 new messages, 4 workers",
+            subscriptions: 1,
+            new: 40,
+            workers: Some(4),
+            ..empty.clone()
+        },
         Scenario { name: "1,000 subscriptions", subscriptions: 1000, ..empty.clone() },
         Scenario {
             name: "1,000 groups, 100,000 served messages before the first new one",
@@ -83,21 +105,30 @@ pub fn all() -> Vec<Scenario> {
             new: 1,
             running: 1000,
             max_instances: 1001,
+            since_last_pass: Duration::from_secs(35),
+            is_long: true,
             ..empty.clone()
         },
         Scenario {
-            name: "1,000 groups, 500 of them terminal",
+            name: "200 groups, 100 of them terminal",
             subscriptions: 20,
-            served: 25,
-            running: 500,
-            terminal: 500,
-            max_instances: 500,
+            served: 5,
+            running: 100,
+            terminal: 100,
+            max_instances: 100,
+            since_last_pass: Duration::from_secs(12),
             ..empty
         },
     ]
 }
 
-/// Measures the scenarios whose name contains `only`, with latency and without.
+/// Creates, and deletes, that are under way at once where nothing else is set.
+fn default_workers() -> Result<usize> {
+    let settings = Settings::from_environment(&environment::minimal());
+    Ok(settings.map_err(|_| "the settings are refused")?.processing.max_workers.get())
+}
+
+/// Measures the scenarios whose name contains `only`, with each latency.
 pub async fn section(scaler: &Path, runs: usize, only: Option<&str>) -> Result<Section> {
     let mut section = Section::new(
         "passes",
@@ -114,45 +145,64 @@ pub async fn section(scaler: &Path, runs: usize, only: Option<&str>) -> Result<S
             "peak memory, MiB",
         ],
     );
+    let workers = default_workers()?;
+    let mut highest = [Latency::EVEN, Latency::RECORDED].map(|latency| (latency, 0.0_f64));
     for scenario in all().iter().filter(|scenario| only.is_none_or(|only| scenario.name.contains(only))) {
-        for latency in [Latency::USUAL, Latency::NONE] {
-            let measured = measure(scaler, scenario, latency, runs).await?;
-            add(&mut section, scenario, latency, &measured);
+        let workers = scenario.workers.unwrap_or(workers);
+        for latency in [Latency::EVEN, Latency::RECORDED, Latency::NONE] {
+            let runs = if scenario.is_long || latency == Latency::RECORDED { 1 } else { runs };
+            // One that fails must not cost the results of the others.
+            let measured = match measure(scaler, scenario, workers, latency, runs).await {
+                Ok(measured) => measured,
+                Err(error) => {
+                    section.check(Check::new(false, || format!("{}, {}: {error}", scenario.name, latency.name)));
+                    continue;
+                }
+            };
+            let ratio = add(&mut section, scenario, workers, latency, &measured);
+            if let Some((_, highest)) = highest.iter_mut().find(|(of, _)| *of == latency) {
+                *highest = highest.max(ratio);
+            }
         }
+    }
+    for (latency, measured) in highest {
+        let what = format!("the highest ratio of a pass to its bound, latencies {}", latency.name);
+        section.target(&Target { what, measured, limit: MAX_RATIO, unit: "", digits: 2 });
     }
     Ok(section)
 }
 
-fn add(section: &mut Section, scenario: &Scenario, latency: Latency, measured: &Measured) {
-    let bound = critical_path(scenario, latency).as_secs_f64() * 1000.0;
+/// Adds a row; the ratio to the bound.
+fn add(section: &mut Section, scenario: &Scenario, workers: usize, latency: Latency, measured: &Measured) -> f64 {
+    let bound = critical_path(scenario, workers, latency).as_secs_f64() * 1000.0;
     let wall = measured.wall.as_secs_f64() * 1000.0;
     let cpu = measured.cpu.as_secs_f64() * 1000.0;
+    let ratio = wall / bound;
     let has_latency = latency != Latency::NONE;
+    let needed = Calls::needed(scenario);
     section.row(vec![
         scenario.name.to_owned(),
-        format!("{} + {} ms", latency.arm.as_millis(), latency.service_bus.as_millis()),
+        latency.name.to_owned(),
         if has_latency { format!("{bound:.0}") } else { "–".to_owned() },
         format!("{wall:.0}"),
-        if has_latency { format!("{:.2}", wall / bound) } else { "–".to_owned() },
-        measured.calls.arm().to_string(),
-        measured.calls.service_bus().to_string(),
+        if has_latency { format!("{ratio:.2}") } else { "–".to_owned() },
+        needed.arm().to_string(),
+        needed.service_bus().to_string(),
         format!("{cpu:.0}"),
         format!("{:.0}", measured.azure_cpu.as_secs_f64() * 1000.0),
         format!("{:.1}", measured.peak_mib()),
     ]);
-    let name = scenario.name;
-    let needed = Calls::needed(scenario);
-    section.check(Check::new(measured.calls == needed, || {
-        format!("{name}: the rules need {needed:?}, and {:?} were made", measured.calls)
-    }));
+    let name = format!("{}, {}", scenario.name, latency.name);
+    for calls in measured.calls.iter().filter(|calls| **calls != needed) {
+        section.check(Check::new(false, || format!("{name}: the rules need {needed:?}, and {calls:?} were made")));
+    }
     if has_latency {
-        let ratio = wall / bound;
         section.check(Check::new(ratio <= MAX_RATIO, || format!("{name}: {ratio:.2} of the bound")));
     } else if scenario.subscriptions == 1000 {
         section.check(Check::new(cpu < 1000.0, || format!("{name}: {cpu:.0} ms of CPU, and 1 s is the limit")));
+    } else if scenario.served == 100_000 {
+        let what = "memory of a pass over 1,000 groups and 100,000 messages".to_owned();
+        section.target(&Target { what, measured: measured.peak_mib(), limit: MAX_PEAK_MIB, unit: "MiB", digits: 1 });
     }
-    if scenario.served == 100_000 {
-        let peak = measured.peak_mib();
-        section.check(Check::new(peak < 48.0, || format!("{name}: {peak:.1} MiB, and 48 MiB is the limit")));
-    }
+    ratio
 }

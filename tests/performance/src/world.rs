@@ -71,15 +71,15 @@ pub fn delay(azure: &LocalAzure, latency: Latency) {
         return;
     }
     let kinds = [
-        Kind::ListGroups,
-        Kind::GetGroup,
-        Kind::PutGroup,
-        Kind::DeleteGroup,
-        Kind::GetLogs,
-        Kind::ListTopicSubscriptions,
+        (Kind::ListGroups, latency.list),
+        (Kind::ListTopicSubscriptions, latency.list),
+        (Kind::GetGroup, latency.get),
+        (Kind::GetLogs, latency.get),
+        (Kind::PutGroup, latency.write),
+        (Kind::DeleteGroup, latency.write),
     ];
-    for kind in kinds {
-        azure.resource_manager.inject(Fault::always(kind).delays(latency.arm));
+    for (kind, delay) in kinds {
+        azure.resource_manager.inject(Fault::always(kind).delays(delay));
     }
     for operation in [Operation::Connect, Operation::PutToken, Operation::Attach, Operation::Peek] {
         azure.service_bus.inject(BusFault::new(operation, Effect::Delay(latency.service_bus)));
