@@ -1,8 +1,8 @@
-//! Connecting to a name that has several addresses, some of which may lead nowhere.
+//! Connects to a name with several addresses, some of which may be unreachable.
 //!
-//! * All of them are tried, IPv6 and IPv4 in turns, beginning with the family that the system puts first.
-//! * The next one is tried when the one before has failed or has not answered for a quarter of a second; the first that
-//!   answers is taken, and the others are given up.
+//! * It tries all of them, IPv6 and IPv4 alternately, beginning with the family that the system puts first.
+//! * It tries the next one when the last has failed or has not answered for a quarter of a second. It keeps the first
+//!   connection and drops the others.
 //!
 //! Source: RFC 8305, sections 4 and 5.
 
@@ -24,7 +24,7 @@ pub(crate) async fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
     connect_to_first(in_turns(lookup_host((host, port)).await?)).await
 }
 
-/// The same addresses, with the one first that answers first.
+/// The same addresses, the first to answer first.
 pub(crate) async fn first_answering_first(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     let mut sorted = in_turns(addresses.into_iter());
     if sorted.len() > 1
@@ -52,7 +52,7 @@ async fn connect_to_first(mut addresses: VecDeque<SocketAddr>) -> io::Result<Tcp
     }
 }
 
-/// The addresses of two families in turns, each family's in its order.
+/// The addresses of two families alternately, each family in its order.
 fn in_turns(addresses: impl Iterator<Item = SocketAddr>) -> VecDeque<SocketAddr> {
     let mut addresses: VecDeque<_> = addresses.collect();
     let mut sorted = VecDeque::with_capacity(addresses.len());

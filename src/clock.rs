@@ -1,4 +1,4 @@
-//! The wall clock, as a value that is handed to whoever needs the time.
+//! The wall clock, as a value that is passed to whoever needs the time.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 /// The time of day, in UTC.
 ///
 /// Durations and deadlines are measured with [`tokio::time::Instant`], which tests can pause; this is for
-/// what is compared with the services' own time stamps.
+/// comparisons with the services' own time stamps.
 #[derive(Clone)]
 pub struct Clock(Arc<dyn Fn() -> OffsetDateTime + Send + Sync>);
 
@@ -18,7 +18,7 @@ impl Clock {
         Self(Arc::new(OffsetDateTime::now_utc))
     }
 
-    /// A clock that says what `now` says.
+    /// A clock that reads `now`.
     pub fn from_fn(now: impl Fn() -> OffsetDateTime + Send + Sync + 'static) -> Self {
         Self(Arc::new(now))
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-/// The moment, shared by all clones.
+/// The deadline, shared by all clones.
 #[derive(Clone, Debug)]
 pub struct Deadline(watch::Sender<Instant>);
 
@@ -14,7 +14,7 @@ impl Deadline {
         Self(watch::Sender::new(Instant::now() + duration))
     }
 
-    /// Brings the moment forward to at most this long from now; it is never put off.
+    /// Moves the deadline to at most this long from now, and never to a later moment.
     pub(crate) fn shorten_to(&self, duration: Duration) {
         let sooner = Instant::now() + duration;
         self.0.send_if_modified(|at| {
@@ -26,7 +26,7 @@ impl Deadline {
         });
     }
 
-    /// How long there is still; zero when it has passed.
+    /// The time left; zero once the deadline has passed.
     pub fn remaining(&self) -> Duration {
         self.0.borrow().saturating_duration_since(Instant::now())
     }
@@ -47,7 +47,7 @@ impl Deadline {
         }
     }
 
-    /// Runs `work` until it is done, or gives it up when the deadline passes first.
+    /// Runs `work` to its end, or drops it when the deadline passes first.
     pub async fn limit<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         tokio::select! {
             biased;

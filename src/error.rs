@@ -1,22 +1,22 @@
-//! Errors as the log has them.
+//! Errors as the log shows them.
 
 use std::error::Error;
 use std::fmt;
 use std::iter;
 use std::sync::Arc;
 
-/// An error and what caused it, in one line.
+/// An error and its causes, in one line.
 ///
-/// Each is said once: some errors have the text of their cause in their own, and one that has outlasted all retries only
-/// has that.
+/// No text is repeated: some errors include the text of their cause, and an error that outlasted all retries has no other
+/// text.
 pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
     let causes = iter::successors(error.source(), |cause| (*cause).source()).map(ToString::to_string);
     causes.fold(error.to_string(), |said, cause| if said.contains(&cause) { said } else { format!("{said}: {cause}") })
 }
 
-/// What caused an error, shared by the error's clones. It reads as its whole [`chain`].
+/// The cause of an error, shared by the error's clones. Its text is its whole [`chain`].
 ///
-/// Two are equal if they read the same: it is all that anybody does with them.
+/// Two causes are equal if their texts are.
 #[derive(Clone)]
 pub struct Cause(Arc<dyn Error + Send + Sync>);
 
@@ -45,7 +45,7 @@ impl fmt::Display for Cause {
 }
 
 impl fmt::Debug for Cause {
-    /// No more than its text: a library's error may show in its `Debug` what is not meant for a log.
+    /// Only its text, because the `Debug` of a library's error may show secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}", chain(&*self.0))
     }

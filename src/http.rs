@@ -1,7 +1,7 @@
 //! The pooled HTTP client under both generations of `azure_core`.
 //!
-//! It follows no redirects, retries nothing and never waits for ever. Proxies that the environment names (`HTTPS_PROXY`)
-//! are used for https only: what is asked over plain http is on this machine or next to it, and its secrets stay there.
+//! It follows no redirects, retries nothing, and every wait has a limit. Proxies from the environment (`HTTPS_PROXY`) are used
+//! for https only: plain http goes to this machine or next to it, and its secrets stay there.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -29,14 +29,13 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// a pass of 240 s room for other work when one request hangs.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A page of 1,000 container groups takes some 4 MB; a body past 64 MiB is no answer of Azure's.
+/// A page of 1,000 container groups takes some 4 MB; no answer of Azure's is larger than 64 MiB.
 const MAX_BODY_BYTES: usize = 64 << 20;
 
-/// What some services put before JSON (azure-rest-api-specs#42472), and what no reader of JSON takes.
+/// Some services put it before JSON (azure-rest-api-specs#42472), and no JSON parser accepts it.
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
-/// The client, which is one for https and one for plain http, each made when it is first needed. Clones share their pools
-/// of connections.
+/// One client for https and one for plain http, each created when it is first needed. Clones share their connection pools.
 #[derive(Clone, Debug)]
 pub struct Http(Arc<Clients>);
 
@@ -54,7 +53,7 @@ pub(crate) struct Call {
     pub body: Vec<u8>,
 }
 
-/// What came back, with the body read to its end and without a byte order mark.
+/// An answer: its body is complete and has no byte order mark.
 pub(crate) struct Answer {
     pub status: StatusCode,
     pub headers: HeaderMap,
@@ -62,19 +61,19 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// What time it was where the answer was made (`Date`, RFC 9110, section 6.6.1).
+    /// The server's time when it answered (`Date`, RFC 9110, section 6.6.1).
     pub(crate) fn date(&self) -> Option<OffsetDateTime> {
         // HTTP dates end in GMT, which RFC 2822 calls obsolete but allows.
         OffsetDateTime::parse(self.headers.get("date")?.to_str().ok()?, &Rfc2822).ok()
     }
 }
 
-/// No answer came back, or not all of it.
+/// No answer came, or only part of one.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NoAnswer {
     #[error(transparent)]
     NotSent(#[from] TlsError),
-    /// The error is without its URL, whose query may hold a secret.
+    /// The error without its URL, whose query may hold a secret.
     #[error(transparent)]
     Broken(reqwest::Error),
     #[error("the answer is larger than {MAX_BODY_BYTES} bytes")]
@@ -143,10 +142,10 @@ tokio::task_local! {
 
 type LookUp = fn(String, u16) -> BoxFuture<'static, std::io::Result<Vec<SocketAddr>>>;
 
-/// Resolves names so that what leads nowhere is found out within a quarter of a second. The client's own way is to split
-/// the time for connecting among the addresses.
+/// Resolves names so that an unreachable address costs a quarter of a second. The client's own way is to divide the time for
+/// connecting among the addresses.
 ///
-/// It costs one more connection where a name has several addresses, and a new connection is rarely needed.
+/// It costs one more connection if a name has several addresses; new connections are rare.
 struct Resolver {
     look_up: LookUp,
 }
@@ -164,10 +163,10 @@ impl Resolve for Resolver {
                 Some((target, port)) if target == host => {
                     addresses::first_answering_first(look_up(host, port).await?).await
                 }
-                // A proxy, whose port is not known here.
+                // A proxy, whose port is unknown here.
                 _ => look_up(host, 0).await?,
             };
-            // The client puts in the one that it connects to.
+            // The client fills in the port that it connects to.
             for address in &mut found {
                 address.set_port(0);
             }
@@ -182,14 +181,14 @@ impl From<reqwest::Error> for NoAnswer {
     }
 }
 
-/// Headers by name and value, with those left out that HTTP does not allow.
+/// Headers by name and value, without those that HTTP does not allow.
 pub(crate) fn header_map<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> HeaderMap {
     pairs
         .filter_map(|(name, value)| Some((name.parse::<HeaderName>().ok()?, HeaderValue::from_str(value).ok()?)))
         .collect()
 }
 
-/// Headers that are text, by name.
+/// The headers that are text, by name.
 pub(crate) fn text_headers(headers: &HeaderMap) -> HashMap<String, String> {
     headers.iter().filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned()))).collect()
 }

@@ -1,12 +1,12 @@
-//! A lock that a panic does not close for good.
+//! A lock that a panic does not close for ever.
 
 use std::sync::{self, MutexGuard, PoisonError};
 
 /// [`std::sync::Mutex`] without its poisoning.
 ///
-/// The standard one refuses everybody once a thread has panicked while it held the lock, since what it guards may be half
-/// changed. What the scaler guards is changed in single steps (a value is replaced, an entry comes or goes), and a pass
-/// that panics must not take all later ones with it.
+/// The standard mutex refuses all callers once a thread has panicked while it held the lock, because the data may be
+/// half-changed. The scaler changes guarded data in single steps (it replaces a value, adds or removes an entry), and a pass
+/// that panics must not stop all later passes.
 #[derive(Debug, Default)]
 pub struct Mutex<T>(sync::Mutex<T>);
 

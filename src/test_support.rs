@@ -4,7 +4,7 @@ use ::test_support::environment::{self, variables};
 use time::macros::datetime;
 use time::{Duration, OffsetDateTime};
 
-use crate::container_group::{Container, ContainerGroup, ContainerState, GroupName, Ownership};
+use crate::container_group::{Container, ContainerGroup, ContainerState, GroupName, MemoryGb, Ownership};
 use crate::settings::Settings;
 
 pub(crate) const NOW: OffsetDateTime = datetime!(2026-01-05 10:00:00 UTC);
@@ -12,6 +12,11 @@ pub(crate) const NOW: OffsetDateTime = datetime!(2026-01-05 10:00:00 UTC);
 /// Settings with no more than what is required, and a subscription that is skipped.
 pub(crate) fn settings() -> Settings {
     Settings::from_environment(&environment::with(&[("SKIP_SUBSCRIPTIONS", "skipped")])).unwrap()
+}
+
+/// So many GB.
+pub(crate) fn memory(gb: &str) -> MemoryGb {
+    MemoryGb::from_decimal(gb.parse().unwrap()).unwrap()
 }
 
 /// A group with a container in each of these states, or in none that is known.
@@ -25,6 +30,7 @@ pub(crate) fn group(
         name: Container::WORKER.to_owned(),
         state: state.clone(),
         events: Vec::new(),
+        memory: None,
     };
     ContainerGroup {
         name: GroupName::parse(name).unwrap(),

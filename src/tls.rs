@@ -1,4 +1,4 @@
-//! How all connections are encrypted: by ring, trusting what the system trusts.
+//! TLS for all connections, by ring, with the system's certificates.
 
 use std::sync::{Arc, OnceLock};
 
@@ -6,12 +6,12 @@ use rustls::ClientConfig;
 use rustls::crypto::ring;
 use rustls_platform_verifier::BuilderVerifierExt;
 
-/// The configuration, made when it is first needed and then shared: it reads the system's certificates, some three
-/// hundred files, which would make the process late for the Functions host and each pass dearer. Sharing it also lets
-/// connections resume the TLS sessions of earlier ones.
+/// The configuration, created when it is first needed and then shared: it reads the system's certificates, some three
+/// hundred files, which would delay the process's start and every pass. Sharing it also lets connections resume the TLS
+/// sessions of earlier ones.
 ///
 /// # Errors
-/// When the system's certificates cannot be read; the next call tries again.
+/// If the system's certificates cannot be read; the next call tries again.
 pub(crate) fn client_config() -> Result<Arc<ClientConfig>, TlsError> {
     static CONFIG: OnceLock<Arc<ClientConfig>> = OnceLock::new();
     if let Some(config) = CONFIG.get() {

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Holds the dependencies against the RustSec database, which .ci/run cannot reach everywhere.
+# Checks the dependencies against the RustSec database, which .ci/run cannot reach everywhere.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 

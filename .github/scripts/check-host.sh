@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Watches a Function App's host until it has run for 30 s with the function loaded and enabled; fails if it has not within
-# the deadline. One look is not enough: a scaler that refuses its settings exits when the host has started it, the host
-# starts it again, and is "Running" meanwhile.
+# the deadline. One check is not enough: a scaler that refuses its settings exits after each start, the host starts it again,
+# and is "Running" meanwhile.
 #
 # In:  FUNCTION_APP_NAME, RESOURCE_GROUP
-#      LOOKS (4), POLL_SECONDS (10)  how often it has to be well, one time after the other, and the time between
+#      LOOKS (4), POLL_SECONDS (10)  how many checks in a row must succeed, and the time between them
 #      DEADLINE_SECONDS (300)
-#      OLD_PROCESS                   the host's process that must not be there any more, as host-answer.py names it
-#      GITHUB_STEP_SUMMARY           says that it is well, in a workflow
+#      OLD_PROCESS                   the host's process that must be gone, as host-answer.py names it
+#      GITHUB_STEP_SUMMARY           receives the success, in a workflow
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=function-app.sh
 source "$(dirname "${BASH_SOURCE[0]}")/function-app.sh"
@@ -18,13 +18,13 @@ deadline=$(($(date +%s) + ${DEADLINE_SECONDS:-300}))
 id=$(app_id)
 [[ $id == /subscriptions/* ]] || fail "Azure knows no id of $FUNCTION_APP_NAME"
 
-# Says what is wrong, if anything is.
+# Prints what is wrong, if anything.
 look() {
   local host status function problem
   if ! host=$(ask_host "$id" host/status); then
     problem="the host does not answer"
   elif ! status=$(ask_host "$id" "functions/$function_name/status"); then
-    # Whatever keeps the host from having it.
+    # The host's own errors explain why the function is missing.
     problem=$(host_answer look "$(date +%s)" "${OLD_PROCESS:-}" "$first_seen" <<<"$host {} {}")
     problem=${problem:-the host has no function $function_name}
   elif ! function=$(ask_host "$id" "functions/$function_name"); then

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Decides how to log in to Azure: with GitHub's own token (OIDC) where the three ids are set, else with a stored secret.
+# Decides how to log in to Azure: with GitHub's own token (OIDC) if the three ids are set, else with a stored secret.
 #
 # In:  AZURE_CLIENT_ID, AZURE_TENANT_ID, AZURE_SUBSCRIPTION_ID   variables of the repository or the environment
 #      HAS_SECRET                                                whether TDEI_CORE_AZURE_CREDS is set: true or false
-# Out: method=oidc or method=secret in GITHUB_OUTPUT; 1 where neither is possible.
+# Out: method=oidc or method=secret in GITHUB_OUTPUT; 1 if neither is possible.
 set -euo pipefail
 
 missing=()

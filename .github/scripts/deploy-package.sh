@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Puts a package on a Function App. Its settings stay as they are.
+# Deploys a package to a Function App. Its settings stay unchanged.
 #
 # In:  FUNCTION_APP_NAME, RESOURCE_GROUP
 #      PACKAGE    the zip that package.sh made

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# What the scripts that work on a Function App have in common: its two names are checked before az sees them, since az
-# reads an argument such as @name as a file; and its host is asked over Resource Manager.
+# Shared by the scripts for Function Apps: it checks the two names before az sees them, because az reads an argument such as
+# @name as a file; and it queries the app's host through Resource Manager.
 
 fail() {
   echo "::error title=Deployment failed::$1"
@@ -17,7 +17,7 @@ app=(--name="$FUNCTION_APP_NAME" --resource-group="$RESOURCE_GROUP")
 
 app_id() { az functionapp show "${app[@]}" --query id --output tsv --only-show-errors; }
 
-# ask_host ID PATH: Resource Manager passes requests under this path on to the host, so no key of the host is needed.
+# ask_host ID PATH: Resource Manager forwards requests under this path to the host, so no host key is needed.
 ask_host() {
   az rest --method get --url "$1/hostruntime/admin/$2?api-version=2024-04-01" --only-show-errors --output json
 }

@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
-# Puts a release's files, which two machines have made, into one folder, with one list of checksums. Each has to be what its
-# own list says.
+# Puts a release's files, which two machines made, into one folder with one list of checksums. Each must match its own list.
 #
 # In:  FILES   the folder of the first, which receives the others
 #      MORE    the folder of the others

@@ -4,14 +4,14 @@
   host-answer.py process NOW               prints which process has answered, for OLD below
   host-answer.py look NOW OLD FIRST_SEEN   reads three answers, one after the other: of the host, of the function's status and
                                            of the function. Prints what is wrong, if anything is: whether all are well,
-                                           and the host is another process than OLD, and has not started anew since
+                                           and the host is another process than OLD, and has not restarted since
                                            FIRST_SEEN. Both may be empty.
 """
 
 import json
 import sys
 
-# What an answer takes on its way, at most, in seconds: a process's start is known no better.
+# The longest delay of an answer, in seconds: a process's start is known no more exactly.
 SLACK = 5
 
 
@@ -25,7 +25,7 @@ def main():
 
 
 def documents(text):
-    """The JSON documents that follow one another."""
+    """Consecutive JSON documents."""
     decoder, at = json.JSONDecoder(), 0
     while text[at:].strip():
         at += len(text[at:]) - len(text[at:].lstrip())
@@ -66,9 +66,9 @@ def restart(answering, old, first_seen):
     old_instance, old_start = json.loads(old or "[null, null]")
     if old_start is not None and instance == old_instance and abs(started - old_start) <= SLACK:
         return "the host has not restarted yet"
-    # With two instances either may answer, but only after a crash one that is younger than the first look.
+    # With two instances either may answer, but one that is younger than the first check has crashed.
     if first_seen and started > float(first_seen) + SLACK:
-        return "the host has started anew"
+        return "the host has restarted"
     return ""
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs cargo-deny at the version that the checks were made with.
+# Installs cargo-deny in the version that the configuration was written for.
 set -euo pipefail
 
 version=0.20.2

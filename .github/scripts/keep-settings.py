@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Compares a settings push with what the app has, and keeps what is needed to undo it.
+"""Compares a settings push with the app's settings, and keeps what is needed to undo it.
 
 In:  SETTINGS_FILE         the push, as read-settings.py wrote it
      KEPT_FOLDER/all.json  the app's settings, as `az ... appsettings list` printed them

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Makes the package that a Function App runs: a zip with host.json, ScaleTimer/ and the scaler as one static binary.
+# Builds the package for a Function App: a zip with host.json, ScaleTimer/ and the scaler as one static binary.
 #
 #   package.sh [--output FILE] [--schedule NCRONTAB] [--target TRIPLE] [--binary FILE]
 #
 #   --output FILE     the zip (target/package/aci-scaler.zip)
 #   --schedule NCRONTAB
-#                     when the timer fires, in place of the schedule in ScaleTimer/function.json: "0 * * * * *" is once a
+#                     when the timer fires, instead of the schedule in ScaleTimer/function.json: "0 * * * * *" is once a
 #                     minute
 #   --target TRIPLE   what to build for (x86_64-unknown-linux-musl). Another target, such as x86_64-unknown-linux-gnu
 #                     where there is no musl, makes a package for local tests: it needs this machine's libraries.

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Changes the given settings of a Function App, leaves all others, and sees that the scaler comes up with them and stays up.
-# If it does not, the run fails with what the scaler says, and the old values are put back.
+# Changes the given settings of a Function App, leaves all others, and checks that the scaler comes up with them and stays up.
+# If it does not, the run fails with the scaler's own message and restores the old values.
 #
-# Azure restarts an app when its settings change, so that no restart is asked for then.
+# Azure restarts an app when its settings change, so the script does not.
 #
 # In:  FUNCTION_APP_NAME, RESOURCE_GROUP
-#      RESTART_APP          true: restart it also where it has all the settings already
-#      ROLLBACK_ON_FAILURE  true: put the old values back; false: only say how
+#      RESTART_APP          true: restart it even if it already has all the settings
+#      ROLLBACK_ON_FAILURE  true: restore the old values; false: only say how
 #      SETTINGS_FILE        what read-settings.py wrote; it is removed
 #      KEPT_FOLDER          keeps the old values while they may be needed
 #      GITHUB_STEP_SUMMARY  receives the names of the changed settings, never a value
@@ -17,7 +17,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/function-app.sh"
 
 summary() { printf '%s\n' "$@" >>"$GITHUB_STEP_SUMMARY"; }
 
-# The folder of the values is this run's own: nobody else on the machine can read it.
+# Only this run's user can read the folder with the values.
 umask 077
 mkdir -p "$KEPT_FOLDER"
 az functionapp config appsettings list "${app[@]}" --only-show-errors --output json >"$KEPT_FOLDER/all.json"
@@ -31,15 +31,15 @@ summary "### Settings of \`$FUNCTION_APP_NAME\`" ""
 since=$(date --utc +%Y-%m-%dT%H:%M:%SZ)
 
 if [[ $changed == true || $RESTART_APP == true ]]; then
-  # Whatever answers before the change must not be taken for what comes up after it.
+  # The process from before the change must not be mistaken for the one after it.
   if id=$(app_id) && before=$(ask_host "$id" host/status 2>/dev/null); then
     OLD_PROCESS=$(python3 "$scripts/host-answer.py" process "$(date +%s)" <<<"$before" 2>/dev/null) || OLD_PROCESS=
     export OLD_PROCESS
   fi
 fi
 if [[ $changed == true ]]; then
-  # The values travel in a file: a command line can be read by every process of the machine. The answer holds no value
-  # that anyone needs, so none is printed.
+  # The values are in a file, because every process on the machine can read a command line. The answer is not printed, because
+  # it holds values that nobody needs.
   az functionapp config appsettings set "${app[@]}" --settings "@$SETTINGS_FILE" --only-show-errors --output none ||
     fail "The settings of $FUNCTION_APP_NAME were not changed, as far as az knows. To put the old values back: $restore"
   summary "Changed, whereupon Azure restarts the app:" ""
@@ -76,7 +76,7 @@ else
 fi
 SINCE=$since "$scripts/scaler-log.sh"
 if ((status == 1)) && [[ $changed == true ]]; then
-  # They were good once, and whoever is on call wants to know whether they are now.
+  # They worked before, and whoever is on call wants to know whether they still do.
   unset OLD_PROCESS
   "$scripts/check-host.sh" || summary "" "**The scaler is not up with the old values either.**"
 fi

@@ -1,4 +1,4 @@
-"""A request for a settings push: where it comes from, and how its values stay out of the run's log.
+"""A request for a settings push: its source, and how its values stay out of the run's log.
 
 No value may pass through a step's `env:` or arguments, which the runner prints. A dispatched run finds the request in the
 event's file. A called one does not, since the event is its caller's: GitHub prints its inputs itself, so that they hold
@@ -10,7 +10,7 @@ import os
 import re
 import sys
 
-# What is no secret: masking it would blank out what the log is about.
+# Not secret: masking these would hide what the log is about.
 PLAIN = ("function_app_name", "resource_group", "aci_image", "restart_app", "rollback_on_failure")
 KNOWN = (*PLAIN[:3], "app_settings_json", *PLAIN[3:])
 
@@ -28,7 +28,7 @@ class Pairs(list):
 
 
 class Unreadable(Exception):
-    """There is no request to be read."""
+    """The request cannot be read."""
 
 
 def read():

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Reads a settings push, refuses what is wrong with it, and writes what is to be changed.
+"""Reads a settings push, reports everything that is wrong with it, and writes the changes.
 
 In:  GITHUB_EVENT_PATH  the event, with the inputs of workflow_dispatch or the payload of repository_dispatch
-     CALL_INPUTS        the inputs of workflow_call, as JSON, in whose runs the event is not looked at
+     CALL_INPUTS        the inputs of workflow_call, as JSON, in whose runs the event is ignored
      CALL_SETTINGS      its secret app_settings_json
      SETTINGS_FILE      where the settings go, in the form that `az ... --settings @file` reads
      GITHUB_OUTPUT      receives function_app_name, resource_group, restart_app and rollback_on_failure
@@ -20,10 +20,10 @@ import push_request  # noqa: E402
 from push_request import Pairs  # noqa: E402
 
 IMAGE = re.compile("[^\\s\0\ud800-\udfff]+")
-# What every Linux app's environment can hold; Azure rewrites other names.
+# Names that every Linux app's environment can hold; Azure rewrites others.
 SETTING_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-# What steers the Functions host, the platform, the loader or where tokens and requests go: with one of them a push could
-# run code of its own or have the app's tokens sent to it. A container's own variables (INSTANCE_*) are none of these.
+# Names that steer the Functions host, the platform, the loader or the targets of tokens and requests: with one of them a push
+# could run its own code in the app or receive the app's tokens. The containers' variables (INSTANCE_*) are not among them.
 RESERVED = re.compile(
     r"(?!INSTANCE_)(?:(?:AzureWebJobs|AzureFunctions|FUNCTIONS_|WEBSITE_|WEBSITES_|SCM_|APPLICATIONINSIGHTS_|OTEL_"
     r"|IDENTITY_|MSI_|DOTNET_|ASPNETCORE_|CORECLR_|COMPlus_|LD_|SSL_CERT_).*"
@@ -100,7 +100,7 @@ def app_settings(given, problems):
 
 
 def problem_with(name, value, taken):
-    """What is wrong with one setting, if anything is."""
+    """What is wrong with one setting, if anything."""
     if not SETTING_NAME.fullmatch(name):
         return "is a bad name: letters, digits and _ are accepted, and no digit first"
     if RESERVED.fullmatch(name):
@@ -125,7 +125,7 @@ def refuse(problems):
 
 
 def write(path, content):
-    """Writes a file that nobody else on the machine can read."""
+    """Writes a file that only this user can read."""
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
         file.write(content)
 
@@ -135,12 +135,12 @@ def warn(message):
 
 
 def quote(name):
-    """A name that came from outside, on one line and not endless."""
+    """A name from outside, on one line and cut."""
     return json.dumps(name if len(name) <= 80 else name[:80] + "…")
 
 
 def escape(message):
-    """Keeps a message from being read as a command of its own."""
+    """Keeps a message from being read as a workflow command."""
     return message.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes the files of a release that run: the package for a Function App and the bare binary; and their checksums. No program
-# of others runs here but the compiler and the build scripts of the crates.
+# Builds a release's package for a Function App and its bare binary, and their checksums. No third-party program runs here except
+# the compiler and the crates' build scripts.
 #
 # In:  TAG     v1.2.3
 #      FILES   the folder for them

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Writes a release's notes: the part of docs/CHANGELOG.md that is about its version. Fails if there is none, or if
+# Writes a release's notes: its version's section of docs/CHANGELOG.md. Fails if there is none, or if
 # Cargo.toml has another version.
 #
 # In:  TAG     v1.2.3

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Lists what a release is made from, as a CycloneDX SBOM with its checksum.
+# Lists a release's components as a CycloneDX SBOM, with its checksum.
 #
 # In:  TAG     v1.2.3
 #      FILES   the folder for both

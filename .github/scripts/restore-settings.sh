@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Undoes a settings push: puts the old values back and takes away the settings that were new.
+# Undoes a settings push: restores the old values and removes the settings that were new.
 #
 # In:  FUNCTION_APP_NAME, RESOURCE_GROUP
 #      KEPT_FOLDER   what push-settings.sh kept; it is removed

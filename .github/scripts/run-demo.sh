@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the demonstration on whatever system this is, with the Rust version that Cargo.toml names.
+# Runs the demonstration on this system, with the Rust version in Cargo.toml.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Prints the errors that the scaler has logged since a time, from the app's Application Insights, where the log can be read:
-# the account needs the role Reader on it. Never fails, since it explains a failure.
+# Prints the errors that the scaler logged since a time, from the app's Application Insights, if the log can be read: the account
+# needs the role Reader there. It never fails, because it explains another failure.
 #
 # In:  FUNCTION_APP_NAME, RESOURCE_GROUP
 #      SINCE                                 such as 2026-01-31T13:00:00Z
@@ -9,7 +9,7 @@ set -uo pipefail
 # shellcheck source-path=SCRIPTDIR source=function-app.sh
 source "$(dirname "${BASH_SOURCE[0]}")/function-app.sh"
 
-# What the scaler writes to its standard error. It names settings that are wrong, and shows no secret.
+# The scaler's standard error, which names wrong settings and shows no secret.
 query="traces | where timestamp >= datetime($SINCE) and severityLevel >= 3"
 query+=" | where tostring(customDimensions.Category) == 'Host.Function.Console' | distinct message | take 20"
 

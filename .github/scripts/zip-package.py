@@ -17,11 +17,11 @@ import sys
 import zipfile
 from pathlib import Path
 
-# What host.json calls the binary.
+# The binary's name in host.json.
 BINARY_NAME = "aci-scaler"
-# What has the schedule.
+# The file with the schedule.
 TIMER = "ScaleTimer/function.json"
-# The earliest time that a zip can hold.
+# The earliest time in a zip.
 NO_TIME = (1980, 1, 1, 0, 0, 0)
 
 

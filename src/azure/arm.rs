@@ -1,10 +1,10 @@
-//! Azure Resource Manager: the one layer that owns retries, `Retry-After` and what an error means.
+//! Azure Resource Manager: the one layer for retries, `Retry-After` and the meaning of errors.
 //!
-//! * Only reads are sent again, and only a few times; whatever changes something is left to the next pass.
-//! * After a `429`, or a `503` with `Retry-After`, nothing that it is about leaves before its time, but for one request a
-//!   minute (see [`arm_gates`](super::arm_gates)).
-//! * After a `401` another token is asked for, with which a read is sent again once.
-//! * The bearer token goes to no other origin, not even when a `nextLink` says so.
+//! * It retries only reads, and only a few times; the next pass repeats requests that change something.
+//! * After a `429`, or a `503` with `Retry-After`, it holds the requests concerned back until then, except for one a minute
+//!   (see [`arm_gates`](super::arm_gates)).
+//! * After a `401` it requests a new token, and retries a read once with it.
+//! * It never sends the bearer token to another origin, even if a `nextLink` leads there.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,17 +29,17 @@ use crate::services::ArmError;
 use crate::settings::AzureSettings;
 use crate::sync::Mutex;
 
-/// Two further tries ride out a dropped connection or one bad front end; what lasts longer is the next pass's.
+/// Two retries survive a dropped connection or one bad front end; the next pass handles longer failures.
 const READ_ATTEMPTS: u32 = 3;
 
-/// Wait before a read is sent again; it doubles with each further time.
+/// The wait before the first retry of a read; it doubles with each further one.
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
 
-/// The longest `Retry-After` that a read waits for: Resource Manager asks for some 10 s when a large fleet has used up its
-/// reads, and without a look before it nothing is created or deleted. Past it, the pass is better off without the answer.
+/// The longest `Retry-After` that a read waits for. Resource Manager asks for some 10 s when a large fleet has used up its
+/// reads, and each create and delete needs a read first. With a longer wait, the pass is better off without the answer.
 const MAX_RETRY_PAUSE: Duration = Duration::from_secs(15);
 
-/// The resource manager of one cloud, seen with one identity.
+/// The resource manager of one cloud, as one identity uses it.
 #[derive(Debug)]
 pub(super) struct Arm {
     http: Http,
@@ -48,7 +48,7 @@ pub(super) struct Arm {
     scope: String,
     clock: Clock,
     gates: Gates,
-    /// How far this machine's clock is ahead, by the newest answer.
+    /// How far this machine's clock is ahead of Azure's, by the newest answer.
     clock_ahead: Mutex<Option<time::Duration>>,
 }
 
@@ -90,8 +90,8 @@ impl Arm {
         Ok(self.list_of(path, api_version, query, |item| Ok(Some(item))).await?.0)
     }
 
-    /// What `read` makes of the items of a list, and what time it is, if the answer says so. What it makes nothing of is let go
-    /// with its page.
+    /// What `read` returns for the items of a list, and Azure's time, if the answer has it. Items for which it returns nothing
+    /// are dropped with their page.
     pub(super) async fn list_of<T>(
         &self,
         path: &[&str],
@@ -117,7 +117,7 @@ impl Arm {
         }
     }
 
-    /// The answer to a question that is a POST. The path's segments are escaped.
+    /// The answer to a query that is a POST. The path's segments are escaped.
     pub(super) async fn ask(&self, path: &[&str], api_version: &str) -> Result<Value, ArmError> {
         let mut url = self.endpoint(api_version);
         url.path_segments_mut().expect("an http address has a path").clear().extend(path);
@@ -160,7 +160,7 @@ impl Arm {
         self.execute(Method::GET, url, headers, Vec::new()).await
     }
 
-    /// Sends a request, and a read a few times if it must; anything but a success is an error.
+    /// Sends a request, and a read several times if necessary. Anything but a success is an error.
     async fn execute(
         &self,
         method: Method,
@@ -208,7 +208,7 @@ impl Arm {
         }
     }
 
-    /// Puts another token in the place of the one that was refused, if there is one.
+    /// Replaces a refused token, if there is another.
     async fn renew_token(&self, headers: &mut HeaderMap) -> bool {
         let refused = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
         let Some(refused) = refused.map(SecretString::from) else { return false };
@@ -218,7 +218,7 @@ impl Arm {
         true
     }
 
-    /// What a refusal means, and the least wait after which the same request may succeed, if it may at all.
+    /// The meaning of a refusal, and how long to wait before the same request may succeed, if it ever may.
     fn refused(&self, request: &Request, answer: &Answer) -> (ArmError, Option<Duration>) {
         let wait = retry_after(&answer.headers, answer.date().unwrap_or_else(|| self.clock.now()));
         let error = arm_refusal::from_answer(answer, wait);
@@ -238,12 +238,10 @@ impl Arm {
     }
 }
 
-/// What a request that is not sent would have come to.
+/// The result of a request that is held back.
 fn still_closed(Closed { gate, wait, code }: Closed) -> ArmError {
     match gate {
-        Gate::Resource(..) => {
-            ArmError::unavailable(format!("{code}, which asks to be left alone for {} s more", wait.as_secs()))
-        }
+        Gate::Resource(..) => ArmError::unavailable(format!("{code}, which asks to wait {} s more", wait.as_secs())),
         Gate::Provider(..) | Gate::Subscription(_) => ArmError::Throttled { code, retry_after: wait },
     }
 }

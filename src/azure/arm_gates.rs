@@ -1,9 +1,10 @@
-//! Which requests to Azure Resource Manager have to wait, because an answer has said so.
+//! Which requests to Azure Resource Manager must wait, because an answer said so.
 //!
-//! * A `503` is about the resource that gave it: requests of that kind to that one wait, and no others.
-//! * A `429` is about what its headers and its body name: the reads, writes or deletes of the Azure subscription. Where they
-//!   name nothing, it is about requests of its kind to its resource provider.
-//! * However long they should wait, one of them is sent every minute, since whoever says "an hour" may be well in a minute.
+//! * A `503` concerns one resource: requests of that kind to that resource wait, and no others.
+//! * A `429` concerns what its headers and its body name: the reads, writes or deletes of the Azure subscription. If they
+//!   name nothing, it concerns requests of that kind to that resource provider.
+//! * However long they should wait, one of them is sent every minute, because a service that asks for an hour may recover
+//!   within a minute.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -15,11 +16,11 @@ use url::Url;
 use crate::http::Answer;
 use crate::sync::Mutex;
 
-/// How long a closed gate is believed before one request finds out whether it is still closed. A pass a minute then sends
-/// one request more than it should, which no service minds.
+/// How long a gate stays closed before one request probes it. A pass a minute then sends one request more than it should,
+/// which harms no service.
 const PROBE_EVERY: Duration = Duration::from_mins(1);
 
-/// A request, as far as it decides which gates it has to pass.
+/// The parts of a request that decide which gates it must pass.
 #[derive(Clone, Debug)]
 pub(super) struct Request {
     kind: Kind,
@@ -44,7 +45,7 @@ pub(super) enum Kind {
     Delete,
 }
 
-/// What Resource Manager counts for a whole Azure subscription.
+/// What Resource Manager counts per Azure subscription.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Counter {
     Reads,
@@ -59,7 +60,7 @@ pub(super) struct Gates(Mutex<HashMap<Gate, Shut>>);
 #[derive(Clone, Debug)]
 struct Shut {
     until: Instant,
-    /// When one request may find out whether it is still closed.
+    /// When one request may probe whether it is still closed.
     probe_at: Instant,
     code: String,
 }
@@ -68,7 +69,7 @@ struct Shut {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Passage {
     Free,
-    /// It finds out whether its gates are still closed: if it succeeds, they are not.
+    /// It probes its gates: if it succeeds, they open.
     Probe,
     Closed(Closed),
 }
@@ -99,12 +100,12 @@ impl Request {
         self.kind == Kind::Read
     }
 
-    /// What a `503` to it is about.
+    /// The requests that a `503` to it concerns.
     pub(super) fn resource(&self) -> Gate {
         Gate::Resource(self.kind, self.path.clone())
     }
 
-    /// What a `429` to it is about.
+    /// The requests that a `429` to it concerns.
     pub(super) fn throttled_by(&self, answer: &Answer) -> Vec<Gate> {
         let mut counters: Vec<_> = [Counter::Reads, Counter::Writes, Counter::Deletes]
             .into_iter()
@@ -153,7 +154,7 @@ impl Counter {
 }
 
 impl Gates {
-    /// Lets nothing pass for as long, or longer if it is closed for longer already.
+    /// Closes the gate for this long, unless it is already closed for longer.
     pub(super) fn close(&self, Closed { gate, wait, code }: Closed) {
         let now = Instant::now();
         let (until, probe_at) = (now + wait, now + PROBE_EVERY);
@@ -165,7 +166,7 @@ impl Gates {
         }
     }
 
-    /// Opens all that are in the way of such a request: a probe has passed.
+    /// Opens all gates for such a request, because a probe succeeded.
     pub(super) fn open(&self, request: &Request) {
         let mut shut = self.0.lock();
         for gate in request.gates() {
@@ -173,7 +174,7 @@ impl Gates {
         }
     }
 
-    /// Whether a request still has to wait.
+    /// Whether a request must still wait.
     pub(super) fn passage(&self, request: &Request) -> Passage {
         let now = Instant::now();
         let mut shut = self.0.lock();

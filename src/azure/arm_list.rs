@@ -1,8 +1,8 @@
-//! The pages of a list, which has to come to an end.
+//! The pages of a list, which must end.
 //!
-//! * A link that was followed already, ten pages in a row without anything new, or more bytes than any list has, end it as a
-//!   failure (azure-cli#28632, azure-sdk-for-python#4315).
-//! * A page is let go before the next one is asked for; what it has for us is kept.
+//! * The list fails after a repeated link, ten pages in a row without anything new, or more bytes than any list has
+//!   (azure-cli#28632, azure-sdk-for-python#4315).
+//! * A page is dropped before the next one is requested; only our items are kept.
 
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -18,18 +18,17 @@ use crate::services::ArmError;
 /// most 2,000 subscriptions, in pages of at least 100.
 const MAX_PAGES: usize = 1000;
 
-/// Ten times what 5,000 container groups of some 4 KB take.
+/// Ten times the size of 5,000 container groups of some 4 KB.
 const MAX_BYTES: usize = 200 << 20;
 
-/// Pages in a row that may have nothing new: a service may filter its pages after it has cut them, and some give an item
-/// twice.
+/// Pages in a row that may have nothing new: services may filter pages after cutting them, and some repeat items.
 const MAX_PAGES_WITHOUT_NEWS: usize = 10;
 
-/// How far a list has been read.
+/// The progress of reading a list.
 #[derive(Debug, Default)]
 pub(super) struct Pages {
     followed: HashSet<String>,
-    /// Hashes of the items' ids: a list of strangers' groups is not worth more.
+    /// Hashes of the items' ids, to save memory for foreign groups.
     seen: HashSet<u64>,
     without_news: usize,
     bytes: usize,
@@ -43,10 +42,10 @@ struct Page {
 }
 
 impl Pages {
-    /// Where a page is about to be read.
+    /// Records that a page is about to be read.
     ///
     /// # Errors
-    /// When it has been read before, or there have been too many.
+    /// If the page was read before, or there were too many.
     pub(super) fn begin(&mut self, url: &Url) -> Result<(), ArmError> {
         if self.followed.len() == MAX_PAGES {
             return Err(ArmError::unavailable(format!("a list did not end after {MAX_PAGES} pages")));
@@ -57,10 +56,10 @@ impl Pages {
         Ok(())
     }
 
-    /// The items of a page, and where the next one is.
+    /// The items of a page, and the link to the next one.
     ///
     /// # Errors
-    /// When it makes no sense, or the list goes on without anything new.
+    /// If the page is malformed, or the list goes on without anything new.
     pub(super) fn read(&mut self, body: &[u8], api_version: &str) -> Result<(Vec<Value>, Option<Url>), ArmError> {
         self.bytes += body.len();
         if self.bytes > MAX_BYTES {

@@ -1,4 +1,4 @@
-//! What a refusal by Azure Resource Manager means for the scaler.
+//! What a refusal by Azure Resource Manager means.
 
 use std::time::Duration;
 
@@ -11,21 +11,21 @@ use time::format_description::well_known::Rfc2822;
 use crate::http::Answer;
 use crate::services::{ArmError, Refusal};
 
-/// Wait after a `429` that names none: as long as Container Instances asks for elsewhere ("wait at least 10 s").
+/// The wait after a `429` without one: what Container Instances asks for elsewhere ("wait at least 10 s").
 const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(10);
 
-/// The longest wait that is believed: the longest of the service's own windows is an hour.
+/// The longest wait that is accepted: the service's longest window is an hour.
 const MAX_RETRY_AFTER: Duration = Duration::from_hours(1);
 
 /// Enough for every sentence that Azure writes; a proxy's HTML page is cut.
 const MAX_MESSAGE_CHARS: usize = 500;
 
-/// Codes that say that the subscription may have no other group, whatever their status (`ContainerGroupQuotaReached` comes
+/// Codes that mean that the subscription may have no more groups, whatever the status (`ContainerGroupQuotaReached` comes
 /// with 400).
 const NO_CAPACITY_CODES: [&str; 3] = ["ContainerGroupQuotaReached", "QuotaExceeded", "ResourceRequestsQuotaReached"];
 
-/// Codes that say that the region has no room for what was asked for, whatever their status (`ServiceUnavailable` comes
-/// with 409, and advises to ask for less).
+/// Codes that mean that the region has no room for the requested size, whatever the status (`ServiceUnavailable` comes with
+/// 409, and advises to request less).
 const NO_ROOM_CODES: [&str; 3] = ["InsufficientCapacity", "ServiceUnavailable", "SkuNotAvailable"];
 
 /// Codes of a 409 that waiting does not fix.
@@ -40,7 +40,7 @@ const LASTING_CONFLICT_CODES: [&str; 5] = [
 /// Codes of a 403 that no role fixes.
 const POLICY_CODES: [&str; 3] = ["RequestDisallowedByPolicy", "RequestDisallowedByAzure", "ScopeLocked"];
 
-/// The counters that creates and deletes draw from, over an hour and over five minutes. Refused requests draw from them too.
+/// The counters for creates and deletes, over an hour and over five minutes. Refused requests count too.
 pub(super) const REMAINING_HEADERS: [&str; 2] = [
     "x-ms-ratelimit-remaining-subscription-resource-requests-pt1h",
     "x-ms-ratelimit-remaining-subscription-resource-requests-pt5m",
@@ -57,7 +57,7 @@ struct Body {
     message: Option<String>,
 }
 
-/// The error that an answer other than a success stands for.
+/// The error for an answer that is not a success.
 pub(super) fn from_answer(answer: &Answer, retry_after: Option<Duration>) -> ArmError {
     let refusal = refusal(answer);
     let is_one_of = |codes: &[&str]| codes.iter().any(|code| refusal.code.eq_ignore_ascii_case(code));
@@ -77,7 +77,7 @@ pub(super) fn from_answer(answer: &Answer, retry_after: Option<Duration>) -> Arm
     }
 }
 
-/// How long an answer asks to be left alone, at most [`MAX_RETRY_AFTER`].
+/// How long an answer asks to wait, at most [`MAX_RETRY_AFTER`].
 pub(super) fn retry_after(headers: &HeaderMap, now: OffsetDateTime) -> Option<Duration> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
     let millis = ["retry-after-ms", "x-ms-retry-after-ms"]

@@ -1,4 +1,4 @@
-//! Answers of Azure Resource Manager's that make no sense.
+//! Malformed answers of Azure Resource Manager.
 
 use crate::container_group::InvalidName;
 use crate::error::Cause;
@@ -6,11 +6,11 @@ use crate::services::ArmError;
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum BadAnswer {
-    #[error("an answer makes no sense")]
+    #[error("an answer is malformed")]
     Body(#[source] serde_json::Error),
-    #[error("a page of a list makes no sense")]
+    #[error("a page of a list is malformed")]
     Page(#[source] serde_json::Error),
-    #[error("the link to a next page is no address")]
+    #[error("the link to a next page is not an address")]
     Link(#[source] url::ParseError),
     #[error("a container group has the name {name:?}")]
     GroupName {

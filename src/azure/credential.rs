@@ -24,21 +24,21 @@ use crate::services::ArmError;
 use crate::settings::AzureSettings;
 use crate::sync::Mutex;
 
-/// A token is replaced this long before it expires, as `azure_identity` does it: longer than any request takes.
+/// A token is replaced this long before it expires, as in `azure_identity`: longer than any request takes.
 const REFRESH_BEFORE_EXPIRY: Duration = Duration::from_mins(5);
 
-/// A token that expires sooner than this is none, even if no other can be had: a request with it may come too late.
+/// A token that expires sooner than this is not used at all: a request with it may arrive too late.
 const LEAST_VALIDITY: Duration = Duration::from_secs(30);
 
-/// How long to wait for another token while there still is one: requests are waiting, and can go on with that.
+/// How long to wait for a new token while the old one is valid: requests wait, and can go on with the old one.
 const REFRESH_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long to go on with a token before another is asked for again, after a request for one came to nothing, gave one that
-/// is about to expire too, or gave one that a service refuses as well: five times before it expires.
+/// How long to wait before the next request for a new token, after one failed, returned a token that is about to expire too,
+/// or returned one that a service refuses as well: five times before it expires.
 const REFRESH_PAUSE: Duration = Duration::from_mins(1);
 
-/// Managed identity tokens live for a day and service principals' for an hour, but getting one needs the network: a
-/// try that has not come to an end by then is given up.
+/// Managed identity tokens live for a day and service principals' for an hour, but getting one needs the network. A request
+/// that takes longer than this is dropped.
 const TOKEN_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Gets tokens of Microsoft Entra for the scaler's identity, and keeps them until shortly before they expire.
@@ -49,24 +49,24 @@ pub struct Credential {
     kept: Mutex<Kept>,
 }
 
-/// Sets up where tokens come from, without any that it has kept.
+/// Creates a new source of tokens, without cached ones.
 pub type MakeSource = Box<dyn Fn() -> azure_core::Result<Arc<dyn TokenCredential>> + Send + Sync>;
 
 struct Kept {
     source: Arc<dyn TokenCredential>,
-    /// By scope. Each is locked while it is fetched, so that many requests at once fetch one token.
+    /// By scope. Each is locked while its token is fetched, so that concurrent requests fetch one token.
     tokens: HashMap<String, Arc<tokio::sync::Mutex<Slot>>>,
 }
 
-/// What is kept for one scope.
+/// The cache for one scope.
 #[derive(Default)]
 struct Slot {
     held: Option<Held>,
-    /// When another token was last asked for because a service had refused this one.
+    /// When a new token was last requested because a service refused this one.
     replaced_at: Option<Instant>,
 }
 
-/// A token, and when another is to be asked for.
+/// A token, and when to request another.
 struct Held {
     token: AccessToken,
     refresh_at: OffsetDateTime,
@@ -75,7 +75,7 @@ struct Held {
 #[derive(Clone, Debug)]
 pub struct AccessToken {
     pub secret: SecretString,
-    /// When it stops being accepted.
+    /// When it expires.
     pub expires_at: OffsetDateTime,
 }
 
@@ -90,9 +90,8 @@ pub struct CredentialError {
 }
 
 impl Credential {
-    /// Chooses the kind of credential by what the environment offers: the managed identity of a Function App, else
-    /// a service principal with a secret, else workload identity, else the developer's own tools (`az`, `azd`). Who it is
-    /// and which cloud knows it are settings.
+    /// Chooses the kind of credential by the environment: a Function App's managed identity, else a service principal with a
+    /// secret, else workload identity, else developer tools (`az`, `azd`). The identity and its cloud are settings.
     pub fn from_environment(
         variable: impl Fn(&str) -> Option<String>,
         settings: &AzureSettings,
@@ -120,12 +119,12 @@ impl Credential {
         Self::new(kind, make_source, clock)
     }
 
-    /// What kind of identity it is.
+    /// The kind of identity.
     pub(crate) fn kind(&self) -> &'static str {
         self.kind
     }
 
-    /// One whose tokens come from there.
+    /// A credential with this source of tokens.
     pub fn new(kind: &'static str, make_source: MakeSource, clock: Clock) -> Result<Self, CredentialError> {
         let failed = |error: azure_core::Error| CredentialError {
             scope: "any scope".to_owned(),
@@ -160,8 +159,8 @@ impl Credential {
         }
     }
 
-    /// Another token for a scope than the one that a service has refused, if there is one: nothing is asked for again within
-    /// [`REFRESH_PAUSE`], since what is refused may be the identity and not its token.
+    /// A new token for a scope in place of one that a service refused, if there is one. There is at most one request within
+    /// [`REFRESH_PAUSE`], because the service may refuse the identity and not the token.
     pub async fn another(&self, scope: &str, refused: &SecretString) -> Option<AccessToken> {
         let (_, slot) = self.slot(scope);
         let mut slot = slot.lock().await;
@@ -173,7 +172,7 @@ impl Credential {
             return None;
         }
         slot.replaced_at = Some(Instant::now());
-        // The source keeps tokens too, so there has to be a new one.
+        // The source caches tokens too, so it must be a new one.
         let source = (self.make_source)()
             .map_err(|error| tracing::warn!(event = "credential_not_rebuilt", %error, "{} could not be set up again", self.kind))
             .ok()?;
@@ -216,11 +215,11 @@ impl Held {
     }
 }
 
-/// When to ask for another token in the place of one that was asked for now.
+/// When to replace a token that was just fetched.
 ///
-/// One that is about to expire is used for a while all the same, because to ask again at once gives no better one: identity
-/// endpoints have tokens of their own in store, and a clock that is ahead makes every token look old. If the service refuses
-/// it, there is [`Credential::another`].
+/// Even one that is about to expire is used for a while, because another request at once gives no better one: identity
+/// endpoints cache tokens, and a clock that is ahead makes every token look old. If the service refuses it, use
+/// [`Credential::another`].
 fn refresh_at(expires_at: OffsetDateTime, now: OffsetDateTime) -> OffsetDateTime {
     let last_moment = expires_at - LEAST_VALIDITY;
     let pause_ends = now + REFRESH_PAUSE;
@@ -242,7 +241,7 @@ impl azure_core_legacy::auth::TokenCredential for Credential {
         Ok(azure_core_legacy::auth::AccessToken::new(token.secret.expose_secret().to_owned(), token.expires_at))
     }
 
-    /// Nobody asks for it: a token that was refused is replaced by [`Credential::another`].
+    /// Never called: [`Credential::another`] replaces refused tokens.
     async fn clear_cache(&self) -> azure_core_legacy::Result<()> {
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! The settings of a Function App that is deployed, as Azure Resource Manager gives them to whoever may configure the app.
+//! The settings of a deployed Function App, as Azure Resource Manager shows them to those who may configure the app.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::settings::{AzureSettings, Environment};
 const WEB_API_VERSION: &str = "2023-12-01";
 const SUBSCRIPTIONS_API_VERSION: &str = "2022-12-01";
 
-/// The app's settings, references as they are. Without a subscription of Azure, the app is looked for in all that the login sees.
+/// The app's settings, with references unresolved. Without an Azure subscription, it searches all that the login can see.
 pub(crate) async fn settings(
     azure: &AzureSettings,
     environment: &impl Environment,

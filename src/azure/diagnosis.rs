@@ -1,4 +1,4 @@
-//! What Azure says of the scaler's own place in it: permissions, quotas, what a region can do, and the time. Only read.
+//! What Azure says about the scaler itself: permissions, quotas, the region's capabilities, and the time. It only reads.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::settings::Settings;
 const AUTHORIZATION_API_VERSION: &str = "2022-04-01";
 const ACI_API_VERSION: &str = "2023-05-01";
 
-/// Asks Azure about the scaler.
+/// Queries Azure about the scaler.
 #[derive(Debug)]
 pub(crate) struct Diagnosis {
     arm: Arc<Arm>,
@@ -26,7 +26,7 @@ pub(crate) struct Diagnosis {
     topic: Vec<String>,
 }
 
-/// What an identity may do in a place, by its role assignments there and above.
+/// What an identity may do at a scope, by its role assignments there and above.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct Permission {
@@ -34,7 +34,7 @@ pub(crate) struct Permission {
     not_actions: Vec<String>,
     data_actions: Vec<String>,
     not_data_actions: Vec<String>,
-    /// Under which it holds, if there is one.
+    /// The condition under which it holds, if any.
     pub(crate) condition: Option<String>,
 }
 
@@ -64,7 +64,7 @@ impl Diagnosis {
         }
     }
 
-    /// Where the container groups are.
+    /// The path of the container groups.
     pub(crate) fn resource_group(&self) -> Vec<String> {
         ["subscriptions", &self.subscription_id, "resourceGroups", &self.resource_group].map(str::to_owned).to_vec()
     }
@@ -73,7 +73,7 @@ impl Diagnosis {
         self.topic.clone()
     }
 
-    /// What the identity that asks may do in a place.
+    /// What the current identity may do at a scope.
     pub(crate) async fn permissions(&self, scope: &[String]) -> Result<Vec<Permission>, ArmError> {
         let rest = ["providers", "Microsoft.Authorization", "permissions"];
         let path: Vec<_> = scope.iter().map(String::as_str).chain(rest).collect();
@@ -94,7 +94,7 @@ impl Diagnosis {
         Ok(self.arm.list_of(&self.of_location("usages"), ACI_API_VERSION, &[], read).await?.0)
     }
 
-    /// What Linux groups without GPUs may have in the region, at the most.
+    /// The largest Linux group without GPUs in the region.
     pub(crate) async fn capability(&self) -> Result<Option<Capability>, ArmError> {
         let read = |item: Value| {
             let text = |name: &str| item[name].as_str().unwrap_or_default().to_ascii_lowercase();
@@ -116,7 +116,7 @@ impl Diagnosis {
         self.arm.clock_ahead()
     }
 
-    /// What kind of identity asks.
+    /// The kind of the current identity.
     pub(crate) fn identity(&self) -> &'static str {
         self.arm.credential().kind()
     }
@@ -149,7 +149,7 @@ fn includes(actions: &[String], not_actions: &[String], action: &str) -> bool {
     matches(actions) && !matches(not_actions)
 }
 
-/// Whether a text is what a pattern says, in which `*` stands for anything; both without regard to case.
+/// Whether a text matches a pattern, in which `*` stands for anything; case does not matter.
 fn is_match(pattern: &str, text: &str) -> bool {
     let (pattern, text) = (pattern.to_ascii_lowercase(), text.to_ascii_lowercase());
     let mut parts = pattern.split('*');

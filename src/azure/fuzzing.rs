@@ -7,21 +7,26 @@ use serde_json::Value;
 use super::arm_list::Pages;
 use super::arm_refusal;
 use super::container_instances::fuzzing as groups;
-use crate::container_group::{ContainerGroup, NamePrefix};
+use crate::container_group::{ContainerGroup, GroupSpec, NamePrefix};
 use crate::http::Answer;
 use crate::services::ArmError;
 
-/// The group that a body is.
+/// Reads a body as a group.
 pub fn group(body: &[u8], prefix: &NamePrefix) -> Option<ContainerGroup> {
     groups::group(body, prefix).ok()
 }
 
-/// The group of ours that an item of a list is.
+/// Reads an item of a list as a group of ours.
 pub fn listed(item: Value, prefix: &NamePrefix) -> Option<ContainerGroup> {
     groups::listed_group(item, prefix).ok().flatten()
 }
 
-/// The log that a body holds.
+/// The body that creates a group.
+pub fn request(spec: &GroupSpec) -> Vec<u8> {
+    groups::body(spec, None).0
+}
+
+/// Reads a body as a log.
 pub fn logs(body: &[u8]) -> Option<String> {
     groups::logs(body).ok()
 }
@@ -31,7 +36,7 @@ pub fn page(body: &[u8]) -> Option<usize> {
     Pages::default().read(body, "2023-05-01").ok().map(|(items, _)| items.len())
 }
 
-/// The code and the message of an answer that is no success.
+/// The code and the message of an answer that is not a success.
 pub fn refusal(status: u16, body: &[u8]) -> (String, String) {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
     let answer = Answer { status, headers: HeaderMap::new(), body: body.to_vec() };

@@ -29,10 +29,10 @@ use crate::http::Http;
 use crate::services::Services;
 use crate::settings::{Environment, Settings};
 
-/// Azure's services, as a scaler works with them.
+/// Azure's services, as the scaler uses them.
 pub(crate) type AzureServices = Services<ContainerInstances, TopicSubscriptions, ServiceBus>;
 
-/// The services that the settings name, with the identity that the environment offers. Nothing is connected yet.
+/// The services in the settings, with the environment's identity. This opens no connection.
 pub(crate) fn services(
     settings: &Settings,
     environment: &impl Environment,
@@ -41,7 +41,7 @@ pub(crate) fn services(
     Ok(services_and_diagnosis(settings, environment, clock)?.0)
 }
 
-/// The same, and what asks Azure about the scaler itself.
+/// The same, and the diagnosis of the scaler itself.
 pub(crate) fn services_and_diagnosis(
     settings: &Settings,
     environment: &impl Environment,

@@ -13,24 +13,24 @@ use crate::message::SubscriptionName;
 use crate::services::{ArmError, ListedSubscription, ListedTopic, MessageCounts, Subscriptions, Unserved};
 use crate::settings::Settings;
 
-/// A version that all clouds have.
+/// A version that every cloud supports.
 const API_VERSION: &str = "2021-11-01";
 
-/// Subscriptions in a page: the most that Service Bus gives (`$top`, 1 to 1000), where it gives 100 if it is not asked.
+/// Subscriptions on a page: the most that Service Bus allows (`$top`, 1 to 1000). Its default is 100.
 const PAGE: (&str, &str) = ("$top", "1000");
 
-/// How long the topic itself is waited for. Reading it takes 0.3 s, and a pass can do without.
+/// How long to wait for the topic itself. Reading it takes 0.3 s, and a pass can do without.
 const TOPIC_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
 pub(crate) struct TopicSubscriptions {
     arm: Arc<Arm>,
     topic: Vec<String>,
-    /// Whether the topic is partitioned, once it has said so. That never changes while there is a topic.
+    /// Whether the topic is partitioned, once known. It never changes while the topic exists.
     is_partitioned: OnceLock<bool>,
 }
 
-/// Where the topic is in Resource Manager.
+/// The topic's path in Resource Manager.
 pub(super) fn topic_path(settings: &Settings) -> Vec<String> {
     let bus = &settings.service_bus;
     let path = [
@@ -43,7 +43,7 @@ pub(super) fn topic_path(settings: &Settings) -> Vec<String> {
         "namespaces",
         &bus.namespace,
         "topics",
-        // Resource Manager knows no escaped slash in a topic's name: it spells it so (azure-rest-api-specs#1082).
+        // Resource Manager accepts no escaped slash in a topic's name, and spells it this way (azure-rest-api-specs#1082).
         &bus.topic.replace('/', "~"),
     ];
     path.map(str::to_owned).to_vec()
@@ -60,7 +60,7 @@ impl TopicSubscriptions {
         Ok(items.iter().map(listed).collect::<Result<_, _>>()?)
     }
 
-    /// Whether the topic is partitioned, asked for until it is known.
+    /// Whether the topic is partitioned; requested until it is known.
     async fn ask_topic(&self) -> Result<bool, ArmError> {
         if let Some(is_partitioned) = self.is_partitioned.get() {
             return Ok(*is_partitioned);
@@ -77,7 +77,7 @@ impl Subscriptions for TopicSubscriptions {
         let (subscriptions, answer) = try_join(self.subscriptions(), async { Ok(self.ask_topic().await) }).await?;
         let is_partitioned = match answer {
             Ok(is_partitioned) => *self.is_partitioned.get_or_init(|| is_partitioned),
-            // The role that lists subscriptions need not show their topic: asking again would not help.
+            // The role that lists subscriptions need not show their topic, and another request would not help.
             Err(error @ (ArmError::Unauthorized(_) | ArmError::NotFound(_) | ArmError::Rejected(_))) => {
                 tracing::debug!(%error, "the topic does not say whether it is partitioned");
                 *self.is_partitioned.get_or_init(|| false)
@@ -91,7 +91,7 @@ impl Subscriptions for TopicSubscriptions {
     }
 }
 
-/// What an item of the list says. What it does not say, or says oddly, keeps nobody from looking.
+/// Reads an item of the list. Missing or odd values do not prevent peeking.
 fn listed(item: &Value) -> Result<ListedSubscription, BadAnswer> {
     let name = item.get("name").and_then(Value::as_str).ok_or(BadAnswer::NamelessSubscription)?;
     let property = |path: &str| item.pointer(&format!("/properties/{path}"));

@@ -1,19 +1,20 @@
-//! What an outcome says of causes, in the same places for all outcomes.
+//! The causes in an outcome, in the same form for all outcomes.
 
 use time::OffsetDateTime;
 
-use crate::container_group::GroupName;
+use crate::container_group::{GroupName, MemoryGb, memory_in_words};
 use crate::plan::{AttemptEnd, BreakerFailures, MessageOutcome};
 
-/// What is known of why a message has its outcome.
+/// Why a message has its outcome, as far as is known.
 #[derive(Debug, Default)]
 pub(super) struct Cause {
     pub(super) attempt: Option<u32>,
     pub(super) group: Option<GroupName>,
     pub(super) exit_code: Option<i64>,
     pub(super) reason: Option<String>,
+    pub(super) ran_out_of_gb: Option<MemoryGb>,
     pub(super) since: Option<OffsetDateTime>,
-    /// When it will be another.
+    /// When the outcome will change.
     pub(super) until: Option<OffsetDateTime>,
 }
 
@@ -24,6 +25,7 @@ impl Cause {
             group: group.clone(),
             exit_code: end.exit_code,
             reason: end.reason.clone(),
+            ran_out_of_gb: end.ran_out_of_gb,
             since: end.since,
             until: None,
         };
@@ -36,7 +38,8 @@ impl Cause {
             MessageOutcome::Parked { attempts, group, end } => ended(*attempts, group, end),
             MessageOutcome::HeldByBreaker { until, failures: Some(failures) } => {
                 let BreakerFailures { since, attempt, group, exit_code, reason, .. } = failures.clone();
-                Self { attempt: Some(attempt), group, exit_code, reason, since: Some(since), until: *until }
+                let (attempt, since) = (Some(attempt), Some(since));
+                Self { attempt, group, exit_code, reason, since, until: *until, ..Self::default() }
             }
             MessageOutcome::CreateBackingOff { until, reason, .. } => Self { until: Some(*until), ..because(reason) },
             MessageOutcome::HeldByFailedCreates { reason }
@@ -46,9 +49,12 @@ impl Cause {
             MessageOutcome::Running { group, reason, since } => {
                 Self { reason: reason.clone(), since: *since, ..has(group) }
             }
-            MessageOutcome::Created { group, .. }
-            | MessageOutcome::ToBeCreated { group, .. }
-            | MessageOutcome::Found { group }
+            MessageOutcome::Created { group, memory_gb, ran_out_of_gb }
+            | MessageOutcome::ToBeCreated { group, memory_gb, ran_out_of_gb, .. } => {
+                let reason = ran_out_of_gb.map(|_| memory_in_words(*memory_gb, *ran_out_of_gb));
+                Self { reason, ..has(group) }
+            }
+            MessageOutcome::Found { group }
             | MessageOutcome::Finished { group }
             | MessageOutcome::Changed { group } => has(group),
             _ => Self::default(),
@@ -58,6 +64,7 @@ impl Cause {
     /// The exit code and the reason, in a few words.
     pub(super) fn words(&self) -> String {
         let code = self.exit_code.map(|code| format!("exit code {code}"));
-        code.into_iter().chain(self.reason.clone()).collect::<Vec<_>>().join(", ")
+        let ran_out_of = self.ran_out_of_gb.map(|gb| format!("{gb} GB were not enough"));
+        [code, self.reason.clone(), ran_out_of].into_iter().flatten().collect::<Vec<_>>().join(", ")
     }
 }

@@ -1,7 +1,7 @@
-//! The settings of a deployed Function App, read through Azure Resource Manager with the login of whoever asks. Nothing is changed.
+//! The settings of a deployed Function App, read through Azure Resource Manager with the user's own login. It changes nothing.
 //!
-//! What the app alone can resolve, a reference to a Key Vault, is named as missing unless it is set here; a container's secret, which
-//! only a create needs, is done without.
+//! Only the app can resolve a Key Vault reference, so such a setting is reported as missing unless it is set here. Secrets of
+//! containers, which only a create needs, are left out.
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -23,7 +23,7 @@ pub(super) struct App {
     app_group: Option<String>,
 }
 
-/// Variables that say who asks and where, and how it is logged: those of this process, never the app's.
+/// Variables for the login, the cloud and the log: they come from this process, never from the app.
 const OWN: [&str; 8] = [
     "AZURE_CLIENT_ID",
     "AZURE_TENANT_ID",
@@ -43,7 +43,7 @@ impl App {
     /// The app's settings, if an app is named.
     ///
     /// # Errors
-    /// The exit code; why is logged.
+    /// The exit code; the reason is logged.
     pub(super) async fn settings(
         &self,
         own: &ProcessEnvironment,
@@ -53,7 +53,7 @@ impl App {
             own.names().into_iter().filter_map(|name| Some((name.clone(), own.get(&name)?))).collect();
         let subscription = login.get("AZURE_SUBSCRIPTION_ID").filter(|id| !id.is_empty()).cloned();
         login.insert("AZURE_RESOURCE_GROUP".to_owned(), group.clone());
-        // Which one the app is in is found out.
+        // The app's own is found by searching.
         login.entry("AZURE_SUBSCRIPTION_ID".to_owned()).or_insert_with(|| uuid::Uuid::nil().to_string());
         let azure = AzureSettings::from_environment(&login).map_err(|errors| {
             for error in errors.iter() {
@@ -89,13 +89,13 @@ impl App {
     }
 }
 
-/// The app's settings, as far as they can be used here.
+/// The app's settings that can be used here.
 #[derive(Debug, PartialEq, Eq)]
 struct Resolved {
     settings: BTreeMap<String, String>,
-    /// References that something here needs.
+    /// References that are needed here.
     missing: Vec<String>,
-    /// References that nothing here needs.
+    /// References that are not needed here.
     without: Vec<String>,
 }
 
@@ -111,11 +111,11 @@ fn resolve(of_app: BTreeMap<String, String>, own: &impl Environment) -> Resolved
         } else if let Some(value) = own.get(&name).filter(|value| !value.is_empty()) {
             resolved.settings.insert(name, value);
         } else if name.starts_with("INSTANCE_") || name == "ACR_PASSWORD" {
-            // Something has to be there: whether it is set decides what else has to be.
+            // It needs some value, because other settings depend on whether it is set.
             resolved.settings.insert(name.clone(), "known-to-the-app-only".to_owned());
             resolved.without.push(name);
         } else if name == "SB_CONNECTION_STR" && has_namespace {
-            // One's own login will do.
+            // The user's own login replaces it.
             resolved.without.push(name);
         } else if name.starts_with("SB_")
             || name.starts_with("AZURE_")

@@ -10,7 +10,7 @@ use super::printed_pass::{AzureScaler, print_pass};
 use crate::deadline::Deadline;
 use crate::handler::{CLOSING_DEADLINE, SHUTDOWN_LIMIT, Signals};
 
-/// A signal has the pass end soon, so that its report says what was done; a second one ends the process at once.
+/// A signal ends the pass early, so that its report says what was done; a second one ends the process at once.
 pub(super) async fn once(scaler: AzureScaler, json: bool) -> ExitCode {
     let mut signals = match Signals::listen() {
         Ok(signals) => signals,
@@ -25,10 +25,7 @@ pub(super) async fn once(scaler: AzureScaler, json: bool) -> ExitCode {
         exit_code = &mut pass => return exit_code,
         signal = signals.received() => signal,
     };
-    tracing::warn!(
-        event = "shutdown_early",
-        "{signal} has ended the pass early; what it has done by then is reported in a moment"
-    );
+    tracing::warn!(event = "shutdown_early", "{signal} ends the pass early; the report of what it did follows");
     deadline.shorten_to(CLOSING_DEADLINE);
     let is_reported = tokio::select! {
         _ = pass => true,
@@ -38,7 +35,7 @@ pub(super) async fn once(scaler: AzureScaler, json: bool) -> ExitCode {
     if !is_reported {
         tracing::warn!(
             event = "shutdown_cut",
-            "the pass was cut off and not reported; the next one goes on from what it finds"
+            "the pass was cut off and has no report; the next pass goes on from there"
         );
     }
     signal.exit_code().into()

@@ -1,4 +1,4 @@
-//! Says what a pass would do, message by message.
+//! Prints what a pass would do, message by message.
 
 use std::io::stdout;
 use std::process::ExitCode;
@@ -28,10 +28,10 @@ pub(super) struct Arguments {
     /// Only messages and groups of this subscription; may be given several times
     #[arg(long, value_name = "NAME")]
     subscription: Vec<String>,
-    /// Only messages and groups of this outcome; may be given several times
+    /// Only messages and groups with this outcome; may be given several times
     #[arg(long, value_name = "OUTCOME", value_parser = outcomes(), hide_possible_values = true)]
     outcome: Vec<String>,
-    /// Only the message of this id; may be given several times
+    /// Only the message with this id; may be given several times
     #[arg(long, value_name = "ID")]
     message: Vec<String>,
     /// Print the whole report as JSON
@@ -91,7 +91,7 @@ impl Arguments {
     }
 }
 
-/// The table, then what it does not say, then the sums.
+/// The table, then what it leaves out, then the sums.
 fn text(report: &Report, width: Option<usize>) -> String {
     let mut messages: Vec<_> = report.messages.iter().collect();
     messages.sort_by_key(|report| (&report.message.subscription, report.enqueued_at, report.message.sequence_number));
@@ -125,7 +125,7 @@ fn text(report: &Report, width: Option<usize>) -> String {
     parts.join("\n")
 }
 
-/// Today's moments by their time, others by their date too.
+/// Today's times without the date.
 fn since_text(since: OffsetDateTime, now: OffsetDateTime) -> String {
     let text = moment(since);
     if since.date() == now.date() {

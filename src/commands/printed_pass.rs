@@ -1,4 +1,4 @@
-//! A pass whose report is the command's result.
+//! Makes a pass and prints its report.
 
 use std::process::ExitCode;
 
@@ -14,7 +14,7 @@ use crate::pass::{Mode, Scaler};
 
 pub(super) type AzureScaler = Scaler<ContainerInstances, TopicSubscriptions, ServiceBus>;
 
-/// Makes a pass and prints its report. What somebody should look at is in the log.
+/// Makes a pass and prints its report. Problems are in the log.
 pub(super) async fn print_pass(scaler: AzureScaler, json: bool, deadline: &Deadline) -> ExitCode {
     let passed = scaler.pass(Mode::Apply, deadline).await;
     scaler.close().await;

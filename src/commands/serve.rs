@@ -14,7 +14,7 @@ use crate::handler::{self, Signals};
 use crate::pass::Scaler;
 use crate::settings::{Environment as _, ProcessEnvironment, Settings};
 
-/// The port that the host has chosen is not to be had.
+/// The port that the host chose is not available.
 #[derive(Debug, thiserror::Error)]
 #[error("it cannot listen on port {port} of {}", Ipv4Addr::LOCALHOST)]
 struct ListenError {

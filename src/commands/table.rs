@@ -1,12 +1,12 @@
-//! Tables that fit the terminal, or that are as wide as they need to be where there is none.
+//! Tables that fit the terminal, or are as wide as necessary if there is none.
 
 /// Between two columns.
 const GAP: &str = "  ";
 
-/// A column is never made narrower than this, so that what it begins with can be told.
+/// The least width of a column, so that its beginning stays readable.
 const LEAST_WIDTH: usize = 8;
 
-/// The table, a line a row. With a width, the widest columns give way until it fits.
+/// The table, one line for each row. With a width, the widest columns shrink until it fits.
 pub(super) fn table(head: &[&str], rows: &[Vec<String>], width: Option<usize>) -> String {
     let length = |text: &str| text.chars().count();
     let widest = |column: usize| rows.iter().map(|row| length(&row[column])).max().unwrap_or_default();
@@ -26,7 +26,7 @@ pub(super) fn table(head: &[&str], rows: &[Vec<String>], width: Option<usize>) -
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// A text of at most so many characters; what is left of a longer one ends in a dot-dot-dot.
+/// A text of at most this many characters; a longer one is cut and ends in an ellipsis.
 fn cut(text: &str, width: usize) -> String {
     let one_line = text.replace(char::is_control, " ");
     if one_line.chars().count() <= width {

@@ -4,7 +4,7 @@ use time::{Duration, OffsetDateTime};
 
 use crate::pass::report::Cost;
 
-/// How long something has lasted: 45 s, 12 min, 3 h 05 min, 2 d 4 h.
+/// A duration: 45 s, 12 min, 3 h 05 min, 2 d 4 h.
 pub(super) fn lasting(duration: Duration) -> String {
     let seconds = duration.whole_seconds().max(0);
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
@@ -16,7 +16,7 @@ pub(super) fn lasting(duration: Duration) -> String {
     }
 }
 
-/// A moment, to the second, in UTC.
+/// A time, to the second, in UTC.
 pub(super) fn moment(moment: OffsetDateTime) -> String {
     let moment = moment.to_offset(time::UtcOffset::UTC).replace_nanosecond(0).unwrap_or(moment);
     moment.format(&time::format_description::well_known::Rfc3339).unwrap_or_else(|_| moment.to_string())

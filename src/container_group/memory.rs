@@ -39,6 +39,12 @@ impl MemoryGb {
         tenths.map_or(max, |tenths| Self { tenths }).clamp(min, max)
     }
 
+    /// So many times as much, rounded up to the next 0.1 GB. What is too much to count is the most that can be counted.
+    pub(super) fn times(self, factor: Decimal) -> Self {
+        let tenths = Decimal::from(self.tenths).checked_mul(factor).and_then(|tenths| tenths.ceil().to_u32());
+        Self { tenths: tenths.unwrap_or(u32::MAX) }
+    }
+
     /// The number of GB, exactly.
     pub fn to_decimal(self) -> Decimal {
         Decimal::new(i64::from(self.tenths), 1).normalize()

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rust_decimal::Decimal;
 use time::OffsetDateTime;
 
-use super::{GroupName, Ownership, tag};
+use super::{GroupName, MemoryGb, Ownership, tag};
 
 /// A container group as a list or a GET shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +42,8 @@ pub struct Container {
     pub state: Option<ContainerState>,
     /// What Azure says has happened to it, as only a GET shows.
     pub events: Vec<ContainerEvent>,
+    /// What it asks for, if Azure says so.
+    pub memory: Option<MemoryGb>,
 }
 
 /// Something that has happened to a container, once or several times.
@@ -95,9 +97,19 @@ impl ContainerGroup {
         self.tag(tag::SEQUENCE_NUMBER)?.parse().ok()
     }
 
-    /// Which attempt at its message it is; the first, unless it says otherwise.
+    /// Which attempt at its message it is since the count was last started again; the first, unless it says otherwise.
     pub fn attempt(&self) -> u32 {
         self.tag(tag::ATTEMPT).and_then(|attempt| attempt.parse().ok()).unwrap_or(1).max(1)
+    }
+
+    /// How many attempts there were before the count was last started again.
+    pub fn attempts_before(&self) -> u32 {
+        self.tag(tag::ATTEMPTS_BEFORE).and_then(|attempts| attempts.parse().ok()).unwrap_or_default()
+    }
+
+    /// Whether an operator wants the count of attempts at its message to start again.
+    pub fn is_retried(&self) -> bool {
+        self.tag(tag::RETRY).is_some_and(|value| value.eq_ignore_ascii_case("true"))
     }
 
     /// Terminal when the worker has ended, or the provisioning has failed and no container runs all the same; active

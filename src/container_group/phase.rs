@@ -196,8 +196,9 @@ mod tests {
 
     #[test]
     fn the_worker_alone_decides_where_there_is_one() {
-        let worker = |state| Container { name: "Worker".into(), state: Some(state), events: Vec::new() };
-        let sidecar = |state| Container { name: "sidecar".into(), state: Some(state), events: Vec::new() };
+        let worker = |state| Container { name: "Worker".into(), state: Some(state), events: Vec::new(), memory: None };
+        let sidecar =
+            |state| Container { name: "sidecar".into(), state: Some(state), events: Vec::new(), memory: None };
         let mut both = group("Succeeded", &[]);
         both.containers = vec![worker(exited(Some(0), 0, Some(9))), sidecar(running(0))];
         let Phase::Ended(ending) = both.phase() else { panic!("{both:?}") };
@@ -210,7 +211,7 @@ mod tests {
 
     #[test]
     fn an_init_container_that_fails_is_a_start_that_fails_in_its_words() {
-        let init = |state| Container { name: "fetch".into(), state: Some(state), events: Vec::new() };
+        let init = |state| Container { name: "fetch".into(), state: Some(state), events: Vec::new(), memory: None };
         let waiting = ContainerState { detail_status: Some("PodInitializing".into()), ..in_state("Waiting") };
         let mut group = group("Creating", &[waiting]);
         group.init_containers = vec![init(exited(Some(0), 0, Some(1))), init(running(1))];

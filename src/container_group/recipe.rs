@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use rust_decimal::prelude::FromPrimitive;
-use rust_decimal::{Decimal, RoundingStrategy};
+use rust_decimal::Decimal;
 use secrecy::SecretString;
 
 use super::{GroupName, GroupTemplate, MemoryGb, NamePrefix, tag};
-use super::{Override, Overrides, SubscriptionPattern};
+use super::{Override, Overrides, Placeholders, SubscriptionPattern};
 use crate::message::{FileSizeMb, MessageAddress, MessageId, SubscriptionName};
 
 /// What all groups of a scaler have in common.
@@ -30,6 +29,10 @@ pub struct Recipe {
     pub memory_multiplier: Decimal,
     pub min_memory: MemoryGb,
     pub max_memory: MemoryGb,
+    /// How many times the memory that an attempt ran out of the next one gets; 1 is no more than the file's size asks for.
+    pub oom_memory_factor: Decimal,
+    /// Attempts after which a message is left alone, for the worker to know.
+    pub max_attempts: u32,
     /// How the image is pulled, where that needs credentials.
     pub registry: Option<Registry>,
     /// The container's variables, by the names that it sees.
@@ -79,8 +82,12 @@ pub struct Job {
     pub sequence_number: i64,
     pub message_id: MessageId,
     pub file_size: FileSizeMb,
-    /// From 1.
+    /// From 1, since the count of attempts was last started again.
     pub attempt: u32,
+    /// Those before that. The group's name counts them, so that no two of a message's groups are of one name.
+    pub attempts_before: u32,
+    /// The most memory that an attempt at it is known to have run out of.
+    pub ran_out_of: Option<MemoryGb>,
 }
 
 /// All that one container group is made from. The same spec always makes the same request, byte for byte.
@@ -91,14 +98,13 @@ pub struct GroupSpec {
     pub memory: MemoryGb,
     /// Cores.
     pub cpu: Decimal,
+    /// The memory that an earlier attempt ran out of, if that is why it has as much.
+    pub ran_out_of: Option<MemoryGb>,
     pub subscription: SubscriptionName,
+    /// What the placeholders in its variables are filled with.
+    pub placeholders: Placeholders,
     pub recipe: Arc<Recipe>,
 }
-
-/// Most cores of one group, of any kind and in any region (Container Instances' limits).
-const MAX_CPU: Decimal = Decimal::from_parts(31, 0, 0, false, 0);
-/// Most memory of one group, in GB, likewise.
-const MAX_MEMORY_GB: Decimal = Decimal::from_parts(240, 0, 0, false, 0);
 
 impl Recipe {
     /// The variable in which Azure's libraries look for the client id of a user-assigned identity.
@@ -107,8 +113,10 @@ impl Recipe {
     /// The group for a job.
     pub fn group_for(self: &Arc<Self>, job: &Job) -> GroupSpec {
         let recipe = self.of(&job.subscription);
-        let Job { subscription, sequence_number, message_id, file_size, attempt } = job;
-        let tags = BTreeMap::from([
+        let Job { subscription, sequence_number, message_id, file_size, attempt, .. } = job;
+        let ran_out_of = job.ran_out_of.filter(|_| recipe.learns());
+        let size = recipe.size(*file_size, ran_out_of);
+        let mut tags = BTreeMap::from([
             (tag::ACI_SCALER, self.name_prefix.to_string()),
             (tag::MANAGED_BY, self.name_prefix.to_string()),
             (tag::MESSAGE_ID, message_id.to_string()),
@@ -117,18 +125,38 @@ impl Recipe {
             (tag::SEQUENCE_NUMBER, sequence_number.to_string()),
             (tag::ATTEMPT, attempt.to_string()),
         ]);
+        if job.attempts_before > 0 {
+            tags.insert(tag::ATTEMPTS_BEFORE, job.attempts_before.to_string());
+        }
+        if let Some(ran_out_of) = ran_out_of {
+            tags.insert(tag::RAN_OUT_OF_GB, ran_out_of.to_string());
+        }
         GroupSpec {
-            name: GroupName::of_attempt(&self.stem(subscription, message_id), *attempt),
+            name: GroupName::of_attempt(
+                &self.stem(subscription, message_id),
+                job.attempts_before.saturating_add(*attempt),
+            ),
             tags,
-            memory: recipe.memory_for(*file_size),
-            cpu: recipe.cpu_for(*file_size),
+            memory: size.memory,
+            cpu: size.cpu,
+            ran_out_of,
+            placeholders: Placeholders {
+                message_id: message_id.to_string(),
+                subscription: subscription.to_string(),
+                sequence_number: sequence_number.to_string(),
+                file_size_mb: file_size.to_string(),
+                attempt: attempt.to_string(),
+                max_attempts: recipe.max_attempts.to_string(),
+                memory_gb: size.memory.to_string(),
+                cpu: size.cpu.to_string(),
+            },
             subscription: subscription.clone(),
             recipe,
         }
     }
 
     /// The recipe of a subscription's groups. Of the entries for it, the most specific one has the last word.
-    fn of(self: &Arc<Self>, subscription: &SubscriptionName) -> Arc<Self> {
+    pub(crate) fn of(self: &Arc<Self>, subscription: &SubscriptionName) -> Arc<Self> {
         let mut recipe = self.clone();
         for entry in self.overrides.of(subscription).rev() {
             Arc::make_mut(&mut recipe).apply(entry);
@@ -163,28 +191,6 @@ impl Recipe {
         let parts = parts.iter().map(String::as_str).chain([message_id.as_str()]);
         GroupName::stem(&self.name_prefix, parts)
     }
-
-    /// The memory that a file of this size needs, as far as the containers beside the worker leave any.
-    fn memory_for(&self, size: FileSizeMb) -> MemoryGb {
-        let room = MemoryGb::from_decimal(MAX_MEMORY_GB - self.sidecars().1).unwrap_or(self.max_memory);
-        let max = self.max_memory.min(room);
-        MemoryGb::for_file(size, self.memory_multiplier, self.min_memory.min(max), max)
-    }
-
-    /// The cores that a file of this size needs, likewise, rounded up to the hundredths that Azure sells them in.
-    fn cpu_for(&self, size: FileSizeMb) -> Decimal {
-        let needed = size.get().checked_mul(self.cpu_multiplier).and_then(|product| product.checked_div(1024.into()));
-        let needed = needed.unwrap_or(self.max_cpu).min(MAX_CPU);
-        let needed = needed.round_dp_with_strategy(2, RoundingStrategy::ToPositiveInfinity).normalize();
-        needed.max(self.cpu).min(self.max_cpu).min(MAX_CPU - self.sidecars().0)
-    }
-
-    /// What the containers beside the worker ask for, in cores and GB.
-    fn sidecars(&self) -> (Decimal, Decimal) {
-        let (cpu, memory) = self.template.as_ref().map(GroupTemplate::sidecars).unwrap_or_default();
-        let exact = |amount, decimals| Decimal::from_f64(amount).unwrap_or_default().round_dp(decimals);
-        (exact(cpu, 2), exact(memory, 1))
-    }
 }
 
 impl Job {
@@ -200,54 +206,5 @@ impl Job {
 fn replace<T: Clone>(value: &mut T, by: Option<&T>) {
     if let Some(by) = by {
         value.clone_from(by);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::super::Owned;
-    use super::*;
-
-    fn recipe(cpu: &str, multiplier: &str, max: &str) -> Recipe {
-        Recipe {
-            cpu: cpu.parse().unwrap(),
-            cpu_multiplier: multiplier.parse().unwrap(),
-            max_cpu: max.parse().unwrap(),
-            ..crate::test_support::settings().recipe()
-        }
-    }
-
-    fn cores(recipe: &Recipe, mib: &str) -> String {
-        recipe.cpu_for(FileSizeMb::from_text(mib).unwrap()).to_string()
-    }
-
-    #[test]
-    fn cores_are_file_size_times_multiplier_rounded_up_to_a_hundredth_between_their_bounds() {
-        let by_size = recipe("0.5", "1.5", "4");
-        for (mib, expected) in [
-            ("0", "0.5"),
-            ("341", "0.5"),
-            ("342", "0.51"),
-            ("1024", "1.5"),
-            ("1025", "1.51"),
-            ("2731", "4"),
-            ("1e28", "4"),
-        ] {
-            assert_eq!(cores(&by_size, mib), expected, "{mib}");
-        }
-        assert_eq!(cores(&recipe("2", "0", "31"), "1e28"), "2", "0 is off");
-    }
-
-    #[test]
-    fn a_worker_gets_what_the_containers_beside_it_leave() {
-        let requests = json!({ "cpu": 1.5, "memoryInGB": 0.7 });
-        let sidecar = json!({ "name": "proxy", "properties": { "image": "i", "resources": { "requests": requests } } });
-        let json = json!({ "properties": { "containers": [sidecar] } });
-        let template = GroupTemplate::check(json, &Owned::default()).0;
-        let recipe = Recipe { template, ..recipe("1", "100", "31") };
-        assert_eq!(cores(&recipe, "1e28"), "29.5");
-        assert_eq!(recipe.memory_for(FileSizeMb::from_text("1e28").unwrap()).to_string(), "239.3");
     }
 }

@@ -12,10 +12,16 @@ pub const FILE_SIZE_MB: &str = "file_size_mb";
 pub const SUBSCRIPTION_NAME: &str = "subscription_name";
 /// The message's sequence number in its subscription.
 pub const SEQUENCE_NUMBER: &str = "sequence_number";
-/// Which attempt at the message this is, from 1.
+/// Which attempt at the message this is, from 1, since its count was last started again.
 pub const ATTEMPT: &str = "attempt";
+/// How many attempts there were before its count was last started again. The number in the group's name counts these too.
+pub const ATTEMPTS_BEFORE: &str = "attempts_before";
+/// The most memory, in GB, that an attempt before this one has run out of.
+pub const RAN_OUT_OF_GB: &str = "ran_out_of_gb";
 /// `true` when an operator wants the group to stay.
 pub const KEEP: &str = "keep";
+/// `true` when an operator wants the count of attempts at the message to start again.
+pub const RETRY: &str = "retry";
 /// Since when a group has been seen that does not run yet (RFC 3339).
 pub const WAITING_SINCE: &str = "waiting_since";
 /// Since when a group has been seen that ended without Azure saying when (RFC 3339).
@@ -24,7 +30,7 @@ pub const ENDED_SINCE: &str = "ended_since";
 pub const ORPHANED_SINCE: &str = "orphaned_since";
 
 /// The tags that are the scaler's to set, or that mean something to it.
-const RESERVED: [&str; 12] = [
+const RESERVED: [&str; 14] = [
     ACI_SCALER,
     MANAGED_BY,
     MESSAGE_ID,
@@ -32,12 +38,13 @@ const RESERVED: [&str; 12] = [
     SUBSCRIPTION_NAME,
     SEQUENCE_NUMBER,
     ATTEMPT,
+    ATTEMPTS_BEFORE,
+    RAN_OUT_OF_GB,
     KEEP,
+    RETRY,
     WAITING_SINCE,
     ENDED_SINCE,
     ORPHANED_SINCE,
-    // An operator sets it, on single groups.
-    "retry",
 ];
 
 /// Most tags of a user's on every group: Azure takes 50 of a resource.

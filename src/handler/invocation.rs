@@ -1,4 +1,4 @@
-//! Reads the host's request. Nothing in it decides whether a pass runs, so nothing in it can be wrong enough to stop one.
+//! Reads the host's request. A pass runs whatever it contains.
 
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
@@ -8,7 +8,7 @@ use tracing::{Span, error_span, field, info, warn};
 
 use crate::telemetry::INVOCATION_TARGET;
 
-/// What a request says about itself.
+/// The parts of a request that are logged.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Invocation {
     id: Option<String>,
@@ -16,17 +16,17 @@ pub(super) struct Invocation {
     timer: Result<Timer, String>,
 }
 
-/// What the timer says, as far as it is of interest.
+/// The parts of the timer's value that are logged.
 #[derive(Debug, PartialEq, Eq)]
 struct Timer {
     past_due: bool,
-    /// When the pass was due: as the host wrote it, because hosts have written times that are not RFC 3339 (`0001-01-01T00:00:00`;
+    /// When the pass was due, as the host wrote it: some hosts write times that are not RFC 3339 (`0001-01-01T00:00:00`;
     /// azure-functions-host issue 7391).
     due: Option<String>,
 }
 
 impl Invocation {
-    /// Reads a request; what cannot be read is remembered for [`Invocation::log`].
+    /// Reads a request; [`Invocation::log`] reports what could not be read.
     pub(super) fn read(headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> Self {
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
         Self {
@@ -36,7 +36,8 @@ impl Invocation {
         }
     }
 
-    /// What every log line of the invocation carries. Of the highest level, so that no setting drops it from an error's line.
+    /// The fields of every log line of the invocation. It has the highest level, so that no setting drops it from an error's
+    /// line.
     pub(super) fn span(&self) -> Span {
         let id = self.id.as_deref().unwrap_or("unknown");
         let span = error_span!(target: INVOCATION_TARGET, "invocation", invocation_id = id, trace_id = field::Empty);
@@ -46,7 +47,7 @@ impl Invocation {
         span
     }
 
-    /// Logs what is out of the ordinary.
+    /// Logs what is unusual.
     pub(super) fn log(&self) {
         match &self.timer {
             Ok(Timer { past_due: true, due }) => {
@@ -54,15 +55,17 @@ impl Invocation {
                 info!(event = "past_due", "this invocation is past due: the pass of {due} was missed");
             }
             Ok(Timer { past_due: false, .. }) => {}
-            Err(problem) => warn!(
-                event = "odd_request",
-                "the host's request could not be understood and a pass runs all the same: {problem}"
-            ),
+            Err(problem) => {
+                warn!(
+                    event = "odd_request",
+                    "the host's request is not as expected, and a pass runs anyway: {problem}"
+                );
+            }
         }
     }
 }
 
-/// What is logged of an invocation with these headers and this body, and a line of the pass.
+/// Logs an invocation with these headers and this body, and a line of the pass.
 #[cfg(fuzzing)]
 pub(super) fn log(id: &str, trace_parent: &str, body: &[u8]) {
     let mut headers = HeaderMap::new();
@@ -78,7 +81,7 @@ pub(super) fn log(id: &str, trace_parent: &str, body: &[u8]) {
 }
 
 impl Timer {
-    /// The timer binding's value can have any name, and members that are unknown today.
+    /// The timer binding's value can have any name, and unknown members.
     fn parse(body: &[u8]) -> Result<Self, String> {
         let body: Value = serde_json::from_slice(body).map_err(|error| error.to_string())?;
         let bindings = body.get("Data").and_then(Value::as_object).ok_or("it has no Data")?;

@@ -1,13 +1,13 @@
 //! Answers the Functions host, which invokes a custom handler over HTTP on the loopback address.
 //!
 //! * `GET /` is answered at once: the host polls it until the process is ready, and later as a health check.
-//! * `POST /ScaleTimer` runs a pass, unless the last one began too short a time ago, and answers with its summary. The pass runs in a task of its own: neither a dropped
-//!   connection nor a panic ends more than it has to. Two never run at once.
+//! * `POST /ScaleTimer` runs a pass, unless the last one began too recently, and answers with its summary. The pass has its own
+//!   task, so that a dropped connection does not end it, and a panic ends nothing else. Two never run at once.
 //! * A success always has a JSON object as its body. An empty or `null` one would make the host wait for its whole
 //!   `functionTimeout` and then kill the process (azure-functions-host, `DefaultHttpWorkerService.cs`).
-//! * A failure is logged before it is answered with a 500, of whose body the host shows nothing.
-//! * A shutdown gives the running pass a few seconds to end by itself, then closes what passes leave for each other, then gives the
-//!   host's connections a moment, and says what of this it had no time for.
+//! * A failure is logged, then answered with a 500, because the host does not show the answer's body.
+//! * A shutdown gives the running pass a few seconds to end, then closes the connection that passes share, then gives the
+//!   host's connections a moment, and logs what it had to cut off.
 
 mod invocation;
 mod passes;
@@ -19,7 +19,7 @@ mod signal;
 /// Untrusted bytes of the host, for the targets in tests/fuzz.
 #[cfg(fuzzing)]
 pub mod fuzzing {
-    /// Logs what an invocation with these headers and this body logs.
+    /// Logs an invocation with these headers and this body.
     pub fn log_invocation(id: &str, trace_parent: &str, body: &[u8]) {
         super::invocation::log(id, trace_parent, body);
     }
@@ -54,15 +54,15 @@ pub use self::signal::{Signal, Signals};
 use self::invocation::Invocation;
 use self::runner::{Outcome, PassRunner};
 
-/// What the host calls the function: the name of the folder that holds its `function.json`.
+/// The function's name for the host: that of the folder with its `function.json`.
 const FUNCTION_NAME: &str = "ScaleTimer";
 
 /// Serves the host until `shutdown` is ready, then ends the running pass within [`SHUTDOWN_LIMIT`] and returns what
 /// `shutdown` gave.
 ///
-/// A pass is asked to end after `pass_deadline`, which has to be 40 s or more before the host's `functionTimeout`: a pass that
-/// ignores its deadline is cut off half a minute later. Invocations that come sooner than `between_passes` after the beginning
-/// of the last pass make none.
+/// A pass must end by `pass_deadline`, which must be at least 40 s shorter than the host's `functionTimeout`: a pass that
+/// ignores its deadline is cut off half a minute later. An invocation sooner than `between_passes` after the start of the last
+/// pass runs none.
 pub async fn serve<S: Passes, T>(
     listener: TcpListener,
     scaler: S,
@@ -73,7 +73,7 @@ pub async fn serve<S: Passes, T>(
     let runner = Arc::new(PassRunner::new(scaler, pass_deadline, between_passes));
     let listener = listener.tap_io(|stream| {
         if let Err(error) = stream.set_nodelay(true) {
-            warn!(event = "slow_connection", %error, "a connection of the Functions host will be slower than it could be");
+            warn!(event = "slow_connection", %error, "a connection of the Functions host may be slow");
         }
     });
     let (close, closing) = oneshot::channel::<()>();
@@ -106,7 +106,7 @@ async fn invoke<S: Passes>(
 ) -> Response {
     let invocation = Invocation::read(&headers, body);
     let span = invocation.span();
-    // The task is what goes on when the host's connection drops and with it this function.
+    // The task goes on when the host's connection drops and this function with it.
     let pass = tokio::spawn(
         async move {
             invocation.log();
@@ -116,7 +116,7 @@ async fn invoke<S: Passes>(
     );
     let outcome = pass.await;
     let _entered = span.enter();
-    // Those of the connections that are kept open among them. A number that grows from pass to pass is a leak.
+    // The tasks of kept connections are among them. A number that grows from pass to pass is a leak.
     debug!(tasks = Handle::current().metrics().num_alive_tasks(), "the invocation is over");
     match outcome {
         Ok(Outcome::Ended(summary)) => success(&summary.lines, &summary.report),
@@ -126,7 +126,7 @@ async fn invoke<S: Passes>(
         }
         Ok(Outcome::TooSoon { since, between_passes }) => {
             let (since, between) = (since.as_secs(), between_passes.as_secs());
-            let line = format!("no pass: the last one began {since} s ago, and there are {between} s between two");
+            let line = format!("no pass: the last one began {since} s ago, and passes are {between} s apart");
             debug!("{line}");
             success(&[line], &Value::Null)
         }

@@ -1,4 +1,4 @@
-//! What the handler runs, and what comes back.
+//! The interface between the handler and the passes that it runs.
 
 use std::future::Future;
 
@@ -10,10 +10,10 @@ use crate::services::{ContainerGroups, Messages, Subscriptions};
 
 /// The passes that the handler runs when the host invokes it.
 pub trait Passes: Send + Sync + 'static {
-    /// Runs one pass, and ends it by itself when the deadline passes, which a shutdown can bring forward.
+    /// Runs one pass, and ends it by the deadline, which a shutdown can bring forward.
     fn pass(&self, deadline: Deadline) -> impl Future<Output = Result<PassSummary, InvocationFailure>> + Send;
 
-    /// Closes what was left for another pass: there will be none.
+    /// Closes what was kept for the next pass, because there will be none.
     fn close(&self) -> impl Future<Output = ()> + Send {
         async {}
     }
@@ -22,24 +22,24 @@ pub trait Passes: Send + Sync + 'static {
 /// What a pass reports to the host.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PassSummary {
-    /// The answer's `Logs`: the host logs each at level Information under `Function.ScaleTimer.User`. What is on the process's
-    /// own streams it has already.
+    /// The answer's `Logs`: the host logs each at level Information under `Function.ScaleTimer.User`. They must not repeat what
+    /// the process logs to its own streams.
     pub lines: Vec<String>,
     pub report: Value,
 }
 
-/// Why a pass achieved nothing. It shows as a failed invocation.
+/// Why a pass did nothing. It shows as a failed invocation.
 #[derive(Debug, thiserror::Error)]
 #[error("{reason}")]
 pub struct InvocationFailure {
     #[source]
     reason: Box<dyn std::error::Error + Send + Sync>,
-    /// How many have failed in a row, and what waits meanwhile, if that is known.
+    /// How many passes failed in a row, and what waits meanwhile, if known.
     pub(super) in_a_row: Option<FailedPasses>,
 }
 
 impl InvocationFailure {
-    /// A failure because of an error, or for a reason put in words.
+    /// A failure by an error, or for a reason in words.
     pub fn new(reason: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self { reason: reason.into(), in_a_row: None }
     }

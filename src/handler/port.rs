@@ -2,13 +2,13 @@
 
 use std::num::NonZeroU16;
 
-/// Where the host says which port it will call; the second is the older name (azure-functions-host, `HttpWorkerConstants.cs`).
+/// The variables in which the host sets the port that it will call; the second is the older name (azure-functions-host, `HttpWorkerConstants.cs`).
 const VARIABLES: [&str; 2] = ["FUNCTIONS_CUSTOMHANDLER_PORT", "FUNCTIONS_HTTPWORKER_PORT"];
 
 /// The environment names no port to listen on.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum PortError {
-    /// The process was not started by the Functions host, nor as if it were.
+    /// Neither the Functions host nor a caller in its place set the port.
     #[error("{} is not set: the Functions host sets it to the port it will call; to run without a host, set it to a number from 1 to 65535", VARIABLES[0])]
     Missing,
     /// It is not a port.

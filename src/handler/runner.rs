@@ -14,17 +14,17 @@ use crate::deadline::Deadline;
 use crate::error::chain;
 use crate::pass::FailedPasses;
 
-/// How long the running pass still has once a shutdown begins; what [`super::SHUTDOWN_LIMIT`] leaves is for the
+/// How long the running pass still has once a shutdown begins. The rest of [`super::SHUTDOWN_LIMIT`] is for the
 /// connections.
 pub(crate) const CLOSING_DEADLINE: Duration = Duration::from_secs(4);
 
 /// How long a pass may go on after its deadline before it is cut off.
 ///
-/// A pass drops what it waits for at its deadline, so one that goes on for this long hangs. With the longest deadline, 260 s,
-/// this makes 290 s, before the host's 300 s, at which it would kill the process.
+/// A pass drops whatever it waits for at its deadline, so one that runs this much longer hangs. With the longest deadline,
+/// 260 s, it is cut off at 290 s, before the host kills the process at 300 s.
 const OVERRUN: Duration = Duration::from_secs(30);
 
-/// How early a tick may come: timers jitter, and one that comes a moment too early must not cost a whole tick.
+/// How much too early a tick may come: timers jitter, and a slightly early tick must not be lost.
 const EARLY_TICK: Duration = Duration::from_secs(2);
 
 /// Runs the [`Passes`] of a scaler.
@@ -40,7 +40,7 @@ pub(super) struct PassRunner<S> {
 
 pub(super) enum Outcome {
     Ended(PassSummary),
-    /// A pass ran and failed, for this reason; it is logged already.
+    /// A pass ran and failed, for this reason, which is already logged.
     Failed(String),
     /// Another invocation's pass is running.
     AlreadyRunning,
@@ -49,7 +49,7 @@ pub(super) enum Outcome {
         since: Duration,
         between_passes: Duration,
     },
-    /// No pass begins any more.
+    /// The process is shutting down, and starts no more passes.
     Closing,
 }
 
@@ -80,7 +80,7 @@ impl<S: Passes> PassRunner<S> {
         match ended {
             Some(Ok(summary)) => Outcome::Ended(summary),
             Some(Err(failure)) => failed(chain(&failure), failure.in_a_row.as_ref()),
-            None => failed(format!("it went on for {} s after its deadline and was cut off", OVERRUN.as_secs()), None),
+            None => failed(format!("it ran {} s past its deadline and was cut off", OVERRUN.as_secs()), None),
         }
     }
 
@@ -90,7 +90,7 @@ impl<S: Passes> PassRunner<S> {
         pending().await
     }
 
-    /// Lets no pass begin any more and asks the running one to end.
+    /// Starts no more passes and asks the running one to end.
     pub(super) fn close(&self) {
         self.closing.send_replace(true);
     }
@@ -100,7 +100,7 @@ impl<S: Passes> PassRunner<S> {
         _ = self.turn.lock().await;
     }
 
-    /// Ends what was left for another pass. To be called when none is running.
+    /// Closes what was kept for the next pass. Call it when no pass runs.
     pub(super) async fn end(&self) {
         self.scaler.close().await;
     }
@@ -111,7 +111,7 @@ async fn overrun(deadline: &Deadline) {
     sleep(OVERRUN).await;
 }
 
-/// The host throws away what a failed invocation answers, so the log is where its reason is found.
+/// The host discards the answer of a failed invocation, so the reason must be in the log.
 fn failed(reason: String, in_a_row: Option<&FailedPasses>) -> Outcome {
     error!(
         event = "pass_failed",

@@ -18,9 +18,9 @@ pub enum Signal {
 }
 
 impl Signal {
-    /// What the process exits with: 128 and the signal's number, by the shell's convention.
+    /// The process's exit code: 128 plus the signal's number, by the shell's convention.
     ///
-    /// It must not be 0. The Functions host takes a handler that exits with 0 for done and never starts it again
+    /// It must not be 0: the Functions host never restarts a handler that exits with 0
     /// (azure-functions-host, `WorkerProcess.cs`), so that a stray signal would end scaling until the host restarts.
     pub fn exit_code(self) -> u8 {
         match self {
@@ -41,7 +41,7 @@ impl fmt::Display for Signal {
     }
 }
 
-/// Listens for the signals from its making on; until then each ends the process at once.
+/// Listens for the signals from its creation on; before that, each ends the process at once.
 #[derive(Debug)]
 pub struct Signals(System);
 
@@ -82,7 +82,7 @@ impl System {
     }
 }
 
-/// What a console and a session end a program with. Windows ends it some seconds later whatever it does.
+/// The events that end a program with its console or session. Windows kills it some seconds later anyway.
 #[cfg(windows)]
 #[derive(Debug)]
 struct System {

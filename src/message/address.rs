@@ -1,4 +1,4 @@
-//! Which message: the identities that every other module uses.
+//! The identities of messages, which every other module uses.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -11,8 +11,8 @@ use super::InvalidMessage;
 
 /// The name of a subscription of the topic.
 ///
-/// Service Bus compares names without regard to case, and so do these: equality, order and hash ignore it. It is shown
-/// as Azure spells it. Clones share the text.
+/// Service Bus ignores case in names, and so do equality, order and hash here. The name is shown as Azure spells it. Clones
+/// share the text.
 #[derive(Clone)]
 pub struct SubscriptionName(Arc<Spellings>);
 
@@ -32,7 +32,7 @@ impl SubscriptionName {
         &self.0.given
     }
 
-    /// The spelling that all spellings of the name have in common.
+    /// The spelling that equality, order and hash compare.
     pub fn lower_case(&self) -> &str {
         &self.0.lower_case
     }
@@ -90,13 +90,13 @@ impl From<&str> for SubscriptionName {
 
 /// Which message of the topic.
 ///
-/// The sequence number tells messages of one id apart; the id tells messages of one number apart, because numbers start
-/// over when a topic is created again.
+/// The sequence number distinguishes messages with the same id. The id distinguishes messages with the same number, because
+/// numbers start over when a topic is created again.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct MessageAddress {
     pub subscription: SubscriptionName,
     pub sequence_number: i64,
-    /// Its id, if it has one that can be used.
+    /// Its id, if it has a valid one.
     pub message_id: Option<MessageId>,
 }
 
@@ -111,8 +111,8 @@ impl fmt::Display for MessageAddress {
 
 /// A message id in canonical text, unique within its subscription.
 ///
-/// AMQP message ids are strings, ulongs, uuids or binaries (AMQP 1.0 part 3, section 3.2.4). A string stays as it
-/// is, a ulong is written in decimal, a uuid hyphenated in lower case and a binary in lower-case hex.
+/// AMQP message ids are strings, ulongs, uuids or binaries (AMQP 1.0 part 3, section 3.2.4). A string stays unchanged, a
+/// ulong is written in decimal, a uuid with hyphens in lower case and a binary in lower-case hex.
 ///
 /// Clones share the text.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -125,7 +125,7 @@ impl MessageId {
     /// Accepts the canonical text of an id.
     ///
     /// # Errors
-    /// When it is empty or longer than [`MessageId::MAX_CHARS`].
+    /// If it is empty or longer than [`MessageId::MAX_CHARS`].
     pub fn new(text: impl Into<String>) -> Result<Self, InvalidMessage> {
         let text = text.into();
         match text.chars().count() {

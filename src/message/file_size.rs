@@ -7,10 +7,10 @@ use rust_decimal::prelude::FromPrimitive;
 
 use super::InvalidMessage;
 
-/// A file's size in MiB, finite and not negative, as the message's `file_size_mb` gave it.
+/// A file's size in MiB, finite and not negative, from the message's `file_size_mb`.
 ///
-/// Kept as a decimal, so that memory is computed without floating-point dust. Sizes beyond what a [`Decimal`]
-/// holds (7.9 × 10²⁸) are held at that limit: every one of them gets the largest group anyway.
+/// It is a decimal, so that memory is computed without rounding errors. Sizes beyond the largest [`Decimal`] (7.9 × 10²⁸)
+/// are reduced to it: they get the largest group anyway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct FileSizeMb(Decimal);
 
@@ -45,7 +45,7 @@ impl FileSizeMb {
         if let Ok(value) = trimmed.parse().or_else(|_| Decimal::from_scientific(trimmed)) {
             return Self::from_decimal(value);
         }
-        // Not every number fits a Decimal, by its size or by its digits; an f64 comes near enough to those that do not.
+        // Some numbers are too large or too long for a Decimal; an f64 is close enough for those.
         let looks_numeric = trimmed.contains(|c: char| c.is_ascii_digit());
         match trimmed.parse::<f64>() {
             Ok(value) if looks_numeric && value < 0.0 => Err(InvalidMessage::FileSizeNegative { value: clip(trimmed) }),
@@ -67,7 +67,7 @@ impl fmt::Display for FileSizeMb {
     }
 }
 
-/// At most 64 characters of a value that a sender chose, for an error text.
+/// At most 64 characters of a sender's value, for an error text.
 fn clip(text: &str) -> String {
     const MAX_CHARS: usize = 64;
     match text.char_indices().nth(MAX_CHARS) {

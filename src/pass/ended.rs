@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::lives::{Cost, End, Lives, least_cost};
-use crate::container_group::{ContainerGroup, tag};
+use crate::container_group::{ContainerGroup, MemoryGb, tag};
 use crate::message::{MessageAddress, MessageId, SubscriptionName};
 use crate::services::ArmError;
 
@@ -41,7 +41,7 @@ pub(super) fn log(lives: &Lives, group: &ContainerGroup, end: &End, last: &LastL
     let lines_error = last.error();
     tracing::warn!(
         event = "attempt_failed", group = %group.name, subscription, message_id, attempt, exit_code = end.exit_code, reason,
-        since = end.ended_at.map(text), gb_seconds = so_far.map(|cost| cost.gb_seconds),
+        ran_out_of_gb = group.ran_out_of().map(MemoryGb::to_f64), since = end.ended_at.map(text), gb_seconds = so_far.map(|cost| cost.gb_seconds),
         vcpu_seconds = so_far.map(|cost| cost.vcpu_seconds), last_lines = last.text(), lines_error,
         "an attempt at a message has failed; its worker may have taken another one"
     );

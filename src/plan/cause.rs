@@ -3,7 +3,7 @@
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use crate::container_group::GroupName;
+use crate::container_group::{GroupName, MemoryGb};
 
 /// How an attempt ended, as far as it is known.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -13,6 +13,9 @@ pub struct AttemptEnd {
     /// In Azure's words, where it has any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// The memory that its worker had and ran out of, if it did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ran_out_of_gb: Option<MemoryGb>,
     /// When it ended, which is since when its message waits for the next one.
     #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     pub since: Option<OffsetDateTime>,

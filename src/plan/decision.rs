@@ -11,6 +11,7 @@ use serde::{Serialize, Serializer};
 use strum::{IntoStaticStr, VariantNames};
 use time::OffsetDateTime;
 
+use super::capacity::Capacity;
 use super::cause::{AttemptEnd, BreakerFailures};
 use super::memory::{Condition, Memory};
 use crate::container_group::{ContainerGroup, GroupName, GroupSpec, MemoryGb, SubscriptionPattern};
@@ -62,33 +63,26 @@ pub struct TagChange {
     pub condition: Option<(Condition, OffsetDateTime)>,
 }
 
-/// The cap, and how much of it is used.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Capacity {
-    /// Most active groups at a time.
-    pub max: u32,
-    /// Groups that are active.
-    pub active: u32,
-}
-
-impl Capacity {
-    /// Slots that are free.
-    pub fn free(self) -> u32 {
-        self.max.saturating_sub(self.active)
-    }
-}
-
 /// What becomes of a message in a pass.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, IntoStaticStr, VariantNames)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum MessageOutcome {
     /// It got this group.
-    Created { group: GroupName, memory_gb: MemoryGb },
+    Created {
+        group: GroupName,
+        memory_gb: MemoryGb,
+        /// The memory that an earlier attempt ran out of, if that is why it has as much.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        ran_out_of_gb: Option<MemoryGb>,
+    },
     /// It would get this group.
     ToBeCreated {
         group: GroupName,
         memory_gb: MemoryGb,
+        /// As above.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        ran_out_of_gb: Option<MemoryGb>,
         /// Cores.
         #[serde(serialize_with = "as_number")]
         cpu: Decimal,
@@ -269,10 +263,11 @@ pub enum DeleteReason {
 impl Create {
     /// What becomes of its message if the plan is not carried out.
     pub fn planned(&self) -> MessageOutcome {
-        let GroupSpec { name, memory, cpu, recipe, .. } = &self.spec;
+        let GroupSpec { name, memory, cpu, ran_out_of, recipe, .. } = &self.spec;
         MessageOutcome::ToBeCreated {
             group: name.clone(),
             memory_gb: *memory,
+            ran_out_of_gb: *ran_out_of,
             cpu: *cpu,
             image: recipe.image.clone(),
             overrides: recipe.applied.clone(),

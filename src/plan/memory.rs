@@ -108,6 +108,8 @@ pub(super) struct DeletedRecord {
     pub(super) end: AttemptEnd,
     /// How many of the attempts no group's name counts any more. Groups that follow are named as if these had not been.
     pub(super) uncounted: u32,
+    /// How many attempts came before the count that it belongs to.
+    pub(super) attempts_before: u32,
     /// The group, which may still be there, and the moment that tells it from others of its name.
     pub(super) group: (GroupName, OffsetDateTime),
 }
@@ -160,7 +162,7 @@ impl Memory {
     ) {
         self.create_failures.remove(&message);
         self.created_at.insert(message.subscription.clone(), now);
-        let attempt = group.attempt();
+        let attempt = group.attempt().saturating_add(group.attempts_before());
         self.last_groups.insert(message, LastGroup { group, attempt, ended: None });
         for failure in self.create_failures.values_mut() {
             failure.forgiven |= failure.cause.kind == FailureKind::Passing && failure.count == 1;

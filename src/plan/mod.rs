@@ -4,6 +4,7 @@
 //! not be read included, and groups to be created never exceed the cap together, as far as this pass decides it. Groups
 //! that have ended hold no slot.
 
+mod capacity;
 mod cause;
 mod decision;
 mod facts;
@@ -20,8 +21,9 @@ mod tests;
 
 use time::OffsetDateTime;
 
+pub use capacity::Capacity;
 pub use cause::{AttemptEnd, BreakerFailures};
-pub use decision::{Capacity, Create, Delete, DeleteReason, GroupOutcome, MessageOutcome, Plan, TagChange};
+pub use decision::{Create, Delete, DeleteReason, GroupOutcome, MessageOutcome, Plan, TagChange};
 pub(crate) use groups::retention::limit as most_groups;
 pub use memory::{Condition, Memory};
 pub(crate) use memory::{FailureCause, FailureKind};

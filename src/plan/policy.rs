@@ -8,7 +8,7 @@ use crate::container_group::Recipe;
 use crate::settings::Settings;
 
 /// The most attempts that a group's name has room for.
-const MAX_ATTEMPT: u32 = 999;
+pub(super) const MAX_ATTEMPT: u32 = 999;
 
 #[derive(Clone, Debug)]
 pub struct Policy {

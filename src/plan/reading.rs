@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use time::OffsetDateTime;
 
-use super::decision::Capacity;
+use super::capacity::Capacity;
 use super::facts::{Facts, GroupState, KnownGroup};
 use super::memory::Memory;
 use super::messages::eligibility::Eligibility;

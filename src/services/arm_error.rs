@@ -1,11 +1,11 @@
-//! Why Azure Resource Manager did not do what it was asked.
+//! Errors of requests to Azure Resource Manager.
 
 use std::fmt;
 use std::time::Duration;
 
 use crate::error::Cause;
 
-/// Why Azure Resource Manager did not do what it was asked; each variant is a thing to do next.
+/// Why a request to Azure Resource Manager failed. Each variant says what to do next.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ArmError {
     /// Ask for less, and not before `retry_after`.
@@ -20,13 +20,13 @@ pub enum ArmError {
     /// Grant the scaler's identity a role, or fix its credentials.
     #[error("Azure refuses the scaler's identity {0}")]
     Unauthorized(Refusal),
-    /// Fix the scaler's identity: nothing was asked, since it has no token to ask with.
+    /// Fix the scaler's identity: nothing was sent, because there is no token.
     #[error("{0}")]
     NoToken(#[source] Cause),
     /// The resource (or the resource group, by its code) does not exist.
     #[error("it was not found {0}")]
     NotFound(Refusal),
-    /// It was there a moment ago: wait until a list shows what has followed it.
+    /// It existed a moment ago: wait until a list shows what became of it.
     #[error("it has just gone")]
     JustGone,
     /// Another operation is under way: try again at the next pass.
@@ -35,10 +35,10 @@ pub enum ArmError {
     /// The request will be refused again until a setting changes.
     #[error("Azure refuses the request {0}")]
     Rejected(Refusal),
-    /// Azure itself has failed; whether anything happened is not known.
+    /// Azure itself failed; whether it did anything is unknown.
     #[error("Azure failed to do it {0}")]
     Failed(Refusal),
-    /// No answer, or not one that could be used; whether anything happened is not known.
+    /// No answer, or no usable one; whether Azure did anything is unknown.
     #[error("Azure did not answer: {reason}")]
     Unavailable {
         #[source]
@@ -51,11 +51,11 @@ pub enum ArmError {
 pub struct Refusal {
     pub code: String,
     pub message: String,
-    /// How many more creates and deletes, counted together, the service will take for now, if it said so.
+    /// How many more creates and deletes together the service accepts for now, if it says so.
     pub remaining: Option<u32>,
 }
 
-/// Codes of refusals that are about what one request asks for, and say nothing of others: sizes and tags.
+/// Codes of refusals that concern one request's content (sizes, tags) and no other request.
 const ABOUT_REQUEST: [&str; 4] = [
     "ResourceLimitsLessThanRequests",
     "ResourceSomeRequestsNotSpecified",
@@ -68,7 +68,7 @@ impl ArmError {
         Self::Unavailable { reason: reason.into() }
     }
 
-    /// Azure's code, if it has answered with one.
+    /// Azure's code, if the answer has one.
     pub fn code(&self) -> Option<&str> {
         match self {
             Self::Throttled { code, .. } => Some(code),
@@ -76,12 +76,12 @@ impl ArmError {
         }
     }
 
-    /// Whether the request may have been carried out all the same, or may yet be.
+    /// Whether the request may still have been, or still be, carried out.
     pub fn leaves_in_doubt(&self) -> bool {
         matches!(self, Self::Failed(_) | Self::Unavailable { .. })
     }
 
-    /// How many more creates and deletes the service will take for now, if the refusal says so.
+    /// How many more creates and deletes the service accepts for now, if the refusal says so.
     pub fn remaining(&self) -> Option<u32> {
         self.refusal()?.remaining
     }
@@ -105,14 +105,14 @@ impl Refusal {
         Self { code: code.into(), message: message.into(), remaining: None }
     }
 
-    /// Whether it is about what the request asks for, and says nothing of requests for other messages.
+    /// Whether it concerns this request's content, and not requests for other messages.
     pub fn is_about_request(&self) -> bool {
         ABOUT_REQUEST.iter().any(|code| self.code.to_ascii_lowercase().starts_with(&code.to_ascii_lowercase()))
     }
 }
 
 impl fmt::Display for Refusal {
-    /// Reads on after what was refused.
+    /// Continues the sentence about what was refused.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "({}): {}", self.code, self.message)
     }

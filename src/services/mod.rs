@@ -1,4 +1,4 @@
-//! What a pass asks of the services outside: a trait for each, small enough for a fake, and why they fail.
+//! What a pass needs from outside services: a small trait for each, which a fake can implement, and their errors.
 
 mod arm_error;
 mod peek_error;
@@ -25,26 +25,26 @@ pub struct Services<G, S, M> {
 
 /// Container groups in one resource group.
 pub trait ContainerGroups: Send + Sync {
-    /// Their containers' states are not in a list: those come from [`ContainerGroups::get`].
+    /// A list does not have the containers' states; [`ContainerGroups::get`] has.
     fn list(&self) -> impl Future<Output = Result<ListedGroups, ArmError>> + Send;
 
-    /// One group with its containers' states, or nothing if there is none of that name.
+    /// One group with its containers' states, or `None` if no group has the name.
     fn get(&self, name: &GroupName) -> impl Future<Output = Result<Option<ContainerGroup>, ArmError>> + Send;
 
-    /// Asks for a group to be made; it does not wait for it to start.
+    /// Requests a group; it does not wait for the group to start.
     fn create(&self, spec: &GroupSpec) -> impl Future<Output = Result<Accepted, ArmError>> + Send;
 
-    /// Asks for a group to be deleted. One that is not there any more is a success.
+    /// Requests that a group be deleted. If it is already gone, that is a success.
     fn delete(&self, name: &GroupName) -> impl Future<Output = Result<Accepted, ArmError>> + Send;
 
-    /// Replaces all tags of a group, and nothing else of it: it keeps running.
+    /// Replaces all tags of a group and changes nothing else: it keeps running.
     fn tag(
         &self,
         name: &GroupName,
         tags: &BTreeMap<String, String>,
     ) -> impl Future<Output = Result<(), ArmError>> + Send;
 
-    /// The last `tail` lines that a container has printed.
+    /// The last `tail` lines of a container's output.
     fn logs(
         &self,
         name: &GroupName,
@@ -57,21 +57,21 @@ pub trait ContainerGroups: Send + Sync {
 pub struct ListedGroups {
     /// All groups that are not [`Ownership::Foreign`].
     pub groups: Vec<ContainerGroup>,
-    /// What time it is for Azure, if the answer says so.
+    /// Azure's time, if the answer has it.
     pub time: Option<OffsetDateTime>,
 }
 
 /// Azure has accepted a create or a delete.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Accepted {
-    /// How many more creates and deletes, counted together, the service will take for now, if it said so.
+    /// How many more creates and deletes together the service accepts for now, if it says so.
     pub remaining: Option<u32>,
-    /// Whose the created group is by the tags that the answer shows: a policy may have rewritten those that were asked for.
+    /// Who owns the created group by the tags in the answer: a policy may have rewritten the requested ones.
     pub ownership: Option<Ownership>,
 }
 
 pub trait Subscriptions: Send + Sync {
-    /// All of them, and what is to be known of the topic. That nothing is known of the topic is no failure.
+    /// All of them, and what is known about the topic. It is not a failure if nothing is.
     fn list(&self) -> impl Future<Output = Result<ListedTopic, ArmError>> + Send;
 }
 
@@ -82,13 +82,13 @@ pub trait Messages: Send + Sync {
     /// Connects to the namespace.
     fn connect(&self) -> impl Future<Output = Result<Self::Peeker, PeekError>> + Send;
 
-    /// Closes what a peeker may have left for the next one.
+    /// Closes a connection that a peeker may have kept for the next one.
     fn close(&self) -> impl Future<Output = ()> + Send {
         async {}
     }
 }
 
-/// A connection that peeks. Nothing is ever settled, locked or received.
+/// A connection that peeks. It never settles, locks or receives anything.
 pub trait Peeker: Send + Sync {
     /// The subscriptions that the last peeker was used for, if this one uses its connection.
     fn familiar(&self) -> Vec<SubscriptionName> {
@@ -97,8 +97,8 @@ pub trait Peeker: Send + Sync {
 
     /// At most `count` messages of a subscription, from `from_sequence_number` on.
     ///
-    /// A short page proves nothing; an empty one says that there are no more, unless the topic is partitioned or
-    /// sessions are required. Then a page may be anybody's, and have any messages.
+    /// A short page proves nothing. An empty page means that there are no more messages, unless the topic is partitioned or
+    /// sessions are required: then any broker may answer, with any messages.
     fn peek(
         &self,
         subscription: &SubscriptionName,
@@ -106,6 +106,6 @@ pub trait Peeker: Send + Sync {
         count: u32,
     ) -> impl Future<Output = Result<Vec<PeekedMessage>, PeekError>> + Send;
 
-    /// Ends the peeking. The connection may be left for the next peeker, if there is nothing wrong with it.
+    /// Ends the peeking. A connection in good state may be kept for the next peeker.
     fn close(self) -> impl Future<Output = ()> + Send;
 }

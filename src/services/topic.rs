@@ -1,4 +1,4 @@
-//! What Azure Resource Manager says of a topic and its subscriptions.
+//! What Azure Resource Manager says about a topic and its subscriptions.
 
 use std::fmt;
 
@@ -7,33 +7,33 @@ use crate::message::SubscriptionName;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ListedTopic {
     pub subscriptions: Vec<ListedSubscription>,
-    /// Whether several brokers have a part of its messages each, as far as that could be found out.
+    /// Whether several brokers each hold part of its messages, as far as is known.
     pub is_partitioned: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListedSubscription {
     pub name: SubscriptionName,
-    /// Why nothing can be peeked in it, if that is so.
+    /// Why it cannot be peeked, if it cannot.
     pub unserved: Option<Unserved>,
-    /// Whether a peek, which is of no session, need not show all of its messages.
+    /// Whether a peek, which has no session, may miss messages.
     pub requires_session: bool,
-    /// How many messages there are in it, if the list says so. The counts lag.
+    /// Its number of messages, if the list says so. The counts lag.
     pub counts: Option<MessageCounts>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MessageCounts {
-    /// Those that receivers hold included.
+    /// Including messages that receivers hold.
     pub active: u64,
     pub dead_letters: u64,
 }
 
-/// Why no worker can be served from a subscription.
+/// Why a subscription can serve no worker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unserved {
     Disabled,
-    /// It takes messages in and gives none out.
+    /// It accepts messages and delivers none.
     ReceiveDisabled,
     Forwards {
         /// A topic or a queue.
@@ -42,14 +42,14 @@ pub enum Unserved {
 }
 
 impl ListedSubscription {
-    /// One of which nothing is known but its name.
+    /// A subscription of which only the name is known.
     pub fn new(name: impl Into<SubscriptionName>) -> Self {
         Self { name: name.into(), unserved: None, requires_session: false, counts: None }
     }
 }
 
 impl fmt::Display for Unserved {
-    /// Reads on after the subscription's name.
+    /// Continues the sentence after the subscription's name.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Disabled => f.write_str("it is disabled"),

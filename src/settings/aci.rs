@@ -31,6 +31,8 @@ pub struct AciSettings {
     pub min_memory: MemoryGb,
     /// Most memory of a group.
     pub max_memory: MemoryGb,
+    /// How many times the memory that an attempt ran out of the next one gets.
+    pub oom_memory_factor: Decimal,
     /// How long a group may take to start running before it counts as failed.
     pub provisioning_timeout: Duration,
     /// How long a group may run, unless for ever.
@@ -47,6 +49,8 @@ const CPU_LIMIT: u32 = 31;
 const MAX_MEMORY_GB: u32 = 240;
 /// At 1000 a file of 246 MiB gets the most memory there is: whatever is above is a slip.
 const MAX_MULTIPLIER: u32 = 1000;
+/// At 10 the third attempt has a hundred times the first one's memory: whatever is above is a slip.
+const MAX_OOM_FACTOR: u32 = 10;
 /// Azure itself gives up after 30 minutes; a group that has not started after a day never will.
 const MAX_PROVISIONING_MINUTES: u32 = 24 * 60;
 /// Thirty days. A limit above that protects nobody's bill, and 0 says "none" more plainly.
@@ -139,6 +143,15 @@ pub(super) const MAX_MEMORY: Setting = Setting {
     secret: false,
 };
 
+const OOM_MEMORY_FACTOR: Setting = Setting {
+    name: "ACI_OOM_MEMORY_FACTOR",
+    doc: "How many times the memory that an attempt ran out of its message's next one gets, up to the most memory of a group; 1 \
+          is off. [docs/container-groups.md](docs/container-groups.md#more-memory-after-running-out-of-it) says where it helps.",
+    accepts: Accepts::Factor { max: MAX_OOM_FACTOR, decimals: 2 },
+    fallback: Fallback::Default("2"),
+    secret: false,
+};
+
 const PROVISIONING_TIMEOUT: Setting = Setting {
     name: "ACI_PROVISIONING_TIMEOUT_MINUTES",
     doc: "How long a group may take to start before it counts as a failed attempt.",
@@ -155,7 +168,7 @@ const MAX_RUNTIME: Setting = Setting {
     secret: false,
 };
 
-pub(super) const ALL: [&Setting; 12] = [
+pub(super) const ALL: [&Setting; 13] = [
     &IMAGE,
     &NAME_PREFIX,
     &LOCATION,
@@ -166,6 +179,7 @@ pub(super) const ALL: [&Setting; 12] = [
     &MEMORY_MULTIPLIER,
     &MIN_MEMORY,
     &MAX_MEMORY,
+    &OOM_MEMORY_FACTOR,
     &PROVISIONING_TIMEOUT,
     &MAX_RUNTIME,
 ];
@@ -179,6 +193,7 @@ impl AciSettings {
         let cpu = read_cpu(reader);
         let memory_multiplier = reader.decimal(&MEMORY_MULTIPLIER);
         let memory = read_memory(reader);
+        let oom_memory_factor = reader.decimal(&OOM_MEMORY_FACTOR);
         let provisioning_timeout = reader.minutes(&PROVISIONING_TIMEOUT);
         let max_runtime = reader.minutes(&MAX_RUNTIME);
         let (min_memory, max_memory) = memory?;
@@ -194,6 +209,7 @@ impl AciSettings {
             memory_multiplier: memory_multiplier?,
             min_memory,
             max_memory,
+            oom_memory_factor: oom_memory_factor?,
             provisioning_timeout: provisioning_timeout?,
             max_runtime: Some(max_runtime?).filter(|limit| !limit.is_zero()),
         })

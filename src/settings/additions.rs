@@ -1,4 +1,4 @@
-//! Settings for what most need of a container group, so that they need not write a template.
+//! Settings for the parts of a container group that most users need, so that they need no template.
 
 use serde_json::{Map, Value, json};
 
@@ -10,8 +10,8 @@ use crate::container_group::tag;
 
 pub(super) const IDENTITY: Setting = Setting {
     name: "ACI_IDENTITY",
-    doc: "The managed identity that the worker works as. It must be a user-assigned one. Each group is given it, and the \
-          worker finds its client id in `AZURE_CLIENT_ID`.",
+    doc: "The user-assigned managed identity of the worker, by its resource id. Each group gets it, and the worker finds its client id in \
+          `AZURE_CLIENT_ID`.",
     accepts: Accepts::Text(registry::USER_ASSIGNED),
     fallback: Fallback::Optional,
     secret: false,
@@ -19,7 +19,7 @@ pub(super) const IDENTITY: Setting = Setting {
 
 const SUBNET_ID: Setting = Setting {
     name: "ACI_SUBNET_ID",
-    doc: "The subnet of the container groups. It must be delegated to Microsoft.ContainerInstance/containerGroups.",
+    doc: "The subnet of the container groups, delegated to Microsoft.ContainerInstance/containerGroups.",
     accepts: Accepts::Text(
         "a subnet's resource id (/subscriptions/.../resourceGroups/.../providers/Microsoft.Network/virtualNetworks/.../subnets/...)",
     ),
@@ -29,7 +29,7 @@ const SUBNET_ID: Setting = Setting {
 
 const TAGS: Setting = Setting {
     name: "ACI_TAGS",
-    doc: "Tags of every container group beside the scaler's own, separated by commas, for the report of costs, say.",
+    doc: "More tags for every container group, separated by commas, such as for cost reports.",
     accepts: Accepts::Text("a list of tags, such as team=maps,cost-centre=42, none of them the scaler's own"),
     fallback: Fallback::Optional,
     secret: false,
@@ -37,7 +37,7 @@ const TAGS: Setting = Setting {
 
 const WORKSPACE_ID: Setting = Setting {
     name: "ACI_LOG_ANALYTICS_WORKSPACE_ID",
-    doc: "The Log Analytics workspace that the containers' output goes to; together with `ACI_LOG_ANALYTICS_WORKSPACE_KEY`.",
+    doc: "The Log Analytics workspace that receives the containers' output; needs `ACI_LOG_ANALYTICS_WORKSPACE_KEY`.",
     accepts: Accepts::Text("a workspace's id, such as 00000000-0000-0000-0000-000000000001"),
     fallback: Fallback::Optional,
     secret: false,
@@ -82,7 +82,7 @@ impl Additions {
         Ok(Self { identity: identity?, subnet_id: subnet_id?, tags: tags?.unwrap_or_default(), workspace })
     }
 
-    /// Puts them into a template, and notes where they contradict it, `of` being where it is from.
+    /// Adds them to a template, and reports contradictions. `of` says where the template comes from.
     pub(super) fn add_to(&self, group: &mut Map<String, Value>, reader: &mut Reader<'_>, of: &str) {
         let mut contradiction = |setting: &Setting, path: &str| {
             let Reported = reader.refused(setting, format!("{path} in {of} says otherwise"));

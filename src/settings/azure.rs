@@ -41,8 +41,8 @@ const RESOURCE_GROUP: Setting = Setting {
 
 const CLIENT_ID: Setting = Setting {
     name: "AZURE_CLIENT_ID",
-    doc: "The client id of the user-assigned managed identity that the scaler works as; without it, the \
-          system-assigned one. With a service principal or a workload identity, its application's id.",
+    doc: "The client id of the user-assigned managed identity that the scaler uses; without it, the scaler uses the \
+          system-assigned one. For a service principal or a workload identity, the application id.",
     accepts: Accepts::Text(GUID),
     fallback: Fallback::Optional,
     secret: false,
@@ -50,7 +50,7 @@ const CLIENT_ID: Setting = Setting {
 
 const CLOUD: Setting = Setting {
     name: "AZURE_CLOUD",
-    doc: "The cloud that the subscription is in.",
+    doc: "The Azure cloud of the subscription.",
     accepts: Accepts::Text("AzureCloud, AzureUSGovernment or AzureChinaCloud"),
     fallback: Fallback::Default("AzureCloud"),
     secret: false,
@@ -58,8 +58,8 @@ const CLOUD: Setting = Setting {
 
 const RESOURCE_MANAGER_ENDPOINT: Setting = Setting {
     name: "AZURE_RESOURCE_MANAGER_ENDPOINT",
-    doc: "Where Azure Resource Manager is. Every request there carries a token, so only the cloud's own address is \
-          accepted, and this machine for local tests.",
+    doc: "The address of Azure Resource Manager. Every request carries a token, so only the cloud's own address and, for \
+          local tests, this machine are accepted.",
     accepts: Accepts::Text(
         "the cloud's own address, such as https://management.azure.com, or one of this machine, such as http://127.0.0.1:7072",
     ),
@@ -70,7 +70,7 @@ const RESOURCE_MANAGER_ENDPOINT: Setting = Setting {
 pub(super) const ALL: [&Setting; 5] =
     [&SUBSCRIPTION_ID, &RESOURCE_GROUP, &CLIENT_ID, &CLOUD, &RESOURCE_MANAGER_ENDPOINT];
 
-/// What credentials are made from besides: variables of Azure's own libraries, and no settings of ours.
+/// Variables that Azure's own libraries build credentials from. They are not settings of ours.
 const CREDENTIALS: [&str; 3] = ["AZURE_TENANT_ID", "AZURE_CLIENT_SECRET", "AZURE_FEDERATED_TOKEN_FILE"];
 
 const GUID: &str = "a GUID, such as 00000000-0000-0000-0000-000000000001";
@@ -78,7 +78,7 @@ const GUID: &str = "a GUID, such as 00000000-0000-0000-0000-000000000001";
 pub(super) const RESOURCE_GROUP_NAME: &str =
     "a resource group's name (1 to 90 letters, digits, and any of -_.(), but no dot at its end)";
 
-/// A cloud, and what is called differently in it.
+/// A cloud, and the names that differ from one cloud to another.
 ///
 /// Sources: `ArmEnvironment` of the .NET SDK (Azure.ResourceManager) for Resource Manager and its audience, Microsoft's
 /// lists of required URLs for Service Bus.
@@ -102,7 +102,7 @@ impl Cloud {
         })
     }
 
-    /// What follows a namespace's name in its host's.
+    /// What follows a namespace's name in its host name.
     pub(super) fn service_bus_suffix(self) -> &'static str {
         match self {
             Self::Public => "servicebus.windows.net",
@@ -120,7 +120,7 @@ impl Cloud {
             .any(|domain| host.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')))
     }
 
-    /// Where Azure Resource Manager is, which is the audience of its tokens too.
+    /// The address of Azure Resource Manager, which is also the audience of its tokens.
     fn resource_manager(self) -> &'static str {
         match self {
             Self::Public => "https://management.azure.com",
@@ -177,7 +177,7 @@ pub(super) fn parse_resource_group(text: &str) -> Option<String> {
     valid.then(|| text.to_owned())
 }
 
-/// The cloud's own address, or one of this machine. Where the cloud is not known, that is the error to report.
+/// The cloud's own address, or one of this machine. If the cloud is unknown, that error is reported instead.
 fn parse_resource_manager(text: &str, cloud: Option<Cloud>) -> Option<Url> {
     let url = Url::parse(text).ok()?;
     let bare = url.path() == "/"

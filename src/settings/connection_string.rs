@@ -18,11 +18,11 @@ pub(super) struct ConnectionString {
     pub(super) port: u16,
     pub(super) tls: bool,
     pub(super) auth: ServiceBusAuth,
-    /// The one topic (or queue) that the string is for.
+    /// The topic (or queue) that the string is limited to.
     pub(super) entity_path: Option<String>,
 }
 
-/// A connection string that cannot be used. No value of the string is in it.
+/// Why a connection string cannot be used. The error quotes no value of the string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum InvalidConnectionString {
     #[error("part {number} has no =")]
@@ -30,7 +30,7 @@ pub(super) enum InvalidConnectionString {
         /// Which part, from 1.
         number: usize,
     },
-    #[error("{part} is there twice")]
+    #[error("{part} is given twice")]
     Duplicate { part: &'static str },
     #[error("{part} is missing")]
     Missing { part: &'static str },
@@ -58,10 +58,10 @@ const WEB_SOCKETS: &str = "AmqpWebSockets";
 
 impl ConnectionString {
     /// Reads a connection string as the official SDKs do: parts end at `;`, a part's name ends at its first `=`, names
-    /// have no case, and unknown parts mean nothing.
+    /// have no case, and unknown parts are ignored.
     ///
     /// The endpoint's port only counts for the emulator. The SDKs do not agree on it under TLS (Python's ignores it,
-    /// JavaScript's takes it); strings with one, such as `:443`, stem from other protocols, so 5671 is what works.
+    /// JavaScript's uses it). Strings with one, such as `:443`, come from other protocols, so 5671 is what works.
     pub(super) fn parse(text: &str) -> Result<Self, InvalidConnectionString> {
         let parts = Parts::split(text)?;
         let (host, port) = parts.address()?;
@@ -69,7 +69,7 @@ impl ConnectionString {
         if !tls && Cloud::has_service_bus_host(&host) {
             return Err(InvalidConnectionString::EmulatorInAzure);
         }
-        // The other transports are AMQP over TCP, or mean nothing to today's SDKs.
+        // The other values mean AMQP over TCP, or today's SDKs ignore them.
         if parts.get(TRANSPORT).is_some_and(|transport| transport.eq_ignore_ascii_case(WEB_SOCKETS)) {
             return Err(InvalidConnectionString::WebSockets);
         }
@@ -79,7 +79,7 @@ impl ConnectionString {
     }
 }
 
-/// The known parts that are there and not empty.
+/// The known parts that are not empty.
 struct Parts<'a>(Vec<(&'static str, &'a str)>);
 
 impl<'a> Parts<'a> {
@@ -127,7 +127,7 @@ impl<'a> Parts<'a> {
         match self.get(EMULATOR) {
             None | Some("false") => Ok(false),
             Some("true") => Ok(true),
-            // The SDKs take all else for false; whoever wrote `True` did not mean TLS.
+            // The SDKs take anything else for false, but whoever wrote `True` did not want TLS.
             Some(_) => Err(InvalidConnectionString::Malformed { part: EMULATOR, accepted: "true or false" }),
         }
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::reader::{Reader, Reported, is_utf8};
 use super::reference;
 use super::setting::{Accepts, Fallback, Setting};
-use crate::container_group::EnvironmentValue;
+use crate::container_group::{EnvironmentValue, check_placeholders};
 
 /// The `INSTANCE_*` settings.
 #[derive(Clone, Debug, Default)]
@@ -18,8 +18,9 @@ pub struct ContainerEnvironment {
 
 pub(super) const VARIABLES: Setting = Setting {
     name: "INSTANCE_*",
-    doc: "Go to the container without the prefix: `INSTANCE_TOPIC` becomes `TOPIC`. They are secret: none but those in \
-          `ACI_PLAIN_ENV` can be read in Azure afterwards.",
+    doc: "Variables for the container, which gets them without the prefix: `INSTANCE_TOPIC` becomes `TOPIC`. They are \
+          secret: Azure shows only those that `ACI_PLAIN_ENV` lists. Their values may have \
+          [placeholders](docs/container-groups.md#what-the-worker-can-know), such as `{{scaler.attempt}}`.",
     accepts: Accepts::Text("a name of 1 to 63 letters, digits and _ after the prefix, with no digit first"),
     fallback: Fallback::Optional,
     secret: true,
@@ -27,8 +28,8 @@ pub(super) const VARIABLES: Setting = Setting {
 
 const SUBSCRIPTION_NAME: Setting = Setting {
     name: "INSTANCE_SUBSCRIPTION_ENV_NAME",
-    doc: "Names the container's variable that receives the Service Bus subscription's name. It does not go to the \
-          container itself.",
+    doc: "The name of the container variable that receives the Service Bus subscription's name. The setting itself does not go \
+          to the container.",
     accepts: Accepts::Text("a variable's name (1 to 63 letters, digits and _, with no digit first)"),
     fallback: Fallback::Optional,
     secret: false,
@@ -36,8 +37,8 @@ const SUBSCRIPTION_NAME: Setting = Setting {
 
 const PLAIN_NAMES: Setting = Setting {
     name: "ACI_PLAIN_ENV",
-    doc: "Container variables that are no secrets, so that everybody who may look at a container group can read them: \
-          separated by commas and without the prefix `INSTANCE_`; `*` for all.",
+    doc: "Container variables that are not secret, so that everyone who may read a container group can read them: \
+          separated by commas, without the prefix `INSTANCE_`; `*` for all.",
     accepts: Accepts::Text("* or a list of container variables, such as TOPIC,MODE"),
     fallback: Fallback::Optional,
     secret: false,
@@ -103,14 +104,14 @@ fn read_values(reader: &mut Reader<'_>) -> Result<BTreeMap<String, String>, Repo
         }
         let twin = values.keys().find(|other| other.eq_ignore_ascii_case(&name));
         let wrong = match twin {
-            // Two variables that only differ in case are two in Linux and one in most people's minds.
+            // To Linux they are two variables, to most people one.
             Some(twin) => Some(format!("it differs from {PREFIX}{twin} only in case")),
             None if parse_name(&name).is_none() => Some(format!("expected {}", VARIABLES.accepts)),
             None if reference::is_unresolved(&value) => {
                 Some(format!("expected the value itself, {}", reference::UNRESOLVED))
             }
             None if !is_utf8(&value) => Some("expected UTF-8".to_owned()),
-            None => None,
+            None => check_placeholders(&value).err().map(|error| error.to_string()),
         };
         match wrong {
             Some(reason) => outcome = Err(reader.refused_secret(variable, reason)),
@@ -128,7 +129,7 @@ fn parse_plain(text: &str) -> Option<Plain> {
     names.map(parse_name).collect::<Option<_>>().map(Plain::These)
 }
 
-/// A variable's name by Container Instances' rules.
+/// A variable's name, by the rules of Container Instances.
 fn parse_name(name: &str) -> Option<String> {
     let valid = (1..=63).contains(&name.len())
         && !name.starts_with(|c: char| c.is_ascii_digit())

@@ -6,11 +6,11 @@ use std::path::Path;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
-/// Adds the variables of a `.env` file to the environment of this process; those that it has already stay as they are,
-/// and so does all when there is no such file.
+/// Adds the variables of a `.env` file to this process's environment. It overrides none that are set, and does nothing if
+/// there is no such file.
 ///
-/// They go into the process's environment because libraries look there too: the identity endpoint is found by
-/// `azure_identity` itself. To be called before any second thread runs.
+/// They go into the process's environment because libraries read that too: `azure_identity` finds the identity endpoint
+/// there. Call this before any second thread runs.
 pub fn load_dot_env(path: &Path) -> Result<(), DotEnvError> {
     let text = match fs::read(path) {
         Ok(text) => text,
@@ -23,14 +23,14 @@ pub fn load_dot_env(path: &Path) -> Result<(), DotEnvError> {
     loaded.map_err(|error| lines.malformed(&error))
 }
 
-/// Reads all lines, and changes nothing.
+/// Checks all lines, and changes nothing.
 pub(super) fn check(text: &[u8]) -> Result<(), DotEnvError> {
     let mut lines = Lines::of(text);
     let read = dotenvy::from_read_iter(&mut lines).try_for_each(|variable| variable.map(drop));
     read.map_err(|error| lines.malformed(&error))
 }
 
-/// A `.env` file that is there and cannot be used.
+/// A `.env` file that exists and cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DotEnvError {
     /// Fix the file's permissions.
@@ -46,7 +46,7 @@ pub enum DotEnvError {
     },
 }
 
-/// Gives out one line at a time, and counts them.
+/// Yields one line at a time, and counts them.
 struct Lines<'a> {
     rest: &'a [u8],
     number: usize,
@@ -57,11 +57,11 @@ impl<'a> Lines<'a> {
         Self { rest: text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text), number: 0 }
     }
 
-    /// The error that reading these lines has led to.
+    /// The error, with the number of its line.
     fn malformed(&self, error: &dotenvy::Error) -> DotEnvError {
         DotEnvError::Malformed {
             line: match error {
-                // A value in quotes may go on over several lines: where it begins is where to look.
+                // A quoted value may span several lines; the error names the first.
                 dotenvy::Error::LineParse(read, _) => self.number - read.lines().count().saturating_sub(1),
                 _ => self.number,
             },

@@ -6,27 +6,27 @@ use std::{fs, io};
 
 /// Named values, such as those of the process's environment.
 pub trait Environment {
-    /// The value of a variable, or nothing if there is no such variable.
+    /// The value of a variable, or `None` if it is not set.
     ///
-    /// What is not UTF-8 in it is U+FFFD, which no setting accepts.
+    /// Bytes that are not UTF-8 become U+FFFD, which no setting accepts.
     fn get(&self, name: &str) -> Option<String>;
 
     /// The names of all variables.
     fn names(&self) -> Vec<String>;
 
-    /// What is in a file that a variable names.
+    /// The content of a file that a variable names.
     fn file(&self, path: &str) -> io::Result<String> {
         fs::read_to_string(path)
     }
 }
 
-/// The environment of this process, as it was when it was read.
+/// A copy of this process's environment.
 ///
-/// It has no `Debug`: most of what it holds is nobody's business.
+/// It has no `Debug`, because it holds secrets.
 pub struct ProcessEnvironment(BTreeMap<String, String>);
 
 impl ProcessEnvironment {
-    /// Reads the environment of this process. This is the one place that does.
+    /// Reads this process's environment. Nothing else does.
     pub fn read() -> Self {
         Self::from_pairs(std::env::vars_os())
     }
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_utf8_is_there_and_can_be_told() {
+    fn a_value_that_is_not_utf8_is_marked() {
         let pair = (OsString::from("ACI_IMAGE"), OsString::from_vec(b"wor\xFFker".to_vec()));
         let environment = ProcessEnvironment::from_pairs([pair].into_iter());
         assert_eq!(environment.names(), ["ACI_IMAGE"]);

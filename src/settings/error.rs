@@ -1,8 +1,8 @@
-//! What is wrong with the settings.
+//! Errors in the settings.
 
 use std::fmt;
 
-/// All that is wrong with the settings, at once. There is at least one error.
+/// All errors in the settings. There is at least one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SettingsErrors(pub(super) Vec<SettingError>);
 
@@ -25,7 +25,7 @@ impl fmt::Display for SettingsErrors {
 
 impl std::error::Error for SettingsErrors {}
 
-/// What is wrong with one setting.
+/// An error in one setting.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SettingError {
     /// Set it.
@@ -41,12 +41,12 @@ pub enum SettingError {
     },
 }
 
-/// A value as errors show it: on one line, not too long, and not at all when it is secret.
+/// A value as errors show it: on one line, not too long, and never if it is secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShownValue(Option<String>);
 
 impl ShownValue {
-    /// Enough to recognise a resource id; a log line stays readable with some of them.
+    /// Enough to recognise a resource id, and short enough to keep a log line readable.
     const MAX_CHARS: usize = 200;
 
     pub(super) fn of(value: &str, secret: bool) -> Self {
@@ -64,7 +64,7 @@ impl fmt::Display for ShownValue {
     }
 }
 
-/// Whether somebody has pasted a connection string, or an address with a password, where neither belongs.
+/// Whether the value looks like a connection string, or an address with a password, pasted into the wrong setting.
 fn holds_a_misplaced_secret(value: &str) -> bool {
     let has_credentials = value.split_once("://").is_some_and(|(_, rest)| rest.contains('@'));
     has_credentials || value.to_ascii_lowercase().contains("sharedaccess")

@@ -1,4 +1,4 @@
-//! What every container group has beside its worker.
+//! What every container group has besides its worker.
 
 use serde_json::{Map, Value};
 
@@ -27,7 +27,7 @@ pub(super) const ALL: [&Setting; 2] = [&TEMPLATE, &OVERRIDES];
 const CLIENT_ID: &str = Recipe::CLIENT_ID;
 
 impl GroupSettings {
-    /// Reads them, given what else is known of the groups.
+    /// Reads them. The arguments are the other settings of the groups, if known.
     pub(super) fn read(
         reader: &mut Reader<'_>,
         aci: Option<&AciSettings>,

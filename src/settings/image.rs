@@ -1,15 +1,15 @@
-//! References to images, as registries and container runtimes take them: `[registry/]repository[:tag][@digest]`.
+//! Image references, as registries and container runtimes accept them: `[registry/]repository[:tag][@digest]`.
 //!
-//! Source: the grammar of distribution/reference, which Docker, containerd and Azure go by.
+//! Source: the grammar of distribution/reference, which Docker, containerd and Azure follow.
 
-/// The registry of an image that names none.
+/// The registry of an image whose reference names none.
 const DOCKER_HUB: &str = "docker.io";
-/// Other names of it that credentials are given under.
+/// Other names of it that credentials may use.
 const DOCKER_HUB_ALIASES: [&str; 3] = ["index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"];
 
-/// Most characters of a registry and a repository together, by that grammar.
+/// The most characters in a registry and a repository together, by that grammar.
 const MAX_NAME_LENGTH: usize = 255;
-/// Most characters of a tag, by the same.
+/// The most characters in a tag, by that grammar.
 const MAX_TAG_LENGTH: usize = 128;
 
 /// The reference, with its registry in lower case, if it is one.

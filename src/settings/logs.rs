@@ -27,7 +27,7 @@ pub enum ContainerLines {
 
 const LEVEL: Setting = Setting {
     name: "LOG_LEVEL",
-    doc: "What is logged: a level, or a list of directives such as `info,aci_scaler=debug`.",
+    doc: "What the scaler logs: a level, or a list of directives such as `info,aci_scaler=debug`.",
     accepts: Accepts::Text("error, warn, info, debug, trace or off, or a list such as info,aci_scaler=debug"),
     fallback: Fallback::Default(DEFAULT_LEVEL),
     secret: false,
@@ -35,7 +35,7 @@ const LEVEL: Setting = Setting {
 
 const RUST_LOG: Setting = Setting {
     name: "RUST_LOG",
-    doc: "The same as Rust programs know it; it wins over `LOG_LEVEL`.",
+    doc: "The same under the name that Rust programs use; it takes precedence over `LOG_LEVEL`.",
     accepts: Accepts::Text("error, warn, info, debug, trace or off, or a list such as info,aci_scaler=debug"),
     fallback: Fallback::Optional,
     secret: false,
@@ -43,7 +43,7 @@ const RUST_LOG: Setting = Setting {
 
 const FORMAT: Setting = Setting {
     name: "LOG_FORMAT",
-    doc: "What a line looks like.",
+    doc: "The format of a log line.",
     accepts: Accepts::Text("text or json"),
     fallback: Fallback::Default("text"),
     secret: false,
@@ -51,8 +51,8 @@ const FORMAT: Setting = Setting {
 
 const CONTAINER_LINES: Setting = Setting {
     name: "LOG_CONTAINER_LINES",
-    doc: "Of which containers the last 20 lines are logged before their group is deleted: of all, of those that failed, or of \
-          none. They may hold what the log's readers are not to see.",
+    doc: "Which containers' last 20 lines the scaler logs before it deletes their group: all, those that failed, or none. The \
+          lines may contain data that readers of the log must not see.",
     accepts: Accepts::Text("all, failures or none"),
     fallback: Fallback::Default("all"),
     secret: false,
@@ -101,7 +101,7 @@ impl LogSettings {
     }
 }
 
-/// Directives of which each is a level, as other programs may call it, or has one.
+/// Directives, each of which is a level or sets one. Levels may have the names of other programs.
 fn parse_level(text: &str) -> Option<String> {
     let directives: Option<Vec<_>> = text.split(',').map(str::trim).map(parse_directive).collect();
     parse_directives(&directives?.join(","))
@@ -110,7 +110,7 @@ fn parse_level(text: &str) -> Option<String> {
 fn parse_directive(directive: &str) -> Option<String> {
     match directive.to_ascii_lowercase().as_str() {
         level @ ("off" | "error" | "warn" | "info" | "debug" | "trace") => Some(level.to_owned()),
-        // As Python calls them, whose scaler this one takes over from.
+        // Python's names, which settings of the Python scaler may have.
         "warning" => Some("warn".to_owned()),
         "critical" => Some("error".to_owned()),
         _ => directive.contains('=').then(|| directive.to_owned()),

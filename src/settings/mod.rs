@@ -1,8 +1,8 @@
 //! Everything that can be set, read once from the environment.
 //!
 //! Each variable has one [`Setting`] in the file of its concern: its name, its default, what it accepts and what it means.
-//! The parser, the errors and the README's table all come from it. All that is wrong is reported at once, and no secret is
-//! ever shown.
+//! The parser, the errors and the README's tables all come from it. All errors are reported at once, and no secret is ever
+//! shown.
 
 mod aci;
 mod additions;
@@ -63,7 +63,7 @@ pub struct Settings {
     pub aci: AciSettings,
     /// How the image is pulled, where that needs credentials.
     pub registry: Option<Registry>,
-    /// What the groups have beside the worker, and some of them otherwise.
+    /// What the groups have besides the worker, and what differs by subscription.
     pub group: GroupSettings,
     pub service_bus: ServiceBusSettings,
     pub processing: ProcessingSettings,
@@ -75,7 +75,7 @@ impl Settings {
     /// Reads all settings.
     ///
     /// # Errors
-    /// All that is wrong, whichever setting it is in.
+    /// All errors in all settings.
     pub fn from_environment(environment: &impl Environment) -> Result<Self, SettingsErrors> {
         let mut reader = Reader::new(environment);
         let settings = Self::read(&mut reader);
@@ -108,23 +108,31 @@ impl Settings {
     }
 }
 
-/// All settings, in the order of the README's table.
-pub fn all_settings() -> impl Iterator<Item = &'static Setting> {
-    let concerns: [&[&Setting]; 9] = [
-        &azure::ALL,
-        &aci::ALL,
-        &registry::ALL,
-        &additions::ALL,
-        &group::ALL,
-        &service_bus::ALL,
-        &processing::ALL,
-        &container::ALL,
-        &logs::ALL,
-    ];
-    concerns.into_iter().flatten().copied()
+/// The settings of one concern, which are a table of the README.
+pub struct Concern {
+    pub title: &'static str,
+    pub settings: &'static [&'static Setting],
 }
 
-/// A warning for each variable of the environment that looks like a setting and is none.
+/// All settings by concern, in the order of the README.
+pub static CONCERNS: [Concern; 9] = [
+    Concern { title: "Azure", settings: &azure::ALL },
+    Concern { title: "Service Bus", settings: &service_bus::ALL },
+    Concern { title: "Container groups", settings: &aci::ALL },
+    Concern { title: "Registry", settings: &registry::ALL },
+    Concern { title: "The containers' environment", settings: &container::ALL },
+    Concern { title: "Identity, network, tags and logs of the groups", settings: &additions::ALL },
+    Concern { title: "Templates and overrides", settings: &group::ALL },
+    Concern { title: "Passes, attempts and clean-up", settings: &processing::ALL },
+    Concern { title: "The scaler's log", settings: &logs::ALL },
+];
+
+/// All settings, in the order of the README.
+pub fn all_settings() -> impl Iterator<Item = &'static Setting> {
+    CONCERNS.iter().flat_map(|concern| concern.settings.iter().copied())
+}
+
+/// A warning for each environment variable that looks like a setting and is not one.
 pub fn unknown_settings(environment: &impl Environment) -> Vec<SettingWarning> {
     unknown::find(environment)
 }

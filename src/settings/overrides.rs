@@ -1,4 +1,4 @@
-//! What container groups of some subscriptions have otherwise.
+//! What differs in the container groups of some subscriptions.
 
 use rust_decimal::Decimal;
 use serde_json::{Map, Value};
@@ -12,10 +12,10 @@ use crate::container_group::{MemoryGb, Override, Overrides, SubscriptionPattern}
 
 pub(super) const OVERRIDES: Setting = Setting {
     name: "ACI_SUBSCRIPTION_OVERRIDES",
-    doc: "What the container groups of some subscriptions have otherwise: JSON, or the path of a file with it, by \
+    doc: "What differs in the container groups of some subscriptions: JSON, or the path of a file with it, by \
           subscription or by pattern (`{\"601-1GB\": {\"cpu\": 4, \"max_instances\": 10}, \"*\": {\"image\": \"...\"}}`). Keys are \
           `image`, `cpu`, `cpu_multiplier`, `max_cpu`, `memory_multiplier`, `min_memory_gb`, `max_memory_gb`, \
-          `max_instances` and `template`, which is merged over `ACI_GROUP_TEMPLATE`. Of several entries that match, the most \
+          `max_instances` and `template`, which is merged over `ACI_GROUP_TEMPLATE`. If several entries match, the most \
           specific one that has a key decides it.",
     accepts: Accepts::Text(
         "JSON, such as {\"601-1GB\": {\"cpu\": 4}, \"*\": {\"max_instances\": 10}}, or the path of a file with it",
@@ -37,7 +37,7 @@ const KEYS: [&str; 9] = [
     "template",
 ];
 
-/// How like a key another must be, from 0 to 1, to be what was meant.
+/// How similar an unknown key must be to a known one, from 0 to 1, for the error to suggest it.
 const MIN_SIMILARITY: f64 = 0.6;
 
 /// Reads the entries of the setting, given the general settings, as far as they are known, and the general template.
@@ -120,7 +120,7 @@ impl Entry<'_, '_, '_> {
         }
     }
 
-    /// The value of a key, which is what a setting is for all subscriptions.
+    /// The value of a key, which overrides a setting.
     fn key<T>(&mut self, key: &str, setting: &Setting, parse: impl FnOnce(&Value) -> Option<T>) -> Option<T> {
         let value = self.keys.get(key)?;
         let parsed = parse(value);
@@ -150,12 +150,12 @@ impl Entry<'_, '_, '_> {
     }
 }
 
-/// A number as text, so that what is decimal in JSON stays so.
+/// A number as text, so that decimals stay exact.
 fn number(value: &Value) -> Option<String> {
     value.is_number().then(|| value.to_string())
 }
 
-/// Whether the bounds that a subscription of an entry's name would have are in order.
+/// Whether the bounds for a subscription with an entry's name are in order.
 fn check_bounds(reader: &mut Reader<'_>, overrides: &Overrides, name: &str, aci: &AciSettings) -> bool {
     let entries = || overrides.of(&name.into()).collect::<Vec<_>>().into_iter();
     let memory = |of: fn(&Override) -> Option<MemoryGb>, general| entries().find_map(of).unwrap_or(general);

@@ -1,4 +1,4 @@
-//! Reads settings one after the other and remembers what is wrong, so that all of it can be reported at once.
+//! Reads settings one after the other and collects their errors, so that all can be reported at once.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -64,12 +64,12 @@ impl<'a> Reader<'a> {
         self.value(setting, |text| setting.accepts.flag(text))
     }
 
-    /// What is in a file. Its path is relative to the working directory.
+    /// The content of a file. Its path is relative to the working directory.
     pub(super) fn file(&self, path: &str) -> std::io::Result<String> {
         self.environment.file(path)
     }
 
-    /// The variables whose names begin with the prefix, without it, and their values as they are.
+    /// The variables with the prefix: their names without it, and their values unchanged.
     pub(super) fn with_prefix(&self, prefix: &str) -> Vec<(String, String)> {
         let named = |name: String| {
             let value = self.environment.get(&name).filter(|value| !value.is_empty())?;
@@ -78,7 +78,7 @@ impl<'a> Reader<'a> {
         self.environment.names().into_iter().filter(|name| name.starts_with(prefix)).filter_map(named).collect()
     }
 
-    /// Notes a variable of somebody else's that must not hold an unresolved reference.
+    /// Reports a variable of another library that holds an unresolved reference.
     pub(super) fn refuse_reference(&mut self, name: &str) {
         let named = self.with_prefix(name);
         if named.iter().any(|(rest, value)| rest.is_empty() && reference::is_unresolved(value)) {
@@ -91,19 +91,19 @@ impl<'a> Reader<'a> {
         self.report(SettingError::Missing { name: setting.name.to_owned(), reason })
     }
 
-    /// Notes that the setting's value cannot be used.
+    /// Reports that the setting's value cannot be used.
     pub(super) fn refused(&mut self, setting: &Setting, reason: String) -> Reported {
         let value = self.text(setting).unwrap_or_default();
         let value = ShownValue::of(&value, setting.secret);
         self.report(SettingError::Refused { name: setting.name.to_owned(), value, reason })
     }
 
-    /// Notes that the value of a variable cannot be used whose value may be secret.
+    /// Reports that a variable whose value may be secret cannot be used.
     pub(super) fn refused_secret(&mut self, name: String, reason: String) -> Reported {
         self.report(SettingError::Refused { name, value: ShownValue::of("", true), reason })
     }
 
-    /// What was read, unless anything at all is wrong.
+    /// The settings, unless there is any error.
     pub(super) fn finish<T>(self, read: Result<T, Reported>) -> Result<T, SettingsErrors> {
         match read {
             Ok(read) if self.errors.is_empty() => Ok(read),
@@ -116,8 +116,8 @@ impl<'a> Reader<'a> {
         Reported
     }
 
-    /// The value of a setting without white space around it, or its default. An empty value is as good as none: that is
-    /// how a setting is taken back where a variable cannot be removed.
+    /// The value of a setting without white space around it, or its default. An empty value counts as none: that is how
+    /// to unset a setting where variables cannot be removed.
     fn text(&self, setting: &Setting) -> Option<String> {
         let value = self.environment.get(setting.name).map(|value| value.trim().to_owned());
         value.filter(|value| !value.is_empty()).or_else(|| match setting.fallback {

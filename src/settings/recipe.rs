@@ -1,11 +1,11 @@
-//! What the settings make container groups from.
+//! The recipe for container groups that the settings add up to.
 
 use super::Settings;
 use crate::container_group::Recipe;
 
 impl Settings {
     pub fn recipe(&self) -> Recipe {
-        let Self { aci, container, group, service_bus, .. } = self;
+        let Self { aci, container, group, service_bus, processing, .. } = self;
         Recipe {
             name_prefix: aci.name_prefix.clone(),
             namespace: service_bus.namespace.clone(),
@@ -18,6 +18,8 @@ impl Settings {
             memory_multiplier: aci.memory_multiplier,
             min_memory: aci.min_memory,
             max_memory: aci.max_memory,
+            oom_memory_factor: aci.oom_memory_factor,
+            max_attempts: processing.max_attempts.get(),
             registry: self.registry.clone(),
             environment: container.variables.clone(),
             subscription_variable: container.subscription_variable.clone(),

@@ -1,13 +1,13 @@
-//! References to secrets elsewhere, which a Function App puts the secrets in the place of before the scaler starts.
+//! References to secrets stored elsewhere, which a Function App replaces by the secrets before the scaler starts.
 //!
-//! Where that fails, the app gets the reference itself as the value. To go on with it would be to send its text to Azure as a
-//! password or a connection string, at every pass.
+//! If that fails, the value is the reference itself. Without this check every pass would send its text to Azure as a password
+//! or a connection string.
 
-/// What such references contain (App Service documentation, "Use Key Vault references" and "App Configuration references"). Only a
-/// whole value is ever resolved, so one within a longer value never is.
+/// What such references contain (App Service documentation, "Use Key Vault references" and "App Configuration references"). Only
+/// whole values are resolved, never a reference within a longer value.
 const MARKS: [&str; 2] = ["@microsoft.keyvault(", "@microsoft.appconfiguration("];
 
-/// Reads on from what is expected.
+/// Continues the sentence "expected ...".
 pub(super) const UNRESOLVED: &str = "not a Key Vault reference that the Function App has not resolved (its environment \
                                      variables in the portal say why)";
 

@@ -8,7 +8,7 @@ use crate::container_group::Registry;
 
 const SERVER: Setting = Setting {
     name: "ACR_SERVER",
-    doc: "The registry of `ACI_IMAGE`, where pulling needs credentials.",
+    doc: "The registry of `ACI_IMAGE`, if pulling needs credentials.",
     accepts: Accepts::Text("a registry's host, such as myregistry.azurecr.io"),
     fallback: Fallback::Optional,
     secret: false,
@@ -16,7 +16,7 @@ const SERVER: Setting = Setting {
 
 const USERNAME: Setting = Setting {
     name: "ACR_USERNAME",
-    doc: "The user who pulls the image; together with `ACR_PASSWORD`.",
+    doc: "The user who pulls the image; needs `ACR_PASSWORD`.",
     accepts: Accepts::Text("a user's name on one line"),
     fallback: Fallback::Optional,
     secret: false,
@@ -32,14 +32,13 @@ const PASSWORD: Setting = Setting {
 
 const IDENTITY: Setting = Setting {
     name: "ACR_IDENTITY",
-    doc: "The managed identity that pulls the image, in place of a user and a password. It must be a user-assigned one, \
-          and each group is given it.",
+    doc: "The user-assigned managed identity that pulls the image, by its resource id, instead of a user and a password. Each group gets it.",
     accepts: Accepts::Text(USER_ASSIGNED),
     fallback: Fallback::Optional,
     secret: false,
 };
 
-/// What a user-assigned identity is given as.
+/// How a user-assigned identity is named.
 pub(super) const USER_ASSIGNED: &str = "a user-assigned identity's resource id (/subscriptions/.../resourceGroups/.../\
      providers/Microsoft.ManagedIdentity/userAssignedIdentities/...)";
 
@@ -86,12 +85,12 @@ fn read_credentials(reader: &mut Reader<'_>) -> Result<Option<Registry>, Reporte
     }
 }
 
-/// A text that can be a header's value: nobody means the line break that came along when it was pasted.
+/// A text that can be a header's value. A line break in it came along when it was pasted.
 pub(super) fn parse_credential(text: &str) -> Option<String> {
     (!text.contains(char::is_control)).then(|| text.to_owned())
 }
 
-/// A host, with a port if need be.
+/// A host, with an optional port.
 fn parse_server(text: &str) -> Option<String> {
     let url = url::Url::parse(&format!("https://{text}")).ok()?;
     let only_host = text.chars().all(|c| c.is_ascii_alphanumeric() || ".-:".contains(c));

@@ -12,7 +12,7 @@ pub struct ServiceBusSettings {
     /// The host that is connected to, such as `myns.servicebus.windows.net`; an IPv6 address has no brackets.
     pub host: String,
     pub port: u16,
-    /// Whether the connection is under TLS. Only the emulator's is not.
+    /// Whether the connection uses TLS. Only the emulator's does not.
     pub tls: bool,
     /// How the scaler proves who it is.
     pub auth: ServiceBusAuth,
@@ -24,8 +24,8 @@ pub struct ServiceBusSettings {
 
 const CONNECTION_STRING: Setting = Setting {
     name: "SB_CONNECTION_STR",
-    doc: "How to reach the namespace, with a policy or a token that may listen. Without it the scaler uses its managed \
-          identity, and `SB_NAMESPACE` is required.",
+    doc: "A connection string for the namespace, with a policy or a token that may listen. Without it the scaler uses its \
+          managed identity, and `SB_NAMESPACE` is required.",
     accepts: Accepts::Text(
         "a connection string (Endpoint=sb://...;SharedAccessKeyName=...;SharedAccessKey=...), or SB_NAMESPACE instead",
     ),
@@ -35,7 +35,7 @@ const CONNECTION_STRING: Setting = Setting {
 
 const NAMESPACE: Setting = Setting {
     name: "SB_NAMESPACE",
-    doc: "The namespace's name, if it is not the first part of the host in `SB_CONNECTION_STR`.",
+    doc: "The namespace's name. With `SB_CONNECTION_STR` it is only needed if it is not the first part of the host there.",
     accepts: Accepts::Text("the name alone (1 to 50 letters, digits and hyphens), without .servicebus.windows.net"),
     fallback: Fallback::Optional,
     secret: false,
@@ -43,7 +43,7 @@ const NAMESPACE: Setting = Setting {
 
 const TOPIC: Setting = Setting {
     name: "SB_TOPIC_NAME",
-    doc: "The topic whose subscriptions are looked at.",
+    doc: "The topic whose subscriptions the scaler serves.",
     accepts: Accepts::Text("a topic's name (1 to 260 letters, digits, and any of -_./ between them)"),
     fallback: Fallback::Required,
     secret: false,
@@ -60,7 +60,7 @@ const RESOURCE_GROUP: Setting = Setting {
 pub(super) const ALL: [&Setting; 4] = [&CONNECTION_STRING, &NAMESPACE, &TOPIC, &RESOURCE_GROUP];
 
 impl ServiceBusSettings {
-    /// Reads them, given what they depend on, if that is known.
+    /// Reads them. The arguments are what they depend on, if known.
     pub(super) fn read(
         reader: &mut Reader<'_>,
         cloud: Option<Cloud>,
@@ -101,7 +101,7 @@ fn read_endpoint(reader: &mut Reader<'_>, cloud: Option<Cloud>) -> Result<(Conne
     match (connection?, namespace?) {
         (Some(connection), namespace) => {
             let namespace = namespace.or_else(|| namespace_of(&connection.host)).ok_or_else(|| {
-                let reason = format!("the host {} in {} does not tell it", connection.host, CONNECTION_STRING.name);
+                let reason = format!("the host {} in {} does not say it", connection.host, CONNECTION_STRING.name);
                 reader.missing(&NAMESPACE, reason)
             })?;
             Ok((connection, namespace))
@@ -115,7 +115,7 @@ fn read_endpoint(reader: &mut Reader<'_>, cloud: Option<Cloud>) -> Result<(Conne
     }
 }
 
-/// The namespace that a host of Azure's belongs to. Other hosts (this machine, the emulator, a private name) say nothing.
+/// The namespace that one of Azure's hosts belongs to. Other hosts (this machine, the emulator, a private name) do not say.
 fn namespace_of(host: &str) -> Option<String> {
     let (namespace, domain) = host.split_once('.')?;
     domain.starts_with("servicebus.").then(|| namespace.to_owned())

@@ -1,4 +1,4 @@
-//! How the scaler proves to Service Bus who it is.
+//! How the scaler authenticates to Service Bus.
 
 use secrecy::SecretString;
 

@@ -8,7 +8,7 @@ use rust_decimal::Decimal;
 /// One environment variable.
 #[derive(Clone, Debug)]
 pub struct Setting {
-    /// Its name; it ends in `*` for all variables of a prefix.
+    /// Its name; one that ends in `*` stands for all variables with that prefix.
     pub name: &'static str,
     pub doc: &'static str,
     /// What its value must be.
@@ -29,39 +29,43 @@ pub enum Accepts {
     Decimal { max: u32, decimals: u32 },
     /// A number above zero, or zero for none.
     DecimalOrZero { max: u32, decimals: u32 },
+    /// A number from one on.
+    Factor { max: u32, decimals: u32 },
     /// Yes or no.
     Flag,
 }
 
-/// What is the case without a setting.
+/// What applies if the setting is not set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fallback {
     /// The scaler does not start.
     Required,
-    /// It is as if it were this.
+    /// This value is used.
     Default(&'static str),
     /// The setting's doc says.
     Optional,
 }
 
 impl Accepts {
-    /// The whole number that the text is, if it is accepted.
+    /// The whole number that the text stands for, if it is accepted.
     pub(super) fn whole<T: std::str::FromStr>(&self, text: &str) -> Option<T> {
         let number: u32 = text.parse().ok()?;
         let accepted = matches!(self, Self::Whole(range) if range.contains(&number));
         accepted.then(|| text.parse().ok())?
     }
 
-    /// The decimal number that the text is, if it is accepted.
+    /// The decimal number that the text stands for, if it is accepted.
     pub(super) fn decimal(&self, text: &str) -> Option<Decimal> {
         let number = text.parse::<Decimal>().ok()?.normalize();
         let accepted = matches!(self, Self::Decimal { max, decimals } | Self::DecimalOrZero { max, decimals }
             if number > Decimal::ZERO && number <= Decimal::from(*max) && number.scale() <= *decimals)
-            || matches!(self, Self::DecimalOrZero { .. }) && number.is_zero();
+            || matches!(self, Self::DecimalOrZero { .. }) && number.is_zero()
+            || matches!(self, Self::Factor { max, decimals }
+                if number >= Decimal::ONE && number <= Decimal::from(*max) && number.scale() <= *decimals);
         accepted.then_some(number)
     }
 
-    /// The truth that the text is, if it is accepted.
+    /// The boolean that the text stands for, if it is accepted.
     pub(super) fn flag(&self, text: &str) -> Option<bool> {
         match (self, text.to_ascii_lowercase().as_str()) {
             (Self::Flag, "true" | "yes" | "1") => Some(true),
@@ -83,6 +87,7 @@ impl fmt::Display for Accepts {
             Self::DecimalOrZero { max, decimals } => {
                 write!(f, "0 or a number above it and up to {max}, with at most {decimals} decimals")
             }
+            Self::Factor { max, decimals } => write!(f, "a number from 1 to {max}, with at most {decimals} decimals"),
             Self::Flag => f.write_str("true or false (or yes, no, 1, 0)"),
         }
     }
@@ -114,7 +119,18 @@ mod tests {
     }
 
     #[test]
-    fn yes_and_no_are_said_in_three_ways() {
+    fn a_factor_is_1_or_more() {
+        let accepts = Accepts::Factor { max: 10, decimals: 2 };
+        for good in ["1", "1.0", "1.25", "10"] {
+            assert!(accepts.decimal(good).is_some(), "{good}");
+        }
+        for bad in ["0", "0.99", "10.01", "1.125", "-2", "two"] {
+            assert_eq!(accepts.decimal(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_flag_has_three_spellings_for_each_value() {
         for (text, truth) in [("TRUE", true), ("yes", true), ("1", true), ("False", false), ("no", false), ("0", false)]
         {
             assert_eq!(Accepts::Flag.flag(text), Some(truth), "{text}");

@@ -11,8 +11,8 @@ use crate::container_group::{Findings, GroupTemplate, Owned, TemplateProblem};
 
 pub(super) const TEMPLATE: Setting = Setting {
     name: "ACI_GROUP_TEMPLATE",
-    doc: "What every container group has beside what the scaler sets, in Azure Resource Manager's JSON, or the path of a file \
-          with that: identity, subnet, volumes, further containers and whatever else Azure takes. \
+    doc: "What every container group has besides what the scaler sets, as Azure Resource Manager's JSON or the path of a file \
+          with it: identity, subnet, volumes, more containers, whatever else Azure accepts. \
           [docs/container-groups.md](docs/container-groups.md) shows how. It may hold secrets, and is never shown.",
     accepts: Accepts::Text(
         "a container group as JSON, such as {\"properties\": {...}}, or the path of a file with one",
@@ -24,7 +24,7 @@ pub(super) const TEMPLATE: Setting = Setting {
 /// The type of the resource that a template is of.
 const KIND: &str = "Microsoft.ContainerInstance/containerGroups";
 
-/// The JSON that a setting has, or the file that it names.
+/// The JSON in a setting, or in the file that it names.
 pub(super) fn read(reader: &mut Reader<'_>, setting: &Setting) -> Result<Option<Value>, Reported> {
     let Some(text) = reader.optional(setting, |text| Some(text.to_owned()))? else { return Ok(None) };
     let json = if text.starts_with('{') {
@@ -38,17 +38,17 @@ pub(super) fn read(reader: &mut Reader<'_>, setting: &Setting) -> Result<Option<
     if reference::is_unresolved(&json) {
         return Err(reader.refused(setting, format!("expected {}, {}", setting.accepts, reference::UNRESOLVED)));
     }
-    // What serde_json says of text that is no JSON is where, not what.
+    // serde_json says where the text stops being JSON, and does not quote it.
     serde_json::from_str(json.trim_start_matches('\u{feff}'))
         .map(Some)
         .map_err(|error| reader.refused(setting, format!("expected JSON: {error}")))
 }
 
-/// Completes templates and checks them, and keeps what is found.
+/// Completes templates, checks them, and keeps the findings.
 pub(super) struct Templates<'a> {
     owned: &'a Owned<'a>,
     additions: &'a Additions,
-    /// What is wrong with the general one, which those made from it need not say again.
+    /// Problems of the general template, which are not reported again for those made from it.
     reported: Vec<TemplateProblem>,
     warnings: Vec<SettingWarning>,
 }
@@ -58,13 +58,13 @@ impl<'a> Templates<'a> {
         Self { owned, additions, reported: Vec::new(), warnings: Vec::new() }
     }
 
-    /// The template of all groups, if there is anything in it.
+    /// The template of all groups, unless it is empty.
     pub(super) fn general(&mut self, reader: &mut Reader<'_>, json: &Value) -> Result<Option<GroupTemplate>, Reported> {
         let template = self.check(reader, json, &TEMPLATE, "")?;
         Ok(Some(template).filter(|template| !template.is_empty()))
     }
 
-    /// A template that `setting` has at a place.
+    /// The template at a place in `setting`.
     pub(super) fn check(
         &mut self,
         reader: &mut Reader<'_>,
@@ -98,7 +98,7 @@ impl<'a> Templates<'a> {
     }
 }
 
-/// The container group of a deployment's template, as the portal exports it, or the group itself.
+/// The container group in a deployment template, as the portal exports it, or the group itself.
 fn group_of(mut json: Value) -> Result<Value, String> {
     let Some(Value::Array(resources)) = json.get_mut("resources").map(Value::take) else { return Ok(json) };
     let is_group = |resource: &Value| resource["type"].as_str().is_some_and(|kind| kind.eq_ignore_ascii_case(KIND));
@@ -109,7 +109,7 @@ fn group_of(mut json: Value) -> Result<Value, String> {
     }
 }
 
-/// Merges a patch into JSON, as RFC 7386 has it.
+/// Merges a patch into JSON, by RFC 7386.
 pub(super) fn merge_patch(target: &mut Value, patch: &Value) {
     let Value::Object(patch) = patch else {
         *target = patch.clone();

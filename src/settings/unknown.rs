@@ -1,9 +1,9 @@
-//! Finds misspelt and retired settings, which would otherwise do nothing in silence.
+//! Finds misspelt and retired settings, which would otherwise be ignored silently.
 
 use super::environment::Environment;
 use super::{all_settings, container};
 
-/// What is odd about the environment but does not stop the scaler.
+/// An oddity of the environment that does not stop the scaler.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SettingWarning {
     /// Most likely misspelt.
@@ -20,30 +20,30 @@ pub enum SettingWarning {
     Retired { name: &'static str, instead: &'static str },
 }
 
-/// Prefixes that nobody else uses in a Function App. `AZURE_` and `LOG_` are not among them: of such names only near
+/// Prefixes that only our settings have in a Function App. `AZURE_` and `LOG_` are not among them: of such names, only near
 /// misses are reported.
 const OWN_PREFIXES: [&str; 6] = ["ACI_", "ACR_", "SB_", "PROVISIONING_", "PASS_", "SKIP_"];
 
-/// Settings of earlier versions, and what is so without them.
+/// Settings of earlier versions, and what applies now.
 const RETIRED: [(&str, &str); 1] =
     [("ACI_SECURE_ENV", "all container variables are secret but those that ACI_PLAIN_ENV lists")];
 
-/// How many slips of the pen (a letter too many, too few, wrong, or two swapped) a name may be away from a setting's to
-/// be reported although it has no prefix of ours. The variables of Azure's own libraries, such as `AZURE_TENANT_ID`, are
-/// all further away than that.
+/// How many typing errors (a letter too many, too few, wrong, or two swapped) may separate a name without our prefixes from
+/// a setting's for it to be reported. The variables of Azure's own libraries, such as `AZURE_TENANT_ID`, are all further
+/// away.
 const MAX_SLIPS: usize = 2;
 
-/// How like a setting's name a name with a prefix of ours must be, from 0 to 1, to be taken for it. At 0.6,
-/// `SB_CONNECTION_STRING` is near enough to `SB_CONNECTION_STR`, and `ACI_COLOUR` is near to nothing.
+/// How similar a name with one of our prefixes must be to a setting's, from 0 to 1, for the warning to suggest that setting.
+/// At 0.6, `SB_CONNECTION_STRING` suggests `SB_CONNECTION_STR`, and `ACI_COLOUR` suggests nothing.
 const MIN_SIMILARITY: f64 = 0.6;
 
-/// A warning for each variable that looks like a setting and is none.
+/// A warning for each variable that looks like a setting and is not one.
 pub(super) fn find(environment: &dyn Environment) -> Vec<SettingWarning> {
     let mut names = environment.names();
     names.sort();
     let retired = |name: &str| RETIRED.iter().find(|(old, _)| *old == name);
     let of = |name: String| match retired(&name) {
-        // The template of an earlier version has set it to nothing.
+        // The deployment template of an earlier version set it to an empty text.
         Some((name, _)) if environment.get(name).is_none_or(|value| value.trim().is_empty()) => None,
         Some((name, instead)) => Some(SettingWarning::Retired { name, instead }),
         None => judge(name),
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_with_a_prefix_of_ours_is_reported_even_if_it_is_like_nothing() {
+    fn a_name_with_our_prefix_is_reported_even_if_it_is_similar_to_no_setting() {
         assert_eq!(warning("ACI_COLOUR").unwrap(), "ACI_COLOUR is not a setting and does nothing");
     }
 

@@ -7,39 +7,39 @@ use tracing_subscriber::filter::{Directive, FilterFn, filter_fn};
 
 use super::INVOCATION_TARGET;
 
-/// A directive that makes no sense.
+/// An invalid directive.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{directive}` is not a log directive: it must be off, error, warn, info, debug, trace or `target=level`, joined by commas"
 )]
 pub struct DirectiveError {
-    /// The first that makes none, or all of them.
+    /// The first invalid one, or all of them.
     pub directive: String,
 }
 
-/// The most that a dependency may log, by its crate's name.
+/// The most verbose level for a dependency, by its crate's name.
 const CAPS: [(&str, LevelFilter); 9] = [
     // Version 0.21 prints bearer tokens and the bodies of requests, `secureValue`s included, at debug; version 1 shares its name.
     ("azure_core", LevelFilter::WARN),
     // It prints the command lines of developer tools, tenants and scopes in them, at trace.
     ("azure_identity", LevelFilter::INFO),
-    // Every request's headers and URL at info and debug: what is redacted is its choice, not ours.
+    // Every request's headers and URL at info and debug, redacted as it likes.
     ("typespec_client_core", LevelFilter::WARN),
-    // Frames at trace: the token that puts a SAS signature to use is in one.
+    // Frames at trace, one of which holds a SAS token.
     ("fe2o3_amqp", LevelFilter::INFO),
     ("serde_amqp", LevelFilter::INFO),
-    // Headers and bytes at trace; connections, at debug, are harmless and needed when they fail.
+    // Headers and bytes at trace. Connections, at debug, are harmless, and needed when they fail.
     ("hyper", LevelFilter::DEBUG),
     ("hyper_util", LevelFilter::DEBUG),
     ("reqwest", LevelFilter::DEBUG),
     ("rustls", LevelFilter::DEBUG),
 ];
 
-/// The events that the operator asks for, and the span that names the invocation.
+/// The events that the operator wants, and the span with the invocation's id.
 pub(super) fn directives(directives: &str) -> Result<EnvFilter, DirectiveError> {
     let parts: Vec<&str> = directives.split(',').map(str::trim).filter(|part| !part.is_empty()).collect();
     let invalid = |directive: &str| DirectiveError { directive: directive.to_owned() };
-    // A lone word would be taken for a target, and a misspelt level would silence everything else.
+    // A single word would count as a target, so a misspelt level would silence everything else.
     let is_word = |part: &str| !part.contains(['=', '[', ']', '}']) && part.parse::<LevelFilter>().is_err();
     if let Some(word) = parts.iter().find(|part| is_word(part)) {
         return Err(invalid(word));
@@ -53,7 +53,7 @@ pub(super) fn directives(directives: &str) -> Result<EnvFilter, DirectiveError> 
     Ok(filter.add_directive(span))
 }
 
-/// What no directive can raise. Not part of the directives, since the most specific of those wins.
+/// Limits that no directive can raise. They are not directives themselves, because the most specific directive wins.
 pub(super) fn caps() -> FilterFn {
     filter_fn(is_within_cap)
 }

@@ -1,8 +1,8 @@
-//! What a line of the log looks like.
+//! The format of log lines.
 //!
 //! * A line of JSON is an object with `timestamp`, `level`, `fields`, `target` and, within an invocation, `spans`. The event's
 //!   sentence is `fields.message`, its name `fields.event`, and every number is a number.
-//! * A line of text has the sentence first, then the fields that it does not have already.
+//! * A line of text has the sentence first, then the fields that the sentence does not include.
 
 use std::fmt::{self, Debug};
 
@@ -16,16 +16,16 @@ use tracing_subscriber::fmt::time::{FormatTime as _, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
 use tracing_subscriber::registry::{LookupSpan, Scope};
 
-/// Lines in one text, which are an array in JSON and joined on one line in text.
+/// A field of several lines: an array in JSON, joined on one line in text.
 const LINES: &str = "last_lines";
 
-/// Texts that hold JSON, which JSON holds as it is. In text they are left out: their sums are in the sentence.
+/// Fields whose text is JSON: JSON includes them as values. Text leaves them out, because their sums are in the sentence.
 const OBJECTS: [&str; 3] = ["messages", "groups", "subscriptions"];
 
-/// The field with the event's name. In text, the sentence says as much.
+/// The field with the event's name. Text leaves it out.
 const NAME: &str = "event";
 
-/// What an event is called that has no name: those of dependencies, and those below INFO.
+/// The name of events without one: those of dependencies, and those below INFO.
 const UNNAMED: &str = "other";
 
 /// Formats events as JSON.

@@ -1,4 +1,4 @@
-//! The line that stands for lines that are missing.
+//! The line that replaces dropped lines.
 
 use std::io::{self, Write};
 use std::mem;
@@ -9,16 +9,24 @@ use tracing::{Level, info, warn};
 use super::{LogFormat, subscriber};
 use crate::sync::Mutex;
 
-/// The line in the place of so many. It is not filtered: nothing that the operator asked for goes without a word.
+/// The line that replaces `missing` lines. It is not filtered, so that no line is dropped silently.
 pub(super) fn line(missing: usize, format: LogFormat, level: Level) -> Vec<u8> {
     let line = Line::default();
     let [out, err] = [line.clone(), line.clone()].map(|line| move || line.clone());
     let subscriber = subscriber("info", format, out, err).expect("the directive is a constant");
     tracing::subscriber::with_default(subscriber, || {
         if level == Level::WARN {
-            warn!(event = "lines_missing", lines = missing, "log lines are missing here, as nobody took them");
+            warn!(
+                event = "lines_missing",
+                lines = missing,
+                "log lines are missing here, because nothing read them in time"
+            );
         } else {
-            info!(event = "lines_missing", lines = missing, "log lines are missing here, as nobody took them");
+            info!(
+                event = "lines_missing",
+                lines = missing,
+                "log lines are missing here, because nothing read them in time"
+            );
         }
     });
     mem::take(&mut line.0.lock())
@@ -44,7 +52,8 @@ mod tests {
     #[test]
     fn it_is_a_line_of_its_stream_in_the_form_of_the_others() {
         let text = |level| String::from_utf8(line(3, LogFormat::Text, level)).unwrap();
-        let said = "aci_scaler::telemetry::missing: log lines are missing here, as nobody took them lines=3\n";
+        let said =
+            "aci_scaler::telemetry::missing: log lines are missing here, because nothing read them in time lines=3\n";
         assert!(text(Level::WARN).ends_with(&format!(" WARN {said}")), "{}", text(Level::WARN));
         assert!(text(Level::INFO).ends_with(&format!(" INFO {said}")), "{}", text(Level::INFO));
         let json: serde_json::Value = serde_json::from_slice(&line(3, LogFormat::Json, Level::INFO)).unwrap();

@@ -1,12 +1,12 @@
-//! Log lines as the Functions host reads them (azure-functions-host, `WorkerProcess.cs`).
+//! Log lines in the form that the Functions host reads (azure-functions-host, `WorkerProcess.cs`).
 //!
 //! * INFO and below go to the standard output, which the host logs as Information.
-//! * WARN and ERROR go to the standard error. A line there is a Warning if it contains `warn` in any case, an Error otherwise; so
-//!   a WARN line says `WARN`, and an ERROR line never contains the word.
-//! * One event is one line, whatever is in it, a panic included: the host makes a record of each line.
-//! * Every line within an invocation carries its id, whatever the directives are, for the host adds none.
-//! * No event waits for a stream: a reader that stops, a closed pipe and a full disk cost lines, which are counted, and no time.
-//! * No directive lets through the events of a dependency that hold credentials.
+//! * WARN and ERROR go to the standard error. The host takes a line there for a Warning if it contains `warn` in any case, and
+//!   for an Error otherwise. So a WARN line says `WARN`, and an ERROR line never contains the word.
+//! * One event is one line, whatever it contains, and so is a panic: the host makes a record of each line.
+//! * Every line within an invocation has its id, whatever the directives are, because the host adds none.
+//! * No event waits for a stream: a stopped reader, a closed pipe and a full disk cost lines, which are counted, and no time.
+//! * No directive enables a dependency's events that contain credentials.
 
 mod filter;
 mod format;
@@ -45,7 +45,7 @@ pub(crate) enum TelemetryError {
     /// Fix `LOG_LEVEL` or `RUST_LOG`.
     #[error(transparent)]
     Directive(#[from] DirectiveError),
-    /// A stream or a thread for it is not to be had.
+    /// A stream, or a thread for it, cannot be created.
     #[error("the log has no stream to write to")]
     Stream(#[from] io::Error),
     /// It is set up already.
@@ -56,22 +56,22 @@ pub(crate) enum TelemetryError {
 /// Where lines go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Output {
-    /// To both streams, as the Functions host reads them.
+    /// To both streams, for the Functions host.
     ForHost,
-    /// All to the standard error: a command's result has the standard output to itself.
+    /// All to the standard error, because a command prints its result to the standard output.
     StandardError,
 }
 
-/// Whether [`install`] can do something with these directives.
+/// Whether [`install`] accepts these directives.
 pub fn accepts(directives: &str) -> bool {
     filter::directives(directives).is_ok()
 }
 
-/// Logs to the process's streams from here on, panics included. What comes back is to be kept until the process ends.
+/// Logs to the process's streams from here on, panics included. Keep the result until the process ends.
 ///
 /// `directives` are a level (`info`) or `tracing-subscriber`'s directives (`info,aci_scaler::azure=debug`).
 pub(crate) fn install(directives: &str, format: LogFormat, output: Output) -> Result<LastLines, TelemetryError> {
-    // Copies, because Rust's own standard output keeps back what a stream has refused.
+    // Copies, because Rust's own standard output buffers what a stream refused.
     let err = queue(copy(&io::stderr())?, format, Level::WARN)?;
     let out = match output {
         Output::ForHost => queue(copy(&io::stdout())?, format, Level::INFO)?,
@@ -83,18 +83,18 @@ pub(crate) fn install(directives: &str, format: LogFormat, output: Output) -> Re
     Ok(LastLines(vec![out, err]))
 }
 
-/// The queues before the process's streams, once there are any.
+/// The queues in front of the process's streams, once they exist.
 static QUEUES: OnceLock<[Queue; 2]> = OnceLock::new();
 
-/// Waits, for a moment and if somebody takes the log at all, until what was logged so far has left the process: nothing that comes
-/// after it can keep it from being read.
+/// Waits a moment, if anything reads the log, until all lines so far have left the process, so that they are not lost if it
+/// ends next.
 pub(crate) async fn settle() {
     for queue in QUEUES.get().into_iter().flatten() {
         queue.settle().await;
     }
 }
 
-/// The queue before a stream, on which a line of this level stands for those that are missing.
+/// The queue in front of a stream, with a line of this level to replace dropped lines.
 fn queue(stream: File, format: LogFormat, level: Level) -> io::Result<Queue> {
     Queue::before(stream, ROOM, move |lines| missing::line(lines, format, level))
 }
@@ -107,7 +107,7 @@ fn copy(stream: &impl Handle) -> io::Result<File> {
     copy.map(File::from)
 }
 
-/// What [`install`] installs, writing to other streams.
+/// What [`install`] installs, with other streams.
 pub fn subscriber<Out, Err>(
     directives: &str,
     format: LogFormat,

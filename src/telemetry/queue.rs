@@ -1,13 +1,13 @@
-//! Lines on their way to a stream, which may take none for as long as it likes.
+//! Lines on their way to a stream that may block for any time.
 //!
-//! * Pushing a line never waits for the stream: a thread of the queue's own writes.
-//! * Lines keep their order. What there is no room for, or what the stream refuses, is dropped and counted, and a line with the
-//!   count takes its place as soon as the stream takes it.
-//! * Who must not go on before what was pushed has got there can wait for it: not long, and not at all while the stream is stuck.
-//! * The end waits for what is still queued, for a second at most.
+//! * Pushing a line never waits for the stream: the queue has a thread that writes.
+//! * Lines keep their order. A line is dropped and counted if there is no room or the stream refuses it, and a line with the
+//!   count replaces it as soon as the stream accepts that.
+//! * A caller can wait until pushed lines are written: for a short time, and not at all while the stream is stuck.
+//! * At the end, the queue waits for a second at most until its lines are written.
 //!
-//! `tracing-appender` has such a thread, too. It counts lines and not bytes, says nothing of what it drops, loses what the
-//! stream refuses without counting it, and at the end prints to the very stream that may be stuck.
+//! `tracing-appender` has such a thread too. It counts lines and not bytes, does not report what it drops, loses refused
+//! lines without counting them, and at the end prints to the very stream that may be stuck.
 
 use std::io::{self, ErrorKind, Write};
 use std::mem;
@@ -21,21 +21,21 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use crate::sync::Mutex;
 
-/// The most bytes that wait for a stream, and as many again may be in its writer's hands. A busy pass logs some 64 KiB: there is
-/// room for more than an hour of ordinary ones, and it is a small part of the least memory that a Function App has (512 MB).
+/// The most bytes that wait for a stream; its writer may hold as many again. A busy pass logs some 64 KiB. So there is room
+/// for more than an hour of ordinary passes, in a small part of a Function App's least memory (512 MB).
 pub(super) const ROOM: usize = 1 << 20;
 
-/// What the end waits for the streams, together. The shutdown before it takes five seconds at most, and those who ask for it
-/// wait ten.
+/// How long the end of the process waits for all streams. The shutdown before it takes at most five seconds, and whoever
+/// sends the signal waits ten.
 const LAST_WAIT: Duration = Duration::from_secs(1);
 
-/// What [`Queue::settle`] waits for a stream, once. A reader that reads takes a line in less than a millisecond.
+/// How long [`Queue::settle`] waits for a stream. A working reader takes a line in less than a millisecond.
 const SETTLE_LIMIT: Duration = Duration::from_millis(100);
 
-/// How long a writer waits for a stream that is set not to let it wait.
+/// How long a writer waits for a non-blocking stream that is not ready.
 const NOT_YET: Duration = Duration::from_millis(10);
 
-/// Where lines are pushed.
+/// The end that lines are pushed into.
 #[derive(Clone)]
 pub(super) struct Queue(Arc<Shared>);
 
@@ -43,7 +43,7 @@ struct Shared {
     room: usize,
     state: Mutex<State>,
     changed: Condvar,
-    /// How many lines the writer is done with.
+    /// How many lines the writer has written or dropped.
     done: watch::Sender<u64>,
 }
 
@@ -52,14 +52,14 @@ struct State {
     waiting: Batch,
     /// How many lines were pushed.
     pushed: u64,
-    /// Somebody has waited for the stream in vain, and it has taken nothing since.
+    /// A caller waited for the stream in vain, and the stream has accepted nothing since.
     stuck: bool,
     closed: bool,
     /// The writer has ended.
     ended: bool,
 }
 
-/// Whole lines, and how many there was no room for after them.
+/// Whole lines, and how many were dropped after them.
 #[derive(Default)]
 struct Batch {
     lines: Vec<u8>,
@@ -69,7 +69,7 @@ struct Batch {
 }
 
 impl Queue {
-    /// A queue of so many bytes before a stream. `missing` makes the line that stands for a number of lines.
+    /// A queue of this many bytes in front of a stream. `missing` makes the line that replaces a number of lines.
     pub(super) fn before(
         stream: impl Write + Send + 'static,
         room: usize,
@@ -88,7 +88,7 @@ impl Queue {
         state.pushed += 1;
         let Batch { lines, dropped, count } = &mut state.waiting;
         *count += 1;
-        // A shorter line that came after one that was dropped would stand before the count.
+        // Otherwise a shorter line after a dropped one would come before the count.
         if *dropped > 0 || lines.len() + line.len() > self.0.room {
             *dropped += 1;
         } else {
@@ -98,7 +98,7 @@ impl Queue {
         self.0.changed.notify_all();
     }
 
-    /// Waits until the stream has got, or refused, all that was pushed so far; for a moment, unless it is known to be stuck.
+    /// Waits a moment until the stream has accepted or refused all pushed lines; not at all if it is known to be stuck.
     pub(super) async fn settle(&self) {
         let (pushed, stuck) = {
             let state = self.0.state.lock();
@@ -123,7 +123,7 @@ impl Queue {
     }
 }
 
-/// Writes what is left in some queues when it is dropped, as far as there is time.
+/// When dropped, writes what is left in some queues, as far as there is time.
 pub(crate) struct LastLines(pub(super) Vec<Queue>);
 
 impl Drop for LastLines {
@@ -157,7 +157,7 @@ impl Write for Queue {
 }
 
 impl Shared {
-    /// The next lines; nothing once there will be no more.
+    /// The next lines; `None` at the end.
     fn next(&self) -> Option<Batch> {
         let is_idle = |state: &mut State| state.waiting.is_empty() && !state.closed;
         let state: MutexGuard<'_, State> = self.state.lock();
@@ -173,13 +173,13 @@ impl Batch {
     }
 }
 
-/// Writes to a stream, and knows what has not got there.
+/// Writes to a stream, and knows which lines are missing in it.
 struct Writer<W, M> {
     stream: W,
     missing: M,
-    /// Lines that are to be said to be missing.
+    /// Dropped lines that are not yet reported.
     lost: usize,
-    /// The stream took the beginning of a line and no more.
+    /// The stream accepted only the beginning of a line.
     within_a_line: bool,
 }
 
@@ -215,7 +215,7 @@ impl<W: Write, M: Fn(usize) -> Vec<u8>> Writer<W, M> {
         }
     }
 
-    /// How many bytes of whole lines the stream took: all, unless it refuses.
+    /// How many bytes of whole lines the stream accepted: all, unless it refuses.
     fn write(&mut self, lines: &[u8]) -> usize {
         let mut written = 0;
         if self.within_a_line && !lines.is_empty() && self.stream.write_all(b"\n").is_ok() {

@@ -1,4 +1,4 @@
-//! Puts each event's line on the stream of its level, in a form that the host reads as one record of that level.
+//! Writes each event's line to the stream of its level, in a form that the host reads as one record of that level.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use tracing::{Level, Metadata};
 use tracing_subscriber::fmt::MakeWriter;
 
-/// What a line of the log looks like.
+/// The format of a log line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
     /// A sentence and its fields, for people.
@@ -25,7 +25,7 @@ pub(super) struct Streams<Out, Err> {
 impl<'a, Out: MakeWriter<'a>, Err: MakeWriter<'a>> MakeWriter<'a> for Streams<Out, Err> {
     type Writer = LineWriter<Out::Writer, Err::Writer>;
 
-    /// Only for events whose level is not known, of which there are none.
+    /// Only for events of unknown level, which do not occur.
     fn make_writer(&'a self) -> Self::Writer {
         LineWriter { stream: Stream::Out(self.out.make_writer()), format: self.format, level: Level::INFO }
     }
@@ -39,7 +39,7 @@ impl<'a, Out: MakeWriter<'a>, Err: MakeWriter<'a>> MakeWriter<'a> for Streams<Ou
     }
 }
 
-/// Writes one event, which comes in one piece.
+/// Writes one event, which arrives in one call.
 pub(super) struct LineWriter<Out, Err> {
     stream: Stream<Out, Err>,
     format: LogFormat,
@@ -73,8 +73,8 @@ impl<Out: Write, Err: Write> Write for LineWriter<Out, Err> {
     }
 }
 
-/// The event without its final newline; what a terminal or a log viewer would obey, not show, is written as Rust would write
-/// it, or JSON.
+/// The event without its final newline. Characters that a terminal or a log viewer obeys instead of showing are escaped as in
+/// Rust, or in JSON.
 fn one_line(event: &str, format: LogFormat) -> String {
     let event = event.strip_suffix('\n').unwrap_or(event);
     event.chars().fold(String::with_capacity(event.len() + 1), |mut line, character| {
@@ -88,8 +88,8 @@ fn one_line(event: &str, format: LogFormat) -> String {
     })
 }
 
-/// Control characters; the separators of lines and paragraphs; and what turns the direction of a text, which makes a line read
-/// otherwise than it is (Unicode Standard Annex 9, section 2).
+/// Control characters, separators of lines and paragraphs, and characters that change the direction of text, which make a line
+/// look different from what it is (Unicode Standard Annex 9, section 2).
 fn is_obeyed(character: char) -> bool {
     character.is_control()
         || matches!(
@@ -98,11 +98,11 @@ fn is_obeyed(character: char) -> bool {
         )
 }
 
-/// The line with each `warn` broken up: the host would take the line for a warning.
+/// The line with each `warn` broken up, because the host would take it for a warning.
 ///
-/// In text it becomes `w_arn`. In JSON its first letter becomes an escape, which a parser turns back.
+/// In text it becomes `w_arn`. In JSON the first letter becomes an escape, which a parser decodes.
 fn without_warn(line: &str, format: LogFormat) -> String {
-    // Lower case of ASCII alone, so that positions stay the same.
+    // ASCII lower case only, so that positions stay the same.
     let lower = line.to_ascii_lowercase();
     let mut result = String::with_capacity(line.len());
     let mut rest = 0;

@@ -121,7 +121,7 @@ fn a_host_that_started_anew_between_two_looks_is_watched_from_the_start() {
     let looks = [answers.as_slice(), &[process("a", 22), process("a", 32), process("a", 42)].map(Value::from)].concat();
     let stage = loaded().answer("host/status", &looks);
     let ran = check_host(&stage);
-    assert!(ran.succeeded && ran.printed.contains("Waiting: the host has started anew"), "{ran:?}");
+    assert!(ran.succeeded && ran.printed.contains("Waiting: the host has restarted"), "{ran:?}");
     assert_eq!(stage.waited(), 30 + 30);
 }
 

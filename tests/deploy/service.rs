@@ -47,8 +47,8 @@ fn what_the_service_sends_is_what_the_scaler_reads() {
         ("IMAGE", "r.azurecr.io/w:$(touch pwned)\"'"),
         ("SETTINGS", settings.as_str()),
     ];
-    let ran =
-        stage.execute(Command::new("bash").args(["-euo", "pipefail", "-c", &step("Tell the scaler")]), &environment);
+    let ran = stage
+        .execute(Command::new("bash").args(["-euo", "pipefail", "-c", &step("Request the deployment")]), &environment);
     assert!(ran.succeeded, "{ran:?}");
     let arguments = stage.calls().remove(0).arguments;
     assert_eq!(arguments[..4], ["api", "--method", "POST", "repos/owner/scaler/dispatches"]);

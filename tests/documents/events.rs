@@ -40,6 +40,19 @@ fn the_page_on_the_log_explains_every_trouble_and_no_other() {
     assert_eq!(listed, TroubleKind::VARIANTS.iter().copied().collect());
 }
 
+/// Without this, whoever reads a log in text does not find the trouble in the page.
+#[test]
+fn the_page_on_the_log_has_the_sentence_of_every_trouble() {
+    let sources = Sources::read();
+    let source: String = sources.named("troubles.rs").collect();
+    let source = source.replace("\\\n", "").split_whitespace().collect::<Vec<_>>().join(" ");
+    let table = Table::headed(&document("logging.md"), "trouble");
+    for row in &table.rows {
+        let sentence = row[3].trim_start_matches("… ");
+        assert!(sentence.len() > 10 && source.contains(&format!("\"{sentence}")), "{}: {sentence:?}", row[0]);
+    }
+}
+
 #[test]
 fn the_page_on_the_log_has_an_example_of_every_event_with_no_field_that_it_has_not() {
     let page = document("logging.md");

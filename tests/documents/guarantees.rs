@@ -17,7 +17,7 @@ fn every_promise_names_tests_that_exist() {
 }
 
 /// What is not there of what is said to hold a promise.
-fn missing(promise: &str, held_by: &str, sources: &Sources) -> Vec<String> {
+pub fn missing(promise: &str, held_by: &str, sources: &Sources) -> Vec<String> {
     let holders = holders(held_by);
     if holders.is_empty() {
         return vec![format!("{promise} Nothing holds it.")];

@@ -1,10 +1,14 @@
-//! What the documents promise is so: the tests that they name are there, and the names that they explain are the code's.
+//! The documents are true: the tests, files, names, links and commands in them exist, and they explain every name of the code.
 
 #![allow(unreachable_pub, reason = "what the files of a test share is public among them, and there is nobody else")]
 
+mod commands;
+mod door;
 mod events;
 mod guarantees;
 mod outcomes;
+mod pages;
+mod recipes;
 mod sources;
 mod table;
 

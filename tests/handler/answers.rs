@@ -48,7 +48,7 @@ async fn a_tick_that_comes_too_soon_after_the_last_pass_is_answered_and_makes_no
     .await;
     assert_eq!(served.invoke().await, success());
     let answer = body(&served.exchange(REQUEST).await);
-    let line = "no pass: the last one began 0 s ago, and there are 60 s between two";
+    let line = "no pass: the last one began 0 s ago, and passes are 60 s apart";
     assert_eq!(answer, json!({ "Outputs": {}, "Logs": [line], "ReturnValue": null }));
     assert_eq!(passes.load(Ordering::SeqCst), 1);
 }

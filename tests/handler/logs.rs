@@ -63,7 +63,7 @@ async fn a_request_that_is_not_understood_is_logged() {
     let lines = log.lines();
     assert_eq!(lines.len(), 1);
     assert_eq!(lines[0]["level"], "WARN");
-    assert!(messages(&lines)[0].contains("could not be understood"), "{lines:?}");
+    assert!(messages(&lines)[0].contains("is not as expected"), "{lines:?}");
 }
 
 #[tokio::test]

@@ -91,7 +91,7 @@ async fn a_pass_that_does_not_end_is_cut_off() {
     assert_eq!(served.shut_down().await.unwrap().unwrap(), "told to");
     assert_eq!(start.elapsed().as_secs(), SHUTDOWN_LIMIT.as_secs());
     let lines = log.lines();
-    let expected = "a pass was cut off by the shutdown; the next one goes on from what it finds";
+    let expected = "the shutdown cut off a pass; the next pass goes on from there";
     assert_eq!(messages(&lines), [expected]);
 }
 
@@ -111,8 +111,7 @@ async fn half_a_request_is_cut_off_after_a_moment_and_what_passes_left_is_closed
     assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
     assert_eq!(closed.load(Ordering::SeqCst), 1);
     let lines = log.lines();
-    let expected =
-        "no pass was cut off by the shutdown, but connections of the Functions host on which a request had begun";
+    let expected = "the shutdown cut off no pass, but connections of the Functions host with unfinished requests";
     assert_eq!(messages(&lines), [expected]);
 }
 
@@ -139,7 +138,7 @@ async fn a_pass_that_ends_in_time_is_not_blamed_for_half_a_request_and_has_its_a
     assert!(start.elapsed() <= SHUTDOWN_LIMIT, "{:?}", start.elapsed());
     assert_eq!(invoked.await.unwrap(), success());
     let lines = log.lines();
-    assert!(messages(&lines)[0].starts_with("no pass was cut off"), "{lines:?}");
+    assert!(messages(&lines)[0].starts_with("the shutdown cut off no pass"), "{lines:?}");
 }
 
 #[tokio::test]

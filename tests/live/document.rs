@@ -33,17 +33,17 @@ fn all_are_there(assumptions: &[Assumption]) -> bool {
 
 fn document(assumptions: &[Assumption]) -> String {
     let intro = "# Assumptions about Azure\n\n\
-                 What the scaler and the local Azure take for true of Azure, each with its source, how sure it is, and what rests on it. \
-                 This page\nis made from the list in `tests/live` (`UPDATE_ASSUMPTIONS=1 cargo test --test live`).\n\n\
-                 `cargo test --test live` asks the local Azure. To ask a real account as well, at a cost that it prints first:\n\n\
+                 What the scaler and the local Azure assume about Azure: each assumption with its source, how certain it is, and what rests on\n\
+                 it. This page is generated from the list in `tests/live` (`UPDATE_ASSUMPTIONS=1 cargo test --test live`).\n\n\
+                 `cargo test --test live` checks the local Azure. To check a real account as well, at a cost that it prints first:\n\n\
                  \x20   export ACI_SCALER_LIVE_SUBSCRIPTION_ID=$(az account show --query id --output tsv)\n\
                  \x20   export ACI_SCALER_LIVE_LOCATION=westeurope\n\
                  \x20   export ACI_SCALER_LIVE_TOKEN=$(az account get-access-token --query accessToken --output tsv)\n\
                  \x20   cargo test --test live\n\n\
-                 All that it makes there is in a resource group of its own, which goes in the end; what a run that was killed has left goes at\n\
-                 the next one. *Recorded* is what recorded traffic of others shows, *documented* what Azure's documentation or contract says,\n\
-                 *inferred* what follows from something else; of what is *open* nobody knows the answer, and the local Azure does one of\n\
-                 what is possible.\n\n\
+                 Everything that it creates there is in a resource group of its own, which it deletes at the end; the next run deletes what a\n\
+                 killed run left. *Recorded* means that recorded traffic shows it, *documented* that Azure's documentation or contract says it,\n\
+                 *inferred* that it follows from something else. The answer to an *open* question is unknown, and the local Azure does one of\n\
+                 the possible things.\n\n\
                  | Name | What is assumed | Answer | How sure | Source | What rests on it |\n|---|---|---|---|---|---|\n";
     let row = |it: &Assumption| {
         let rests_on: Vec<_> = it.rests_on.iter().map(|what| format!("`{what}`")).collect();

@@ -106,11 +106,11 @@ async fn check_says_so_if_it_peeked_nothing() {
     let world = World::new(&[]).await;
     let check = world.run(&["check"]).await;
     assert_eq!(check.exit_code, 0, "{check:#?}");
-    assert!(check.output.contains("subscriptions: the topic has none, so that there is nothing to do."), "{check:#?}");
+    assert!(check.output.contains("subscriptions: the topic has none, so there is nothing to do."), "{check:#?}");
     world.azure.resource_manager.inject(Fault::always(ListTopicSubscriptions).answers(Answer::forbidden("list")));
     let check = world.run(&["check"]).await;
     assert_eq!(check.exit_code, 1, "{check:#?}");
-    assert!(check.output.contains("Service Bus: it can be connected to; nothing was peeked."), "{check:#?}");
+    assert!(check.output.contains("Service Bus: it can be reached; no message was peeked."), "{check:#?}");
 }
 
 #[tokio::test]

@@ -204,7 +204,7 @@ async fn an_image_that_cannot_be_pulled() {
     assert_says(
         &explained.output,
         &[
-            "came ",
+            "arrived ",
             " ago, at ",
             "Azure cannot start: ImagePullBackOff",
             "counts as failed",
@@ -251,7 +251,8 @@ async fn a_container_that_needs_more_memory() {
     assert_says(
         &explained.output,
         &[
-            "Attempt 1 has ended (exit code 137, OOMKilled)",
+            "Attempt 1 ended (exit code 137, OOMKilled, 1 GB were not enough)",
+            "2 GB after running out of 1 and ",
             "The next attempt is due at ",
             "Read the last lines below",
             "  sorting",
@@ -299,10 +300,10 @@ async fn containers_that_crash_one_after_the_other() {
     assert_says(
         &explained.output,
         &[
-            "Its subscription is held up: containers of 3 messages have failed",
+            "Its subscription is held up: containers of 3 messages failed",
             "exit code 3",
             "let through at ",
-            "Mend the worker's image",
+            "Fix the worker's image",
         ],
     );
 }

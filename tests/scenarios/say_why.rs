@@ -20,13 +20,13 @@ async fn a_message_is_found_however_deep_it_is() {
     let explained = world.run(&["explain", "deep"]).await;
     assert_eq!(explained.exit_code, 0, "{explained:#?}");
     for words in
-        ["Message deep of a", "700 older messages", "500 MiB", "4 GB", "not_read", "No container group of it is there."]
+        ["Message deep of a", "700 older messages", "500 MiB", "4 GB", "not_read", "It has no container group."]
     {
         assert!(explained.output.contains(words), "{words}: {explained:#?}");
     }
     let unknown = world.run(&["explain", "nobody"]).await;
     assert_eq!(unknown.exit_code, 1, "{unknown:#?}");
-    assert!(unknown.output.contains("No message of the id nobody is in the 1 subscriptions"), "{unknown:#?}");
+    assert!(unknown.output.contains("No message with the id nobody is in the 1 subscriptions"), "{unknown:#?}");
     assert_eq!(world.calls(PutGroup).len() + world.calls(DeleteGroup).len() + world.calls(PatchGroup).len(), 0);
 }
 

@@ -61,7 +61,7 @@ fn everything_that_is_wrong_is_told_at_once() {
 }
 
 /// Values that each setting refuses, alone or with the others that it depends on.
-const REFUSED: [(&str, &[&str]); 49] = [
+const REFUSED: [(&str, &[&str]); 50] = [
     ("AZURE_SUBSCRIPTION_ID", &["production", "00000000000000000000000000000001", "{0}"]),
     ("AZURE_RESOURCE_GROUP", &["a/b", "ends.", "a b"]),
     ("AZURE_CLIENT_ID", &["my-identity"]),
@@ -89,6 +89,7 @@ const REFUSED: [(&str, &[&str]); 49] = [
     ("ACI_MEMORY_MULTIPLIER", &["0", "-8", "1001", "8x"]),
     ("ACI_MIN_MEMORY_GB", &["0", "0.25", "241"]),
     ("ACI_MAX_MEMORY_GB", &["0", "0.4", "1.55", "240.1"]),
+    ("ACI_OOM_MEMORY_FACTOR", &["0", "0.9", "10.1", "1.125", "twice"]),
     ("ACI_PROVISIONING_TIMEOUT_MINUTES", &["0", "1441"]),
     ("ACI_MAX_RUNTIME_MINUTES", &["-1", "43201"]),
     ("ACR_SERVER", &["myregistry.azurecr.io", "https://myregistry.azurecr.io", "myregistry.azurecr.io/worker"]),

@@ -87,7 +87,7 @@ fn an_unknown_cloud_is_not_also_held_against_its_address() {
 }
 
 #[test]
-fn the_namespace_is_taken_from_the_host_where_the_host_tells_it() {
+fn the_namespace_is_taken_from_the_host_if_the_host_names_it() {
     let settings = load(&[]).unwrap();
     assert_eq!(settings.service_bus.namespace, "myns");
     assert_eq!(settings.service_bus.resource_group, "rg");
@@ -96,7 +96,7 @@ fn the_namespace_is_taken_from_the_host_where_the_host_tells_it() {
     assert_eq!(settings.service_bus.host, "myns.servicebus.windows.net");
     assert_eq!(settings.service_bus.resource_group, "messaging");
     let emulator = "Endpoint=sb://127.0.0.1;SharedAccessKeyName=n;SharedAccessKey=k;UseDevelopmentEmulator=true";
-    insta::assert_snapshot!(errors(&[("SB_CONNECTION_STR", emulator)]), @"SB_NAMESPACE is not set: the host 127.0.0.1 in SB_CONNECTION_STR does not tell it");
+    insta::assert_snapshot!(errors(&[("SB_CONNECTION_STR", emulator)]), @"SB_NAMESPACE is not set: the host 127.0.0.1 in SB_CONNECTION_STR does not say it");
     assert!(load(&[("SB_CONNECTION_STR", emulator), ("SB_NAMESPACE", "local")]).is_ok());
 }
 
@@ -165,6 +165,24 @@ fn the_registry_is_that_of_the_image() {
     insta::assert_snapshot!(errors(&credentials("other.azurecr.io")), @r#"ACR_SERVER="other.azurecr.io": expected the registry of ACI_IMAGE (myregistry.azurecr.io)"#);
     insta::assert_snapshot!(errors(&with("worker:1.4.2", "myregistry.azurecr.io")), @r#"ACR_SERVER="myregistry.azurecr.io": expected the registry of ACI_IMAGE (docker.io)"#);
     insta::assert_snapshot!(errors(&with("Worker", "myregistry.azurecr.io")), @r#"ACI_IMAGE="Worker": expected an image, such as myregistry.azurecr.io/worker:1.4.2, with no upper case but in its tag, and a tag after a colon"#);
+}
+
+#[test]
+fn a_placeholder_that_there_is_not_is_refused_and_every_other_brace_is_a_brace() {
+    insta::assert_snapshot!(errors(&[("INSTANCE_A", "{{scaler.atempt}}"), ("INSTANCE_B", "{{scaler.attempt"), ("ACI_PLAIN_ENV", "A")]), @r"
+    INSTANCE_A=(secret): expected message_id, subscription, sequence_number, file_size_mb, attempt, max_attempts, memory_gb or cpu, and }}, after {{scaler.; did you mean attempt?
+    INSTANCE_B=(secret): expected message_id, subscription, sequence_number, file_size_mb, attempt, max_attempts, memory_gb or cpu, and }}, after {{scaler.
+    ");
+    assert!(load(&[("INSTANCE_A", "{{scaler.cpu}} {{ .Values }} {} {{scaler}}")]).is_ok());
+    let template = |value: &str| {
+        let variable = format!(r#"{{"name": "A", "secureValue": "{value}"}}"#);
+        let worker = format!(r#"{{"name": "worker", "properties": {{"environmentVariables": [{variable}]}}}}"#);
+        format!(r#"{{"properties": {{"containers": [{worker}]}}}}"#)
+    };
+    insta::assert_snapshot!(errors(&[("ACI_GROUP_TEMPLATE", &template("{{scaler.core}}"))]), @"ACI_GROUP_TEMPLATE=(secret): properties.containers[0].properties.environmentVariables[0].secureValue: expected message_id, subscription, sequence_number, file_size_mb, attempt, max_attempts, memory_gb or cpu, and }}, after {{scaler.");
+    let overrides = format!(r#"{{"601-1GB": {{"template": {}}}}}"#, template("{{scaler.file_size}}"));
+    insta::assert_snapshot!(errors(&[("ACI_SUBSCRIPTION_OVERRIDES", &overrides)]), @"ACI_SUBSCRIPTION_OVERRIDES=(secret): 601-1GB.template.properties.containers[0].properties.environmentVariables[0].secureValue: expected message_id, subscription, sequence_number, file_size_mb, attempt, max_attempts, memory_gb or cpu, and }}, after {{scaler.; did you mean file_size_mb?");
+    assert!(load(&[("ACI_GROUP_TEMPLATE", &template("{{scaler.cpu}} {{ x }}"))]).is_ok());
 }
 
 #[test]

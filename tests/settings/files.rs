@@ -1,9 +1,9 @@
-//! The files that hold or describe settings: `.env`, `local.settings.json` and the README's table.
+//! The files that hold or describe settings: `.env`, `local.settings.json` and the README's tables.
 
 use std::fmt::Write;
 use std::path::PathBuf;
 
-use aci_scaler::settings::{Fallback, Settings, all_settings, unknown_settings};
+use aci_scaler::settings::{CONCERNS, Fallback, Setting, Settings, all_settings, unknown_settings};
 
 use crate::Variables;
 
@@ -36,15 +36,36 @@ fn the_env_file_names_every_setting_and_its_default() {
     }
 }
 
-/// With `UPDATE_README` in the environment, this brings the table up to date instead.
+/// The settings that the README shows first: the required ones, and those that most users choose.
+const FIRST: [&str; 10] = [
+    "AZURE_SUBSCRIPTION_ID",
+    "AZURE_RESOURCE_GROUP",
+    "SB_NAMESPACE",
+    "SB_TOPIC_NAME",
+    "ACI_IMAGE",
+    "ACI_NAME_PREFIX",
+    "ACI_LOCATION",
+    "ACI_MAX_INSTANCES",
+    "ACI_MEMORY_MULTIPLIER",
+    "INSTANCE_*",
+];
+
 #[test]
-fn the_table_in_the_readme_is_up_to_date() {
+fn the_readme_shows_the_required_settings_first() {
+    let required = all_settings().filter(|setting| setting.fallback == Fallback::Required);
+    let missing: Vec<_> = required.map(|setting| setting.name).filter(|name| !FIRST.contains(name)).collect();
+    assert!(missing.is_empty(), "{missing:?} are required and not in FIRST");
+}
+
+/// With `UPDATE_README` in the environment, this brings the tables up to date instead.
+#[test]
+fn the_tables_in_the_readme_are_up_to_date() {
     const BEGIN: &str = "<!-- settings:begin -->\n";
     const END: &str = "<!-- settings:end -->\n";
     let readme = read("README.md");
     let (before, rest) = readme.split_once(BEGIN).expect("README.md has a settings:begin marker");
     let (_, after) = rest.split_once(END).expect("README.md has a settings:end marker");
-    let expected = format!("{before}{BEGIN}{}{END}{after}", table());
+    let expected = format!("{before}{BEGIN}{}{END}{after}", tables());
     if std::env::var_os("UPDATE_README").is_some() {
         std::fs::write(path("README.md"), expected).unwrap();
     } else {
@@ -52,9 +73,21 @@ fn the_table_in_the_readme_is_up_to_date() {
     }
 }
 
-fn table() -> String {
+/// The settings that matter first, then the others by concern.
+fn tables() -> String {
+    let first = FIRST.map(|name| all_settings().find(|setting| setting.name == name).expect(name));
+    let mut tables = format!("### The ten that matter first\n\n{}", table(&first));
+    for concern in &CONCERNS {
+        let others: Vec<_> =
+            concern.settings.iter().copied().filter(|setting| !FIRST.contains(&setting.name)).collect();
+        write!(tables, "\n### {}\n\n{}", concern.title, table(&others)).unwrap();
+    }
+    tables
+}
+
+fn table(settings: &[&Setting]) -> String {
     let mut table = "| Variable | Default | Meaning | Accepted |\n|---|---|---|---|\n".to_owned();
-    for setting in all_settings() {
+    for setting in settings {
         let default = match setting.fallback {
             Fallback::Required => "**required**".to_owned(),
             Fallback::Default(default) => format!("`{default}`"),

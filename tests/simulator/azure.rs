@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
-use aci_scaler::container_group::{ContainerGroup, GroupName, GroupSpec};
+use aci_scaler::container_group::{ContainerGroup, GroupName, GroupSpec, MemoryGb};
 use aci_scaler::message::SubscriptionName;
 use aci_scaler::services::{Accepted, ArmError, ContainerGroups, ListedGroups, Refusal};
 use aci_scaler::settings::Settings;
@@ -24,8 +24,8 @@ pub struct Process {
     pub pass_started_at: AtomicI64,
     /// The pass in which it was told to create no more.
     pub stopped_in: AtomicU64,
-    /// The pass in which it was told that there is no room for large groups.
-    pub no_room_in: AtomicU64,
+    /// The pass in which it was told that there is no room for groups of so much memory, and of more.
+    pub no_room: Mutex<Option<(u64, MemoryGb)>>,
     /// The pass in which it was told to delete no more.
     pub deletes_stopped_in: AtomicU64,
     /// Until when it has to leave the rest of the budget for deletes.
@@ -60,7 +60,7 @@ pub struct Write {
 }
 
 pub enum What {
-    Put(GroupSpec),
+    Put(Box<GroupSpec>),
     Delete(GroupName),
     Tag(GroupName, BTreeMap<String, String>),
 }
@@ -181,7 +181,7 @@ impl ContainerGroups for Azure {
         {
             let mut world = self.world();
             let pass = self.process.pass.load(Relaxed);
-            let no_room = is_large(spec) && self.process.no_room_in.load(Relaxed) == pass;
+            let no_room = self.process.no_room.lock().is_some_and(|(of, memory)| of == pass && spec.memory >= memory);
             if no_room
                 || self.process.stopped_in.load(Relaxed) == pass
                 || self.process.low_until.load(Relaxed) > world.now()
@@ -189,12 +189,16 @@ impl ContainerGroups for Azure {
                 world.violated(format!("{} is asked for although Azure wants a break", spec.name));
             }
         }
-        let answer = self.write(What::Put(spec.clone())).await;
+        let answer = self.write(What::Put(Box::new(spec.clone()))).await;
         if let Err(ArmError::Throttled { .. } | ArmError::NoCapacity { .. }) = &answer {
             self.process.stopped_in.store(self.process.pass.load(Relaxed), Relaxed);
         }
         if let Err(ArmError::NoRoomForSize { .. }) = &answer {
-            self.process.no_room_in.store(self.process.pass.load(Relaxed), Relaxed);
+            let pass = self.process.pass.load(Relaxed);
+            let mut no_room = self.process.no_room.lock();
+            let least =
+                no_room.filter(|(of, _)| *of == pass).map_or(spec.memory, |(_, memory)| memory.min(spec.memory));
+            *no_room = Some((pass, least));
         }
         self.heed(answer)
     }
@@ -227,7 +231,7 @@ impl ContainerGroups for Azure {
     }
 }
 
-/// Whether a group is one for a large file, of 8 GB and not 1.
+/// Whether a group is a large one, for its file or for having run out of memory.
 pub fn is_large(spec: &GroupSpec) -> bool {
     spec.memory.to_f64() > 1.0
 }

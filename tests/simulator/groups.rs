@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use aci_scaler::container_group::{
-    Container, ContainerEvent, ContainerGroup, ContainerState, GroupName, NamePrefix, Ownership,
+    Container, ContainerEvent, ContainerGroup, ContainerState, GroupName, MemoryGb, NamePrefix, Ownership,
 };
+use rust_decimal::Decimal;
 use time::OffsetDateTime;
 
 use crate::scene::{Millis, SECOND};
@@ -19,6 +20,8 @@ pub struct Group {
     /// As they were asked for: what the world goes by, whatever a policy has made of them.
     pub asked: BTreeMap<String, String>,
     pub life: Life,
+    /// Its worker's memory, in tenths of a GB.
+    pub memory: i64,
     pub created_at: Millis,
     /// The process that asked for it.
     pub creator: u32,
@@ -28,6 +31,8 @@ pub struct Group {
     pub log_failures: u32,
     /// Since when an operator wants it to stay.
     pub kept_since: Option<Millis>,
+    /// Since when an operator wants the count of its message's attempts to start again.
+    pub retried_since: Option<Millis>,
     /// Whether Azure forgets to say when it ended.
     pub undated: bool,
     /// Whether its image cannot be pulled, so that it never starts.
@@ -58,7 +63,23 @@ pub enum Exit {
     Abandons,
     /// It dies.
     Dies,
+    /// It needs more memory than it has.
+    RunsOut,
 }
+
+impl Exit {
+    /// What it exits with.
+    pub fn code(self) -> i64 {
+        match self {
+            Self::Settles | Self::Abandons => 0,
+            Self::Dies => 1,
+            Self::RunsOut => RAN_OUT,
+        }
+    }
+}
+
+/// The exit code of a worker that ran out of memory.
+const RAN_OUT: i64 = 137;
 
 impl Group {
     pub fn tag(&self, key: &str) -> &str {
@@ -81,8 +102,18 @@ impl Group {
         self.asked("sequence_number").parse().unwrap_or_default()
     }
 
+    /// The number in its name.
     pub fn attempt(&self) -> u32 {
+        self.count() + self.attempts_before()
+    }
+
+    /// Which attempt it is since the count was last started again.
+    pub fn count(&self) -> u32 {
         self.asked("attempt").parse().unwrap_or_default()
+    }
+
+    pub fn attempts_before(&self) -> u32 {
+        self.asked("attempts_before").parse().unwrap_or_default()
     }
 
     /// Whether it is for the same message as another.
@@ -135,7 +166,7 @@ impl Group {
                     exit_code: Some(code),
                     started_at: Some(moment(since)),
                     finished_at: (!self.undated).then(|| moment(at)),
-                    detail_status: None,
+                    detail_status: (code == RAN_OUT).then(|| "OOMKilled".to_owned()),
                 };
                 ("Succeeded", state)
             }
@@ -143,11 +174,12 @@ impl Group {
         };
         let state = (!in_list && provisioning != "Failed").then_some(state);
         let events = if in_list { Vec::new() } else { self.events(moment) };
+        let memory = MemoryGb::from_decimal(Decimal::new(self.memory, 1)).ok();
         ContainerGroup {
             name: self.name.clone(),
             tags: self.tags.clone(),
             provisioning_state: provisioning.into(),
-            containers: vec![Container { name: "worker".into(), state, events }],
+            containers: vec![Container { name: "worker".into(), state, events, memory }],
             size: None,
             init_containers: Vec::new(),
             ownership: self.ownership(),

@@ -12,6 +12,8 @@
 mod azure;
 mod calm;
 mod groups;
+mod memory;
+mod operator;
 mod outside;
 mod promises;
 mod random;
@@ -20,11 +22,13 @@ mod schedule;
 mod topic;
 mod world;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use aci_scaler::sync::Mutex;
+use memory::Cost;
+use schedule::Told;
 
 /// Schedules whose seeds are always the same: 0, 1, 2, …
 const FIXED: u64 = 5000;
@@ -49,16 +53,18 @@ fn no_promise_is_broken_in_any_schedule() {
     let (fixed, fresh) = number("SIMULATOR_SCHEDULES").map_or((FIXED, FRESH), |fresh| (0, fresh));
     let seeds = |index| if index < fixed { index } else { first.wrapping_add(index) };
     let next = AtomicU64::new(0);
-    let kinds = Mutex::new(BTreeMap::<_, u64>::new());
+    let (kinds, cost) = (Mutex::new(BTreeMap::<_, u64>::new()), Mutex::new(Cost::default()));
     let worker = || {
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
             if index >= fixed + fresh {
                 break;
             }
-            for kind in run(seeds(index), false) {
+            let told = run(seeds(index), false);
+            for kind in told.kinds {
                 *kinds.lock().entry(kind).or_default() += 1;
             }
+            cost.lock().add(told.cost);
         }
     };
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
@@ -67,18 +73,19 @@ fn no_promise_is_broken_in_any_schedule() {
             scope.spawn(worker);
         }
     });
-    print_kinds(&kinds.into_inner(), fixed + fresh);
+    print(&kinds.into_inner(), cost.into_inner(), fixed + fresh);
 }
 
-/// Says in how many schedules each kind of fault has come about.
+/// Says in how many schedules each kind of fault has come about, and what workers that run out of memory have cost.
 #[expect(clippy::print_stdout, reason = "whoever runs many schedules wants to know what they were")]
-fn print_kinds(kinds: &BTreeMap<&str, u64>, schedules: u64) {
+fn print(kinds: &BTreeMap<&str, u64>, cost: Cost, schedules: u64) {
     for (kind, count) in kinds {
         println!("{kind}: in {count} of {schedules} schedules");
     }
+    println!("{cost}");
 }
 
-fn run(seed: u64, told: bool) -> BTreeSet<&'static str> {
+fn run(seed: u64, told: bool) -> Told {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     let outcome = runtime.expect("a runtime can be built").block_on(schedule::run(seed, told));
     outcome.unwrap_or_else(|failure| panic!("{failure}\nTo see why: SIMULATOR_SEED={seed} cargo test --test simulator"))

@@ -47,6 +47,10 @@ impl World {
         let remaining = self.take(at)?;
         if let Some(there) = self.groups.get(&spec.name) {
             if there.is_live() {
+                let is_same = there.number() != crate::memory::number(spec) || crate::memory::is_as_asked(there, spec);
+                if !is_same {
+                    self.violated(format!("{} is asked for in two ways", spec.name));
+                }
                 return Ok(Accepted { remaining, ownership: None });
             }
             // Only a request that was on its way while another process made the same group may come to this.
@@ -74,6 +78,8 @@ impl World {
         self.check_cap(&group, write);
         self.check_backoff(&group, write, at);
         self.check_vanished(&group, write, at);
+        self.check_memory(&group, write);
+        self.check_retry(&group);
         self.groups.insert(spec.name.clone(), group);
         Ok(Accepted { remaining, ownership })
     }
@@ -103,13 +109,20 @@ impl World {
             bad_image,
             has_events: self.scene.has_events,
             life: Life::Pending { until: if never || bad_image { Millis::MAX } else { start }, fails },
+            memory: crate::memory::tenths(spec.memory),
             created_at: at,
             creator: write.process.number,
             log_read: false,
             log_failures: 0,
             kept_since: None,
+            retried_since: None,
             undated: unlucky(self),
         }
+    }
+
+    /// Whether policies leave none of our tags, so that only the names of groups say whose they are.
+    pub fn names_alone_tell(&self) -> bool {
+        self.scene.tag_policy == Some(TagPolicy::Both)
     }
 
     fn check_only_one(&mut self, group: &Group) {
@@ -151,16 +164,17 @@ impl World {
             return;
         }
         // A name does not say which of several messages of an id it is for, so that all their attempts count.
-        let is_known_by_name = self.scene.tag_policy == Some(TagPolicy::Both);
+        let is_known_by_name = self.names_alone_tell();
         let is_next = group.attempt() == attempt + 1 || is_known_by_name && group.attempt() > attempt;
         if !is_next {
             self.violated(format!("{} comes after attempt {attempt}", group.name));
         }
-        let due = ended_at + self.scene.backoff(attempt) - MAX_SKEW;
+        let count = attempt.saturating_sub(group.attempts_before());
+        let due = ended_at + self.scene.backoff(count) - MAX_SKEW;
         if at < due {
             self.violated(format!("{} comes {} ms before its time", group.name, due - at));
         }
-        if group.attempt() > write.process.settings.processing.max_attempts.get() {
+        if group.count() > write.process.settings.processing.max_attempts.get() {
             self.violated(format!("{} is one attempt too many", group.name));
         }
     }
@@ -285,12 +299,18 @@ impl World {
                 .map(|(key, value)| (key.clone(), value.clone()))
                 .collect()
         };
-        let raced = group.kept_since.is_some_and(|since| looked_at.is_none_or(|looked_at| since >= looked_at))
+        let since_then =
+            |since: Option<Millis>| since.is_some_and(|since| looked_at.is_none_or(|looked_at| since >= looked_at));
+        let raced = since_then(group.kept_since)
+            || since_then(group.retried_since)
             || looked_at.is_none_or(|looked_at| group.created_at > looked_at);
         let lost = !raced && stays(&group.tags) != stays(tags);
         group.tags.clone_from(tags);
         if raced && group.kept_since.is_some() {
             group.tags.insert("keep".into(), "true".into());
+        }
+        if raced && group.retried_since.is_some() {
+            group.tags.insert("retry".into(), "true".into());
         }
         self.tell(|| format!("process {} tags {name}: {tags:?}", write.process.number));
         if lost {

@@ -18,6 +18,7 @@ use tokio::task::JoinHandle;
 use crate::azure::{Azure, Process};
 use crate::calm::Calm;
 use crate::groups::Life;
+use crate::memory::Cost;
 use crate::promises::MAX_SKEW;
 use crate::scene::{Millis, SECOND};
 use crate::world::World;
@@ -27,6 +28,10 @@ const STEPS: u32 = 200;
 
 /// Passes after which all must be well again: an hour and a half of back-offs and breakers, and time for the work.
 const CALM_PASSES: u32 = 400;
+
+/// The same where workers need more memory than their messages' first attempts have: each message fails once and waits, and in a
+/// subscription that its breaker holds up so does the next one of its id.
+const HUNGRY_CALM_PASSES: u32 = 1600;
 
 /// How long the last process's requests may be under way when nothing goes wrong any more.
 const UNDER_WAY: Millis = 30 * SECOND;
@@ -46,8 +51,15 @@ struct Slot {
     next_pass_at: Millis,
 }
 
-/// Runs the schedule of a seed, and returns which kinds of faults have come about in it. If a promise is broken, that is the error, with the story if it is to be told.
-pub async fn run(seed: u64, told: bool) -> Result<BTreeSet<&'static str>, String> {
+/// What a schedule has to tell.
+pub struct Told {
+    /// The kinds of faults that have come about.
+    pub kinds: BTreeSet<&'static str>,
+    pub cost: Cost,
+}
+
+/// Runs the schedule of a seed, and returns what has come about in it. If a promise is broken, that is the error, with the story if it is to be told.
+pub async fn run(seed: u64, told: bool) -> Result<Told, String> {
     let world = Arc::new(Mutex::new(World::new(seed, told)));
     let mut schedule = Schedule { world: world.clone(), slots: Vec::new(), processes: 0 };
     schedule.begin();
@@ -55,8 +67,8 @@ pub async fn run(seed: u64, told: bool) -> Result<BTreeSet<&'static str>, String
         schedule.step().await?;
     }
     schedule.calm_down().await?;
-    let fired = std::mem::take(&mut world.lock().fired);
-    Ok(fired)
+    let mut world = world.lock();
+    Ok(Told { kinds: std::mem::take(&mut world.fired), cost: world.memory.cost })
 }
 
 impl Schedule {
@@ -66,6 +78,8 @@ impl Schedule {
             world.add_foreign_groups();
             let topic = world.topic.describe();
             world.tell(|| topic);
+            let memory = world.memory.describe(&world.scene);
+            world.tell(|| memory);
             (world.scene.processes, world.scene.settings.clone())
         };
         for _ in 0..count {
@@ -87,7 +101,7 @@ impl Schedule {
             pass: 0.into(),
             pass_started_at: 0.into(),
             stopped_in: u64::MAX.into(),
-            no_room_in: u64::MAX.into(),
+            no_room: Mutex::default(),
             deletes_stopped_in: u64::MAX.into(),
             low_until: 0.into(),
             clock_error: skew.into(),
@@ -112,6 +126,7 @@ impl Schedule {
             let mut world = self.slots[0].azure.world();
             world.something_happens();
             world.clean_up();
+            world.retry();
             for slot in &self.slots {
                 if let Some(error) = world.outside.sets_clock() {
                     slot.azure.process.clock_error.store(error, Relaxed);
@@ -170,7 +185,8 @@ impl Schedule {
         // The last pass may have begun a moment ago, and the other processes may have requests under way.
         tokio::time::sleep(Duration::from_millis(UNDER_WAY.unsigned_abs())).await;
         let mut calm = Calm::default();
-        for _ in 0..CALM_PASSES {
+        let is_hungry = self.slots[0].azure.world().is_hungry();
+        for _ in 0..if is_hungry { HUNGRY_CALM_PASSES } else { CALM_PASSES } {
             let slot = &mut self.slots[0];
             slot.begin_pass();
             tokio::time::sleep(Duration::from_mins(1)).await;
@@ -289,11 +305,13 @@ impl World {
                 asked: BTreeMap::new(),
                 tags,
                 life,
+                memory: 10,
                 created_at: 0,
                 creator: 0,
                 log_read: false,
                 log_failures: 0,
                 kept_since: None,
+                retried_since: None,
                 undated: false,
                 bad_image: false,
                 has_events: false,

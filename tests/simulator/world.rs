@@ -9,6 +9,8 @@ use tokio::time::Instant;
 
 use crate::azure::Write;
 use crate::groups::{Exit, Group, Life};
+use crate::memory::MemoryNeeds;
+use crate::operator::Operator;
 use crate::outside::{Outside, Vanished};
 use crate::promises::MAX_SKEW;
 use crate::random::Random;
@@ -24,6 +26,8 @@ pub struct World {
     pub scene: Scene,
     pub topic: Topic,
     pub outside: Outside,
+    pub memory: MemoryNeeds,
+    pub operator: Operator,
     pub groups: BTreeMap<GroupName, Group>,
     /// Groups that a list that lags still shows, and when they were deleted.
     pub deleted: VecDeque<(Millis, Group)>,
@@ -76,6 +80,8 @@ pub struct Message {
     pub locked: bool,
     /// Whether its file is a large one.
     pub large: bool,
+    /// The memory that its worker needs, in tenths of a GB.
+    pub needs: i64,
     pub came_at: Millis,
     pub expires_at: Option<Millis>,
 }
@@ -90,7 +96,8 @@ impl Message {
 impl World {
     pub fn new(seed: u64, told: bool) -> Self {
         let mut random = Random::new(seed);
-        let scene = Scene::draw(&mut random);
+        let mut scene = Scene::draw(&mut random);
+        let memory = MemoryNeeds::draw(seed, &mut scene);
         let (topic, outside) = (Topic::draw(seed), Outside::draw(seed, &scene));
         let subscriptions = scene.subscriptions.iter().map(|name| (*name, Subscription::default())).collect();
         Self {
@@ -98,6 +105,8 @@ impl World {
             scene,
             topic,
             outside,
+            memory,
+            operator: Operator::draw(seed),
             groups: BTreeMap::new(),
             deleted: VecDeque::new(),
             subscriptions,
@@ -235,6 +244,8 @@ impl World {
         message.locked = true;
         let exit = if message.poison {
             Exit::Dies
+        } else if message.needs > group.memory {
+            Exit::RunsOut
         } else if abandons {
             Exit::Abandons
         } else {
@@ -248,13 +259,17 @@ impl World {
         let name = group.subscription().to_owned();
         if let (Some(number), Some(subscription)) = (message, self.subscriptions.get_mut(name.as_str())) {
             if exit == Exit::Settles {
-                subscription.messages.remove(&number);
+                let settled = subscription.messages.remove(&number);
                 self.gone.entry((name, number)).or_insert(at);
+                if let Some(Message { needs, large, .. }) = settled {
+                    self.note_settled(needs, large);
+                }
             } else if let Some(message) = subscription.messages.get_mut(&number) {
                 message.locked = false;
             }
         }
-        Life::Exited { since, at, code: i64::from(exit == Exit::Dies) }
+        self.note_memory(group, message, exit, at);
+        Life::Exited { since, at, code: exit.code() }
     }
 
     /// A message, if it is there.
@@ -294,7 +309,8 @@ impl World {
         let Some(to) = self.subscriptions.get_mut(subscription) else { return };
         let last = to.last_numbers.entry(partition).or_default();
         *last += 1;
-        let message = Message { id, valid, poison, deferred, locked: false, large, came_at, expires_at };
+        let needs = self.memory.need_of(large);
+        let message = Message { id, valid, poison, deferred, locked: false, large, needs, came_at, expires_at };
         let removed_at = message.removed_at();
         to.messages.insert(Topic::sequence_number(partition, *last), message);
         self.happens_at(removed_at.unwrap_or(Millis::MAX));
@@ -315,10 +331,12 @@ impl World {
             (subscription.broken, subscription.disabled) = (false, false);
             for message in subscription.messages.values_mut() {
                 message.poison = false;
+                message.needs = MemoryNeeds::need_when_calm(message.needs, message.large, &self.scene);
             }
         }
         for group in self.groups.values_mut() {
             match &mut group.life {
+                Life::Running { until, exit: Exit::RunsOut, .. } => *until = (*until).min(now + 60 * SECOND),
                 Life::Running { until, exit, .. } => (*until, *exit) = ((*until).min(now + 60 * SECOND), Exit::Settles),
                 Life::Pending { until, fails } => (*until, *fails) = ((*until).min(now + 60 * SECOND), false),
                 Life::Exited { .. } | Life::Failed { .. } => {}

@@ -1,4 +1,4 @@
-//! The identity that workers work as.
+//! The workers' identity.
 
 use serde_json::Value;
 use tokio::sync::OnceCell;
@@ -9,12 +9,12 @@ use crate::services::ArmError;
 
 const API_VERSION: &str = "2023-01-31";
 
-/// What is known of it. Azure never gives an identity another client id, so that it is asked for once.
+/// Its client id, once known. It never changes, so it is requested once.
 #[derive(Debug, Default)]
 pub(super) struct WorkersIdentity(OnceCell<String>);
 
 impl WorkersIdentity {
-    /// The client id of the identity of this resource id, if there is one.
+    /// The client id of the identity with this resource id, if any.
     pub(super) async fn client_id(&self, arm: &Arm, id: Option<&str>) -> Result<Option<&str>, ArmError> {
         let Some(id) = id else { return Ok(None) };
         let ask = || async {

@@ -1,9 +1,9 @@
-//! Container groups through `azure_mgmt_containerinstance`, with its traps contained.
+//! Container groups through `azure_mgmt_containerinstance`, avoiding its traps.
 //!
-//! * Requests are only ever `send()`: awaiting a request builder of a create or a delete sends it again and again.
-//! * The crate refuses a whole page for one odd group of somebody else's, so answers are read by [`response`].
-//! * The crate knows preview versions only; the stable one is forced through the endpoint's query. What its models do not
-//!   know goes into their JSON, so that a group is created by a request of our own.
+//! * It only calls `send()`: awaiting the request builder of a create or a delete sends it again and again.
+//! * The crate rejects a whole page for one odd foreign group, so [`response`] reads the answers.
+//! * The crate knows only preview versions; the endpoint's query sets the stable one. Properties that its models lack are
+//!   added to their JSON, in our own request that creates the group.
 
 mod identity;
 mod request;
@@ -11,6 +11,7 @@ mod response;
 
 #[cfg(fuzzing)]
 pub(super) mod fuzzing {
+    pub(in crate::azure) use super::request::body;
     pub(in crate::azure) use super::response::{group, listed_group, logs};
 }
 
@@ -33,7 +34,7 @@ use crate::http::Answer;
 use crate::services::{Accepted, ArmError, ContainerGroups, ListedGroups};
 use crate::settings::Settings;
 
-/// The newest stable version whose requests the crate's models can write.
+/// The newest stable version that the crate's models can write requests for.
 const API_VERSION: &str = ApiVersion::V2023.as_str();
 
 pub(crate) struct ContainerInstances {
@@ -68,7 +69,7 @@ impl ContainerInstances {
         [&place[..], &kind, rest].concat()
     }
 
-    /// What the crate's calls begin with: the subscription, the resource group and the group's name.
+    /// The first arguments of the crate's calls: the subscription, the resource group and the group's name.
     fn place(&self, name: &GroupName) -> (&str, &str, String) {
         (&self.subscription_id, &self.resource_group, name.as_str().to_owned())
     }
@@ -98,7 +99,7 @@ impl ContainerGroups for ContainerInstances {
         let (body, api_version) = request::body(spec, client_id);
         let path = self.path(&[spec.name.as_str()]);
         let answer = self.arm.put(&path, api_version.as_str(), body).await?;
-        // The group was accepted, whatever the answer's body is.
+        // Azure accepted the group, whatever the answer's body is.
         let group = response::group(&answer.body, &self.prefix).ok();
         Ok(Accepted { remaining: remaining(&answer), ownership: group.map(|group| group.ownership) })
     }
@@ -128,7 +129,7 @@ impl ContainerGroups for ContainerInstances {
     }
 }
 
-/// How many more creates and deletes Azure will take for now, by the answer to a create.
+/// How many more creates and deletes Azure accepts for now, by the answer to a create.
 fn remaining(answer: &Answer) -> Option<u32> {
     let left = |name: &str| answer.headers.get(name)?.to_str().ok()?.parse().ok();
     REMAINING_HEADERS.into_iter().filter_map(left).min()
@@ -139,8 +140,8 @@ fn accepted(answer: &azure_core_legacy::Response) -> Accepted {
     Accepted { remaining: REMAINING_HEADERS.into_iter().filter_map(left).min(), ownership: None }
 }
 
-/// Whether a 404 of this code says that there is no such group. Others are about what should hold it, or about a group
-/// that is being deployed.
+/// Whether a 404 with this code means that the group does not exist. Other codes concern its resource group or subscription,
+/// or a group that is being deployed.
 fn names_the_group(code: &str) -> bool {
     const OTHERS: [&str; 4] =
         ["ContainerGroupDeploymentNotReady", "InvalidResourceType", "ResourceGroupNotFound", "SubscriptionNotFound"];
@@ -151,7 +152,7 @@ async fn collect(answer: azure_core_legacy::Response) -> Result<Vec<u8>, ArmErro
     Ok(answer.into_body().collect().await.map_err(arm_error)?.to_vec())
 }
 
-/// The transport's own error, which the crate passes through.
+/// The transport's own error, which the crate passes on.
 fn arm_error(error: azure_core_legacy::Error) -> ArmError {
     match error.into_downcast::<ArmError>() {
         Ok(error) => error,

@@ -1,7 +1,7 @@
-//! The body that creates a container group. It holds nothing but what the spec says, in a fixed order: sending the same
+//! The body that creates a container group. It depends only on the spec, and its order is fixed, so that sending the same
 //! spec twice changes nothing.
 //!
-//! It is the crate's model; where there is a template, its JSON with the model's over it.
+//! It is the crate's model as JSON, merged over the template if there is one.
 
 use azure_mgmt_containerinstance::package_preview_2024_05::models::{
     Container, ContainerGroup, ContainerGroupIdentity, ContainerGroupProperties, ContainerProperties,
@@ -14,13 +14,13 @@ use serde_json::{Map, Value, json};
 
 use crate::container_group::{ApiVersion, EnvironmentValue, GroupSpec, GroupTemplate, Recipe, Registry};
 
-/// The body of the PUT, and the lower of the api-versions that know all that is in it.
-pub(super) fn body(spec: &GroupSpec, client_id: Option<&str>) -> (Vec<u8>, ApiVersion) {
+/// The body of the PUT, and the lowest api-version that knows all of its properties.
+pub(in crate::azure) fn body(spec: &GroupSpec, client_id: Option<&str>) -> (Vec<u8>, ApiVersion) {
     let group = model(spec, client_id);
     let template = spec.recipe.template.as_ref();
-    let body = match template.map(GroupTemplate::json) {
+    let body = match template.map(|template| template.filled(&spec.placeholders)) {
         None => serde_json::to_vec(&group),
-        Some(template) => serde_json::to_value(group).and_then(|group| serde_json::to_vec(&merged(template, group))),
+        Some(template) => serde_json::to_value(group).and_then(|group| serde_json::to_vec(&merged(&template, group))),
     };
     (body.expect("a group has only what JSON can hold"), template.map(GroupTemplate::api_version).unwrap_or_default())
 }
@@ -48,8 +48,8 @@ fn model(spec: &GroupSpec, client_id: Option<&str>) -> ContainerGroup {
     group
 }
 
-/// A template with what the scaler sets over it. The elements of lists that have a name in common are one; the others of the
-/// template come after the scaler's.
+/// A template with the scaler's values merged over it. List elements with the same name are merged; the template's other
+/// elements come after the scaler's.
 fn merged(template: &Value, own: Value) -> Value {
     match (template, own) {
         (Value::Object(template), Value::Object(own)) => Value::Object(merged_objects(template, own)),
@@ -106,12 +106,13 @@ fn environment(spec: &GroupSpec, client_id: Option<&str>) -> Vec<EnvironmentVari
         value: Some(spec.subscription.to_string()),
         ..EnvironmentVariable::new(name.clone())
     });
+    let filled = |value: &str| Some(spec.placeholders.fill(value).into_owned());
     let variables = spec.recipe.environment.iter().map(|(name, value)| {
         let variable = EnvironmentVariable::new(name.clone());
         match value {
-            EnvironmentValue::Plain(value) => EnvironmentVariable { value: Some(value.clone()), ..variable },
+            EnvironmentValue::Plain(value) => EnvironmentVariable { value: filled(value), ..variable },
             EnvironmentValue::Secure(value) => {
-                EnvironmentVariable { secure_value: Some(value.expose_secret().to_owned()), ..variable }
+                EnvironmentVariable { secure_value: filled(value.expose_secret()), ..variable }
             }
         }
     });
@@ -131,7 +132,7 @@ fn credential(registry: &Registry) -> ImageRegistryCredential {
     }
 }
 
-/// The identity that pulls the image has to be the group's own.
+/// The identity that pulls the image must be one of the group's.
 fn identity(registry: &Registry) -> Option<ContainerGroupIdentity> {
     let Registry::Identity { identity, .. } = registry else { return None };
     Some(ContainerGroupIdentity {
@@ -147,7 +148,8 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::container_group::{GroupName, MemoryGb, Recipe, tag};
+    use crate::container_group::{GroupName, Job, MemoryGb, Owned, Recipe, tag};
+    use crate::message::{FileSizeMb, MessageId};
 
     fn spec(registry: Option<Registry>) -> GroupSpec {
         let recipe = Recipe {
@@ -166,9 +168,62 @@ mod tests {
             tags: BTreeMap::from([(tag::MANAGED_BY, "worker".into()), (tag::MESSAGE_ID, "m1".into())]),
             memory: MemoryGb::from_decimal("0.3".parse().unwrap()).unwrap(),
             cpu: "0.5".parse().unwrap(),
-            subscription: "small".into(),
-            recipe: Arc::new(recipe),
+            ..Arc::new(recipe).group_for(&job(1))
         }
+    }
+
+    fn job(attempt: u32) -> Job {
+        Job {
+            subscription: "small".into(),
+            sequence_number: 7,
+            message_id: MessageId::new("m1").unwrap(),
+            file_size: FileSizeMb::from_text("500").unwrap(),
+            attempt,
+            attempts_before: 0,
+            ran_out_of: None,
+        }
+    }
+
+    #[test]
+    fn placeholders_are_filled_in_the_workers_variables_and_nowhere_else() {
+        let variable = |value: &str| json!([{ "name": "A", "value": value }, { "name": "B", "secureValue": value }]);
+        let container = |name: &str| {
+            let requests = json!({ "cpu": 1, "memoryInGB": 1 });
+            let command = json!(["{{scaler.attempt}}"]);
+            let image = if name == "worker" { Value::Null } else { json!("i") };
+            let resources = if name == "worker" { Value::Null } else { json!({ "requests": requests }) };
+            json!({ "name": name, "properties": {
+                "image": image, "resources": resources, "command": command, "environmentVariables": variable("{{scaler.attempt}}"),
+            } })
+        };
+        let template = json!({
+            "tags": { "note": "{{scaler.attempt}}" },
+            "properties": { "containers": [container("sidecar"), container("worker")] },
+        });
+        let (template, findings) = GroupTemplate::check(template, &Owned::default());
+        assert_eq!(findings.problems, []);
+        let plain = EnvironmentValue::Plain("{{scaler.message_id}} {{scaler.file_size_mb}} {}".into());
+        let secure = EnvironmentValue::Secure("k3y-{{scaler.memory_gb}}".into());
+        let recipe = Recipe {
+            environment: BTreeMap::from([("PLAIN".into(), plain), ("SECURE".into(), secure)]),
+            template,
+            ..crate::test_support::settings().recipe()
+        };
+        let spec = Arc::new(recipe).group_for(&job(2));
+        let (first, again) = (body(&spec, None).0, body(&spec, None).0);
+        assert_eq!(first, again);
+        let body: Value = serde_json::from_slice(&first).unwrap();
+        let [worker, sidecar] = [0, 1].map(|index| &body["properties"]["containers"][index]["properties"]);
+        let expected = json!([
+            { "name": "PLAIN", "value": "m1 500 {}" },
+            { "name": "SECURE", "secureValue": "k3y-4" },
+            { "name": "A", "value": "2" },
+            { "name": "B", "secureValue": "2" },
+        ]);
+        assert_eq!(worker["environmentVariables"], expected);
+        let literal = "{{scaler.attempt}}";
+        assert_eq!((&worker["command"][0], &sidecar["command"][0]), (&json!(literal), &json!(literal)));
+        assert_eq!((&sidecar["environmentVariables"], &body["tags"]["note"]), (&variable(literal), &json!(literal)));
     }
 
     #[test]

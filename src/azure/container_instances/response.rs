@@ -1,4 +1,4 @@
-//! Reads Azure's answers leniently: what is not needed may be anything.
+//! Reads Azure's answers leniently: unneeded parts may be anything.
 
 use std::collections::BTreeMap;
 use std::str::FromStr as _;
@@ -11,14 +11,14 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::azure::bad_answer::BadAnswer;
 use crate::container_group::{
-    Container, ContainerEvent, ContainerGroup, ContainerState, GroupName, GroupSize, NamePrefix, Ownership,
+    Container, ContainerEvent, ContainerGroup, ContainerState, GroupName, GroupSize, MemoryGb, NamePrefix, Ownership,
 };
 use crate::services::ArmError;
 
-/// A group of a list, or nothing if it is somebody else's.
+/// A group of a list, or `None` if it is not ours.
 ///
 /// # Errors
-/// When a group of ours cannot be read: to leave it out would be to take it for absent.
+/// If one of our groups cannot be read: leaving it out would make it look absent.
 pub(in crate::azure) fn listed_group(item: Value, prefix: &NamePrefix) -> Result<Option<ContainerGroup>, ArmError> {
     let name = item.get("name").and_then(Value::as_str).unwrap_or_default();
     let tags = item.get("tags").and_then(Value::as_object);
@@ -32,7 +32,7 @@ pub(in crate::azure) fn listed_group(item: Value, prefix: &NamePrefix) -> Result
     serde_json::from_value::<GroupBody>(item).map_err(BadAnswer::Body)?.into_group(prefix).map(Some)
 }
 
-/// The group that a GET or a PUT answers with.
+/// The group in the answer to a GET or a PUT.
 pub(in crate::azure) fn group(body: &[u8], prefix: &NamePrefix) -> Result<ContainerGroup, ArmError> {
     serde_json::from_slice::<GroupBody>(body).map_err(BadAnswer::Body)?.into_group(prefix)
 }
@@ -43,7 +43,7 @@ pub(in crate::azure) fn logs(body: &[u8]) -> Result<String, ArmError> {
     Ok(logs.content.unwrap_or_default())
 }
 
-/// Enough for every kind of event that Azure knows; it adds up those of one kind.
+/// Enough for every kind of event that Azure has; it counts events of one kind together.
 const MAX_EVENTS: usize = 50;
 
 /// Enough for every sentence that Azure writes.
@@ -146,9 +146,8 @@ impl GroupBody {
     }
 }
 
-/// What all containers ask for, unless one does not say.
+/// The sum of the containers' requests, unless one has none.
 fn size(containers: &[ContainerBody]) -> Option<GroupSize> {
-    let decimal = |number: Option<&Number>| Decimal::from_str(&number?.to_string()).ok();
     let mut sum = GroupSize::default();
     for container in containers {
         let requests = container.properties.as_ref()?.resources.as_ref()?.requests.as_ref()?;
@@ -158,16 +157,27 @@ fn size(containers: &[ContainerBody]) -> Option<GroupSize> {
     (!containers.is_empty()).then_some(sum)
 }
 
+fn decimal(number: Option<&Number>) -> Option<Decimal> {
+    Decimal::from_str(&number?.to_string()).ok()
+}
+
 fn containers(bodies: Option<Vec<ContainerBody>>) -> Vec<Container> {
     bodies.unwrap_or_default().into_iter().map(ContainerBody::into_container).collect()
 }
 
 impl ContainerBody {
     fn into_container(self) -> Container {
-        let view = self.properties.and_then(|properties| properties.instance_view);
+        let (resources, view) =
+            self.properties.map_or((None, None), |properties| (properties.resources, properties.instance_view));
+        let memory = resources.and_then(|resources| decimal(resources.requests?.memory_gb.as_ref()));
         let (state, events) = view.map_or((None, None), |view| (view.current_state, view.events));
         let events = events.unwrap_or_default().into_iter().take(MAX_EVENTS).map(EventBody::into_event);
-        Container { name: self.name, state: state.map(StateBody::into_state), events: events.collect() }
+        Container {
+            name: self.name,
+            state: state.map(StateBody::into_state),
+            events: events.collect(),
+            memory: memory.and_then(|memory| MemoryGb::from_decimal(memory).ok()),
+        }
     }
 }
 
@@ -194,8 +204,8 @@ impl StateBody {
     }
 }
 
-/// The container runtime has 0001-01-01 or 1970-01-01 for what it does not know (kubernetes#120331): a container that began
-/// then would have run for decades.
+/// The container runtime uses 0001-01-01 or 1970-01-01 for unknown times (kubernetes#120331), with which a container would
+/// have run for decades.
 fn moment(text: Option<String>) -> Option<OffsetDateTime> {
     OffsetDateTime::parse(text?.as_str(), &Rfc3339).ok().filter(|moment| *moment > OffsetDateTime::UNIX_EPOCH)
 }

@@ -1,4 +1,4 @@
-//! Where tokens come from: a credential of `azure_identity` for each kind of identity, over the scaler's own HTTP client.
+//! The sources of tokens: a credential of `azure_identity` for each kind of identity, over the scaler's own HTTP client.
 
 use std::sync::Arc;
 
@@ -14,14 +14,13 @@ use secrecy::{ExposeSecret as _, SecretString};
 use crate::http::Http;
 use crate::settings::Cloud;
 
-/// How often a request for a token is sent again, within some two seconds, if the answer or the lack of one says that
-/// it may yet succeed. `azure_core`'s own choice is eight times within a minute: [`TOKEN_TIMEOUT`](super::TOKEN_TIMEOUT) would end that first,
-/// and what is wrong with the identity would never be reported.
+/// Retries of a request for a token, within some two seconds, if it may still succeed. `azure_core`'s default is eight times
+/// within a minute: [`TOKEN_TIMEOUT`](super::TOKEN_TIMEOUT) would come first, and hide what is wrong with the identity.
 const TOKEN_RETRIES: u32 = 2;
 
 pub(super) fn options(http: &Http, cloud: Cloud) -> ClientOptions {
     let cloud = match cloud {
-        // Left open, since AKS and others tell a workload where its cloud's authority is (AZURE_AUTHORITY_HOST).
+        // Not set, because AKS and others name the cloud's authority in AZURE_AUTHORITY_HOST.
         Cloud::Public => None,
         Cloud::UsGovernment => Some(CloudConfiguration::AzureGovernment),
         Cloud::China => Some(CloudConfiguration::AzureChina),
@@ -54,7 +53,7 @@ pub(super) fn service_principal(
     Ok(ClientSecretCredential::new(tenant, client, secret.expose_secret().to_owned().into(), Some(options))?)
 }
 
-/// Without options it would set up an HTTP client of `azure_core`'s own, which is not compiled in, and panic.
+/// Without options it would create `azure_core`'s own HTTP client, which is not compiled in, and panic.
 pub(super) fn workload_identity(
     tenant_id: Option<String>,
     client_id: Option<String>,

@@ -1,4 +1,4 @@
-//! Claims-based security: a connection is opened to an entity by putting a token for it on the node `$cbs`.
+//! Claims-based security: the client authorizes its connection for an entity by putting a token on the node `$cbs`.
 //!
 //! Source: azure-docs `service-bus-amqp-protocol-guide.md`, "Claims-based-security".
 
@@ -22,23 +22,23 @@ use crate::error::Cause;
 use crate::settings::ServiceBusAuth;
 use crate::sync::Mutex;
 
-/// How long a token that the scaler signs is good for: the official SDKs' hour. A pass takes minutes, and much less
-/// than 20 minutes would turn a clock that is a little slow into refusals.
+/// How long a token that the scaler signs is valid: an hour, as in the official SDKs. A pass takes minutes, and with much
+/// less than 20 minutes a slightly slow clock would cause refusals.
 const SAS_LIFETIME: Duration = Duration::HOUR;
 
-/// The part of its life after which a token is put again, so that none expires under a request.
+/// The part of its life after which a token is replaced, so that none expires during a request.
 const RENEW_AFTER: f64 = 0.75;
 
-/// What Microsoft Entra is asked for.
+/// The scope of tokens of Microsoft Entra.
 const ENTRA_SCOPE: &str = "https://servicebus.azure.net/.default";
 
 /// Gets tokens of Microsoft Entra.
 #[async_trait]
 pub trait EntraTokens: fmt::Debug + Send + Sync {
-    /// A token for a scope, good for some minutes at least.
+    /// A token for a scope that is valid for at least some minutes.
     async fn token(&self, scope: &str) -> Result<AccessToken, CredentialError>;
 
-    /// Another token than one that was refused, if there is one.
+    /// A new token in place of a refused one, if there is one.
     async fn another(&self, scope: &str, refused: &SecretString) -> Option<AccessToken>;
 }
 
@@ -53,7 +53,7 @@ impl EntraTokens for Credential {
     }
 }
 
-/// Makes tokens as the settings say.
+/// Creates tokens as the settings say.
 #[derive(Clone, Debug)]
 pub(super) struct Tokens {
     pub(super) auth: ServiceBusAuth,
@@ -88,8 +88,8 @@ impl Tokens {
         }
     }
 
-    /// Another token in the place of one that the service has refused, if there can be one: what was signed with a key is
-    /// refused for what it is, and a token of Microsoft Entra may have been revoked.
+    /// A new token in place of a refused one, if that can help: another signature with the same key would be refused too, but
+    /// a token of Microsoft Entra may have been revoked.
     async fn another(&self, refused: &SecretString) -> Option<Token> {
         match &self.auth {
             ServiceBusAuth::Entra => Some(self.credential.another(ENTRA_SCOPE, refused).await?.into()),
@@ -97,8 +97,8 @@ impl Tokens {
         }
     }
 
-    /// Whether a refusal for the topic leaves hope for a subscription: a signature made elsewhere is for what its
-    /// maker chose.
+    /// Whether a token that is refused for the topic may still work for a subscription: whoever made a signature chose its
+    /// resource.
     fn may_be_for_one_subscription(&self) -> bool {
         match &self.auth {
             ServiceBusAuth::SharedAccessSignature(text) => {
@@ -108,7 +108,7 @@ impl Tokens {
         }
     }
 
-    /// When to replace a token that is good until then.
+    /// When to replace a token that expires then.
     fn renewal(&self, expires_at: OffsetDateTime) -> Instant {
         let life = std::time::Duration::try_from(expires_at - self.clock.now()).unwrap_or_default();
         Instant::now() + life.mul_f64(RENEW_AFTER)
@@ -117,7 +117,7 @@ impl Tokens {
 
 impl From<AccessToken> for Token {
     fn from(token: AccessToken) -> Self {
-        // Not `amqp:jwt`, which the documentation names in places: the service does not know it.
+        // Not `amqp:jwt`, which the documentation names in places and the service does not accept.
         Self { kind: "jwt", text: token.secret, expires_at: Some(token.expires_at) }
     }
 }
@@ -131,7 +131,7 @@ pub(super) struct Cbs {
     last: Mutex<Option<SecretString>>,
 }
 
-/// When a token has to be replaced; never, if it does not say when it expires.
+/// When to replace a token; never if it does not say when it expires.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Renewal(Option<Instant>);
 
@@ -146,12 +146,13 @@ impl Cbs {
         Ok(Self { links: connection.attach("$cbs".to_owned()).await?, tokens, last: Mutex::default() })
     }
 
-    /// Whether a refusal for the topic leaves hope for a subscription.
+    /// Whether a token that is refused for the topic may still work for a subscription.
     pub(super) fn may_be_for_one_subscription(&self) -> bool {
         self.tokens.may_be_for_one_subscription()
     }
 
-    /// Puts a token for a resource, such as `sb://myns.servicebus.windows.net/topic`; if it is refused, another one, once.
+    /// Puts a token for a resource, such as `sb://myns.servicebus.windows.net/topic`. If the service refuses it, puts a new one,
+    /// once.
     pub(super) async fn put_token(&self, resource: &str) -> Result<Renewal, Failure> {
         let token = self.tokens.token(resource).await?;
         match self.put(resource, &token).await {
@@ -163,7 +164,7 @@ impl Cbs {
         }
     }
 
-    /// What the token on the connection should open is refused: the next to be put is another, if there is one.
+    /// The service refused what the token should allow: the next one must be new, if there is one.
     pub(super) async fn replace_token(&self) {
         let last = self.last.lock().clone();
         if let Some(last) = last {
@@ -188,7 +189,7 @@ impl Cbs {
                 tracing::debug!(resource, "a token is accepted");
                 Ok(Renewal(token.expires_at.map(|expires_at| self.tokens.renewal(expires_at))))
             }
-            // A connection whose `$cbs` is gone cannot be used for long; what is on it keeps no state.
+            // A connection without `$cbs` is soon useless, and holds no state.
             Err(Failure::LinkLost(reason)) => Err(Failure::ConnectionLost(reason)),
             Err(Failure::Misconfigured(reason)) => {
                 Err(Failure::Misconfigured(Cause::new(NotOpened { resource: resource.to_owned(), reason })))

@@ -22,22 +22,22 @@ use crate::error::Cause;
 use crate::sync::Mutex;
 use crate::tls;
 
-/// The largest frame that is taken, in bytes, as the official Python SDK has it. The service's own limit is 64 KiB.
+/// The largest accepted frame, in bytes, as in the official Python SDK. The service's own limit is 64 KiB.
 const MAX_FRAME_BYTES: u32 = 1 << 20;
 
-/// The highest channel number that is used: the service's own limit.
+/// The highest channel number: the service's own limit.
 const MAX_CHANNEL: u16 = 4999;
 
-/// How long the connection may be silent, in milliseconds, as the official JavaScript SDK has it. A connection that
-/// is dead without saying so is found out by then.
+/// How long the connection may be silent, in milliseconds, as in the official JavaScript SDK. By then a dead connection is
+/// noticed.
 const IDLE_TIMEOUT_MILLIS: u32 = 60_000;
 
-/// Pairs of links on one session. The service ends a session that has more than 255 links; a pair has two, and a
-/// pair that was replaced may still be closing.
+/// Pairs of links on one session. The service ends a session with more than 255 links. A pair has two, and a replaced pair
+/// may still be closing.
 const MAX_PAIRS_PER_SESSION: usize = 100;
 
-/// How long the service is given to confirm the end; nothing is lost without it, and a process that is asked to end
-/// has a second left after its last pass.
+/// How long to wait for the service to confirm the close. Nothing is lost without it, and a process that must end has a
+/// second left after its last pass.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Debug)]
@@ -47,12 +47,12 @@ pub(super) struct Endpoint {
     pub(super) tls: bool,
 }
 
-/// An open connection. Dropping it ends it at once, whatever is under way on it.
+/// An open connection. Dropping it ends it at once, with everything in progress.
 #[derive(Debug)]
 pub(super) struct Connection {
     sessions: Arc<Sessions>,
-    /// The same socket as the connection's. Tasks that wait for the service hold the connection in their turn; shutting
-    /// the socket is what reaches them all.
+    /// The connection's socket. Tasks that wait for the service hold the connection too; shutting the socket down reaches
+    /// all of them.
     socket: std::net::TcpStream,
 }
 
@@ -64,7 +64,7 @@ impl Connection {
             Failure::ConnectionLost(Cause::new(NotConnected::Unreachable { host, port, error }))
         };
         let stream = addresses::connect(&endpoint.host, endpoint.port).await.map_err(lost)?;
-        // Small requests wait for one another otherwise: reading a backlog takes twenty times as long.
+        // Without this, small requests wait for one another, and reading a backlog takes twenty times as long.
         stream.set_nodelay(true).map_err(lost)?;
         let stream = stream.into_std().map_err(lost)?;
         let socket = stream.try_clone().map_err(lost)?;
@@ -83,8 +83,7 @@ impl Connection {
         Ok(Self { sessions: Arc::new(sessions), socket })
     }
 
-    /// Attaches a pair of links to a node. Cancel-safe: the attaching is then brought to its end without
-    /// anyone waiting for it.
+    /// Attaches a pair of links to a node. Cancel-safe: the attach then completes in the background.
     pub(super) async fn attach(&self, node: String) -> Result<LinkPair, Failure> {
         let attaching = tokio::spawn(Arc::clone(&self.sessions).attach(node));
         attaching.await.unwrap_or_else(|error| Err(Failure::LinkLost(Cause::new(error))))
@@ -103,7 +102,7 @@ impl Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        // It fails when the connection is gone already.
+        // It fails if the connection is already gone.
         let _ = self.socket.shutdown(Shutdown::Both);
     }
 }
@@ -114,7 +113,7 @@ where
 {
     let builder = AmqpConnection::builder()
         .container_id(format!("aci-scaler-{}", Uuid::new_v4()))
-        // TLS is under the stream already.
+        // The stream already has TLS.
         .scheme("amqp")
         .hostname(host)
         .sasl_profile(SaslProfile::Anonymous)
@@ -133,7 +132,7 @@ enum NotConnected {
         #[source]
         error: std::io::Error,
     },
-    #[error("{host} is no host name")]
+    #[error("{host} is not a host name")]
     NoHostName {
         host: String,
         #[source]
@@ -141,13 +140,12 @@ enum NotConnected {
     },
 }
 
-/// fe2o3-amqp attaches one link at a time on a session. So whoever attaches has a session to himself for as long, and
-/// another is begun when all are taken: many are attached side by side, and one that the service never answers holds up
-/// no other.
+/// fe2o3-amqp attaches one link at a time on a session. So each attach has a session to itself, and a new session begins
+/// when all are in use: many links attach concurrently, and one that the service never answers holds up no other.
 #[derive(Debug)]
 struct Sessions {
     connection: tokio::sync::Mutex<ConnectionHandle<()>>,
-    /// Those on which nobody is attaching.
+    /// Sessions with no attach in progress.
     idle: Mutex<Vec<OpenSession>>,
 }
 
@@ -164,10 +162,10 @@ impl Sessions {
         let pair = LinkPair::attach(&mut session.handle, &node).await;
         tracing::debug!(node, attached = pair.is_ok(), "links are attached");
         session.pairs += 1;
-        // After a refusal fe2o3-amqp may still have a detach of its own to send, for a handle that the next link would
-        // be given; that link would end the session.
+        // After a refusal fe2o3-amqp may still send a detach for a handle that the next link would get; that link would end the
+        // session.
         session.takes_more = pair.is_ok() && session.pairs < MAX_PAIRS_PER_SESSION;
-        // One that takes no more is kept all the same: dropping it would end its links.
+        // A full session is kept, because dropping it would end its links.
         self.idle.lock().push(session);
         pair
     }
@@ -177,7 +175,7 @@ impl Sessions {
             return Ok(session);
         }
         let mut connection = self.connection.lock().await;
-        // One may have come free while this one waited for its turn to begin another.
+        // One may have become free while this task waited for its turn to begin another.
         if let Some(session) = self.take_idle() {
             return Ok(session);
         }

@@ -1,17 +1,17 @@
-//! A value as the bytes that it came in.
+//! An encoded value.
 
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
-/// The name by which `serde_amqp` 0.18 recognizes a value that is to stay encoded (`constants.rs`).
+/// The name by which `serde_amqp` 0.18 recognizes a value that must stay encoded (`constants.rs`).
 const STAYS_ENCODED: &str = "__LAZY_VALUE";
 
 /// A value that is not decoded.
 ///
-/// `serde_amqp`'s own `LazyValue` cannot be read from a message that came in several frames: it takes an owned buffer
-/// only, and such a message's reader gives it a borrowed one. A page of messages past the service's frame of 64 KiB is
-/// such a message.
+/// `serde_amqp`'s own `LazyValue` cannot be read from a message of several frames: it accepts only an owned buffer, and the
+/// reader of such a message has a borrowed one. A page of messages larger than the service's frame of 64 KiB is such a
+/// message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Encoded(pub(super) Vec<u8>);
 

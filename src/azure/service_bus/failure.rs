@@ -1,7 +1,7 @@
-//! What can go wrong with a request, named for what the client does next.
+//! Failures of requests, named for what the client does next.
 //!
 //! Sources: azure-docs `service-bus-amqp-troubleshoot.md` and `service-bus-amqp-request-response.md`, and how the
-//! official SDKs take the conditions.
+//! official SDKs interpret the conditions.
 
 use std::time::Duration;
 
@@ -17,24 +17,24 @@ use serde_amqp::Value;
 use crate::error::Cause;
 use crate::services::PeekError;
 
-/// How long a namespace that says it is busy is left alone. The service asks for ten seconds ("wait 10 seconds and
-/// try again"), and the .NET SDK waits as long.
+/// How long to send nothing to a busy namespace. The service asks for ten seconds ("wait 10 seconds and try again"), and the
+/// .NET SDK waits as long.
 pub(super) const BUSY_PAUSE: Duration = Duration::from_secs(10);
 
-/// Why a request came to nothing.
+/// Why a request failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Failure {
-    /// The namespace is throttled: leave it alone.
+    /// The namespace is throttled: send it nothing for a while.
     Busy,
-    /// The service was too slow for its own deadline: ask for less, once.
+    /// The service missed its own deadline: request less, once.
     ServerTimeout(Cause),
-    /// The token does not open the entity: put one for the entity itself, once.
+    /// The token does not authorize the entity: put one for the entity itself, once.
     Unauthorized(Cause),
-    /// There is no token to put: nothing was asked.
+    /// There is no token: nothing was sent.
     NoToken(Cause),
-    /// It will be refused until somebody changes the subscription.
+    /// The service will refuse it until somebody changes the subscription.
     Misconfigured(Cause),
-    /// The reply does not fit the link: ask for less.
+    /// The reply does not fit the link: request less.
     ReplyTooLarge,
     /// The link or its session is gone: open another, once.
     LinkLost(Cause),
@@ -44,7 +44,7 @@ pub(super) enum Failure {
 }
 
 impl Failure {
-    /// Makes sense of the condition and the status that a refusal comes with; either may be missing.
+    /// Interprets the condition and the status of a refusal; either may be missing.
     pub(super) fn refused(condition: &str, status: Option<i64>, description: &str) -> Self {
         let reason = reason(condition, status, description).into();
         match condition {
@@ -100,7 +100,7 @@ impl From<Failure> for PeekError {
     }
 }
 
-/// A token's expiry is an absolute time, so a clock that is wrong looks like a token that is old.
+/// A token's expiry is an absolute time, so a wrong clock looks like an old token.
 fn with_clock_hint(reason: Cause) -> Cause {
     let is_expired = reason.to_string().to_ascii_lowercase().contains("expired");
     if is_expired { Cause::new(Expired(reason)) } else { reason }
@@ -116,7 +116,7 @@ impl From<definitions::Error> for Failure {
     }
 }
 
-/// An error of AMQP's as the services' own words and the condition, where fe2o3-amqp shows its `Debug`.
+/// An AMQP error as the service's own words and the condition, where fe2o3-amqp shows its `Debug`.
 fn words(error: &definitions::Error) -> String {
     reason(&condition(error), None, error.description.as_deref().unwrap_or_default())
 }
@@ -152,7 +152,7 @@ impl From<ConnectionStopReason> for Failure {
             },
             ConnectionStopReason::ClosedWithError(error) => format!("the connection was closed: {}", words(&error)),
             ConnectionStopReason::RemoteClosed => "the service closed the connection".to_owned(),
-            // So it says as well when the socket has failed.
+            // The library also says this when the socket failed.
             ConnectionStopReason::Closed => "the connection was interrupted".to_owned(),
         };
         Self::ConnectionLost(closed.into())
@@ -173,7 +173,7 @@ impl From<OpenError> for Failure {
             OpenError::Io(error) | OpenError::TransportError(transport::Error::Io(error)) => {
                 Cause::new(Interrupted(error))
             }
-            // The library says so of a connection that has come to its end too early.
+            // The library says this when a connection ends too early.
             OpenError::IllegalState => "the connection was interrupted".into(),
             OpenError::ProtocolHeaderMismatch(_) => "what answers there does not speak AMQP".into(),
             OpenError::SaslError { .. } => "the service refuses to begin without a password (SASL)".into(),

@@ -1,8 +1,8 @@
 //! Service Bus over AMQP 1.0: it peeks, and never receives, locks or settles.
 //!
-//! From the outside in: [`ServiceBus`] connects; `peek` asks for pages and knows what to do about failures;
-//! `topic_links` attaches and authorizes; `cbs`, `sas` and `request_response` are the protocol's parts; `connection`
-//! holds the socket; `decode` reads what was peeked.
+//! From the outside in: [`ServiceBus`] connects; `peek` requests pages and handles failures; `topic_links` attaches and
+//! authorizes; `cbs`, `sas` and `request_response` are parts of the protocol; `connection` holds the socket; `decode` reads
+//! the messages.
 
 mod cbs;
 mod connection;
@@ -46,33 +46,33 @@ use crate::sync::Mutex;
 /// between Azure's regions.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Times that connecting is tried in a row: a load balancer that is being replaced resets a connection or two.
+/// Attempts to connect in a row: a load balancer that is being replaced resets a connection or two.
 const CONNECT_ATTEMPTS: u32 = 3;
 
-/// Wait before connecting is tried again; it doubles.
+/// The wait before the next attempt to connect; it doubles.
 const CONNECT_PAUSE: Duration = Duration::from_millis(100);
 
-/// How long a kept connection may take to answer a token. That is one exchange; whatever needs longer is better replaced
-/// while there is time to connect.
+/// How long a kept connection may take to answer a token. That is one exchange; a connection that needs longer is better
+/// replaced while there is time to connect.
 const REVIVE_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How long a peek may take, attaching its links and trying again included. The service answers one within a second;
-/// one that takes this long has failed, and a pass of four minutes can afford a few of them.
+/// How long a peek may take, including attaching its links and retries. The service answers within a second; a peek that
+/// takes this long has failed, and a pass of four minutes can afford a few of them.
 pub const PEEK_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// The topic's namespace, and the connection that the last pass has left for the next one.
+/// The topic's namespace, and the connection that the last pass kept for the next one.
 ///
-/// In a steady service a pass needs the same links as the one before, and to attach them is most of its work. So a
-/// connection on which all went well is kept. The next pass puts a token on it before anything else, which shows that
-/// the service still answers; a new one takes its place if that fails, or at the first sign that something on it is
-/// not as it was left. Whoever connects takes the kept one away, so that no two passes share it.
+/// Usually a pass needs the same links as the last one, and attaching them is most of its work. So a connection without
+/// failures is kept. The next pass first puts a token on it, which shows that the service still answers; if that fails, or at
+/// the first sign of an unexpected state, a new connection replaces it. A pass that connects takes the kept connection, so
+/// that no two passes share it.
 #[derive(Debug)]
 pub struct ServiceBus {
     namespace: Namespace,
     kept: Kept,
 }
 
-/// Where a connection is kept from one pass to the next.
+/// The place for a connection between two passes.
 #[derive(Clone, Debug, Default)]
 struct Kept(Arc<Mutex<Option<TopicLinks>>>);
 
@@ -82,7 +82,7 @@ impl Kept {
     }
 }
 
-/// Where the topic is and what opens it.
+/// The topic's address and credentials.
 #[derive(Clone, Debug)]
 struct Namespace {
     endpoint: Endpoint,
@@ -92,7 +92,7 @@ struct Namespace {
 }
 
 impl Namespace {
-    /// Connects, and tries again at once where that may help: the whole pass needs it. Cancel-safe.
+    /// Connects, and retries at once where that may help, because the whole pass needs the connection. Cancel-safe.
     async fn open(&self) -> Result<TopicLinks, Failure> {
         let mut attempt = 1;
         loop {
@@ -109,8 +109,8 @@ impl Namespace {
 }
 
 impl ServiceBus {
-    /// The topic that the settings name. Nothing is connected yet. `credential` is used if the settings say so; a peek that
-    /// takes longer than `peek_timeout` has failed.
+    /// The topic in the settings. This opens no connection. `credential` is used if the settings say so; a peek that takes
+    /// longer than `peek_timeout` fails.
     pub fn new(
         settings: &ServiceBusSettings,
         credential: Arc<dyn EntraTokens>,

@@ -1,8 +1,7 @@
 //! Peeking the subscriptions of a topic over one connection.
 //!
-//! Nothing is received, locked or settled. A peek is over within its time-out, and may be given up at any moment
-//! without harm to the others. What goes wrong with one subscription leaves the others alone, even if it costs the
-//! connection they share; only a namespace that is busy is left alone for all of them.
+//! It receives, locks and settles nothing. A peek ends within its time-out and is cancel-safe. A failure of one subscription
+//! does not affect the others, even if it costs their shared connection; only a busy namespace stops the peeks of all.
 
 use std::sync::Arc;
 
@@ -15,11 +14,11 @@ use crate::message::{PeekedMessage, SubscriptionName};
 use crate::services::{PeekError, Peeker};
 use crate::sync::Mutex;
 
-/// How often the shared connection is opened again. A blip takes one; a subscription that the service drops the
-/// connection for takes two and is then given up until the next pass.
+/// How often the shared connection is opened again. A short failure takes one; a subscription for which the service drops
+/// the connection takes two, and is then left to the next pass.
 const MAX_RECONNECTS: u32 = 6;
 
-/// The part of a peek's time that a kept connection gets: enough for an answer, and most is left for a new connection.
+/// The part of a peek's time that a kept connection gets: enough for an answer, and most remains for a new connection.
 const KEPT_SHARE: u32 = 4;
 
 /// Peeks over one connection, which is replaced when it is lost.
@@ -45,7 +44,7 @@ impl ServiceBusPeeker {
         Self { namespace, kept, familiar, shared: shared.into(), busy_until: Mutex::default() }
     }
 
-    /// Peeks, and does about a failure what can be done about it at once.
+    /// Peeks, and handles failures that can be handled at once.
     async fn peek_with_retries(&self, subscription: &str, from: i64, count: u32) -> Result<Vec<u8>, PeekError> {
         let mut count = count.max(1);
         let (mut asked_for_less, mut authorized_again, mut attached_again) = (false, false, false);
@@ -59,7 +58,7 @@ impl ServiceBusPeeker {
             };
             tracing::debug!(subscription, from, count, ?failure, "a peek failed");
             match failure {
-                // It may be no more than what has become of the subscription, its links or its token since the last pass.
+                // The subscription, its links or its token may have changed since the last pass.
                 Failure::Unauthorized(_)
                 | Failure::Misconfigured(_)
                 | Failure::LinkLost(_)
@@ -88,7 +87,7 @@ impl ServiceBusPeeker {
                     connections_lost += 1;
                     links = match connections_lost {
                         1 => self.shared_links().await?,
-                        // Perhaps another subscription's peek costs the connection every time: try on one's own.
+                        // Another subscription's peek may cost the connection every time: use a separate one.
                         2 => Arc::new(TopicLinks::open(&self.namespace).await?),
                         _ => return Err(failure.into()),
                     };
@@ -118,7 +117,7 @@ impl ServiceBusPeeker {
         }
     }
 
-    /// The connection that all share, opened again if it is lost.
+    /// The shared connection, opened again if it was lost.
     async fn shared_links(&self) -> Result<Arc<TopicLinks>, PeekError> {
         let mut shared = self.shared.lock().await;
         if shared.links.are_lost() {
@@ -129,7 +128,7 @@ impl ServiceBusPeeker {
             match self.namespace.open().await {
                 Ok(links) => shared.links = Arc::new(links),
                 Err(failure) => {
-                    // Whoever cannot be reached now is left alone until the next pass.
+                    // If the service cannot be reached now, the next pass tries again.
                     shared.reconnects_left = 0;
                     return Err(failure.into());
                 }
@@ -159,7 +158,7 @@ impl Peeker for ServiceBusPeeker {
     async fn close(self) {
         let Some(mut links) = Arc::into_inner(self.shared.into_inner().links) else { return };
         if links.may_be_kept() {
-            // Where passes overlap, each leaves one.
+            // Overlapping passes each keep one.
             match self.kept.replace(Some(links)) {
                 Some(other) => links = other,
                 None => return,
@@ -169,10 +168,10 @@ impl Peeker for ServiceBusPeeker {
     }
 }
 
-/// The messages of a reply, in order, each once. Whether they are those that were asked for is the caller's to judge.
+/// The messages of a reply, in order, each once. The caller checks whether they are the requested ones.
 ///
 /// # Errors
-/// When there are messages but none with a number: an empty page would say that there are no more.
+/// If there are messages but none with a number: an empty page would mean that there are no more.
 pub(super) fn page(body: &[u8]) -> Result<Vec<PeekedMessage>, String> {
     let encoded = decode::messages_of_reply(body)?;
     let mut messages: Vec<PeekedMessage> = encoded.iter().filter_map(|encoded| decode::message(encoded)).collect();
@@ -181,7 +180,7 @@ pub(super) fn page(body: &[u8]) -> Result<Vec<PeekedMessage>, String> {
         return Err(format!("of {} messages none has a sequence number", encoded.len()));
     }
     if unreadable > 0 {
-        tracing::warn!(event = "no_sequence_number", unreadable, "Messages without a sequence number are passed over");
+        tracing::warn!(event = "no_sequence_number", unreadable, "messages without a sequence number are skipped");
     }
     messages.sort_by_key(|message| message.sequence_number);
     messages.dedup_by_key(|message| message.sequence_number);

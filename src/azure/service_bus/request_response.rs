@@ -1,9 +1,8 @@
 //! Requests and replies over a pair of links to a node.
 //!
-//! A reply goes to the request whose id it carries and to no other: one that comes after its request was given up is
-//! dropped. A pair's links are closed by the task that owns them, and never just dropped, however its users go away:
-//! fe2o3-amqp ends the session, and sometimes the connection, when a link disappears while frames for it are on
-//! their way.
+//! A reply goes only to the request whose id it carries; a reply to a dropped request is dropped. The task that owns a pair's
+//! links closes them and never just drops them, even if its users disappear: fe2o3-amqp ends the session, and sometimes the
+//! connection, if a link disappears while frames for it arrive.
 //!
 //! Source: azure-docs `service-bus-amqp-request-response.md`.
 
@@ -27,26 +26,26 @@ use super::encoded::Encoded;
 use super::failure::Failure;
 use crate::sync::Mutex;
 
-/// Replies that the service may send ahead of their being read. A page asks for the next, so there is one reply on
-/// its way at a time, and a few late ones after timeouts.
+/// Replies that the service may send before they are read. Each page follows the last, so there is one reply at a time, and
+/// a few late ones after time-outs.
 const CREDIT: u32 = 4;
 
-/// The largest reply that is taken, in bytes. The service fills a page to about 1 MiB, unless one message alone is
-/// larger; bodies, which make messages large, are asked to be left out. With [`CREDIT`] it bounds what a pair holds.
+/// The largest accepted reply, in bytes. The service fills a page to about 1 MiB, unless one message alone is larger; requests
+/// leave out the bodies, which make messages large. With [`CREDIT`] it limits a pair's memory.
 const MAX_REPLY_BYTES: u64 = 16 << 20;
 
-/// Requests that wait for the links. Each waits in its caller anyway; this only decouples the tasks.
+/// Requests that wait for the links. Each caller waits anyway; this only decouples the tasks.
 const QUEUE: usize = 16;
 
 /// A pair of links to one node. Clones share it; it closes when the last one is dropped.
 #[derive(Clone, Debug)]
 pub(super) struct LinkPair {
     requests: mpsc::Sender<QueuedRequest>,
-    /// Why its links are gone, once they are.
+    /// Why its links are gone, if they are.
     closed: Arc<OnceLock<Failure>>,
 }
 
-/// What the node answered.
+/// The node's answer.
 #[derive(Clone, Debug)]
 pub(super) struct Reply {
     pub(super) status: Option<i64>,
@@ -84,18 +83,18 @@ impl LinkPair {
             .source(node)
             .target(Target::builder().address(name.as_str()).build())
             .receiver_settle_mode(ReceiverSettleMode::First)
-            // Unsettled replies stop coming once the service's window is full of them.
+            // The service stops sending once its window is full of unsettled replies.
             .sender_settle_mode(SenderSettleMode::Settled)
             .max_message_size(MAX_REPLY_BYTES)
             .credit_mode(CreditMode::Auto(CREDIT))
-            // Credit is renewed as deliveries are accepted, the settled ones too.
+            // Accepting a delivery renews the credit, even of a settled one.
             .auto_accept(true)
             .attach(session)
             .await;
         let receiver = match receiver {
             Ok(receiver) => receiver,
             Err(error) => {
-                // The session's end takes the sender with it, if it cannot be closed by itself.
+                // If the sender cannot be closed, the session's end closes it.
                 let _ = sender.close().await;
                 return Err(error.into());
             }
@@ -120,10 +119,10 @@ impl LinkPair {
     }
 }
 
-/// The requests that wait for their replies, by their ids.
+/// The requests that wait for replies, by id.
 type Pending = Mutex<HashMap<String, oneshot::Sender<Result<Reply, Failure>>>>;
 
-/// Owns the links until one of them fails or nobody wants them any more, and closes both.
+/// Owns the links until one of them fails or the last user is gone, and closes both.
 ///
 /// There is one for each subscription, and most of the time it waits. So what is large and not needed for that, or would be in
 /// it twice, is on the heap.
@@ -141,7 +140,7 @@ async fn serve(
     };
     let failure = failure.unwrap_or_else(link_was_closed);
     tracing::debug!(link = reply_to, ?failure, "links are closed");
-    // The reason comes first: from here on nobody takes the pair for open, and whoever asks gets it.
+    // The reason comes first: from here on the pair counts as closed, and callers get the reason.
     let failure = closed.get_or_init(|| failure);
     queue.close();
     for (_, reply) in pending.lock().drain() {
@@ -150,7 +149,7 @@ async fn serve(
     while let Some(request) = queue.recv().await {
         let _ = request.reply.send(Err(failure.clone()));
     }
-    // Their errors say again what is known already.
+    // Their errors only repeat the reason.
     let _ = Box::pin(receiver.close()).await;
     let _ = Box::pin(sender.close()).await;
 }
@@ -159,7 +158,7 @@ fn link_was_closed() -> Failure {
     Failure::LinkLost("the link was closed".into())
 }
 
-/// Sends what is asked for; ends when nobody can ask any more or when the link fails.
+/// Sends the requests; ends after the last user is gone, or when the link fails.
 async fn send_all(
     sender: &mut Sender,
     reply_to: &str,
@@ -189,7 +188,7 @@ async fn send_all(
                 }
             }
             Some((id, outcome)) = outcomes.next() => {
-                // An accepted request is answered by its reply, and a link that failed says so by itself.
+                // The reply answers an accepted request, and a failed link reports itself.
                 if let Ok(Outcome::Rejected(rejected)) = outcome
                     && let Some(reply) = pending.lock().remove(&id)
                 {
@@ -217,7 +216,7 @@ fn request_message(
         .build()
 }
 
-/// Hands out replies until the link fails.
+/// Delivers replies until the link fails.
 async fn receive_all(receiver: &mut Receiver, pending: &Pending) -> Failure {
     loop {
         let delivery: Delivery<Body<Encoded>> = match receiver.recv().await {
@@ -233,7 +232,7 @@ async fn receive_all(receiver: &mut Receiver, pending: &Pending) -> Failure {
             tracing::debug!(id, "a late reply is dropped");
             continue;
         };
-        // Whoever gave the request up in this very moment does without.
+        // The caller may have dropped the request in this moment.
         let _ = reply.send(Ok(Reply::from_message(message)));
     }
 }
@@ -255,7 +254,7 @@ impl Reply {
         }
     }
 
-    /// The body, if the node did as it was asked.
+    /// The body, if the node reports success.
     pub(super) fn into_body(self) -> Result<Vec<u8>, Failure> {
         match self.status {
             Some(200..=299) => Ok(self.body),

@@ -11,8 +11,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 use sha2::Sha256;
 use time::OffsetDateTime;
 
-/// Signs a token that opens `resource` (such as `sb://myns.servicebus.windows.net/topic`) and all that is below it
-/// until `expires_at`, by the policy `key_name` and its key.
+/// Signs a token for `resource` (such as `sb://myns.servicebus.windows.net/topic`) and everything below it, valid until
+/// `expires_at`, with the policy `key_name` and its key.
 pub(super) fn sign(resource: &str, key_name: &str, key: &SecretString, expires_at: OffsetDateTime) -> SecretString {
     let resource = utf8_percent_encode(resource, UNRESERVED);
     let expiry = expires_at.unix_timestamp();
@@ -24,7 +24,7 @@ pub(super) fn sign(resource: &str, key_name: &str, key: &SecretString, expires_a
     format!("SharedAccessSignature sr={resource}&sig={signature}&se={expiry}&skn={key_name}").into()
 }
 
-/// When a token that was signed elsewhere stops being accepted, if it says so legibly.
+/// When a token that was signed elsewhere expires, if it says so.
 pub(super) fn expiry(token: &SecretString) -> Option<OffsetDateTime> {
     let (_, fields) = token.expose_secret().trim().split_once(' ')?;
     let (_, seconds) = fields.split('&').filter_map(|field| field.split_once('=')).find(|(name, _)| *name == "se")?;
@@ -32,7 +32,7 @@ pub(super) fn expiry(token: &SecretString) -> Option<OffsetDateTime> {
     OffsetDateTime::from_unix_timestamp(seconds).ok()
 }
 
-/// What RFC 3986 lets stand unescaped.
+/// The characters that RFC 3986 leaves unescaped.
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 #[cfg(test)]

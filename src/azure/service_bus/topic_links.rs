@@ -1,8 +1,8 @@
-//! The links to a topic's subscriptions on one connection: attached when they are first needed, authorized, and fit for
-//! another pass as long as all goes well with all of them.
+//! The links to a topic's subscriptions on one connection: attached when first needed, authorized, and kept for the next pass
+//! as long as none fails.
 //!
-//! A token for the topic is put first. Whether it opens the management nodes of the topic's subscriptions is not
-//! documented; where it does not, each gets a token of its own.
+//! It first puts a token for the topic. Whether that authorizes the management nodes of the topic's subscriptions is not
+//! documented; if it does not, each subscription gets its own token.
 //!
 //! Sources: azure-docs `service-bus-amqp-request-response.md`, "Peek Message"; `omit-message-body` is what
 //! Microsoft's JavaScript SDK sends for its own use (azure-sdk-for-js#21002).
@@ -22,18 +22,18 @@ use super::failure::Failure;
 use super::request_response::LinkPair;
 use crate::sync::Mutex;
 
-/// How much earlier than the client the service gives a request up, so that an entity that stalls is reported and not
-/// just silent (azure-sdk-for-go#26421).
+/// How much earlier than the client the service ends a request, so that it reports a stalled entity instead of staying silent
+/// (azure-sdk-for-go#26421).
 const SERVER_HEADROOM: Duration = Duration::from_secs(1);
 
-/// A connection with what was attached and authorized on it.
+/// A connection with its attached and authorized links.
 #[derive(Debug)]
 pub(super) struct TopicLinks {
     connection: Connection,
     cbs: Cbs,
     host: String,
     topic: String,
-    /// The token for the whole topic, if that is enough.
+    /// The token for the whole topic, if it suffices.
     topic_token: tokio::sync::Mutex<Option<Renewal>>,
     /// Whether the service wants a token for each subscription.
     needs_entity_tokens: AtomicBool,
@@ -46,7 +46,7 @@ pub(super) struct TopicLinks {
 #[derive(Debug, Default)]
 struct Subscription {
     links: tokio::sync::Mutex<SubscriptionLinks>,
-    /// Whether it has been peeked in this pass, the last time with success.
+    /// Whether it was peeked in this pass, the last time successfully.
     answered: AtomicBool,
 }
 
@@ -76,10 +76,10 @@ impl TopicLinks {
         Ok(links)
     }
 
-    /// Makes it ready for another pass, or drops it if it is not as it was left. Cancel-safe.
+    /// Prepares it for another pass, or drops it if its state has changed. Cancel-safe.
     ///
-    /// The token is not only renewed: that it is answered shows that the connection is alive, which nothing else does
-    /// where a network has forgotten it. The service's answer is waited for while the subscriptions are listed.
+    /// The answer to the token shows that the connection is alive, which nothing else shows if the network has forgotten it.
+    /// It arrives while the subscriptions are being listed.
     pub(super) async fn revive(mut self) -> Option<Self> {
         let subscriptions = self.subscriptions.get_mut();
         let closed = |of: &Arc<Subscription>| {
@@ -101,17 +101,16 @@ impl TopicLinks {
         }
     }
 
-    /// Whether nothing is known against using it for another pass: every subscription that it has links to was peeked, and
-    /// the last answer of each was good.
+    /// Whether another pass may use it: every subscription that it has links to was peeked, the last time successfully.
     ///
-    /// Nothing is ever detached from it: when a subscription is gone, it goes as a whole.
+    /// It never detaches a link: when a subscription is gone, the whole connection is replaced.
     pub(super) fn may_be_kept(&mut self) -> bool {
         let subscriptions = self.subscriptions.get_mut();
         !self.lost.load(Ordering::Relaxed)
             && subscriptions.values().all(|subscription| subscription.answered.load(Ordering::Relaxed))
     }
 
-    /// The subscriptions that it has had links to.
+    /// The subscriptions that it has links to.
     pub(super) fn subscriptions(&self) -> Vec<String> {
         self.subscriptions.lock().keys().cloned().collect()
     }
@@ -121,14 +120,14 @@ impl TopicLinks {
         self.kept
     }
 
-    /// Another connection is to be used.
+    /// The next use must be of another connection.
     pub(super) fn give_up(&self) {
         self.lost.store(true, Ordering::Relaxed);
     }
 
-    /// Asks for messages; the reply's body. Cancel-safe.
+    /// Requests messages and returns the reply's body. Cancel-safe.
     ///
-    /// `patience` is how long the answer is waited for; the service is asked to be done a little earlier.
+    /// It waits `patience` for the answer; the service gets a slightly shorter deadline.
     pub(super) async fn peek(
         &self,
         subscription: &str,
@@ -147,12 +146,12 @@ impl TopicLinks {
         result
     }
 
-    /// Whether another connection is to be used, because this one is gone.
+    /// Whether this connection is gone, so that another must be used.
     pub(super) fn are_lost(&self) -> bool {
         self.lost.load(Ordering::Relaxed)
     }
 
-    /// The service does not take the topic's token for its subscriptions, or no token like it any more.
+    /// The service does not accept the topic's token for its subscriptions, or no longer.
     pub(super) async fn authorize_again(&self, subscription: &str) {
         self.cbs.replace_token().await;
         self.needs_entity_tokens.store(true, Ordering::Relaxed);
@@ -186,7 +185,7 @@ impl TopicLinks {
         .map(|(key, value)| (Value::String(key.to_owned()), value))
         .collect();
         let reply = links.request(properties.build(), Value::Map(body)).await?;
-        // Another way to say that there are none, which the .NET SDK knows of.
+        // Another way to say that there are none, which the .NET SDK handles too.
         if reply.condition == "com.microsoft:message-not-found" {
             return Ok(Vec::new());
         }
@@ -210,7 +209,7 @@ impl TopicLinks {
         Ok(links.pair.insert(self.connection.attach(node).await?).clone())
     }
 
-    /// Puts a token for the topic; where that cannot be enough, each subscription gets one of its own later.
+    /// Puts a token for the topic. If that cannot suffice, each subscription gets its own later.
     async fn put_topic_token(&self) -> Result<(), Failure> {
         match self.authorize_topic().await {
             Err(Failure::Unauthorized(_)) if self.cbs.may_be_for_one_subscription() => {
@@ -221,7 +220,7 @@ impl TopicLinks {
         }
     }
 
-    /// Puts a token for the topic if there is none or it is time for another.
+    /// Puts a token for the topic if there is none, or if it must be replaced.
     async fn authorize_topic(&self) -> Result<(), Failure> {
         let mut token = self.topic_token.lock().await;
         if token.is_none_or(Renewal::is_due) {

@@ -1,4 +1,4 @@
-//! What Azure Resource Manager says: groups, permissions, quotas, sizes, and the time.
+//! Checks with Azure Resource Manager: groups, permissions, quotas, sizes, and the time.
 
 use futures_util::future::{join, join3};
 use rust_decimal::Decimal;
@@ -14,7 +14,7 @@ use crate::plan::most_groups;
 use crate::services::ContainerGroups as _;
 use crate::settings::{ServiceBusAuth, Settings};
 
-/// What a pass does in the resource group of the container groups.
+/// The actions of a pass in the resource group of the container groups.
 const ON_GROUPS: [&str; 4] = [
     "Microsoft.ContainerInstance/containerGroups/read",
     "Microsoft.ContainerInstance/containerGroups/write",
@@ -25,7 +25,7 @@ const ON_TOPIC: [&str; 1] = ["Microsoft.ServiceBus/namespaces/topics/subscriptio
 const PEEK: &str = "Microsoft.ServiceBus/namespaces/messages/receive/action";
 const ASSIGN: &str = "Microsoft.ManagedIdentity/userAssignedIdentities/assign/action";
 
-/// A clock that is further off than this moves back-offs, and makes groups look stuck.
+/// A clock that is further off than this shifts back-offs and makes groups look stuck.
 const MAX_SKEW: Duration = Duration::minutes(2);
 
 pub(super) async fn findings(
@@ -50,10 +50,10 @@ async fn groups(services: &AzureServices, settings: &Settings, until: Instant) -
     match in_time(until, services.groups.list()).await {
         Ok(groups) => {
             let (there, max) = (groups.groups.len(), settings.aci.max_instances);
-            Finding::ok("container groups", format!("{there} of this scaler's are there; ACI_MAX_INSTANCES is {max}"))
+            Finding::ok("container groups", format!("{there} of this scaler's exist; ACI_MAX_INSTANCES is {max}"))
         }
         Err(error) => {
-            let to_do = "Without the list no pass does anything: see the permissions on the resource group.";
+            let to_do = "Without the list a pass does nothing: see the permissions on the resource group.";
             Finding::failure("container groups", error, to_do)
         }
     }
@@ -90,14 +90,14 @@ async fn permissions(diagnosis: &Diagnosis, settings: &Settings, until: Instant)
     findings
 }
 
-/// Who asks.
+/// The identity that is checked.
 struct Who<'a> {
     kind: &'static str,
     client_id: Option<&'a str>,
 }
 
 impl Who<'_> {
-    /// Whether the identity may do all this in a place.
+    /// Whether the identity may do all this at a scope.
     fn may(
         &self,
         place: &str,
@@ -110,8 +110,8 @@ impl Who<'_> {
         let permissions = match permissions {
             Ok(permissions) => permissions,
             Err(error) => {
-                let found = format!("what {} may do there cannot be known: {error}", self.kind);
-                return Finding::warning(what, found, "What else is reported here shows as much.");
+                let found = format!("the permissions of {} there could not be read: {error}", self.kind);
+                return Finding::warning(what, found, "The other checks show whether it may do its work.");
             }
         };
         let missing: Vec<_> = actions
@@ -122,8 +122,8 @@ impl Who<'_> {
             .collect();
         if missing.is_empty() {
             let conditions = permissions.iter().any(|permission| permission.condition.is_some());
-            let but = if conditions { "; some of it under conditions, which cannot be checked" } else { "" };
-            return Finding::ok(what, format!("{} may do all that a pass does there{but}", self.kind));
+            let but = if conditions { "; some of it under conditions, which are not checked" } else { "" };
+            return Finding::ok(what, format!("{} may do everything that a pass does there{but}", self.kind));
         }
         let assignee = self.client_id.unwrap_or("PRINCIPAL_ID_OF_THE_SCALER");
         let to_do = format!("Run: az role assignment create --assignee {assignee} --role \"{role}\" --scope {scope}");
@@ -131,17 +131,13 @@ impl Who<'_> {
     }
 }
 
-/// The region's quotas against what the settings may ask for.
+/// The region's quotas against the settings.
 fn quotas(usages: Result<Vec<Usage>, String>, settings: &Settings) -> Vec<Finding> {
     let usages = match usages {
         Ok(usages) => usages,
         Err(error) => {
-            let found = format!("they cannot be known: {error}");
-            return vec![Finding::warning(
-                "quotas",
-                found,
-                "A quota that is reached shows as messages that wait for it.",
-            )];
+            let found = format!("they could not be read: {error}");
+            return vec![Finding::warning("quotas", found, "When a quota is used up, messages are waiting_quota.")];
         }
     };
     let (max, location) = (settings.aci.max_instances, &settings.aci.location);
@@ -174,19 +170,23 @@ fn quotas(usages: Result<Vec<Usage>, String>, settings: &Settings) -> Vec<Findin
     usages.iter().filter_map(finding).collect()
 }
 
-/// The largest group of the region against the largest that the settings may ask for.
+/// The region's largest group against the settings' largest.
 fn sizes(capability: Result<Option<Capability>, String>, settings: &Settings) -> Finding {
     let what = "sizes";
     let (memory, cpu) = (settings.aci.max_memory, settings.aci.default_cpu);
     let Capability { max_memory_gb, max_cpu } = match capability {
         Ok(Some(capability)) => capability,
         Ok(None) => {
-            let found = format!("{} has no Linux container groups, as far as it says", settings.aci.location);
-            return Finding::warning(what, found, "Set another ACI_LOCATION if groups are refused.");
+            let found = format!("{} lists no Linux container groups", settings.aci.location);
+            return Finding::warning(what, found, "If Azure refuses groups, set another ACI_LOCATION.");
         }
         Err(error) => {
-            let found = format!("what the region has cannot be known: {error}");
-            return Finding::warning(what, found, "A size that it has not is refused when a group is created.");
+            let found = format!("the region's sizes could not be read: {error}");
+            return Finding::warning(
+                what,
+                found,
+                "Azure refuses a size that the region does not have when a group is created.",
+            );
         }
     };
     let found = format!(

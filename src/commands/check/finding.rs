@@ -1,4 +1,4 @@
-//! What was found of one thing.
+//! The result of one check.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use super::LIMIT;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Finding {
     pub(super) status: Status,
-    /// What was looked at.
+    /// What was checked.
     pub(super) what: String,
     pub(super) found: String,
     /// What to do, if anything.
@@ -22,9 +22,9 @@ pub(super) struct Finding {
 #[serde(rename_all = "snake_case")]
 pub(super) enum Status {
     Ok,
-    /// It may be as it is meant to be.
+    /// It may be intended.
     Warning,
-    /// Passes fail, or cannot do all that they should.
+    /// Passes fail, or cannot do all of their work.
     Failure,
 }
 
@@ -56,12 +56,12 @@ impl fmt::Display for Finding {
     }
 }
 
-/// What an answer is, or why there is none in time.
+/// The answer, or why there is none in time.
 pub(super) fn in_time<T, E: fmt::Display>(
     until: Instant,
     answer: impl Future<Output = Result<T, E>>,
 ) -> impl Future<Output = Result<T, String>> {
-    // A connection in the making is large, and several of these are under way at once.
+    // A future that connects is large, and several of these run at once.
     let answer = Box::pin(answer);
     async move {
         match timeout_at(until, answer).await {

@@ -1,17 +1,17 @@
-//! What the settings themselves say.
+//! Checks of the settings themselves.
 
 use super::finding::Finding;
 use crate::container_group::Registry;
 use crate::settings::{Environment, Settings};
 
-/// The name of the schedule's setting where `function.json` refers to one.
+/// The setting with the schedule, if `function.json` refers to one.
 const SCHEDULE: &str = "SCALE_SCHEDULE";
 
 pub(super) fn findings(settings: &Settings, environment: &impl Environment) -> Vec<Finding> {
     [Some(image(settings)), Some(deadline(settings)), schedule(environment)].into_iter().flatten().collect()
 }
 
-/// Whether the image's registry is the one that credentials are for.
+/// Whether the credentials are for the image's registry.
 fn image(settings: &Settings) -> Finding {
     let image = &settings.aci.image;
     let host = image.split_once('/').map(|(host, _)| host).filter(|host| host.contains(['.', ':']));
@@ -25,13 +25,13 @@ fn image(settings: &Settings) -> Finding {
         }
         (None, Some(host)) if host.ends_with(".azurecr.io") => {
             let found = format!("{image} is in {host}, and there are no credentials for it");
-            Finding::warning(what, found, "Set ACR_SERVER and ACR_IDENTITY, unless anybody may pull it.")
+            Finding::warning(what, found, "Set ACR_SERVER and ACR_IDENTITY, unless the image is public.")
         }
-        _ => Finding::ok(what, format!("{image}; that it is there is not known before a group pulls it")),
+        _ => Finding::ok(what, format!("{image}; whether it exists shows when a group pulls it")),
     }
 }
 
-/// Groups are created in the first three quarters of a back-off only.
+/// A pass creates groups only in the first three quarters of a back-off.
 fn deadline(settings: &Settings) -> Finding {
     let (deadline, backoff) =
         (settings.processing.pass_deadline.as_secs(), settings.processing.retry_backoff.as_secs());
@@ -44,7 +44,7 @@ fn deadline(settings: &Settings) -> Finding {
     Finding::ok("deadline", found)
 }
 
-/// The host says nothing of a schedule that it does not understand; it just never calls.
+/// The host does not report a schedule that it does not understand; it just never calls.
 fn schedule(environment: &impl Environment) -> Option<Finding> {
     let schedule = environment.get(SCHEDULE).filter(|schedule| !schedule.trim().is_empty())?;
     let fields: Vec<_> = schedule.split_whitespace().collect();
@@ -52,7 +52,7 @@ fn schedule(environment: &impl Environment) -> Option<Finding> {
     if (5..=6).contains(&fields.len()) && fields.iter().all(|field| is_field(field)) {
         return Some(Finding::ok("schedule", format!("{SCHEDULE} is {schedule}")));
     }
-    let found = format!("{SCHEDULE} is {schedule}, which has not the 6 fields of an NCRONTAB expression");
-    let to_do = "The host never calls the function with that: set one such as 0 * * * * * for once a minute.";
+    let found = format!("{SCHEDULE} is {schedule}, which does not have the 6 fields of an NCRONTAB expression");
+    let to_do = "The host never calls the function with it: set one such as 0 * * * * * for once a minute.";
     Some(Finding::failure("schedule", found, to_do))
 }

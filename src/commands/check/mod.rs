@@ -1,7 +1,6 @@
-//! Says what keeps the scaler from working, and what to do about it: one line for each thing that a pass needs.
+//! Checks everything that a pass needs, one line for each, and says what to do about problems.
 //!
-//! Everything is asked for at once, and given up after [`LIMIT`]: an answer that does not come is a failure that says so. Nothing
-//! is changed.
+//! All checks run at once and end after [`LIMIT`]: a missing answer is a failure. It changes nothing.
 
 mod azure;
 mod finding;
@@ -24,15 +23,15 @@ use crate::services::Messages as _;
 use crate::settings::{Environment, Settings};
 use finding::{Finding, Status};
 
-/// How long answers are waited for. Each comes within a second or two, if it comes.
+/// How long to wait for answers. Most come within a second or two.
 const LIMIT: Duration = Duration::from_secs(8);
 
-/// How long the connection is given to close.
+/// How long the connection may take to close.
 const CLOSING: Duration = Duration::from_millis(500);
 
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(super) struct Arguments {
-    /// Print what was found as JSON
+    /// Print the findings as JSON
     #[arg(long)]
     json: bool,
     #[command(flatten)]

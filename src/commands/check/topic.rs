@@ -1,4 +1,4 @@
-//! What Service Bus says: each subscription, and whether its messages can be peeked.
+//! Checks of Service Bus: each subscription, and whether its messages can be peeked.
 
 use futures_util::future::join_all;
 use tokio::time::Instant;
@@ -10,7 +10,7 @@ use crate::pass::report::Grouped;
 use crate::services::{ListedSubscription, ListedTopic, Messages as _, Peeker, Subscriptions as _};
 use crate::settings::Settings;
 
-const LIST_FAILED: &str = "Without the list no pass does anything: see the permissions on the topic.";
+const LIST_FAILED: &str = "Without the list a pass does nothing: see the permissions on the topic.";
 
 pub(super) async fn findings(services: &AzureServices, settings: &Settings, until: Instant) -> Vec<Finding> {
     let topic = match in_time(until, services.subscriptions.list()).await {
@@ -29,7 +29,7 @@ pub(super) async fn findings(services: &AzureServices, settings: &Settings, unti
             _ if is_skipped(&listed) => Finding::ok(what(&listed.name), "it is skipped"),
             Ok(peeker) => look_at(peeker, listed, is_partitioned, until).await,
             Err(_) => unserved(listed)
-                .unwrap_or_else(|| Finding::warning(what(&listed.name), counts(listed), "Nothing was peeked.")),
+                .unwrap_or_else(|| Finding::warning(what(&listed.name), counts(listed), "No message was peeked.")),
         }
     });
     findings.extend(join_all(look_at).await);
@@ -40,19 +40,19 @@ pub(super) async fn findings(services: &AzureServices, settings: &Settings, unti
     findings
 }
 
-/// Whether the namespace can be connected to, where nothing can be peeked.
+/// Whether the namespace can be reached, if no subscription can be peeked.
 async fn connection(services: &AzureServices, until: Instant) -> Finding {
     match in_time(until, services.messages.connect()).await {
         Ok(peeker) => {
             _ = tokio::time::timeout_at(until, peeker.close()).await;
-            Finding::ok("Service Bus", "it can be connected to; nothing was peeked")
+            Finding::ok("Service Bus", "it can be reached; no message was peeked")
         }
         Err(error) => unreachable(error),
     }
 }
 
 fn unreachable(error: String) -> Finding {
-    let to_do = "Without it no pass does anything: check SB_CONNECTION_STR or SB_NAMESPACE, the namespace's firewall, and its state.";
+    let to_do = "Without it a pass does nothing: check SB_CONNECTION_STR or SB_NAMESPACE, the namespace's firewall, and its state.";
     Finding::failure("Service Bus", error, to_do)
 }
 
@@ -63,12 +63,12 @@ async fn look_at<P: Peeker>(peeker: &P, listed: &ListedSubscription, is_partitio
     let name = &listed.name;
     if let Err(error) = in_time(until, peeker.peek(name, 1, 1)).await {
         let found = format!("it cannot be peeked: {error}; {}", counts(listed));
-        let to_do = "Its messages get no container groups as long as that lasts.";
+        let to_do = "Its messages get no container groups while this lasts.";
         return Finding::failure(what(name), found, to_do);
     }
     let order = match (listed.requires_session, is_partitioned) {
-        (true, _) => ", in sessions, so that a message is only known to be gone once it was looked for",
-        (_, true) => ", in partitions, so that a message is only known to be gone once it was looked for",
+        (true, _) => ", with sessions, so that only a look-up shows that a message is gone",
+        (_, true) => ", with partitions, so that only a look-up shows that a message is gone",
         _ => "",
     };
     Finding::ok(what(name), format!("it can be peeked, {}{order}", counts(listed)))
@@ -76,13 +76,13 @@ async fn look_at<P: Peeker>(peeker: &P, listed: &ListedSubscription, is_partitio
 
 fn unserved(listed: &ListedSubscription) -> Option<Finding> {
     let reason = listed.unserved.as_ref()?;
-    let to_do = "Nothing can be peeked in it; if it is meant to be so, name it in SKIP_SUBSCRIPTIONS.";
+    let to_do = "It cannot be peeked; if that is intended, name it in SKIP_SUBSCRIPTIONS.";
     Some(Finding::warning(what(&listed.name), format!("{reason}, {}", counts(listed)), to_do))
 }
 
 fn counts(listed: &ListedSubscription) -> String {
     listed.counts.map_or_else(
-        || "nobody says how many messages it has".to_owned(),
+        || "its number of messages is unknown".to_owned(),
         |counts| format!("{} messages and {} dead letters", Grouped(counts.active), Grouped(counts.dead_letters)),
     )
 }
@@ -90,14 +90,14 @@ fn counts(listed: &ListedSubscription) -> String {
 fn about(topic: &ListedTopic) -> String {
     let partitioned = if topic.is_partitioned { ", and is partitioned" } else { "" };
     match topic.subscriptions.len() {
-        0 => "the topic has none, so that there is nothing to do".to_owned(),
+        0 => "the topic has none, so there is nothing to do".to_owned(),
         count => format!("the topic has {count}{partitioned}"),
     }
 }
 
-/// Names in the settings that no subscription has.
+/// Subscriptions in the settings that do not exist.
 fn named_in_vain(topic: &ListedTopic, settings: &Settings) -> Vec<Finding> {
-    const SERVED: &str = "If the name is misspelt, the one that was meant is served like any other.";
+    const SERVED: &str = "If the name is misspelt, the setting does not apply to the intended subscription.";
     let names: Vec<_> = topic.subscriptions.iter().map(|listed| listed.name.clone()).collect();
     let finding = |setting: &str, name: &dyn std::fmt::Display| {
         let found = format!("{setting} names {name}, and the topic has no such subscription");

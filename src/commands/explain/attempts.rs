@@ -1,10 +1,10 @@
-//! The attempts at a message whose groups are still there: those that run, records, and those that somebody keeps.
+//! The attempts at a message whose groups still exist: running ones, records, and kept ones.
 
 use serde::Serialize;
 use time::OffsetDateTime;
 
 use crate::azure::AzureServices;
-use crate::container_group::{ContainerGroup, GroupName, Phase, tag};
+use crate::container_group::{ContainerGroup, GroupName, MemoryGb, Phase, tag};
 use crate::message::{MessageId, SubscriptionName};
 use crate::pass::report::{Cost, Report, cost_so_far, last_lines};
 use crate::services::ContainerGroups as _;
@@ -19,8 +19,11 @@ pub(super) struct Attempt {
     pub(super) subscription: Option<SubscriptionName>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) sequence_number: Option<i64>,
+    /// Since the count was last started again.
     #[serde(rename = "attempt")]
     pub(super) number: u32,
+    #[serde(skip)]
+    in_name: u32,
     /// `starting`, `running` or `ended`.
     pub(super) state: &'static str,
     #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
@@ -31,16 +34,22 @@ pub(super) struct Attempt {
     pub(super) exit_code: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) reason: Option<String>,
+    /// The memory that its worker ran out of, if it did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) ran_out_of_gb: Option<MemoryGb>,
+    /// The most that it or an attempt before it ran out of.
+    #[serde(skip)]
+    pub(super) most_ran_out_of: Option<MemoryGb>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) cost: Option<Cost>,
     pub(super) kept: bool,
     pub(super) last_lines: Vec<String>,
-    /// Why there are none, if they could not be read.
+    /// Why there are none, if reading them failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) lines_error: Option<String>,
 }
 
-/// The attempts at messages of an id, the first one first.
+/// The attempts at messages with an id, the first one first.
 pub(super) async fn attempts(services: &AzureServices, report: &Report, id: &MessageId) -> Vec<Attempt> {
     let of_id = report.groups.iter().filter(|group| group.message_id.as_deref() == Some(id.as_str()));
     let mut attempts = Vec::new();
@@ -49,7 +58,7 @@ pub(super) async fn attempts(services: &AzureServices, report: &Report, id: &Mes
             attempts.push(attempt(services, &group, report.started_at).await);
         }
     }
-    attempts.sort_by_key(|attempt| (attempt.sequence_number, attempt.number));
+    attempts.sort_by_key(|attempt| (attempt.sequence_number, attempt.in_name));
     attempts
 }
 
@@ -75,11 +84,14 @@ async fn attempt(services: &AzureServices, group: &ContainerGroup, now: OffsetDa
         subscription: group.tag(tag::SUBSCRIPTION_NAME).filter(|name| !name.is_empty()).map(SubscriptionName::new),
         sequence_number: group.sequence_number(),
         number: group.attempt(),
+        in_name: group.attempt().saturating_add(group.attempts_before()),
         state,
         started_at: group.first_start(),
         ended_at,
         exit_code: group.exit_code(),
         reason: group.cause(),
+        ran_out_of_gb: group.ran_out_of(),
+        most_ran_out_of: group.most_ran_out_of(),
         cost: cost_so_far(group, now),
         kept: group.is_kept(),
         last_lines: lines,

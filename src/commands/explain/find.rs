@@ -1,4 +1,4 @@
-//! Finds the messages of an id, however deep in their subscriptions they are.
+//! Finds the messages with an id, however deep in their subscriptions they are.
 
 use std::io::{IsTerminal as _, Write as _, stderr};
 
@@ -10,30 +10,30 @@ use crate::pass::report::{Grouped, Report, SubscriptionReport};
 use crate::plan::MessageOutcome;
 use crate::services::{Messages as _, PeekError, Peeker};
 
-/// What Service Bus sends in a reply at the most.
+/// The most messages that Service Bus sends in a reply.
 const PAGE: u32 = 250;
 
 /// What was found.
 pub(super) struct FoundAll {
     pub(super) messages: Vec<Found>,
-    /// Subscriptions that could not be read as far as the message may be, and why.
+    /// Subscriptions that could not be read far enough to find the message, and why.
     pub(super) not_read: Vec<String>,
 }
 
-/// A message of the id.
+/// A message with the id.
 pub(super) struct Found {
     pub(super) subscription: SubscriptionName,
     pub(super) message_id: MessageId,
     pub(super) sequence_number: i64,
     pub(super) enqueued_at: Option<OffsetDateTime>,
-    /// What a pass would make of it, if it has read as far.
+    /// Its outcome in a pass, if the pass read that far.
     pub(super) outcome: Option<MessageOutcome>,
     pub(super) older_messages: Option<usize>,
     /// The message itself.
     pub(super) peeked: Option<PeekedMessage>,
 }
 
-/// Looks in what the pass has read first, and reads on where it has stopped if nothing is there.
+/// Searches what the pass has read, and reads on from there if the message is not in it.
 pub(super) async fn find(services: &AzureServices, report: &Report, id: &MessageId) -> FoundAll {
     let unserved = report.unserved_subscriptions.iter().map(|of| format!("{}: {}", of.name, of.reason));
     let skipped = report.skipped_subscriptions.iter().map(|name| format!("{name}: it is skipped"));
@@ -74,7 +74,7 @@ pub(super) async fn find(services: &AzureServices, report: &Report, id: &Message
     found
 }
 
-/// Reads on from where the pass has stopped, to the message or the end.
+/// Reads on from where the pass stopped, to the message or the end.
 async fn read_on<P: Peeker>(
     peeker: &P,
     report: &Report,
@@ -87,7 +87,7 @@ async fn read_on<P: Peeker>(
     let (mut from, mut progress) = (last + 1, Progress::new());
     loop {
         let page = peeker.peek(name, from, PAGE).await?;
-        // An ascending page goes on; what does not is the end.
+        // A page that does not ascend is the end.
         let Some(next) = page.iter().map(|message| message.sequence_number + 1).max().filter(|next| *next > from)
         else {
             return Ok(None);
@@ -111,7 +111,7 @@ async fn read_on<P: Peeker>(
     }
 }
 
-/// How far the reading has come, for somebody at a terminal.
+/// Shows the progress on a terminal.
 struct Progress {
     is_shown: bool,
     has_said: bool,
@@ -130,8 +130,8 @@ impl Progress {
                 .map(|counts| format!(" of {}", Grouped(counts.active_messages)))
                 .unwrap_or_default();
             let looked_at = Grouped(looked_at as u64);
-            // Nothing is to be done if nobody looks.
-            _ = write!(stderr(), "\r{looked_at}{of} messages of {} looked at", subscription.name);
+            // Progress that cannot be shown is not needed.
+            _ = write!(stderr(), "\r{looked_at}{of} messages of {} read", subscription.name);
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Says all that is known of one message: what it is, what has been tried, why it has no group if it has none, what happens next and
-//! what a person can do. Nothing is changed.
+//! Says everything that is known about one message: what it is, what was tried, why it has no group if it has none, what happens
+//! next and what a person can do. It changes nothing.
 
 mod advice;
 mod attempts;
@@ -16,7 +16,7 @@ use super::from_app::App;
 use super::output::{self, NOT_WRITTEN};
 use super::printed_pass::AzureScaler;
 use crate::azure::AzureServices;
-use crate::container_group::{Job, MemoryGb};
+use crate::container_group::{GroupSpec, Job, MemoryGb};
 use crate::deadline::Deadline;
 use crate::error::chain;
 use crate::message::{MessageId, PeekedMessage, SubscriptionName};
@@ -33,14 +33,14 @@ pub(super) struct Arguments {
     /// The message's id
     #[arg(value_name = "MESSAGE_ID")]
     message_id: String,
-    /// Print what is known as JSON
+    /// Print everything as JSON
     #[arg(long)]
     json: bool,
     #[command(flatten)]
     pub(super) app: App,
 }
 
-/// What is known of a message. Another message of its id, in the same subscription or another, has its own.
+/// What is known about a message. Another message with its id, in any subscription, has its own explanation.
 #[derive(Debug, Serialize)]
 struct Explanation {
     subscription: SubscriptionName,
@@ -48,27 +48,30 @@ struct Explanation {
     message_id: MessageId,
     #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     enqueued_at: Option<OffsetDateTime>,
-    /// What a pass would make of it, if a pass would read as far.
+    /// Its outcome in a pass, if a pass reads that far.
     #[serde(flatten)]
     outcome: Option<MessageOutcome>,
-    /// How many older messages there are in its subscription, as far as they were counted.
+    /// How many older messages its subscription has, as far as they were counted.
     older_messages: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     file_size_mb: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     group_size: Option<GroupSize>,
     attempts: Vec<Attempt>,
-    /// What the attempts have cost whose groups are still there.
+    /// The cost of the attempts whose groups still exist.
     cost: Cost,
     what: String,
     next: String,
     to_do: String,
 }
 
-/// What the message's group has, or will have.
+/// The size and image of the message's group.
 #[derive(Debug, Serialize)]
 struct GroupSize {
     memory_gb: MemoryGb,
+    /// The memory that an earlier attempt ran out of, if that is why it has as much.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ran_out_of_gb: Option<MemoryGb>,
     cpu: String,
     image: String,
 }
@@ -123,7 +126,8 @@ fn explained(found: Found, report: &Report, settings: &Settings, attempts: &[Att
     let attempts: Vec<_> = attempts.iter().filter(of_it).cloned().collect();
     let cost = attempts.iter().filter_map(|attempt| attempt.cost).reduce(Cost::plus).unwrap_or_default();
     let advice = advice::advice(outcome.as_ref(), report, older_messages);
-    let group_size = peeked.as_ref().and_then(|message| group_size(message, &subscription, settings));
+    let ran_out_of = attempts.last().and_then(|last| last.most_ran_out_of);
+    let group_size = peeked.as_ref().and_then(|message| group_size(message, &subscription, ran_out_of, settings));
     Explanation {
         file_size_mb: peeked.and_then(|message| message.file_size_mb.ok()).map(|size| size.to_string()),
         subscription,
@@ -141,15 +145,22 @@ fn explained(found: Found, report: &Report, settings: &Settings, attempts: &[Att
     }
 }
 
-fn group_size(message: &PeekedMessage, subscription: &SubscriptionName, settings: &Settings) -> Option<GroupSize> {
+fn group_size(
+    message: &PeekedMessage,
+    subscription: &SubscriptionName,
+    ran_out_of: Option<MemoryGb>,
+    settings: &Settings,
+) -> Option<GroupSize> {
     let job = Job {
         subscription: subscription.clone(),
         sequence_number: message.sequence_number,
         message_id: message.message_id.clone().ok()?,
         file_size: message.file_size_mb.clone().ok()?,
         attempt: 1,
+        attempts_before: 0,
+        ran_out_of,
     };
-    let recipe = Policy::new(settings).recipe;
-    let spec = recipe.group_for(&job);
-    Some(GroupSize { memory_gb: spec.memory, cpu: recipe.cpu.to_string(), image: recipe.image.clone() })
+    let GroupSpec { memory, ran_out_of, cpu, recipe, .. } = Policy::new(settings).recipe.group_for(&job);
+    let image = recipe.image.clone();
+    Some(GroupSize { memory_gb: memory, ran_out_of_gb: ran_out_of, cpu: cpu.to_string(), image })
 }

@@ -6,6 +6,7 @@ use super::attempts::Attempt;
 use super::{Explanation, GroupSize};
 use crate::commands::table::table;
 use crate::commands::words::{cost, lasting, moment};
+use crate::container_group::memory_in_words;
 use crate::message::MessageId;
 use crate::pass::report::Report;
 
@@ -18,33 +19,33 @@ pub(super) fn text(explanation: &Explanation, now: OffsetDateTime) -> String {
         vec![format!("Message {message_id} of {subscription} (sequence number {sequence_number})"), String::new()];
     let mut say = |name: &str, text: String| lines.push(format!("{name:<12}{text}"));
     if let Some(at) = enqueued_at {
-        say("came", format!("{} ago, at {}", lasting(now - *at), moment(*at)));
+        say("arrived", format!("{} ago, at {}", lasting(now - *at), moment(*at)));
     }
     if let Some(older) = older_messages {
-        say("place", format!("{older} older messages were seen in its subscription"));
+        say("place", format!("{older} older messages are before it in its subscription"));
     }
     if let Some(size) = &explanation.file_size_mb {
         say("file", format!("{size} MiB"));
     }
-    if let Some(GroupSize { memory_gb, cpu, image }) = &explanation.group_size {
-        say("group", format!("{memory_gb} GB and {cpu} cores for {image}"));
+    if let Some(GroupSize { memory_gb, ran_out_of_gb, cpu, image }) = &explanation.group_size {
+        say("group", format!("{} and {cpu} cores for {image}", memory_in_words(*memory_gb, *ran_out_of_gb)));
     }
     let name: &str = outcome.as_ref().map_or("not_read", Into::into);
     say("outcome", name.to_owned());
     say("why", explanation.what.clone());
     say("next", explanation.next.clone());
     say("to do", explanation.to_do.clone());
-    say("cost", format!("{}, of the attempts whose groups are still there", cost(explanation.cost)));
+    say("cost", format!("{}, for the attempts whose groups still exist", cost(explanation.cost)));
     lines.extend(of_attempts(&explanation.attempts));
     lines.join("\n")
 }
 
-/// What is known although no message of the id was found.
+/// What is known although no message with the id was found.
 pub(super) fn not_found(id: &MessageId, attempts: &[Attempt], not_read: &[String], report: &Report) -> String {
-    let looked_at = report.subscriptions.len();
+    let read = report.subscriptions.len();
     let mut lines = vec![format!(
-        "No message of the id {id} is in the {looked_at} subscriptions that were read to their ends: it was settled, it has expired, or it \
-         never came. Dead-letter queues are not looked at."
+        "No message with the id {id} is in the {read} subscriptions that were read to the end: it was settled, has expired, or \
+         never arrived. Dead-letter queues were not searched."
     )];
     lines.extend(not_read.iter().map(|reason| format!("Not read: {reason}.")));
     lines.extend(of_attempts(attempts));
@@ -53,7 +54,7 @@ pub(super) fn not_found(id: &MessageId, attempts: &[Attempt], not_read: &[String
 
 fn of_attempts(attempts: &[Attempt]) -> Vec<String> {
     if attempts.is_empty() {
-        return vec![String::new(), "No container group of it is there.".to_owned()];
+        return vec![String::new(), "It has no container group.".to_owned()];
     }
     let time = |at: Option<OffsetDateTime>| at.map(moment).unwrap_or_default();
     let rows: Vec<_> = attempts

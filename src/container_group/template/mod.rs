@@ -7,6 +7,7 @@ mod combinations;
 mod ownership;
 mod schema;
 mod shape;
+mod variables;
 
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
+
+use super::Placeholders;
 
 /// What is added to a container group. Clones share it.
 #[derive(Clone, PartialEq, Eq)]
@@ -81,6 +84,7 @@ impl GroupTemplate {
         ownership::take_out(&mut group, owned, &mut findings);
         let json = Value::Object(group);
         combinations::check(&json, owned, &mut findings);
+        variables::check(&json, &mut findings);
         let template = findings.problems.is_empty().then(|| Self { json: Arc::new(json), api_version });
         (template, findings)
     }
@@ -92,6 +96,11 @@ impl GroupTemplate {
 
     pub fn json(&self) -> &Value {
         &self.json
+    }
+
+    /// The same for one group, with the placeholders in the worker's variables filled.
+    pub(crate) fn filled(&self, placeholders: &Placeholders) -> Value {
+        variables::filled(&self.json, placeholders)
     }
 
     /// The lower of the versions that know all that it has.

@@ -134,6 +134,24 @@ fn what_the_scaler_sets_is_a_problem_where_the_template_has_it_otherwise() {
 }
 
 #[test]
+fn a_placeholder_that_there_is_not_is_a_problem_of_the_workers_variables_alone() {
+    let variables =
+        |value: &str| json!([{ "name": "A", "value": "{{scaler.attempt}}" }, { "name": "B", "secureValue": value }]);
+    let names = "message_id, subscription, sequence_number, file_size_mb, attempt, max_attempts, memory_gb or cpu";
+    assert_eq!(
+        worker(&json!({ "environmentVariables": variables("{{scaler.atempt}}") })),
+        [format!(
+            "properties.containers[0].properties.environmentVariables[1].secureValue: expected {names}, and }}}}, after {{{{scaler.; did you mean attempt?"
+        )]
+    );
+    assert_eq!(worker(&json!({ "environmentVariables": variables("{{ scaler.atempt }}") })), Vec::<String>::new());
+    let requests = json!({ "requests": { "cpu": 1, "memoryInGB": 1 } });
+    let sidecar =
+        json!({ "image": "i", "resources": requests, "environmentVariables": variables("{{scaler.atempt}}") });
+    assert_eq!(with(&json!({ "containers": [{ "name": "sidecar", "properties": sidecar }] })), Vec::<String>::new());
+}
+
+#[test]
 fn what_azure_never_takes_together_is_a_problem() {
     let subnet = json!([{ "id": "/subnet" }]);
     let public = json!({ "type": "Public", "ports": [{ "port": 80 }] });
@@ -211,7 +229,7 @@ fn tags_that_azure_would_refuse_are_a_problem() {
         ]
     );
     let tags: serde_json::Map<_, _> = (0..39).map(|number| (number.to_string(), json!(""))).collect();
-    assert_eq!(problems(json!({ "tags": tags })), ["tags: Azure takes 50, of which 38 are yours"]);
+    assert_eq!(problems(json!({ "tags": tags })), ["tags: Azure takes 50, of which 36 are yours"]);
 }
 
 #[test]

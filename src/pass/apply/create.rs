@@ -9,11 +9,11 @@ use tokio::time::Instant;
 
 use super::Applier;
 use super::budget;
-use super::failures::Failures;
+use super::failures::{Failures, cause_of};
 use crate::container_group::{ContainerGroup, GroupSpec, Liveness, MemoryGb, Ownership, tag};
 use crate::message::{MessageAddress, SubscriptionName};
 use crate::pass::side_by_side;
-use crate::plan::{Create, FailureCause, FailureKind, MessageOutcome};
+use crate::plan::{Create, FailureCause, MessageOutcome};
 use crate::services::{ArmError, ContainerGroups};
 use crate::sync::Mutex;
 
@@ -207,13 +207,14 @@ impl<'a, G: ContainerGroups> Creator<'a, G> {
         tracing::info!(
             event = "created", group = %spec.name, subscription = %spec.subscription, message_id = spec.tags.get(tag::MESSAGE_ID),
             attempt = spec.tags.get(tag::ATTEMPT).and_then(|attempt| attempt.parse::<u32>().ok()), memory_gb = spec.memory.to_f64(),
-            "created a container group"
+            ran_out_of_gb = spec.ran_out_of.map(MemoryGb::to_f64), "created a container group{}", spec.why_its_memory()
         );
         self.created.lock().push((message.clone(), group));
         if let Some(ownership) = accepted.ownership {
             self.check_tags(spec, ownership);
         }
-        Ok(MessageOutcome::Created { group: spec.name.clone(), memory_gb: spec.memory })
+        let GroupSpec { name, memory, ran_out_of, .. } = spec;
+        Ok(MessageOutcome::Created { group: name.clone(), memory_gb: *memory, ran_out_of_gb: *ran_out_of })
     }
 
     /// What Azure shows of a group's tags says whether something rewrites them.
@@ -253,7 +254,7 @@ impl<'a, G: ContainerGroups> Creator<'a, G> {
             ArmError::Unauthorized(_) | ArmError::NoToken(_) => self.stop(Stop::Refused(reason.clone())),
             _ => {}
         }
-        self.failures.add(message, FailureCause { code: code_of(error), reason: reason.clone(), kind: kind_of(error) });
+        self.failures.add(message, cause_of(error));
         (MessageOutcome::Failed { group: spec.name.clone(), reason }, matches!(error, ArmError::Rejected(_)))
     }
 
@@ -288,19 +289,5 @@ impl<'a, G: ContainerGroups> Creator<'a, G> {
 impl Stop {
     fn low(left: u32) -> Self {
         Self::Quota(format!("Azure takes only {left} more creates and deletes for now"))
-    }
-}
-
-/// What failures have in common that have one cause.
-fn code_of(error: &ArmError) -> String {
-    error.code().unwrap_or("no answer").to_owned()
-}
-
-fn kind_of(error: &ArmError) -> FailureKind {
-    match error {
-        ArmError::Rejected(refusal) if refusal.is_about_request() => FailureKind::AboutMessage,
-        ArmError::Busy(_) | ArmError::JustGone | ArmError::Throttled { .. } => FailureKind::Passing,
-        _ if error.leaves_in_doubt() => FailureKind::Passing,
-        _ => FailureKind::Refused,
     }
 }

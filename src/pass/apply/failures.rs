@@ -7,6 +7,7 @@ use tokio::sync::futures::Notified;
 
 use crate::message::{MessageAddress, SubscriptionName};
 use crate::plan::{DISTINCT_MESSAGES, FailureCause, FailureKind};
+use crate::services::ArmError;
 use crate::sync::Mutex;
 
 /// The creates of a pass that have failed.
@@ -97,5 +98,20 @@ impl Failures {
 impl Gate {
     fn closed(&self) -> Option<String> {
         self.failed.values().any(|count| *count >= DISTINCT_MESSAGES).then(|| self.reason.clone())
+    }
+}
+
+/// What failures have in common that have one cause, and what to conclude from it.
+pub(super) fn cause_of(error: &ArmError) -> FailureCause {
+    let code = error.code().unwrap_or("no answer").to_owned();
+    FailureCause { code, reason: error.to_string(), kind: kind_of(error) }
+}
+
+fn kind_of(error: &ArmError) -> FailureKind {
+    match error {
+        ArmError::Rejected(refusal) if refusal.is_about_request() => FailureKind::AboutMessage,
+        ArmError::Busy(_) | ArmError::JustGone | ArmError::Throttled { .. } => FailureKind::Passing,
+        _ if error.leaves_in_doubt() => FailureKind::Passing,
+        _ => FailureKind::Refused,
     }
 }

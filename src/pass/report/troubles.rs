@@ -184,7 +184,7 @@ fn of_message(MessageReport { message, enqueued_at, outcome }: &MessageReport) -
     };
     let because = |reason: &String| item(&Some(reason.clone()));
     Some(match outcome {
-        MessageOutcome::Parked { attempts, group, end: AttemptEnd { exit_code, reason, since } } => {
+        MessageOutcome::Parked { attempts, group, end: AttemptEnd { exit_code, reason, since, .. } } => {
             let (attempt, group, exit_code, since) = (Some(*attempts), group.clone(), *exit_code, *since);
             (TroubleKind::Parked, Item { group, attempt, exit_code, since, ..item(reason) })
         }

@@ -92,7 +92,12 @@ impl FakeGroups {
             name: GroupName::parse(name).unwrap(),
             tags: tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
             provisioning_state: "Succeeded".to_owned(),
-            containers: vec![Container { name: "worker".to_owned(), state: Some(state), events: Vec::new() }],
+            containers: vec![Container {
+                name: "worker".to_owned(),
+                state: Some(state),
+                events: Vec::new(),
+                memory: None,
+            }],
             size: None,
             init_containers: Vec::new(),
             ownership: match tags.iter().find(|(key, _)| *key == tag::ACI_SCALER) {

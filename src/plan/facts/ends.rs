@@ -11,15 +11,16 @@ impl KnownGroup {
         match self.state {
             GroupState::Active { .. } => AttemptEnd::default(),
             GroupState::Ended { at, .. } => {
-                AttemptEnd { exit_code: self.group.exit_code(), reason: reason(), since: Some(at) }
+                let ran_out_of_gb = self.group.ran_out_of();
+                AttemptEnd { exit_code: self.group.exit_code(), reason: reason(), ran_out_of_gb, since: Some(at) }
             }
             GroupState::Stuck { since } => {
                 let reason = reason().unwrap_or_else(|| "it did not start in time".to_owned());
-                AttemptEnd { exit_code: None, reason: Some(reason), since: Some(since) }
+                AttemptEnd { reason: Some(reason), since: Some(since), ..AttemptEnd::default() }
             }
             GroupState::Overran { since } => {
                 let reason = "it ran for longer than it may".to_owned();
-                AttemptEnd { exit_code: None, reason: Some(reason), since: Some(since) }
+                AttemptEnd { reason: Some(reason), since: Some(since), ..AttemptEnd::default() }
             }
         }
     }

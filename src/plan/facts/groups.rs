@@ -8,7 +8,7 @@ use time::{Duration, OffsetDateTime};
 use super::state::{GroupState, fails_at};
 use crate::container_group::{ContainerGroup, GroupName, Ownership, Recipe, tag};
 use crate::message::{MessageAddress, MessageId, SubscriptionName};
-use crate::plan::decision::Capacity;
+use crate::plan::capacity::Capacity;
 use crate::plan::memory::{Attempt, Condition, Memory};
 use crate::plan::policy::Policy;
 use crate::plan::snapshot::{Look, ObservedGroup};
@@ -38,7 +38,10 @@ pub(in crate::plan) struct KnownGroup {
     pub(in crate::plan) subscription: Option<SubscriptionName>,
     pub(in crate::plan) message_id: Option<MessageId>,
     pub(in crate::plan) sequence_number: Option<i64>,
+    /// The number in its name, which no retry starts again.
     pub(in crate::plan) attempt: u32,
+    /// How many of these attempts came before the count was last started again.
+    pub(in crate::plan) attempts_before: u32,
     /// Since when Azure may have been billing it although it has ended, as its tag says.
     pub(in crate::plan) billed_on_since: Option<OffsetDateTime>,
     /// Whether it may get stuck or overrun before a pass that begins now has ended.
@@ -178,13 +181,16 @@ impl KnownGroup {
             let stem = recipe.stem(subscription.as_ref()?, message_id.as_ref()?);
             recipe.name_prefix.stem_and_attempt(&group.name).map(|(of, _)| of == stem)
         };
+        let by_tags = || group.attempt().saturating_add(group.attempts_before());
+        let attempt = by_name.map_or_else(by_tags, |(_, attempt)| attempt);
         Self {
             group: group.clone(),
             look: observed.look.clone(),
             ownership: group.ownership,
             has_its_own_tags: group.ownership == Ownership::Tagged || is_named_by_tags().unwrap_or_default(),
             sequence_number: group.sequence_number().filter(|_| !untagged),
-            attempt: by_name.map_or_else(|| group.attempt(), |(_, attempt)| attempt),
+            attempt,
+            attempts_before: group.attempts_before().min(attempt - 1),
             subscription,
             message_id,
             billed_on_since: Condition::Ended.tagged(group, now).filter(|_| group.may_be_billed_on()),
@@ -199,6 +205,16 @@ impl KnownGroup {
 
     pub(in crate::plan) fn name(&self) -> &GroupName {
         &self.group.name
+    }
+
+    /// Which attempt it is since the count was last started again.
+    pub(in crate::plan) fn number(&self) -> u32 {
+        self.attempt - self.attempts_before
+    }
+
+    /// How many attempts do not count for the next one: if an operator lets the count start again, this one is among them.
+    pub(in crate::plan) fn attempts_before_next(&self) -> u32 {
+        if self.group.is_retried() { self.attempt } else { self.attempts_before }
     }
 
     /// The message that it was created for, if its tags say so.
@@ -223,6 +239,6 @@ impl KnownGroup {
     /// The attempt that it was, if it has ended.
     pub(in crate::plan) fn as_attempt(&self) -> Option<Attempt> {
         let GroupState::Ended { success, at, ran } = self.state else { return None };
-        Some(Attempt { number: self.attempt, ended_at: at, ran, failed: !success })
+        Some(Attempt { number: self.number(), ended_at: at, ran, failed: !success })
     }
 }

@@ -13,6 +13,8 @@ pub(in crate::plan) enum History<'a> {
     Running(&'a KnownGroup),
     /// A group of another message of its id is still there.
     Leftover(&'a GroupName),
+    /// An operator lets its count start again; this is the record of its last attempt.
+    Retried(&'a KnownGroup),
     /// The last attempt at it is over; its group, the record of it, may be gone already.
     Attempted {
         last: Attempt,
@@ -35,33 +37,55 @@ impl Facts<'_> {
         if let Some(active) = of_id().find(|known| known.state.is_active()) {
             return History::Running(active);
         }
-        let is_of_it =
-            |known: &&KnownGroup| known.sequence_number.is_none_or(|number| number == message.sequence_number);
-        let record = of_id().filter(is_of_it).max_by_key(|known| known.attempt);
+        let record = self.newest(message, id);
         // Without its own record its next group would be named as another message's may be.
         if record.is_none()
             && let Some(leftover) = of_id().next()
         {
             return History::Leftover(leftover.name());
         }
-        let last = self.last_attempt(record, Some(message));
-        last.map_or(History::Nothing, |last| History::Attempted { last, record })
+        match (self.last_attempt(record, Some(message)), record) {
+            (Some(last), _) => History::Attempted { last, record },
+            (None, Some(record)) => History::Retried(record),
+            (None, None) => History::Nothing,
+        }
+    }
+
+    /// The group of the newest attempt at a message.
+    fn newest(&self, message: &MessageAddress, id: &MessageId) -> Option<&KnownGroup> {
+        let is_of_it =
+            |known: &&KnownGroup| known.sequence_number.is_none_or(|number| number == message.sequence_number);
+        self.groups_of(message, id).filter(is_of_it).max_by_key(|known| known.attempt)
+    }
+
+    /// What is remembered of attempts that an operator's retry has ended counts no more.
+    pub(super) fn forget_what_a_retry_has_ended(&mut self) {
+        let mut memory = std::mem::take(&mut self.memory.deleted_records);
+        memory.retain(|message, deleted| {
+            let newest = message.message_id.as_ref().and_then(|id| self.newest(message, id));
+            let before = newest.map(KnownGroup::attempts_before_next).unwrap_or_default();
+            before == 0 || before == deleted.attempts_before
+        });
+        self.memory.deleted_records = memory;
     }
 
     /// How the last attempt at a message ended, of which this is the record, if it is still there.
     pub(in crate::plan) fn last_end(&self, record: Option<&KnownGroup>, message: &MessageAddress) -> AttemptEnd {
         let deleted = || Some(self.memory.deleted_records.get(message)?.end.clone());
-        record.map(KnownGroup::end).or_else(deleted).unwrap_or_default()
+        let counts = record.filter(|record| !record.group.is_retried());
+        counts.map(KnownGroup::end).or_else(deleted).unwrap_or_default()
     }
 
-    /// The last attempt at a message, of which this is the record, if it is still there.
+    /// The last attempt at a message, of which this is the record, if it is still there and an operator has not let the count
+    /// start again.
     pub(in crate::plan) fn last_attempt(
         &self,
         record: Option<&KnownGroup>,
         message: Option<&MessageAddress>,
     ) -> Option<Attempt> {
         let deleted = message.and_then(|message| self.memory.deleted_records.get(message));
-        let Some(last) = record.and_then(KnownGroup::as_attempt) else {
+        let counts = record.filter(|record| !record.group.is_retried());
+        let Some(last) = counts.and_then(KnownGroup::as_attempt) else {
             return deleted.map(|deleted| deleted.attempt);
         };
         Some(match deleted {

@@ -12,6 +12,8 @@ pub(super) use history::History;
 pub(super) use messages::{KnownMessages, MessageStatus};
 pub(super) use state::GroupState;
 
+use std::sync::Arc;
+
 use time::OffsetDateTime;
 
 use super::memory::Memory;
@@ -26,7 +28,7 @@ pub(super) struct Facts<'a> {
     pub(super) groups: KnownGroups,
     pub(super) memory: Memory,
     pub(super) rules: &'a Rules,
-    pub(super) recipe: &'a Recipe,
+    pub(super) recipe: &'a Arc<Recipe>,
     pub(super) now: OffsetDateTime,
     /// Whether a group may be deleted for its age.
     pub(super) ages_count: bool,
@@ -37,14 +39,16 @@ pub(super) struct Facts<'a> {
 impl<'a> Facts<'a> {
     pub(super) fn of(groups: &[ObservedGroup], memory: &Memory, policy: &'a Policy, now: OffsetDateTime) -> Self {
         let Policy { rules, recipe } = policy;
-        let mut memory = memory.as_of(now);
+        let memory = memory.as_of(now);
         let groups = KnownGroups::of(groups, &memory, policy, now);
-        let vanished = vanished::vanished(&groups, &memory, now);
-        let names = vanished.iter().map(|(message, record)| (message.clone(), record.group.0.clone())).collect();
+        let mut facts = Self { groups, memory, rules, recipe, now, ages_count: true, vanished: Vec::new() };
+        facts.forget_what_a_retry_has_ended();
+        let vanished = vanished::vanished(&facts.groups, &facts.memory, now);
+        facts.vanished = vanished.iter().map(|(message, record)| (message.clone(), record.group.0.clone())).collect();
         if rules.count_attempts() {
-            memory.deleted_records.extend(vanished);
+            facts.memory.deleted_records.extend(vanished);
         }
-        Self { groups, memory, rules, recipe, now, ages_count: true, vanished: names }
+        facts
     }
 
     /// Nobody knows how old a group is.

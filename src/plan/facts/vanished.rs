@@ -22,6 +22,8 @@ pub(super) fn vanished(
         Some(number) => number.is_some_and(|number| number != message.sequence_number),
         None => true,
     });
+    // Whose record is gone that an operator has tagged has none any more, and starts again as it was to.
+    let missing = missing.filter(|(_, last)| !last.group.is_retried());
     let counted = missing.filter_map(|(message, last)| {
         let id = message.message_id.as_ref()?;
         let others = groups.of_message(Some(&message.subscription), id);
@@ -41,11 +43,13 @@ fn record(
     now: OffsetDateTime,
 ) -> DeletedRecord {
     let before = memory.deleted_records.get(message).map_or(0, |before| before.uncounted);
+    let attempts_before = last.group.attempts_before().min(last.attempt - 1);
+    let counted = counted.max(attempts_before);
     let uncounted = before.saturating_add(last.attempt - counted);
-    let number = counted.saturating_add(uncounted);
+    let number = (counted - attempts_before).saturating_add(uncounted);
     let cut_short = Attempt { number, ended_at: now, ran: Duration::ZERO, failed: true };
     let attempt = last.ended.map_or(cut_short, |ended| Attempt { number, ..ended });
     let reason = "its container group is gone, and this scaler has not deleted it".to_owned();
-    let end = AttemptEnd { exit_code: None, reason: Some(reason), since: Some(attempt.ended_at) };
-    DeletedRecord { attempt, end, uncounted, group: (last.group.name.clone(), attempt.ended_at) }
+    let end = AttemptEnd { reason: Some(reason), since: Some(attempt.ended_at), ..AttemptEnd::default() };
+    DeletedRecord { attempt, end, uncounted, attempts_before, group: (last.group.name.clone(), attempt.ended_at) }
 }

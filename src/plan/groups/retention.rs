@@ -68,7 +68,7 @@ fn least_needed_first(records: &mut [&mut (&KnownGroup, Verdict)]) {
     records.sort_by_cached_key(|(known, _)| {
         let at = ended_at(known);
         let (first, last) = ends[&known.subscription.as_ref()];
-        (at == first || at == last, known.attempt, Reverse(at), known.name().clone())
+        (at == first || at == last, known.number(), Reverse(at), known.name().clone())
     });
 }
 
@@ -123,19 +123,32 @@ pub(super) fn remember_group(memory: &mut Memory, facts: &Facts<'_>, messages: &
 pub(super) fn remember_deleted(memory: &mut Memory, facts: &Facts<'_>, known: &KnownGroup, reason: DeleteReason) {
     let is_lost = matches!(reason, DeleteReason::Evicted | DeleteReason::Stuck | DeleteReason::Overran);
     let Some(message) = known.message().filter(|_| is_lost && facts.rules.count_attempts()) else { return };
+    if known.group.is_retried() {
+        // Its message starts again, as an operator wants it to.
+        memory.deleted_records.remove(&message);
+        return;
+    }
     let before = facts.memory.deleted_records.get(&message);
     let record = match before {
         // It was to be deleted in an earlier pass already.
         Some(before) if before.group == known.instance() => before.clone(),
         _ => {
             // The next group is named after the record before this one, if there is one.
-            let counted = facts.groups.attempt_before(known).unwrap_or_default();
+            let attempts_before = known.attempts_before;
+            let counted = facts.groups.attempt_before(known).unwrap_or_default().max(attempts_before);
             let uncounted =
                 before.map_or(0, |before| before.uncounted).saturating_add(known.attempt.saturating_sub(counted));
-            let number = counted.saturating_add(uncounted);
+            let number = (counted - attempts_before).saturating_add(uncounted);
             let ended = Attempt { number, ended_at: facts.now, ran: Duration::ZERO, failed: true };
             let attempt = known.as_attempt().map_or(ended, |attempt| Attempt { number, ..attempt });
-            DeletedRecord { attempt, end: known.end(), uncounted, group: known.instance() }
+            // One after it may have vanished, from whose end the message waits.
+            let (attempt, end) = match before {
+                Some(before) if before.attempt.ended_at > attempt.ended_at => {
+                    (Attempt { number, ..before.attempt }, before.end.clone())
+                }
+                _ => (attempt, known.end()),
+            };
+            DeletedRecord { attempt, end, uncounted, attempts_before, group: known.instance() }
         }
     };
     memory.deleted_records.insert(message, record);

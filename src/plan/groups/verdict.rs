@@ -42,7 +42,7 @@ impl<'a> Judge<'a> {
         if matches!(known.state, GroupState::Active { .. }) && !is_orphan {
             return Verdict::Stay(match known.group.start_failure() {
                 Some(StartFailure { reason, since }) => {
-                    GroupOutcome::StartFailing { attempt: known.attempt, reason, since }
+                    GroupOutcome::StartFailing { attempt: known.number(), reason, since }
                 }
                 None => GroupOutcome::Active,
             });
@@ -76,7 +76,7 @@ impl<'a> Judge<'a> {
             MessageStatus::Unknown => Verdict::Stay(GroupOutcome::MessageUnknown),
             MessageStatus::Unread => Verdict::Stay(GroupOutcome::SubscriptionUnread),
             MessageStatus::Waiting => Verdict::Stay(GroupOutcome::Record {
-                attempt: known.attempt,
+                attempt: known.number(),
                 until: self.next_attempt(known),
                 end: known.end(),
             }),

@@ -8,6 +8,8 @@
 //! * A sign of health is a group that ended with exit code 0, whatever message it took, or one that has run for twice
 //!   as long as any that failed: jobs may take hours, and nobody should wait for the first one's end.
 //!
+//! A message whose count an operator lets start again gets its group whatever the breaker says, and its failures count no more.
+//!
 //! It is computed from the groups, so a restart of the scaler does not close it while they are there.
 
 use std::collections::HashSet;
@@ -55,9 +57,11 @@ impl<'a> Breaker<'a> {
         // What is older than twice the longest time from one attempt to the end of the next says nothing of today.
         let oldest = facts.now - (MAX_BACKOFF + facts.rules.provisioning_timeout) * 2;
         let groups: Vec<_> = facts.groups.in_subscription(subscription).collect();
-        let recorded = groups.iter().filter(|known| !facts.groups.is_superseded(known));
+        // An operator who lets a count start again says that what failed has been fixed.
+        let counts = || groups.iter().filter(|known| !known.group.is_retried());
+        let recorded = counts().filter(|known| !facts.groups.is_superseded(known));
         let recorded = recorded.filter_map(|known| Some((known.as_attempt()?, Source::Group(known))));
-        let with_group: HashSet<_> = groups.iter().filter_map(|known| known.message()).collect();
+        let with_group: HashSet<_> = counts().filter_map(|known| known.message()).collect();
         let remembered = facts.memory.attempts_in(subscription);
         let remembered = remembered.filter(|(message, _)| !with_group.contains(message));
         let remembered = remembered.map(|(_, record)| (record.attempt, Source::Memory(&record.end)));

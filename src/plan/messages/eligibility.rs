@@ -11,6 +11,7 @@ use crate::message::{InvalidMessage, MessageAddress, MessageId, MessageState, Pe
 use crate::plan::decision::MessageOutcome;
 use crate::plan::facts::{Facts, History, KnownGroup};
 use crate::plan::memory::FailureKind;
+use crate::plan::policy::MAX_ATTEMPT;
 use crate::plan::snapshot::Look;
 
 /// Wait after a first failure to create a group, which doubles with each further one: one pass, in which others are served.
@@ -23,6 +24,10 @@ pub(in crate::plan) struct Candidate {
     /// How many attempts have been made, deleted records included. The job's own number counts only those whose groups
     /// are there: it is part of the group's name, on which all processes must agree.
     pub(in crate::plan) attempts_made: u32,
+    /// Whether an operator lets its count start again, whatever its subscription's breaker says.
+    pub(in crate::plan) is_retried: bool,
+    /// Whether its last attempt ran out of memory, and the next has more.
+    pub(in crate::plan) grows: bool,
     /// How often its group could not be created.
     pub(in crate::plan) create_failures: u32,
     /// The group of the last attempt, if it is there.
@@ -71,43 +76,60 @@ impl<'a> Eligibility<'a> {
         if !self.seen.insert(message_id.clone()) {
             return Err(MessageOutcome::Duplicate);
         }
-        let Due { attempt, attempts_made, record } = self.due_attempt(&history, &address)?;
+        let Due { attempts_made, record, is_retried } = self.due_attempt(&history, &address)?;
+        let ran_out_of = record.and_then(|record| record.group.most_ran_out_of());
+        let grows = record.and_then(|record| record.group.ran_out_of()).is_some_and(|last| {
+            let recipe = self.facts.recipe.of(self.subscription);
+            recipe.size(file_size, ran_out_of).memory > last
+        });
+        // A count that starts again goes on in the name, which no two groups of a message share.
+        let attempts_before = record.map(KnownGroup::attempts_before_next).unwrap_or_default();
+        let attempt = record.map_or(1, |record| record.attempt.saturating_add(1) - attempts_before);
+        let record = record.map(|record| record.name().clone());
         let create_failures = self.check_create_failures(&address)?;
         let MessageAddress { subscription, sequence_number, .. } = address;
-        let job = Job { subscription, sequence_number, message_id, file_size, attempt };
-        Ok(Candidate { job, attempts_made, create_failures, record })
+        let job = Job { subscription, sequence_number, message_id, file_size, attempt, attempts_before, ran_out_of };
+        Ok(Candidate { job, attempts_made, is_retried, grows, create_failures, record })
     }
 
-    fn due_attempt(&self, history: &History<'_>, message: &MessageAddress) -> Result<Due, MessageOutcome> {
-        const FIRST: Due = Due { attempt: 1, attempts_made: 0, record: None };
+    fn due_attempt<'h>(&self, history: &History<'h>, message: &MessageAddress) -> Result<Due<'h>, MessageOutcome> {
+        const FIRST: Due<'_> = Due { attempts_made: 0, record: None, is_retried: false };
         let (last, record) = match *history {
             History::Nothing => return Ok(FIRST),
             History::Leftover(group) => return Err(MessageOutcome::Finished { group: group.clone() }),
             History::Running(group) => return Err(running(group)),
-            History::Attempted { last, record } => (last, record),
+            History::Retried(record) => (None, Some(record)),
+            History::Attempted { last, record } => (Some(last), record),
         };
         let end = || self.facts.last_end(record, message);
         let group = record.map(|record| record.name().clone());
-        let attempt = record.map_or(1, |record| record.attempt.saturating_add(1));
+        let parked = |attempts| Err(MessageOutcome::Parked { attempts, group: group.clone(), end: end() });
         if !self.facts.rules.count_attempts() {
             return match record {
                 None => Ok(FIRST),
                 // It is never deleted, so that the next group needs another name.
                 Some(record) if record.ownership == Ownership::Untagged => {
-                    let attempts = record.attempt;
-                    let due = Due { attempt, attempts_made: attempts, record: group.clone() };
-                    let is_last = attempts >= self.facts.rules.max_attempts;
-                    if is_last { Err(MessageOutcome::Parked { attempts, group, end: end() }) } else { Ok(due) }
+                    let attempts = last.map_or(0, |last| last.number);
+                    if attempts >= self.facts.rules.max_attempts || !has_successor(record) {
+                        return parked(attempts);
+                    }
+                    Ok(Due { attempts_made: attempts, record: Some(record), is_retried: last.is_none() })
                 }
                 Some(record) => Err(MessageOutcome::Finished { group: record.name().clone() }),
             };
         }
+        let Some(last) = last else {
+            let is_possible = record.is_some_and(has_successor);
+            return if is_possible { Ok(Due { attempts_made: 0, record, is_retried: true }) } else { parked(0) };
+        };
         match retry::next(&last, self.facts.rules, self.facts.now) {
-            Next::Due => Ok(Due { attempt, attempts_made: last.number, record: group }),
+            Next::Due if record.is_none_or(has_successor) => {
+                Ok(Due { attempts_made: last.number, record, is_retried: false })
+            }
             Next::BackingOff { until } => {
                 Err(MessageOutcome::BackingOff { attempt: last.number, until, group, end: end() })
             }
-            Next::Parked => Err(MessageOutcome::Parked { attempts: last.number, group, end: end() }),
+            Next::Due | Next::Parked => parked(last.number),
         }
     }
 
@@ -125,10 +147,16 @@ impl<'a> Eligibility<'a> {
 }
 
 /// An attempt that is due.
-struct Due {
-    attempt: u32,
+struct Due<'a> {
     attempts_made: u32,
-    record: Option<GroupName>,
+    record: Option<&'a KnownGroup>,
+    /// Whether an operator lets the count start again.
+    is_retried: bool,
+}
+
+/// Whether the name of a group has room for the attempt that follows this one.
+fn has_successor(record: &KnownGroup) -> bool {
+    record.attempt < MAX_ATTEMPT
 }
 
 fn running(known: &KnownGroup) -> MessageOutcome {

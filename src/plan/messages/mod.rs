@@ -103,14 +103,23 @@ impl<'a> Queue<'a> {
     }
 
     fn next(&mut self) -> Option<Candidate> {
+        // What an operator retries does not wait for the breaker.
+        if self.admission != Admission::Open
+            && self.failing.is_none()
+            && let Some(index) = self.candidates.iter().position(|candidate| candidate.is_retried)
+        {
+            return self.candidates.remove(index);
+        }
         match self.admission {
             Admission::Open => self.candidates.pop_front(),
             Admission::Held { .. } => None,
             Admission::Probe => {
                 self.admission = Admission::Held { until: None };
-                // The message that has failed least, or else a few bad ones would be all that is ever tried.
+                // The message that has failed least, or else a few bad ones would be all that is ever tried. One that has more
+                // memory than before has not been tried like that, and while others come it would wait for ever.
+                let attempts_alike = |candidate: &Candidate| if candidate.grows { 0 } else { candidate.attempts_made };
                 let failures =
-                    self.candidates.iter().map(|candidate| (candidate.attempts_made, candidate.create_failures));
+                    self.candidates.iter().map(|candidate| (attempts_alike(candidate), candidate.create_failures));
                 let (index, _) = failures.enumerate().min_by_key(|(_, failures)| *failures)?;
                 self.candidates.remove(index)
             }

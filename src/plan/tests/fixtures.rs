@@ -50,7 +50,7 @@ pub(super) fn group(name: &str, tags: &[(&str, &str)], state: &str) -> ObservedG
         name: GroupName::parse(name).unwrap(),
         tags,
         provisioning_state: "Succeeded".to_owned(),
-        containers: vec![Container { name: "worker".to_owned(), state: Some(state), events: Vec::new() }],
+        containers: vec![Container { name: "worker".to_owned(), state: Some(state), events: Vec::new(), memory: None }],
         size: None,
         init_containers: Vec::new(),
         ownership: Ownership::Tagged,

@@ -30,7 +30,7 @@ fn an_attempt_whose_group_had_to_go_counts_before_the_next_one() {
     let first = pass(&Memory::default(), 0, vec![stuck(AN_HOUR_AGO)]);
     let next = pass(&first.memory, 250, vec![attempt("a", 5, 1, exited(1, 200))]);
     let group = Some(GroupName::parse("a-m5-1").unwrap());
-    let end = AttemptEnd { exit_code: Some(1), reason: None, since: Some(at(200)) };
+    let end = AttemptEnd { exit_code: Some(1), since: Some(at(200)), ..AttemptEnd::default() };
     assert_eq!(*outcome(&next), MessageOutcome::BackingOff { attempt: 2, until: at(320), group, end });
 }
 

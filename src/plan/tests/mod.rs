@@ -8,7 +8,9 @@ mod ends;
 mod failed_creates;
 mod fixtures;
 mod memory;
+mod out_of_memory;
 mod ownership;
+mod retries;
 mod starts;
 mod subscription_caps;
 mod vanished;
@@ -197,7 +199,12 @@ fn a_group_is_finished_only_when_its_worker_is_or_all_are_where_none_is_named_so
     let with = |name: &str, state: &str| {
         let mut half = group_of("a", "x", state);
         half.group_mut().containers[0].name = name.into();
-        half.group_mut().containers.push(Container { name: "sidecar".into(), state: None, events: Vec::new() });
+        half.group_mut().containers.push(Container {
+            name: "sidecar".into(),
+            state: None,
+            events: Vec::new(),
+            memory: None,
+        });
         deleted(&planned(1, vec![half], Vec::new())).len()
     };
     assert_eq!((with("worker", "Terminated"), with("worker", "Running"), with("job", "Terminated")), (1, 0, 0));

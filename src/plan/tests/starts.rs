@@ -72,7 +72,7 @@ fn where_azure_refuses_the_tag_three_times_the_watch_of_one_process_counts() {
 fn a_record_whose_sidecar_runs_stays_no_longer_than_a_group_is_given_to_start() {
     let with_sidecar = |tagged: bool| {
         let mut observed = attempt("a", 5, 10, exited(1, 0));
-        let sidecar = Container { name: "sidecar".into(), state: Some(running(0)), events: Vec::new() };
+        let sidecar = Container { name: "sidecar".into(), state: Some(running(0)), events: Vec::new(), memory: None };
         observed.group_mut().containers.push(sidecar);
         if tagged {
             observed.tags_mut().insert("ended_since".into(), "2026-01-05T10:00:00Z".into());

@@ -95,3 +95,14 @@ fn groups_that_vanish_are_named_and_not_counted_where_no_attempts_are() {
     let gone = pass(&seen.memory, Vec::new());
     assert_eq!((names(&gone), attempts_created(&gone)), (vec!["a-m5-1"], vec![1]));
 }
+
+#[test]
+fn a_group_that_is_gone_without_us_delays_the_next_although_the_record_before_it_has_to_go_in_the_same_pass() {
+    let mut first = attempt("a", 5, 1, waiting());
+    first.group_mut().provisioning_state = "Failed".into();
+    first.tags_mut().insert("ended_since".into(), "2026-01-05T10:00:00Z".into());
+    let seen = pass(&Memory::default(), 1990, vec![first.clone(), attempt("a", 5, 2, running(1900))]);
+    let gone = pass(&seen.memory, 2000, vec![first]);
+    assert_eq!((names(&gone), reasons(&gone)), (vec!["a-m5-2"], vec![("a-m5-1", DeleteReason::Stuck)]));
+    assert_eq!(backing_off(&pass(&gone.memory, 2001, Vec::new())), Some((2, at(2120))));
+}

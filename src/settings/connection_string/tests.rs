@@ -89,8 +89,8 @@ fn what_is_wrong_is_named_and_no_value_is_shown() {
         (endpoint.to_owned(), "SharedAccessKeyName is missing"),
         (format!("{endpoint};SharedAccessKeyName=canary"), "SharedAccessKey is missing"),
         (format!("{endpoint};SharedAccessKey=canary"), "SharedAccessKeyName is missing"),
-        (format!("{endpoint};{KEY_PARTS};sharedaccesskey=canary"), "SharedAccessKey is there twice"),
-        (format!("{endpoint};{endpoint};{KEY_PARTS}"), "Endpoint is there twice"),
+        (format!("{endpoint};{KEY_PARTS};sharedaccesskey=canary"), "SharedAccessKey is given twice"),
+        (format!("{endpoint};{endpoint};{KEY_PARTS}"), "Endpoint is given twice"),
         (format!("{endpoint};HostName=canary;{KEY_PARTS}"), "Endpoint and HostName exclude each other"),
         (
             format!("{endpoint};SharedAccessKey=canary;{signature}"),

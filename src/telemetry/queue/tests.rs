@@ -171,7 +171,7 @@ impl Write for Disk {
 }
 
 #[test]
-fn a_line_that_did_not_fit_whole_is_missing_and_the_next_begins_anew() {
+fn a_line_that_did_not_fit_whole_is_missing_and_the_next_is_on_its_own_line() {
     let disk = Disk::default();
     let mut writer = Writer { stream: disk.clone(), missing, lost: 0, within_a_line: false };
     let mut pass_on = |room: usize, numbers: std::ops::Range<usize>, dropped| {

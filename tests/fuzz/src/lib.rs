@@ -1,5 +1,6 @@
 //! What the targets share: a log that can be read, and what has to be true of it.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
@@ -59,6 +60,22 @@ pub fn assert_lines(text: &str, lines: usize, format: LogFormat) {
             serde_json::from_str::<Value>(line).expect("a line is JSON");
         }
     }
+}
+
+/// The variables that the settings need, and no others.
+pub fn environment() -> BTreeMap<String, String> {
+    let variables = [
+        ("AZURE_SUBSCRIPTION_ID", "00000000-0000-0000-0000-000000000001"),
+        ("AZURE_RESOURCE_GROUP", "local"),
+        ("ACI_IMAGE", "local/worker:latest"),
+        ("ACI_NAME_PREFIX", "worker"),
+        ("ACI_LOCATION", "westeurope"),
+        ("SB_TOPIC_NAME", "files"),
+        ("SB_NAMESPACE", "local"),
+        ("IDENTITY_ENDPOINT", "http://127.0.0.1:7072/msi/token"),
+        ("IDENTITY_HEADER", "local-azure"),
+    ];
+    variables.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
 /// The formats, of which the input chooses one.

@@ -2,14 +2,13 @@
 
 #![no_main]
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use aci_scaler::container_group::{GroupName, Job, MemoryGb, NamePrefix, Recipe};
+use aci_scaler::container_group::{GroupName, Job, Recipe};
 use aci_scaler::message::{FileSizeMb, MessageId, SubscriptionName};
-use aci_scaler_fuzz::{byte, text};
+use aci_scaler::settings::Settings;
+use aci_scaler_fuzz::{byte, environment, text};
 use libfuzzer_sys::fuzz_target;
-use rust_decimal::Decimal;
 
 fuzz_target!(|input: &[u8]| {
     let mut input = input;
@@ -25,6 +24,8 @@ fuzz_target!(|input: &[u8]| {
             message_id,
             file_size,
             attempt,
+            attempts_before: 0,
+            ran_out_of: None,
         })
     }) else {
         return;
@@ -48,22 +49,6 @@ fn message(input: &mut &[u8]) -> (String, String, String) {
 }
 
 fn recipe() -> Arc<Recipe> {
-    Arc::new(Recipe {
-        name_prefix: NamePrefix::parse("worker").unwrap(),
-        namespace: "local".to_owned(),
-        topic: "files".to_owned(),
-        location: "westeurope".to_owned(),
-        image: "local/worker:latest".to_owned(),
-        cpu: Decimal::ONE,
-        memory_multiplier: Decimal::from(8),
-        min_memory: memory("0.5"),
-        max_memory: memory("16"),
-        registry: None,
-        environment: BTreeMap::new(),
-        subscription_variable: None,
-    })
-}
-
-fn memory(gb: &str) -> MemoryGb {
-    MemoryGb::from_decimal(gb.parse().unwrap()).unwrap()
+    let settings = Settings::from_environment(&environment()).expect("they are accepted");
+    Arc::new(settings.recipe())
 }

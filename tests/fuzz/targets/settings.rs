@@ -4,30 +4,16 @@
 
 #![no_main]
 
-use std::collections::BTreeMap;
-
 use aci_scaler::settings::{Settings, all_settings, unknown_settings};
-use aci_scaler_fuzz::{byte, text};
+use aci_scaler_fuzz::{byte, environment, text};
 use libfuzzer_sys::fuzz_target;
 
 const CANARY: &str = "c4n4ry/S3cret+Value=";
-const VALID: [(&str, &str); 9] = [
-    ("AZURE_SUBSCRIPTION_ID", "00000000-0000-0000-0000-000000000001"),
-    ("AZURE_RESOURCE_GROUP", "local"),
-    ("ACI_IMAGE", "local/worker:latest"),
-    ("ACI_NAME_PREFIX", "worker"),
-    ("ACI_LOCATION", "westeurope"),
-    ("SB_TOPIC_NAME", "files"),
-    ("SB_NAMESPACE", "local"),
-    ("IDENTITY_ENDPOINT", "http://127.0.0.1:7072/msi/token"),
-    ("IDENTITY_HEADER", "local-azure"),
-];
 
 fuzz_target!(|input: &[u8]| {
     let mut input = input;
     let names: Vec<_> = all_settings().map(|setting| setting.name).collect();
-    let mut environment: BTreeMap<String, String> =
-        VALID.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let mut environment = environment();
     let (before, after) = (text(&mut input), text(&mut input));
     // The key is a secret wherever it stands; what stands before it must not turn it into something else.
     let connection_string = format!("{before};SharedAccessKey={CANARY};{after}");

@@ -18,7 +18,7 @@ use local_azure::program::Program;
 use local_azure::serve::{self, PORT, Runs, SERVICE_BUS_PORT};
 use tokio::runtime::Runtime;
 
-/// What shells say of a program that Ctrl-C has ended.
+/// The exit code of a program that Ctrl-C ended, by the shell's convention.
 const INTERRUPTED: u8 = 130;
 
 /// Runs the scaler on a local Azure: without a command, from the first message to the last container group.
@@ -30,10 +30,10 @@ struct CommandLine {
     /// Run this binary of the scaler instead of building it
     #[arg(long, value_name = "PATH", global = true)]
     scaler: Option<PathBuf>,
-    /// Run the images of container groups, in the place of the built-in worker
+    /// Run the images of container groups instead of the built-in worker
     #[arg(long, value_name = "ENGINE", global = true)]
     engine: Option<Engine>,
-    /// The image of the container groups that the scaler makes
+    /// The image of the scaler's container groups
     #[arg(long, value_name = "NAME", global = true, default_value = IMAGE)]
     image: String,
 }
@@ -49,31 +49,31 @@ enum Engine {
 enum Command {
     /// Stay up for development, on the ports of .env
     Serve {
-        /// Where Service Bus listens
+        /// The port of Service Bus
         #[arg(long, value_name = "PORT", default_value_t = SERVICE_BUS_PORT)]
         service_bus_port: u16,
-        /// Where Resource Manager and managed identity listen
+        /// The port of Resource Manager and managed identity
         #[arg(long, value_name = "PORT", default_value_t = PORT)]
         port: u16,
         /// Run the scaler too, every 15 s under a Functions host
         #[arg(long)]
         host: bool,
-        /// Run this program for every container group, with the group's environment, in the place of the built-in worker
+        /// Run this program for every container group, with the group's environment, instead of the built-in worker
         #[arg(long, value_name = "PROGRAM", conflicts_with = "engine")]
         worker: Option<PathBuf>,
         /// An argument of the worker; may be given many times
         #[arg(long, value_name = "ARGUMENT", requires = "worker", allow_hyphen_values = true)]
         worker_arg: Vec<OsString>,
     },
-    /// Send messages to a local Azure that is up
+    /// Send messages to a running local Azure
     Send {
-        /// The size of the file that each is about, in MB
+        /// The size of each message's file, in MB
         #[arg(long, value_name = "MB")]
         size: u32,
         /// How many messages
         #[arg(long, default_value_t = 1)]
         count: u32,
-        /// Where Service Bus listens
+        /// The port of Service Bus
         #[arg(long, value_name = "PORT", default_value_t = SERVICE_BUS_PORT)]
         service_bus_port: u16,
     },
@@ -90,7 +90,7 @@ fn main() -> Result<ExitCode, Failure> {
         };
         let ended = tokio::select! {
             ended = run(line, engine.clone()) => ended.or_else(|failure| Ok(failed(&failure.to_string()))),
-            // Leaving drops all that was running: the scaler is killed, and folders are removed.
+            // Leaving drops everything that runs: the scaler is killed, and folders are removed.
             interrupted = interrupt::interrupted() => interrupted.map(|()| INTERRUPTED.into()).map_err(Failure::from),
         };
         if let Some(engine) = engine {

@@ -94,7 +94,7 @@ fn group(number: usize) -> Result<ContainerGroup> {
         name: GroupName::parse(&format!("worker-{number}"))?,
         tags: tags.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
         provisioning_state: "Succeeded".to_owned(),
-        containers: vec![Container { name: "worker".to_owned(), state: Some(state), events: Vec::new() }],
+        containers: vec![Container { name: "worker".to_owned(), state: Some(state), events: Vec::new(), memory: None }],
         size: None,
         init_containers: Vec::new(),
         ownership: Ownership::Tagged,

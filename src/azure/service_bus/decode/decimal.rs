@@ -29,17 +29,17 @@ const DECIMAL32: Format = Format { bits: 32, exponent_bits: 8, bias: 101, digits
 const DECIMAL64: Format = Format { bits: 64, exponent_bits: 10, bias: 398, digits: 16 };
 const DECIMAL128: Format = Format { bits: 128, exponent_bits: 14, bias: 6176, digits: 34 };
 
-/// What Microsoft's AMQP library for .NET has as the bias of a `decimal128`: it shifts the exponent's upper bits by 9
-/// where 7 is meant, so that 6176 − scale arrives as 1568 − scale, the scale being 0 to 28
-/// (`Microsoft.Azure.Amqp.Encoding.DecimalEncoding.EncodeValue`). Read by the standard, such a number would be
-/// below 10⁻⁴⁶⁰⁰; no file has that size.
+/// The bias of a `decimal128` in Microsoft's AMQP library for .NET: it shifts the exponent's upper bits by 9 instead of 7, so
+/// that 6176 − scale arrives as 1568 − scale, with a scale from 0 to 28
+/// (`Microsoft.Azure.Amqp.Encoding.DecimalEncoding.EncodeValue`). By the standard such a number would be below 10⁻⁴⁶⁰⁰, and
+/// no file has that size.
 const DOT_NET_BIAS: i32 = 1568;
 const DOT_NET_MAX_SCALE: i32 = 28;
 
 impl Format {
     fn text(&self, bits: u128) -> String {
         let sign = if bits >> (self.bits - 1) & 1 == 1 { "-" } else { "" };
-        // The five bits after the sign tell numbers from what is none.
+        // The five bits after the sign distinguish numbers from infinities and NaN.
         match bits >> (self.bits - 6) & 0b1_1111 {
             0b1_1111 => return "NaN".to_owned(),
             0b1_1110 => return format!("{sign}inf"),

@@ -1,8 +1,8 @@
-//! What a peeked message says, read so that one odd message never hides the others of its page.
+//! Decodes peeked messages, so that one odd message never hides the others of its page.
 //!
-//! A message is read section by section and value by value, only as far as it is needed: an application property of
-//! an unknown type, a content type of the wrong one or a body of any kind is passed over. What cannot be read is
-//! reported as the message's own fault, beside its sequence number.
+//! It reads a message section by section and value by value, and only as far as needed: it skips an application property of an
+//! unknown type, a content type of the wrong type, and the body. It reports what it cannot read as an error of the message,
+//! with the sequence number.
 //!
 //! Sources: AMQP 1.0 part 3, section 3.2 (sections of a message); azure-docs `service-bus-amqp-protocol-guide.md`
 //! (the broker's annotations).
@@ -22,7 +22,7 @@ const FILE_SIZE_MB: &str = "file_size_mb";
 /// The encoded messages in the body of a reply, `{"messages": [{"message": binary}, …]}`; none in an empty one.
 ///
 /// # Errors
-/// What is wrong with the reply, when it is nothing of the kind.
+/// What is wrong with the reply, if it has another form.
 pub(super) fn messages_of_reply(body: &[u8]) -> Result<Vec<&[u8]>, String> {
     let map = match Values::new(body).next() {
         None | Some(Ok(Value::Null)) => return Ok(Vec::new()),
@@ -46,7 +46,7 @@ pub(super) fn messages_of_reply(body: &[u8]) -> Result<Vec<&[u8]>, String> {
 
 /// Reads an encoded message.
 ///
-/// Nothing comes of one whose sequence number cannot be read: there would be no naming it.
+/// Returns `None` if the sequence number cannot be read, because nothing else identifies the message.
 pub(super) fn message(encoded: &[u8]) -> Option<PeekedMessage> {
     let sections = Sections::read(encoded);
     let annotation = |key| sections.message_annotations.as_ref()?.get(key);
@@ -69,7 +69,7 @@ pub(super) fn message(encoded: &[u8]) -> Option<PeekedMessage> {
     })
 }
 
-/// The sections that are read.
+/// The sections to read.
 #[derive(Default)]
 struct Sections<'a> {
     header: Option<Values<'a>>,
@@ -136,10 +136,10 @@ impl<'a> Sections<'a> {
         }
     }
 
-    /// The broker's time of arrival and the time to live, as the SDKs compute it: what the sender set is not changed when a
-    /// message is forwarded or sent again, and lies in the past then (azure-sdk-for-net#38875).
+    /// The broker's time of arrival plus the time to live, as the SDKs compute it: the sender's own time of expiry does not
+    /// change when a message is forwarded or sent again, and is then in the past (azure-sdk-for-net#38875).
     fn expires_at(&self, enqueued_at: Option<i64>) -> Option<OffsetDateTime> {
-        /// A header has no room for more; the SDKs then say it with the times of creation and of expiry.
+        /// The largest value in a header; for longer times the SDKs set the times of creation and of expiry.
         const UNBOUNDED: u64 = u32::MAX as u64;
         let timestamp = |index| match field(self.properties.as_ref(), index) {
             Some(Value::Timestamp(millis)) => Some(millis),
@@ -158,18 +158,18 @@ impl<'a> Sections<'a> {
         }
     }
 
-    /// Why something is not there: because it was left out, or because the bytes before it cannot be read.
+    /// Why something is missing: it was left out, or the bytes before it cannot be read.
     fn missing(&self, left_out: InvalidMessage) -> InvalidMessage {
         self.malformed.map_or(left_out, |malformed| undecodable(&malformed.to_string()))
     }
 }
 
-/// The nth field of a section; what cannot be read hides what comes after it.
+/// The nth field of a section; an unreadable field hides those after it.
 fn field<'a>(section: Option<&Values<'a>>, index: usize) -> Option<Value<'a>> {
     section?.clone().nth(index)?.ok()
 }
 
-/// A moment that is not in the years −9999 to 9999 is as good as none.
+/// A time outside the years −9999 to 9999 counts as none.
 fn moment(millis: i64) -> Option<OffsetDateTime> {
     OffsetDateTime::UNIX_EPOCH.checked_add(Duration::milliseconds(millis))
 }

@@ -1,12 +1,12 @@
-//! Reads AMQP values from bytes that nobody vouches for.
+//! Reads AMQP values from untrusted bytes.
 //!
-//! It borrows, allocates nothing and never recurses, so that whatever a sender has put into a message costs time in
-//! proportion to its length and nothing else. `serde_amqp` would be simpler to use, but it recurses as deep as the
-//! bytes say and gives up on a whole message for one odd value.
+//! It borrows, allocates nothing and never recurses, so that a message costs only time in proportion to its length, whatever
+//! it contains. `serde_amqp` would be simpler, but it recurses as deep as the bytes say, and rejects a whole message for one
+//! odd value.
 //!
 //! Source: AMQP 1.0 part 1, sections 1.2 (encodings) and 1.6 (primitive types).
 
-/// A value, as far as it is read here.
+/// A value, decoded as far as needed here.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Value<'a> {
     Null,
@@ -67,7 +67,7 @@ pub(super) enum Malformed {
     UnknownFormatCode(u8),
 }
 
-/// Values one after the other. It ends after the last of them or after the first one that is malformed.
+/// A sequence of values. It ends after the last one, or after the first malformed one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Values<'a>(&'a [u8]);
 
@@ -76,14 +76,14 @@ impl<'a> Values<'a> {
         Self(bytes)
     }
 
-    /// The next two, unless there are no two.
+    /// The next two values, if there are two.
     pub(super) fn next_pair(&mut self) -> Option<Result<(Value<'a>, Value<'a>), Malformed>> {
         let first = self.next()?;
         let second = self.next()?;
         Some(first.and_then(|first| Ok((first, second?))))
     }
 
-    /// The value of a textual key; what cannot be read hides what comes after it.
+    /// The value of a textual key; an unreadable value hides those after it.
     pub(super) fn get(&self, key: &str) -> Option<Value<'a>> {
         let mut rest = self.clone();
         while let Some(Ok((found, value))) = rest.next_pair() {
@@ -123,7 +123,7 @@ fn take_value<'a>(rest: &mut &'a [u8]) -> Result<Value<'a>, Malformed> {
 /// The format code of a described type: a descriptor and a value follow.
 const DESCRIBED: u8 = 0x00;
 
-/// A descriptor or a described value may be described in turn, so what is still to be read is counted.
+/// A descriptor or a described value may itself be described, so a counter tracks what remains to be read.
 fn take_described<'a>(rest: &mut &'a [u8]) -> Result<Value<'a>, Malformed> {
     let start = rest.get(1..).ok_or(Malformed::Truncated)?;
     *rest = start;

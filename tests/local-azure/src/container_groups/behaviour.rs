@@ -13,7 +13,7 @@ use crate::millis;
 use crate::occurrence::Occurrence;
 
 /// What is out of the ordinary with a container group.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Behaviour {
     /// Nothing happens after the PUT was accepted.
@@ -40,6 +40,9 @@ pub enum Behaviour {
         /// How.
         exit: Exit,
     },
+    /// The container runs out of memory as soon as it runs, if it has less than so many GB. With as many its worker runs.
+    #[serde(rename = "needs_memory_gb")]
+    NeedsMemory(f64),
     /// The container runs for ever; the worker is not run.
     Hangs,
     /// While the worker runs, the group shows this provisioning state: `Repairing`, `Unhealthy`, `Updating`, `Stopping`, or

@@ -83,6 +83,7 @@ impl Life {
                 sleep(after).await;
                 exit
             }
+            Some(Behaviour::NeedsMemory(gb)) if job.memory_gb < gb => Exit::OutOfMemory,
             Some(Behaviour::Hangs) => std::future::pending().await,
             _ => self.work(job).await,
         };

@@ -99,6 +99,7 @@ async fn every_behaviour_of_container_groups_can_be_asked_for_is_listed_and_ends
         json!({ "behaviour": { "exits": { "code": 3 } }, "groups": {} }),
         json!({ "behaviour": { "exits": "out_of_memory" }, "groups": {}, "probability": 0.1, "seed": 4 }),
         json!({ "behaviour": { "exits_after": { "ms": 40, "exit": { "code": 1 } } }, "groups": {} }),
+        json!({ "behaviour": { "needs_memory_gb": 2.5 }, "groups": {} }),
         json!({ "behaviour": "hangs", "groups": {} }),
         json!({ "behaviour": { "pulls_for_ms": 60000 }, "groups": {} }),
         json!({ "behaviour": { "start_fails": "create_container_config_error" }, "groups": {} }),

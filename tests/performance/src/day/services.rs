@@ -148,7 +148,7 @@ impl Group {
             name: name.clone(),
             tags: self.tags.clone(),
             provisioning_state: if now < start { "Creating" } else { "Succeeded" }.to_owned(),
-            containers: vec![Container { name: Container::WORKER.to_owned(), state, events }],
+            containers: vec![Container { name: Container::WORKER.to_owned(), state, events, memory: None }],
             size: None,
             init_containers: Vec::new(),
             ownership: Ownership::Tagged,
