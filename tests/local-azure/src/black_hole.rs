@@ -1,4 +1,4 @@
-//! Addresses that swallow packets: whoever connects to one hears nothing, neither that it is there nor that it is not.
+//! Addresses that swallow packets: a client that connects to one gets no answer, not even a refusal.
 //!
 //! A socket listens whose queue of connections is full and that accepts none, so that the system drops what comes in. Beside
 //! a good address of the same port (`127.0.0.2` or `[::1]` beside `127.0.0.1`) it is what a name with a broken address is.
@@ -26,7 +26,7 @@ pub struct BlackHole {
 }
 
 impl BlackHole {
-    /// Swallows what comes to this address from now on; a port of 0 means any free one.
+    /// Swallows all packets to this address; a port of 0 means any free one.
     ///
     /// # Errors
     /// When the address is taken, or the system does not drop what finds the queue full.
@@ -46,7 +46,7 @@ impl BlackHole {
         Err(io::Error::other(format!("{address} goes on taking connections")))
     }
 
-    /// Where it is.
+    /// Its address.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -57,7 +57,7 @@ impl BlackHole {
 pub struct BlackHoles(Arc<Mutex<Vec<BlackHole>>>);
 
 impl BlackHoles {
-    /// Opens one more, and says where it is.
+    /// Opens one more, and returns its address.
     ///
     /// # Errors
     /// Those of [`BlackHole::open`].
@@ -68,7 +68,7 @@ impl BlackHoles {
         Ok(address)
     }
 
-    /// Where they are.
+    /// Their addresses.
     pub fn addresses(&self) -> Vec<SocketAddr> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().map(BlackHole::address).collect()
     }

@@ -1,4 +1,4 @@
-//! How much memory processes hold, as Linux tells it in `/proc`, and how much they may.
+//! How much memory processes hold, as Linux shows it in `/proc`, and how much they may hold.
 
 use std::fs;
 use std::io;
@@ -33,7 +33,7 @@ pub(crate) fn limit_data(_: Option<u32>, _: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// What a process and all its descendants hold that cannot be taken from them: what a container is killed for. Nothing
+/// The memory of a process and all its descendants that the system cannot reclaim, and for which it kills a container. Nothing
 /// where there is no `/proc`, or the process is gone.
 pub(crate) fn held_kib(process: u32) -> u64 {
     let own = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! A process and all that it has started.
+//! A process and everything that it started.
 //!
 //! On Unix they are a process group, which signals reach. On Windows they are killed by their family tree, and can be neither
 //! interrupted nor suspended from here.
@@ -12,7 +12,7 @@ mod system {
 
     pub(crate) use rustix::process::Signal;
 
-    /// Puts a process to come and all that it starts into a group of their own.
+    /// Puts a new process and everything that it starts into their own group.
     pub(crate) fn become_group(command: &mut Command) {
         command.process_group(0);
     }
@@ -30,10 +30,10 @@ mod system {
 
     use tokio::process::Command;
 
-    /// Not to be reached by the Ctrl-C that is meant for this process.
+    /// Keeps a Ctrl-C for this process away from it.
     const CREATE_NEW_PROCESS_GROUP: u32 = 0x200;
 
-    /// What can be asked of a process; all but to die is refused here.
+    /// The signals; on this system all except the one that kills are refused.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub(crate) struct Signal(bool);
 
@@ -44,7 +44,7 @@ mod system {
         pub(crate) const CONT: Self = Self(false);
     }
 
-    /// Puts a process to come and all that it starts into a group of their own.
+    /// Puts a new process and everything that it starts into their own group.
     pub(crate) fn become_group(command: &mut Command) {
         command.creation_flags(CREATE_NEW_PROCESS_GROUP);
     }

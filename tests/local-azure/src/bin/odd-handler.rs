@@ -1,4 +1,4 @@
-//! A custom handler that misbehaves as its environment says, for the tests of the Functions host.
+//! A custom handler that misbehaves as its variables say, for the tests of the Functions host.
 //!
 //! | Variable | What it does |
 //! |---|---|

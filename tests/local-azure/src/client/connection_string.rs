@@ -1,6 +1,6 @@
 //! Connection strings, as far as a client with a shared access key needs them.
 
-/// Where a namespace is, and what opens it.
+/// The address of a namespace, and the key for it.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Endpoint {
     pub(super) host: String,
@@ -11,7 +11,7 @@ pub(super) struct Endpoint {
 }
 
 impl Endpoint {
-    /// Parts are divided by `;`, names from values by the first `=`: keys end in that sign.
+    /// `;` divides the parts, and the first `=` a name from its value, because keys end in that sign.
     pub(super) fn parse(connection_string: &str) -> Result<Self, &'static str> {
         let field = |name: &str| {
             let parts = connection_string.split(';').filter_map(|part| part.split_once('='));

@@ -36,13 +36,13 @@ use connection_string::Endpoint;
 /// How long a message that the service has already sent may take to arrive once the client wants no more.
 const DRAIN_GRACE: Duration = Duration::from_millis(500);
 
-/// A message of whatever body.
+/// A message with any body.
 type Message = fe2o3_amqp_types::messaging::Message<Body<Value>>;
 
-/// Why the client could not do what it was asked.
+/// Why the client failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// Mend the connection string.
+    /// Correct the connection string.
     #[error("the connection string cannot be used: {0}")]
     ConnectionString(&'static str),
     /// The namespace cannot be reached, or refuses the key.
@@ -70,8 +70,7 @@ pub enum ClientError {
 
 /// A connection to a namespace.
 ///
-/// Links stay open until [`Client::close`]: closing them in the middle of something is what the AMQP library does not
-/// bear.
+/// Links stay open until [`Client::close`]: the AMQP library fails if they are closed while something else is under way.
 #[derive(Debug)]
 pub struct Client {
     connection: ConnectionHandle<()>,
@@ -81,7 +80,7 @@ pub struct Client {
     receivers: HashMap<String, Receiver>,
 }
 
-/// A message that was received, and that this client holds until its lock expires.
+/// A received message. This client holds its lock until that expires.
 #[derive(Debug)]
 pub struct Received {
     entity: String,
@@ -163,9 +162,9 @@ impl Client {
         Ok(Some(Received { entity, delivery, message }))
     }
 
-    /// Takes a message away for good.
+    /// Completes a message.
     ///
-    /// A lock that has expired in the meantime goes unnoticed: the message is then delivered again.
+    /// It does not notice if the lock has expired; then the message is delivered again.
     pub async fn complete(&mut self, received: Received) -> Result<(), ClientError> {
         let link = self.link_of(&received)?;
         let settled = link.accept(received.delivery).await;
@@ -176,7 +175,7 @@ impl Client {
         })
     }
 
-    /// Gives a message back, to be delivered again.
+    /// Abandons a message, so that it is delivered again.
     pub async fn abandon(&mut self, received: Received) -> Result<(), ClientError> {
         let link = self.link_of(&received)?;
         let modified = Modified { delivery_failed: Some(true), undeliverable_here: None, message_annotations: None };
@@ -188,7 +187,7 @@ impl Client {
         })
     }
 
-    /// Closes everything in order. What went wrong while closing is of no interest any more.
+    /// Closes everything in order, and ignores errors.
     pub async fn close(mut self) {
         for (_, sender) in self.senders.drain() {
             let _ = sender.close().await;
@@ -262,9 +261,9 @@ async fn open<S>(endpoint: &Endpoint, stream: S) -> Result<ConnectionHandle<()>,
 where
     S: AsyncRead + AsyncWrite + std::fmt::Debug + Send + Unpin + 'static,
 {
-    /// Keeps the connection through the quiet of a worker at work, in milliseconds.
+    /// Keeps the connection alive while a worker works, in milliseconds.
     const IDLE_TIME_OUT: u32 = 60_000;
-    // The scheme is plain even over TLS, which is under the stream that is handed over.
+    // The scheme is plain even over TLS, because the stream is already encrypted.
     let opening = Connection::builder()
         .container_id(format!("local-azure-{}", Uuid::new_v4()))
         .scheme("amqp")

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::group::{Phase, timestamp};
 use crate::clock;
 
-/// What a PUT has begun, as its `Azure-AsyncOperation` shows it.
+/// An operation that a PUT began, as its `Azure-AsyncOperation` shows it.
 #[derive(Debug)]
 pub(super) struct AsyncOperation {
     resource_id: String,

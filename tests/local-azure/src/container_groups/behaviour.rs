@@ -91,7 +91,7 @@ impl StartFailure {
         }
     }
 
-    /// The text of the event, which is inferred but for the first.
+    /// The text of the event, which is inferred except for the first.
     pub(super) fn message(self) -> &'static str {
         match self {
             Self::ErrImagePull => IMAGE_NOT_FOUND,
@@ -112,7 +112,7 @@ pub(super) const IMAGE_NOT_FOUND: &str =
 #[derive(Clone, Serialize)]
 pub struct Rule {
     behaviour: Behaviour,
-    /// Not there when a closure decides.
+    /// Nothing if a closure decides.
     #[serde(skip_serializing_if = "Option::is_none")]
     groups: Option<GroupSelector>,
     #[serde(skip)]
@@ -121,23 +121,23 @@ pub struct Rule {
     occurrence: Occurrence,
 }
 
-/// The container groups of which all that is given here is true.
+/// The container groups that match everything that is given here.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct GroupSelector {
     /// The group's name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// The tag `subscription_name` that it was asked for with.
+    /// The tag `subscription_name` in its request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subscription: Option<String>,
-    /// The tag `message_id` that it was asked for with.
+    /// The tag `message_id` in its request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message_id: Option<String>,
 }
 
 impl GroupSelector {
-    /// Whether it selects a group of this name that was asked for with these tags.
+    /// Whether it selects a group with this name, requested with these tags.
     pub(super) fn selects(&self, name: &str, asked_tags: &BTreeMap<String, String>) -> bool {
         let name = name.to_owned();
         let is = |wanted: &Option<String>, found: Option<&String>| {

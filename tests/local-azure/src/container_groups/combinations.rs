@@ -1,6 +1,6 @@
-//! What the service refuses about the parts of a container group that go together.
+//! The combinations of properties that the service refuses.
 //!
-//! The refusal of spot groups with inbound connectivity is on record; the codes and texts here are inferred from the pages on
+//! The refusal of spot groups with inbound connectivity is documented; the codes and texts here are inferred from the pages on
 //! virtual networks, volumes, init containers, confidential and spot containers.
 
 use std::collections::BTreeSet;
@@ -70,7 +70,7 @@ fn network(group: &str, properties: &Value) -> Result<(), InvalidGroup> {
     Err(refused(code, format!("{what} is not supported for container group '{group}'.")))
 }
 
-/// The names of the secrets in Key Vaults, which the group's identities read.
+/// The names of the secrets in Key Vaults that the group's identities read.
 fn secrets<'a>(
     group: &str,
     identity: Option<&Value>,

@@ -1,8 +1,8 @@
 //! The containers of a group beside its worker: init containers, which run before all others, and sidecars, which run beside
 //! the worker.
 //!
-//! None of them is a program here. Init containers exit at once, with 0 unless a [`Behaviour`](super::Behaviour) has the first
-//! one fail. Sidecars start with the worker and go on when it has ended, until they are ended, or the group is
+//! None of them runs a program here. Init containers exit at once, with 0 unless a [`Behaviour`](super::Behaviour) makes the
+//! first one fail. Sidecars start with the worker and go on when it has ended, until they are ended, or the group is
 //! stopped or deleted: so do containers whose programs do not end by themselves.
 
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ use super::log::{LogQuery, LogSink};
 use super::spec::GroupSpec;
 use super::worker::Exit;
 
-/// The container that a group is about where it has several.
+/// The container that does the work in a group with several.
 const WORKER: &str = "worker";
 
 #[derive(Debug, Default)]
@@ -24,7 +24,7 @@ pub(super) struct Companions {
 }
 
 impl GroupSpec {
-    /// Which of the containers is the worker: the one of that name, or else the first.
+    /// Which of the containers is the worker: the one with that name, or else the first.
     pub(super) fn worker_index(&self) -> usize {
         self.containers.iter().position(|container| container.name == WORKER).unwrap_or_default()
     }
@@ -39,7 +39,7 @@ impl Companions {
         self.ended.get_or_insert((at, exit));
     }
 
-    /// What a sidecar's state is while its group is in a phase.
+    /// A sidecar's state while its group is in a phase.
     pub(super) fn sidecar(&self, group: Phase) -> Phase {
         match (group, self.ended) {
             (Phase::Terminated { exit: Exit::Stopped, .. }, None) => group,
@@ -51,7 +51,7 @@ impl Companions {
         }
     }
 
-    /// The state of an init container; `since` is when the group was made.
+    /// The state of an init container; `since` is when the group was created.
     pub(super) fn init_container(group: Phase, is_first: bool, since: OffsetDateTime) -> Option<Value> {
         let exited = |at: OffsetDateTime, code: i32| {
             json!({

@@ -1,7 +1,7 @@
-//! Container groups whose containers really run: what an engine is given, and what it reports.
+//! Container groups whose containers really run: what an engine gets, and what it reports.
 //!
-//! Without an engine a [`Worker`](super::Worker) stands for the first container of a group, and the phase of the group is the
-//! state of all its containers. With one each container has a state of its own, and the phase follows from them.
+//! Without an engine a [`Worker`](super::Worker) runs instead of the first container of a group, and the phase of the group is
+//! the state of all its containers. With one each container has its own state, and the phase follows from these.
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
@@ -38,7 +38,7 @@ pub struct Deployment {
     pub group: String,
     /// The group's `properties` as they were sent, secrets included.
     pub properties: Value,
-    /// What each of its `containers` is started with, in their order.
+    /// The jobs of its `containers`, in their order.
     pub containers: Vec<Job>,
 }
 
@@ -51,7 +51,7 @@ pub enum ContainerIndex {
     Main(usize),
 }
 
-/// How far a container has come.
+/// The state of a container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ContainerState {
     /// It does not run yet, for the reason that `detailStatus` gives.
@@ -72,11 +72,11 @@ pub enum ContainerState {
 /// Why a container waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Waiting {
-    /// Its image is pulled, or it is made; or init containers come first.
+    /// Its image is pulled, it is created, or init containers run first.
     Creating,
-    /// Its image cannot be pulled, which is tried again and again.
+    /// Its image cannot be pulled; the engine keeps trying.
     ImagePullBackOff,
-    /// It cannot be made or started, which is tried again and again.
+    /// It cannot be created or started; the engine keeps trying.
     Fails(StartFailure),
     /// It has exited, and is started again after a while.
     CrashLoopBackOff,
@@ -138,7 +138,7 @@ impl ContainerStatus {
         view
     }
 
-    /// What has happened before is counted, not listed again.
+    /// An event that happened before is counted, not listed again.
     fn record(&mut self, kind: &str, name: &str, message: &str) -> Value {
         let now = event_time(clock::now());
         let known = self.events.iter_mut().find(|event| event["name"] == name && event["message"] == message);
@@ -250,14 +250,14 @@ impl Group {
         }
     }
 
-    /// The log that the service shows of a container that an engine runs, once it has run.
+    /// The log of a container that an engine runs, once it has run.
     pub(super) fn log_of(&self, container: usize, query: LogQuery) -> Option<String> {
         let status = self.statuses.main.get(container).filter(|status| status.has_run())?;
         let is_stopped = matches!(status.state, ContainerState::Terminated { .. });
         Some(status.log.content(query, is_stopped))
     }
 
-    /// The containers that an engine runs end, whatever they do.
+    /// Ends the containers that an engine runs, whatever they do.
     pub(super) fn end_statuses(&mut self, finished: OffsetDateTime, exit: Exit) {
         for status in self.statuses.main.iter_mut().chain(&mut self.statuses.init) {
             let started = match status.state {
@@ -308,7 +308,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// A container is in this state now.
+    /// Reports the state of a container.
     pub fn state(&self, container: ContainerIndex, state: ContainerState) {
         self.change(container, |status| {
             let was_terminated = matches!(status.state, ContainerState::Terminated { .. });
@@ -320,7 +320,7 @@ impl Report {
         });
     }
 
-    /// Something has happened to a container: a `kind` of Normal or Warning, and Kubernetes' name for it.
+    /// Reports an event of a container: its `kind` is Normal or Warning, and its name is Kubernetes' name.
     pub fn event(&self, container: ContainerIndex, kind: &str, name: &str, message: &str) {
         let mut recorded = Value::Null;
         self.change(container, |status| recorded = status.record(kind, name, message));

@@ -16,7 +16,7 @@ use super::tag_policy::Tags;
 use super::worker::Exit;
 use crate::clock;
 
-/// How far a container group's life has come.
+/// The phase of a container group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
     /// Accepted, and no more.
@@ -25,7 +25,7 @@ pub enum Phase {
     Pulling,
     /// The image cannot be pulled; the service keeps trying.
     ImagePullBackOff,
-    /// The container cannot be made or started for another reason; the service keeps trying.
+    /// The container cannot be created or started for another reason; the service keeps trying.
     StartFails(StartFailure),
     /// The containers run.
     Running {
@@ -106,12 +106,12 @@ impl Phase {
     }
 }
 
-/// Who asks for a group's JSON.
+/// Which request a group's JSON is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum View {
     /// A GET, or the answer to a PUT, PATCH or DELETE.
     Single,
-    /// A list, in which no instance view is shown.
+    /// A list, which shows no instance views.
     Listed,
 }
 
@@ -124,16 +124,16 @@ pub(super) struct Group {
     /// The tags of the last PUT, before any policy changed them.
     pub asked_tags: Tags,
     pub phase: Phase,
-    /// What is shown in the place of the phase's own.
+    /// What is shown instead of the phase's own.
     pub provisioning_state: Option<String>,
     pub events: Vec<Value>,
     pub log: LogSink,
     pub companions: Companions,
-    /// Those of its containers, if an engine runs them.
+    /// The states of its containers, if an engine runs them.
     pub statuses: Statuses,
-    /// When this life of it began.
+    /// When this run began.
     pub created: OffsetDateTime,
-    /// Tells this life of the group from earlier ones, whose tasks may still be ending.
+    /// Tells this run of the group from earlier ones, whose tasks may still be ending.
     pub life: u64,
     pub task: Option<AbortHandle>,
     /// The id of the operation that the last PUT began.
@@ -147,7 +147,7 @@ pub(super) enum Content {
 }
 
 impl Group {
-    /// Begins a life.
+    /// Begins a run.
     pub(super) fn new(id: String, name: &str, spec: GroupSpec, asked_tags: Tags, life: u64, operation: String) -> Self {
         Self {
             id,
@@ -203,7 +203,7 @@ impl Group {
         event
     }
 
-    /// All that has happened happens once more.
+    /// Counts all events once more.
     pub(super) fn repeat_events(&mut self) {
         for event in &mut self.events {
             event["count"] = json!(event["count"].as_u64().unwrap_or(0) + 1);
@@ -238,7 +238,7 @@ impl Group {
         }
         let provisioning_state = self.provisioning_state.as_deref();
         properties["provisioningState"] = json!(provisioning_state.unwrap_or(self.phase.provisioning_state()));
-        // Events before a container is made are the group's; later ones are the container's.
+        // Events before a container is created are the group's; later ones are the container's.
         let state = self.phase.container_state();
         let group_events = if state.is_none() { self.events.as_slice() } else { &[] };
         let is_sole = spec.containers.len() == 1;
@@ -307,7 +307,7 @@ pub(super) fn planted_tags(json: &Value) -> Tags {
     tags.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect()
 }
 
-/// The time of an event, which recorded ones have to the second.
+/// The time of an event, to the second as in recorded answers.
 pub(super) fn event_time(at: OffsetDateTime) -> String {
     timestamp(at.replace_nanosecond(0).unwrap_or(at))
 }

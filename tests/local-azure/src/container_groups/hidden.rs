@@ -1,4 +1,4 @@
-//! What is not shown of a container group.
+//! What the service does not show of a container group.
 
 use serde_json::{Value, json};
 

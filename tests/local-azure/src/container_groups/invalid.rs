@@ -1,8 +1,8 @@
-//! What the service finds wrong with a container group.
+//! Container groups that the service refuses as invalid.
 
 use thiserror::Error;
 
-/// A container group that is refused before anything is made of it. The texts are the service's.
+/// Why a container group is refused as invalid. The texts are the service's.
 ///
 /// Codes are as the troubleshooting pages and recorded answers have them; the ones of [`InvalidGroup::Name`],
 /// [`InvalidGroup::ContainerName`], [`InvalidGroup::NoContainers`], [`InvalidGroup::NoImage`],
@@ -20,7 +20,7 @@ pub enum InvalidGroup {
          characters and must match the regex '[a-z0-9]([-a-z0-9]*[a-z0-9])?' (e.g. 'my-name')."
     )]
     Name { group: String },
-    /// There is no location.
+    /// No location.
     #[error("The location property is required for this definition.")]
     Location,
     /// More than 50 tags.
@@ -35,7 +35,7 @@ pub enum InvalidGroup {
     /// Neither Linux nor Windows.
     #[error("The 'osType' for container group '{found}' is invalid. The value must be one of 'Windows,Linux'")]
     OsType { found: String },
-    /// There is no container.
+    /// No container.
     #[error("The container group '{group}' has no containers.")]
     NoContainers { group: String },
     /// A container's name breaks the naming rule.
@@ -47,13 +47,13 @@ pub enum InvalidGroup {
     /// A container has no image.
     #[error("The image is not specified in container '{container}' in container group '{group}'.")]
     NoImage { container: String, group: String },
-    /// A container asks for no resources.
+    /// A container requests no resources.
     #[error(
         "The resource requests are not specified in container '{container}' of container group '{group}'. It is \
          required since API version '2017-07-01-preview'."
     )]
     NoRequests { container: String, group: String },
-    /// A container asks for memory and no CPU, or the reverse.
+    /// A container requests memory and no CPU, or the reverse.
     #[error(
         "The '{what}' request is not specified in container '{container}' of contain group '{group}'. It is required \
          since API version '2017-07-01-preview'."
@@ -77,7 +77,7 @@ pub enum InvalidGroup {
          value must be greater than or equal to the request value."
     )]
     LimitTooLow { container: String, group: String, what: &'static str },
-    /// A limit above what all containers ask for.
+    /// A limit above what all containers request.
     #[error(
         "The '{what}' limit of container '{container}' is greater than the total request of container group '{group}'."
     )]
@@ -107,7 +107,7 @@ pub enum InvalidGroup {
     /// An address without ports.
     #[error("The ports in the 'ipAddress' of container group '{group}' cannot be empty.")]
     IpAddressPorts { group: String },
-    /// Parts that do not go together; the code is part of what is inferred.
+    /// A combination that the service refuses; the code is inferred too.
     #[error("{reason}")]
     Combination { code: &'static str, reason: String },
     /// Spot with an address or a subnet.
@@ -135,7 +135,7 @@ impl InvalidGroup {
             Self::CpuStep { .. } => "InvalidCpuRequirement",
             Self::LimitTooLow { .. } => "ResourceLimitsLessThanRequests",
             Self::LimitTooHigh { .. } => "ContainerLimitGreaterThanContainerGroupTotalRequest",
-            // HTTP 409 for want of room is what the service documents.
+            // The service documents HTTP 409 for a region without room.
             Self::NotAvailable { .. } => return (409, "ServiceUnavailable"),
             Self::VariableName { .. } => "InvalidEnvironmentVariableName",
             // The service's own spelling.

@@ -1,4 +1,4 @@
-//! The life of a container group, from the PUT that was accepted to the exit of its container.
+//! A run of a container group, from the accepted PUT to the exit of its container.
 
 use std::time::Duration;
 
@@ -14,14 +14,14 @@ use super::state::Key;
 use super::worker::{Exit, Job};
 use crate::clock;
 
-/// What a program written in Rust exits with when it panics.
+/// The exit code of a program in Rust that panics.
 const EXIT_OF_A_PANIC: Exit = Exit::Code(101);
 
 /// How long the service waits before it tries again to start a container, as Kubernetes does.
 const FIRST_BACK_OFF: Duration = Duration::from_secs(10);
 const LONGEST_BACK_OFF: Duration = Duration::from_mins(5);
 
-/// One life of one group.
+/// One run of one group.
 pub(super) struct Life {
     pub groups: ContainerGroups,
     pub key: Key,
@@ -34,7 +34,7 @@ pub(super) struct Superseded;
 
 impl Life {
     pub(super) async fn live(self) {
-        // An end by supersession is as good as any other.
+        // A run that another one replaces has simply ended.
         _ = self.run().await;
     }
 
@@ -61,7 +61,7 @@ impl Life {
                 let backs_off = ("Normal", "BackOff", "Back-off pulling image \"{image}\"");
                 return self.fail_to_start(Phase::ImagePullBackOff, &[failed, backs_off]).await;
             }
-            // What has failed shows in the init container's own state.
+            // The init container's own state shows what failed.
             Some(Behaviour::StartFails(failure @ StartFailure::InitContainerFails)) => {
                 return self.fail_to_start(Phase::StartFails(failure), &[]).await;
             }
@@ -90,7 +90,7 @@ impl Life {
         self.exit(exit)
     }
 
-    /// Fails, and tries again and again, which shows in the counts of the events.
+    /// Fails and keeps trying, as the counts of the events show.
     async fn fail_to_start(&self, phase: Phase, events: &[(&str, &str, &str)]) -> Result<(), Superseded> {
         self.enter(phase, events)?;
         let mut wait = FIRST_BACK_OFF;
@@ -102,7 +102,7 @@ impl Life {
         }
     }
 
-    /// Runs the worker in a task of its own, so that its panic ends the container and nothing else.
+    /// Runs the worker in its own task, so that a panic ends the container and nothing else.
     async fn work(&self, job: Job) -> Exit {
         let log = job.log.clone();
         let mut runs = JoinSet::new();
@@ -150,7 +150,7 @@ impl Life {
         Ok(())
     }
 
-    /// Enters a phase and records its events, in whose texts the group's image and resources are filled in.
+    /// Enters a phase and records its events, with the group's image and resources in their texts.
     fn enter(&self, phase: Phase, events: &[(&str, &str, &str)]) -> Result<(), Superseded> {
         let mut state = self.groups.state();
         let group = state.living(&self.key, self.number).ok_or(Superseded)?;

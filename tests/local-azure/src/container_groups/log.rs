@@ -25,7 +25,7 @@ struct Line {
     text: String,
 }
 
-/// Which part of a log is asked for.
+/// Which part of a log is requested.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LogQuery {
     /// At most this many of the last lines; all kept lines when absent.
@@ -41,7 +41,7 @@ impl LogSink {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(line);
     }
 
-    /// All lines that were printed, whatever the service keeps of them.
+    /// All printed lines, even those that the service would no longer keep.
     pub fn lines(&self) -> Vec<String> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().map(|line| line.text.clone()).collect()
     }

@@ -1,4 +1,4 @@
-//! The managed identities of container groups, which their containers get tokens of.
+//! The managed identities of container groups, for which their containers get tokens.
 //!
 //! As in Container Instances, a container finds the address in `IDENTITY_ENDPOINT`, and the proof that it may ask in
 //! `IDENTITY_HEADER`. The protocol is that of [`crate::identity`]. Only Azure knows the client ids of user-assigned identities:
@@ -13,7 +13,7 @@ use crate::identity::{Identity, IdentityConfig};
 /// The id of every principal here.
 const PRINCIPAL_ID: &str = "22222222-2222-2222-2222-222222222222";
 
-/// What gives tokens to containers.
+/// Issues tokens to containers.
 #[derive(Debug)]
 pub(super) struct ManagedIdentity {
     identity: Identity,
@@ -21,7 +21,7 @@ pub(super) struct ManagedIdentity {
 }
 
 impl ContainerGroups {
-    /// Has groups with a managed identity get their tokens from here.
+    /// Makes groups with a managed identity get their tokens from here.
     pub(crate) fn set_identity(&self, identity: Identity, endpoint: String) {
         // The one that was there first stays.
         _ = self.0.managed_identity.set(ManagedIdentity { identity, endpoint });
@@ -40,7 +40,7 @@ impl ManagedIdentity {
     }
 }
 
-/// Assigned identities come back with the ids of their principals.
+/// Answers show assigned identities with the ids of their principals.
 pub(super) fn show_identity(mut identity: Value) -> Value {
     let assigned = identity.get_mut("userAssignedIdentities").and_then(Value::as_object_mut);
     for assigned in assigned.into_iter().flat_map(Map::values_mut) {

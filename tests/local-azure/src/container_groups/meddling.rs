@@ -1,5 +1,5 @@
-//! What happens to container groups without their service being asked: others delete them, time passes, the platform
-//! shows them in states of its own, and the resource group fills with what is not ours.
+//! What happens to container groups without a request to their service: others delete them, time passes, the platform shows
+//! its own states, and the resource group fills with groups of others.
 
 use serde_json::{Value, json};
 use time::format_description::well_known::Rfc3339;

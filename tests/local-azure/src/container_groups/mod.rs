@@ -2,10 +2,10 @@
 //!
 //! What it guarantees: a group runs once for each accepted PUT that is a deployment (a new group, changed properties,
 //! or any PUT on a group that has ended), and never for one that changes nothing. Deleting a group ends its run.
-//! Of a group's containers only the worker does anything (the one of that name, or else the first); [`companions`] says what
-//! the others show. With an [`Engine`] each runs its image and has a state of its own.
+//! Of a group's containers only the worker does anything (the one with that name, or else the first); [`companions`] says what
+//! the others show. With an [`Engine`] each runs its image and has its own state.
 //!
-//! [`resource_manager`](crate::resource_manager) puts it on the network.
+//! [`resource_manager`](crate::resource_manager) serves them over HTTP.
 
 mod async_operation;
 mod behaviour;
@@ -69,7 +69,7 @@ pub struct ContainerGroupsConfig {
     pub pending: Duration,
     /// How long the image is pulled before the containers run.
     pub pulling: Duration,
-    /// The quota of container groups; 2000 as in the service's own example of usages.
+    /// The quota of container groups; 2000 as in the service's own example.
     pub max_groups: u32,
     /// The quota of CPU cores of groups that have not ended.
     pub max_cores: u32,
@@ -120,7 +120,7 @@ pub struct AcceptedPut {
     pub name: String,
     /// The body, byte for byte.
     pub body: Vec<u8>,
-    /// Whether there was no group of this name before.
+    /// Whether no group with this name existed before.
     pub created: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What Azure Resource Manager asks of the engine.
+//! What Azure Resource Manager does with container groups.
 
 use serde_json::{Value, json};
 use tokio::spawn;
@@ -19,11 +19,11 @@ use super::{AcceptedPut, ContainerGroups, ContainerGroupsConfig};
 /// A PUT that was accepted.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Put {
-    /// Whether there was no such group before.
+    /// Whether no such group existed before.
     pub created: bool,
     /// The group as it is now.
     pub group: Value,
-    /// The id of the operation that was begun.
+    /// The id of the operation that has begun.
     pub operation: String,
 }
 
@@ -36,7 +36,7 @@ pub struct Usage {
     pub display_name: &'static str,
     /// How much is used.
     pub used: f64,
-    /// How much there is.
+    /// Its limit.
     pub limit: u32,
 }
 
@@ -89,7 +89,7 @@ impl ContainerGroups {
         Ok(())
     }
 
-    /// What a PUT would be answered with, and no more.
+    /// The answer that a PUT would get; changes nothing.
     pub(crate) fn pretend_to_put(&self, resource_group: &str, name: &str, spec: GroupSpec) -> Put {
         let created = !self.state().groups.contains_key(&key(resource_group, name));
         let (asked_tags, operation) = (spec.tags.clone(), Uuid::new_v4().to_string());
@@ -105,7 +105,7 @@ impl ContainerGroups {
         )
     }
 
-    /// Begins a life of a group, in the place of the one that has its name.
+    /// Begins a run of a group, in place of one with its name.
     pub(super) fn deploy(
         &self,
         state: &mut State,
@@ -144,14 +144,14 @@ impl ContainerGroups {
         Some(json)
     }
 
-    /// What a PATCH would be answered with, and no more.
+    /// The answer that a PATCH would get; changes nothing.
     pub(crate) fn pretend_to_patch(&self, resource_group: &str, name: &str, tags: &Tags) -> Option<Value> {
         let mut group = self.show(resource_group, name)?;
         group["tags"] = json!(tags);
         Some(group)
     }
 
-    /// The message that a group was asked for with.
+    /// The message in a group's request.
     pub(crate) fn message_of(&self, resource_group: &str, name: &str) -> Option<String> {
         self.state().groups.get(&key(resource_group, name))?.asked_tags.get("message_id").cloned()
     }

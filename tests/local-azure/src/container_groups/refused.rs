@@ -1,4 +1,4 @@
-//! Requests that are well formed and still refused. The texts are the service's.
+//! Well-formed requests that are still refused. The texts are the service's.
 
 use thiserror::Error;
 
@@ -9,7 +9,7 @@ pub enum PutRefused {
     /// Another operation is under way.
     #[error(transparent)]
     Transitioning(#[from] Transitioning),
-    /// A running group would have to change what it keeps for life.
+    /// It would change what a running group cannot change.
     #[error(
         "The updates on container group '{group}' are invalid. If you are going to update the os type, restart policy, \
          network profile, CPU, memory or GPU resources for a container group, you must delete it first and then create \
@@ -22,7 +22,7 @@ pub enum PutRefused {
          with the same name cannot be created in location '{asked}'. Please select a new resource name."
     )]
     OtherLocation { group: String, resource_group: String, have: String, asked: String },
-    /// The subscription may have no more.
+    /// The subscription's quota is used up.
     #[error(
         "Resource type 'Microsoft.ContainerInstance/containerGroups' container group quota '{quota}' exceeded in \
          region '{location}'. Limit: '{limit}', Usage: '{usage}' Requested: '{requested}'."
@@ -30,7 +30,7 @@ pub enum PutRefused {
     Quota { quota: &'static str, location: String, limit: u32, usage: f64, requested: f64 },
 }
 
-/// An operation on the group is under way already.
+/// Another operation on the group is under way.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("The container group '{group}' is still transitioning, please retry later.")]
 pub struct Transitioning {

@@ -1,6 +1,6 @@
 //! The parts of a PUT's body that the stand-in reads; the rest is kept as it was sent.
 //!
-//! A body that does not fit these types is refused as `InvalidRequestContent`.
+//! A body that does not match these types is refused as `InvalidRequestContent`.
 
 use std::collections::BTreeMap;
 

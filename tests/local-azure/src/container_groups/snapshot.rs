@@ -27,11 +27,11 @@ pub struct GroupSnapshot {
     pub environment: BTreeMap<String, EnvironmentVariable>,
     /// When it was created or last deployed.
     pub created: OffsetDateTime,
-    /// How far its life has come.
+    /// Its phase.
     pub phase: Phase,
-    /// How often a group of this name was started, deleted ones included.
+    /// How often a group with this name was started, including deleted ones.
     pub runs: u32,
-    /// All that the present run has printed.
+    /// Everything that the current run has printed.
     pub log: Vec<String>,
     /// What a GET shows.
     pub json: Value,
@@ -40,7 +40,7 @@ pub struct GroupSnapshot {
 /// A container group that was deleted.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GoneGroup {
-    /// It at its last moment.
+    /// The group as it was then.
     pub group: GroupSnapshot,
     /// When that was.
     pub deleted: OffsetDateTime,

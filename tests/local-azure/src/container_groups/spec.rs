@@ -1,4 +1,4 @@
-//! The body of a PUT, taken apart and checked as the service does.
+//! The body of a PUT, parsed and checked as by the service.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use super::combinations;
 use super::invalid::InvalidGroup;
 use super::request::{Amounts, Container, Patch, Properties, Request, Variable};
 
-/// A container group as it was asked for.
+/// A container group as it was requested.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GroupSpec {
     /// The Azure region, as it was written.
@@ -25,7 +25,7 @@ pub struct GroupSpec {
     pub(super) properties: Value,
 }
 
-/// A container as it was asked for.
+/// A container as it was requested.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ContainerSpec {
     /// Its name.
@@ -52,7 +52,7 @@ pub struct EnvironmentVariable {
 }
 
 impl GroupSpec {
-    /// Takes the body of a PUT for the group `name` apart.
+    /// Parses the body of a PUT for the group `name`.
     ///
     /// # Errors
     /// The first thing that the service would find wrong with it.
@@ -85,7 +85,7 @@ impl GroupSpec {
         self.containers.iter().map(|container| container.cpu).sum()
     }
 
-    /// What a running group keeps for life: changing it is refused with `InvalidContainerGroupUpdate`.
+    /// What a running group cannot change: a change is refused with `InvalidContainerGroupUpdate`.
     pub(super) fn immutable(&self) -> Value {
         let properties = &self.properties;
         let resources: Vec<_> = self.containers.iter().map(|container| [container.memory_gb, container.cpu]).collect();
@@ -99,7 +99,7 @@ impl GroupSpec {
     }
 }
 
-/// Takes the body of a PATCH apart: the tags that the group is to have.
+/// Parses the body of a PATCH: the tags that the group is to have.
 pub(crate) fn parse_patch(body: &[u8]) -> Result<BTreeMap<String, String>, InvalidGroup> {
     let content = |error: serde_json::Error| InvalidGroup::Content { reason: error.to_string() };
     let patch: Patch = serde_json::from_slice(body).map_err(content)?;
@@ -185,7 +185,7 @@ impl Properties {
     }
 }
 
-/// Resource ids are compared without regard to case.
+/// Compares resource ids, ignoring case.
 pub(super) fn is_assigned(identity: Option<&Value>, id: &str) -> bool {
     let assigned = identity.and_then(|identity| identity["userAssignedIdentities"].as_object());
     assigned.is_some_and(|assigned| assigned.keys().any(|have| have.eq_ignore_ascii_case(id)))

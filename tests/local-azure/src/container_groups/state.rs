@@ -1,4 +1,4 @@
-//! All container groups, and what is remembered of those that are gone.
+//! All container groups, and the last deleted ones.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
@@ -14,8 +14,7 @@ use super::worker::Exit;
 use super::{AcceptedPut, LogSink, Rule, TagPolicy};
 use crate::clock;
 
-/// How many of the groups that are gone are remembered: as many as people look back at on a page. Each may hold a log
-/// of megabytes.
+/// How many deleted groups are kept: as many as people read on a page. Each may have a log of megabytes.
 const MAX_GONE: usize = 50;
 
 /// A resource group and a name, both in lower case.
@@ -69,7 +68,7 @@ impl State {
         self.lives
     }
 
-    /// The group, if it still lives the life it lived then.
+    /// The group, if it is still in the same run.
     pub(super) fn living(&mut self, key: &Key, life: u64) -> Option<&mut Group> {
         self.groups.get_mut(key).filter(|group| group.life == life)
     }
@@ -101,7 +100,7 @@ impl State {
         }
     }
 
-    /// How far a group's life has come, unless an operation on it is under way; nothing when there is no such group.
+    /// The phase of a group, unless an operation on it is under way; nothing if there is no such group.
     pub(super) fn phase_at_rest(&self, key: &Key) -> Result<Option<Phase>, Transitioning> {
         match self.groups.get(key) {
             Some(group) if group.phase.is_transitioning() => Err(Transitioning { group: group.name.clone() }),

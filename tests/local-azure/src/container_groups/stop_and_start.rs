@@ -13,14 +13,14 @@ use super::refused::Transitioning;
 use super::state::key;
 use super::worker::Exit;
 
-/// What came of a request to start or restart a group.
+/// The result of a request to start or restart a group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Started {
     /// There is no such group.
     NoGroup,
     /// There was nothing to do.
     Already,
-    /// It was begun; this is the id of the operation.
+    /// It has begun; this is the id of the operation.
     Begun(String),
 }
 

@@ -18,7 +18,7 @@ use crate::occurrence::Occurrence;
 /// Tags by name.
 pub(super) type Tags = BTreeMap<String, String>;
 
-/// A change of a group's tags. Names of tags are compared without regard to case, as Azure has it.
+/// A change of a group's tags. Like Azure, it ignores the case of tag names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum TagChange {
@@ -102,22 +102,22 @@ impl TagPolicy {
 }
 
 impl ContainerGroups {
-    /// Lets a policy change tags from now on.
+    /// Adds a policy.
     pub fn enforce(&self, policy: TagPolicy) {
         self.state().tag_policies.push(policy);
     }
 
-    /// The policies that change tags now, each with how often it still will.
+    /// The policies, each with how often it will still apply.
     pub fn tag_policies(&self) -> Vec<TagPolicy> {
         self.state().tag_policies.clone()
     }
 
-    /// Lets tags be as they are asked for again.
+    /// Removes all policies.
     pub fn clear_tag_policies(&self) {
         self.state().tag_policies.clear();
     }
 
-    /// Changes the tags of the groups that there are and that are selected, once; returns how many that are.
+    /// Changes the tags of the selected existing groups once, and returns how many there are.
     pub fn remediate(&self, change: &TagChange, groups: &GroupSelector) -> usize {
         let mut state = self.state();
         let selected = state.groups.values_mut().filter(|group| groups.selects(&group.name, &group.asked_tags));
@@ -127,7 +127,7 @@ impl ContainerGroups {
         changed
     }
 
-    /// Applies the policies to the tags that a request asks for.
+    /// Applies the policies to the tags in a request.
     pub(super) fn govern(&self, state: &mut State, key: &Key, asked: &Tags, tags: &mut Tags) {
         for policy in &mut state.tag_policies {
             if !policy.groups.selects(&key.1, asked) || !policy.occurrence.happens() {

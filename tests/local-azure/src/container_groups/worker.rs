@@ -12,7 +12,7 @@ use super::log::LogSink;
 /// The future of a [`Worker`]'s run.
 pub type Run = Pin<Box<dyn Future<Output = Exit> + Send>>;
 
-/// Stands for the image: runs once for each run of a container group.
+/// Runs instead of the image, once for each run of a container group.
 ///
 /// Async closures are workers: `|job: Job| async move { job.log.line("hello"); 0 }`. A worker that panics has exited
 /// with 101; the run is dropped when its group is deleted or restarted.
@@ -33,7 +33,7 @@ where
     }
 }
 
-/// What a container is started with.
+/// The job of a container: what it is started with.
 #[derive(Clone, Debug)]
 pub struct Job {
     /// The container group's name.
@@ -62,7 +62,7 @@ pub enum Exit {
     Code(i32),
     /// It was killed for using more memory than it has.
     OutOfMemory,
-    /// The group was to be stopped.
+    /// The group was stopped.
     Stopped,
 }
 

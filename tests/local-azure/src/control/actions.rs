@@ -1,4 +1,4 @@
-//! What can be done to the local Azure over HTTP besides faults.
+//! Actions on the local Azure over HTTP, besides faults.
 
 use axum::Json;
 use axum::body::Bytes;
@@ -41,7 +41,7 @@ pub(super) async fn send(State(azure): State<LocalAzure>, body: Bytes) -> Result
     Ok((StatusCode::CREATED, Json(json!({ "ids": ids }))))
 }
 
-/// Takes the report of a pass that something else than the Functions host here has made.
+/// Takes the report of a pass that did not run under this Functions host.
 pub(super) async fn report(State(azure): State<LocalAzure>, body: Bytes) -> Result<StatusCode, Refusal> {
     let report: Value = parse(&body)?;
     if !is_report(&report) {
@@ -73,7 +73,7 @@ pub(super) async fn exit(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// All that a container has printed, of a group that is there or was lately.
+/// Everything that a container printed, for a group that exists or was deleted lately.
 pub(super) async fn log(State(azure): State<LocalAzure>, Path(name): Path<String>) -> Result<String, Refusal> {
     let groups = azure.resource_manager.container_groups();
     let gone = || groups.gone().into_iter().rev().map(|gone| gone.group).find(|group| group.name == name);

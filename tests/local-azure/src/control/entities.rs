@@ -1,4 +1,4 @@
-//! Topics and subscriptions of Service Bus over HTTP, as far as they can be made to be out of the ordinary.
+//! Creates and changes topics and subscriptions of Service Bus over HTTP.
 
 use axum::body::Bytes;
 use axum::extract::State;
@@ -16,7 +16,7 @@ struct TopicBody {
     partitioning: Option<Partitioning>,
 }
 
-/// Makes a topic, or changes how the messages of one are divided.
+/// Creates a topic, or changes how its messages are divided.
 pub(super) async fn set_up_topic(State(azure): State<LocalAzure>, body: Bytes) -> Result<StatusCode, Refusal> {
     let TopicBody { name, partitioning } = parse(&body)?;
     if partitioning.as_ref().is_some_and(|partitioning| partitioning.ids.is_empty()) {
@@ -46,7 +46,7 @@ fn topic() -> String {
     TOPIC.to_owned()
 }
 
-/// Makes a subscription that takes every message, or changes what is given of one.
+/// Creates a subscription that accepts every message, or changes the given properties of one.
 pub(super) async fn set_up_subscription(State(azure): State<LocalAzure>, body: Bytes) -> Result<StatusCode, Refusal> {
     let SubscriptionBody { topic, name, status, requires_session, forward_to } = parse(&body)?;
     let is_new = match azure.service_bus.create_subscription(&topic, SubscriptionConfig::new(&name)) {

@@ -1,4 +1,4 @@
-//! What happens to container groups over HTTP without their service being asked.
+//! Changes container groups over HTTP, bypassing their service.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use super::actions::no_group;
 use super::{Refusal, parse};
 use crate::local::{LocalAzure, RESOURCE_GROUP};
 
-/// The most groups of somebody else's that one request plants: far more than a subscription may have.
+/// The most groups of somebody else that one request adds: far more than a subscription may have.
 const MAX_FOREIGN: usize = 100_000;
 
 /// Deletes a group as somebody else would.
@@ -46,7 +46,7 @@ pub(super) async fn age(
     done(azure.resource_manager.container_groups().age(&name, Duration::from_secs(seconds)), &name)
 }
 
-/// Puts a group there as its JSON has it.
+/// Puts a group there as in its JSON.
 pub(super) async fn plant(State(azure): State<LocalAzure>, body: Bytes) -> Result<StatusCode, Refusal> {
     let group: Value = parse(&body)?;
     let in_resource_group = group["id"].as_str().is_some_and(|id| id.split('/').nth(4).is_some());
@@ -65,7 +65,7 @@ struct Foreign {
     padding_bytes: usize,
 }
 
-/// Fills the resource group with groups of somebody else's.
+/// Fills the resource group with groups of somebody else.
 pub(super) async fn plant_foreign(State(azure): State<LocalAzure>, body: Bytes) -> Result<StatusCode, Refusal> {
     let Foreign { count, padding_bytes } = parse(&body)?;
     if count > MAX_FOREIGN {

@@ -1,11 +1,11 @@
-//! How often something that was asked for happens.
+//! How often a fault happens.
 
 use uuid::Uuid;
 
 use super::Refusal;
 use crate::occurrence::Occurrence;
 
-/// How often; a seed that is not given is made up, and shown with the fault, so that it can be given the next time.
+/// How often. Without a seed a random one is used, and shown with the fault, so that it can be given the next time.
 pub(super) fn occurrence(
     times: Option<u32>,
     probability: Option<f64>,

@@ -17,7 +17,7 @@ struct Change {
     reuses_tokens: Option<bool>,
 }
 
-/// Changes what tokens are issued from now on.
+/// Changes which tokens are issued from now on.
 pub(super) async fn change(State(azure): State<LocalAzure>, body: Bytes) -> Result<StatusCode, Refusal> {
     let Change { token_lifetime_seconds, reuses_tokens } = parse(&body)?;
     let identity = azure.resource_manager.identity();

@@ -1,7 +1,7 @@
 //! The control API and the page for people, next to Azure Resource Manager.
 //!
-//! Both are for the machine they run on: a request that names another host (which a rebound name would) is refused, and
-//! so is one that a page of another origin makes.
+//! Both are only for the machine they run on: requests that name another host (as after DNS rebinding) are refused, and so are
+//! requests of pages from another origin.
 
 mod actions;
 mod black_holes;
@@ -28,7 +28,7 @@ use serde_json::{Value, json};
 
 use crate::local::LocalAzure;
 
-/// What there is, for requests that ask for something else.
+/// The list of paths, for requests to other ones.
 const ROUTES: &str = "GET /control/state; POST /control/messages; POST /control/reports; \
                       GET, POST, DELETE /control/service-bus/faults; DELETE /control/service-bus/connections; \
                       POST /control/service-bus/topics; POST /control/service-bus/subscriptions; \
@@ -43,7 +43,7 @@ const ROUTES: &str = "GET /control/state; POST /control/messages; POST /control/
                       PUT /control/container-groups/{name}/provisioning-state; \
                       POST /control/container-groups/{name}/age";
 
-/// What the answer to a POST of a fault, a rule or a policy holds: it as it is in force.
+/// The answer to a POST of a fault, a rule or a policy: what is now in force.
 type Created = Result<(StatusCode, Json<Value>), Refusal>;
 
 /// The page and everything under `/control`.
@@ -109,7 +109,7 @@ pub(crate) enum Refusal {
     /// Send it to the loopback address, from there.
     #[error("this is only for the machine it runs on: {0}")]
     Forbidden(&'static str),
-    /// Ask for something that exists.
+    /// Use a path that exists.
     #[error("{0}")]
     NotFound(String),
     /// Send another body.
@@ -128,7 +128,7 @@ impl IntoResponse for Refusal {
     }
 }
 
-/// Reads a body as JSON whatever its type is said to be, which for curl's `-d` is a form.
+/// Reads a body as JSON, whatever its content type: with curl's `-d` that is a form.
 pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
     serde_json::from_slice(body).map_err(|error| Refusal::Invalid(format!("the body is not what is accepted: {error}")))
 }

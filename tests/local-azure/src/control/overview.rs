@@ -1,4 +1,4 @@
-//! All that the page shows, at one moment.
+//! Everything that the page shows, at one moment.
 
 use axum::Json;
 use axum::extract::State;
@@ -61,7 +61,7 @@ fn group(group: &GroupSnapshot, deleted: Option<OffsetDateTime>) -> Value {
     })
 }
 
-/// What people call it.
+/// Its name for people.
 fn state(phase: Phase) -> &'static str {
     match phase {
         Phase::Pending => "pending",

@@ -1,4 +1,4 @@
-//! Faults of Resource Manager over HTTP: what can be asked for, what is in force, and the end of it.
+//! Adds, lists and removes faults of Resource Manager over HTTP.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -181,5 +181,5 @@ fn with_headers(answer: Answer, headers: BTreeMap<String, String>) -> Answer {
     headers.into_iter().fold(answer, |answer, (name, value)| answer.header(name, value))
 }
 
-/// What a service can seem to do.
+/// What a service can pretend to do.
 const PRETENDED: [OperationKind; 3] = [OperationKind::PutGroup, OperationKind::PatchGroup, OperationKind::DeleteGroup];

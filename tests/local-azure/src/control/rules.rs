@@ -1,4 +1,4 @@
-//! Rules for container groups over HTTP: what can be asked for, what is in force, and the end of it.
+//! Adds, lists and removes rules for container groups over HTTP.
 
 use axum::Json;
 use axum::body::Bytes;

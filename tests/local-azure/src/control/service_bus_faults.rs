@@ -1,4 +1,4 @@
-//! Faults of Service Bus over HTTP: what can be asked for, what is in force, and the end of it.
+//! Adds, lists and removes faults of Service Bus over HTTP.
 
 use axum::Json;
 use axum::body::Bytes;

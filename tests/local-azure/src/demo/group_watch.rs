@@ -1,20 +1,20 @@
-//! Tells what becomes of container groups, and counts.
+//! Reports what happens to container groups, and counts it.
 
 use std::collections::BTreeMap;
 
 use super::story::Story;
 use crate::container_groups::{GroupSnapshot, Phase};
 
-/// What became of the container groups so far.
+/// The counts of container groups so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
     pub(crate) created: usize,
     pub(crate) deleted: usize,
-    /// The most that held a slot at one time.
+    /// The most that held a slot at the same time.
     pub(crate) most_at_once: usize,
 }
 
-/// Compares the groups with what they were when it last looked.
+/// Compares the groups with those of the last call.
 #[derive(Debug, Default)]
 pub(crate) struct GroupWatch {
     seen: BTreeMap<String, Phase>,
@@ -22,7 +22,7 @@ pub(crate) struct GroupWatch {
 }
 
 impl GroupWatch {
-    /// Counts what has changed, and tells it but for the groups that are gone, which it returns.
+    /// Counts what changed and reports it, except for the groups that are gone, which it returns.
     pub(crate) fn look(&mut self, groups: &[GroupSnapshot], story: &Story) -> Vec<String> {
         let is_gone = |name: &String| !groups.iter().any(|group| group.name == *name);
         let gone: Vec<_> = self.seen.keys().filter(|name| is_gone(name)).cloned().collect();
@@ -45,7 +45,7 @@ impl GroupWatch {
         gone
     }
 
-    /// What became of the groups so far.
+    /// The counts so far.
     pub(crate) fn tally(&self) -> Tally {
         self.tally
     }

@@ -1,4 +1,4 @@
-//! The scaler's main job from beginning to end, told as it happens.
+//! The scaler's main job from beginning to end, with a line for each step.
 //!
 //! Messages of several sizes are sent to a local Azure, and the scaler is invoked as the Functions host does until
 //! every message was served and every container group is gone, or the time is up.
@@ -31,10 +31,10 @@ pub(crate) use scaler_log::worth_telling;
 pub use story::Story;
 pub use summary::Summary;
 
-/// The sizes of the files that the messages are about, in MiB: some for each subscription, in no order.
+/// The sizes of the messages' files, in MiB: some for each subscription, in no order.
 const SIZES_MB: [u32; 12] = [8, 1024, 120, 400, 30, 700, 60, 250, 50, 850, 180, 600];
 
-/// So many passes that fail one after the other end the demonstration: the scaler does not even start.
+/// After this many failed passes in a row the demonstration ends: the scaler does not even start.
 const MAX_FAILED_PASSES: u32 = 3;
 
 /// What is run, and how.
@@ -50,13 +50,13 @@ pub struct Demo {
     pub deadline: Duration,
     /// What the containers do.
     pub worker: BuiltIn,
-    /// What runs their image in the place of the worker.
+    /// What runs their image instead of the worker.
     pub engine: Option<DockerEngine>,
     /// The image of the container groups.
     pub image: String,
 }
 
-/// The demonstration could not be run to its end.
+/// The demonstration could not be completed.
 #[derive(Debug, thiserror::Error)]
 pub enum DemoError {
     /// A port could not be listened on.
@@ -68,7 +68,7 @@ pub enum DemoError {
     /// The messages could not be sent.
     #[error("the messages could not be sent: {0}")]
     Send(#[from] ClientError),
-    /// The topic cannot be looked at.
+    /// The topic cannot be read.
     #[error("the topic cannot be looked at: {0}")]
     Topic(#[from] BrokerError),
     /// The scaler could not be started.
@@ -77,7 +77,7 @@ pub enum DemoError {
 }
 
 impl Demo {
-    /// The demonstration as a newcomer sees it: half of the messages wait for a slot at first, and a pass comes every
+    /// The demonstration as a newcomer sees it: half of the messages wait for a slot at first, and there is a pass every
     /// two seconds.
     pub fn new(scaler: PathBuf) -> Self {
         Self {
@@ -99,7 +99,7 @@ impl Demo {
         }
     }
 
-    /// Runs it and tells it, line by line.
+    /// Runs it and reports it, line by line.
     pub async fn run(&self, story: &Story) -> Result<Summary, DemoError> {
         let azure = self.start_azure().await?;
         story.tell(
@@ -154,7 +154,7 @@ impl Demo {
         Ok(azure)
     }
 
-    /// Makes passes, and tells what happens meanwhile, until all is done, the time is up or the scaler has failed too often.
+    /// Makes passes, and reports what happens, until everything is done, the time is up or the scaler has failed too often.
     async fn serve(
         &self,
         azure: &LocalAzure,
@@ -174,7 +174,7 @@ impl Demo {
                 // What the scaler logged during a pass comes before the pass's sums.
                 biased;
                 Some(record) = records.recv() => tell_record(&record, story),
-                // That groups are gone is told by the scaler's log, after what it kept of theirs.
+                // The scaler's log reports deleted groups, after their last lines.
                 Ok(()) = changes.changed() => drop(watch.look(&groups.groups(), story)),
                 outcome = async { pass.as_mut().expect("it is only polled while there is one").await },
                     if pass.is_some() => {
@@ -208,7 +208,7 @@ impl Demo {
     }
 }
 
-/// Sends the messages over AMQP and tells where the topic has put them.
+/// Sends the messages over AMQP and reports into which subscriptions they went.
 async fn send(azure: &LocalAzure, story: &Story) -> Result<(), DemoError> {
     let names = SUBSCRIPTIONS.map(|(name, _)| name).join(", ");
     story.tell("azure", &format!("topic {TOPIC} has the subscriptions {names}"));
@@ -247,7 +247,7 @@ fn tell_pass(number: u32, outcome: &Outcome, story: &Story) {
     }
 }
 
-/// The messages that nobody has settled, each with its subscription's name.
+/// The messages that are not settled, each with its subscription's name.
 fn waiting(azure: &LocalAzure) -> Result<Vec<(String, String)>, BrokerError> {
     let mut waiting = Vec::new();
     for subscription in azure.service_bus.subscriptions(TOPIC)? {

@@ -1,11 +1,11 @@
-//! What the scaler logs, as far as it belongs to the story.
+//! The lines of the scaler's log that belong to the story.
 
 use serde_json::Value;
 
 use crate::functions_host::{Level, LogRecord};
 
-/// What is to be told of a record of the host's log, and in whose name: the sums of passes, the lines of containers that the scaler
-/// keeps, the groups that it deletes, and whatever somebody should look at. The scaler logs in JSON.
+/// What to report of a record of the host's log, and under whose name: the sums of passes, the last lines of containers, deleted
+/// groups, and warnings and errors. The scaler logs in JSON.
 pub(crate) fn worth_telling(record: &LogRecord) -> Vec<(&'static str, String)> {
     let event: Value = serde_json::from_str(&record.message).unwrap_or_default();
     let fields = &event["fields"];
@@ -15,7 +15,7 @@ pub(crate) fn worth_telling(record: &LogRecord) -> Vec<(&'static str, String)> {
     match fields["event"].as_str() {
         Some("pass") => told.push(("pass", message.unwrap_or_default().to_owned())),
         Some("deleted") => told.push(("group", format!("{group} is deleted, its log is kept"))),
-        // How an invocation ended is told by whoever invoked.
+        // Whoever invoked the scaler reports how the invocation ended.
         _ if record.level >= Level::Warning && !record.category.starts_with("Function.") => {
             told.push(("scaler", format!("{:?}: {}", record.level, message.unwrap_or(&record.message))));
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Tells what happens, line by line, to whoever takes the lines.
+/// Reports what happens, line by line, to a receiver.
 pub struct Story {
     beginning: Instant,
     tell: Box<dyn Fn(&str) + Send + Sync>,
@@ -17,12 +17,12 @@ impl Story {
         Self { beginning: Instant::now(), tell: Box::new(tell) }
     }
 
-    /// Tells what somebody did, or what became of something.
+    /// Reports what somebody did, or what happened.
     pub fn tell(&self, who: &str, text: &str) {
         (self.tell)(&format!("{:5.1} s  {who:<8} {text}", self.elapsed().as_secs_f64()));
     }
 
-    /// How long it has been going on.
+    /// The time since it began.
     pub fn elapsed(&self) -> Duration {
         self.beginning.elapsed()
     }

@@ -1,26 +1,26 @@
-//! What came of a demonstration.
+//! The result of a demonstration.
 
 use std::fmt;
 use std::time::Duration;
 
-/// What came of a demonstration.
+/// The result of a demonstration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Summary {
     /// Messages that were sent.
     pub sent: usize,
-    /// Messages that a worker has settled.
+    /// Messages that workers settled.
     pub served: usize,
     /// Container groups that were created.
     pub created: usize,
     /// Container groups that were deleted.
     pub deleted: usize,
-    /// The most container groups that were at work at one time.
+    /// The most container groups that were active at the same time.
     pub most_at_once: usize,
     /// The most that were allowed.
     pub cap: u32,
     /// Passes that the scaler made.
     pub passes: u32,
-    /// How long all of it took.
+    /// How long it took.
     pub took: Duration,
     /// What is not done: messages that are still in a subscription and container groups that are still there.
     pub left: Vec<String>,

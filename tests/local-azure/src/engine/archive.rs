@@ -1,4 +1,4 @@
-//! Images that are made here, of files.
+//! Images that are built here from files.
 
 use bollard::errors::Error;
 use bollard::query_parameters::CreateImageOptions;
@@ -7,7 +7,7 @@ use futures_util::TryStreamExt as _;
 
 const BLOCK: usize = 512;
 
-/// Makes an image of these files, all of which can be executed, that runs this command.
+/// Builds an image from these files, all of them executable, that runs this command.
 pub(super) async fn import(
     docker: &Docker,
     image: &str,
@@ -26,7 +26,7 @@ pub(super) async fn import(
     docker.create_image(Some(options), Some(body), None).try_for_each(|_| async { Ok(()) }).await
 }
 
-/// An archive, as ustar has it.
+/// An archive in the ustar format.
 fn tar(files: &[(&str, &[u8])]) -> Vec<u8> {
     let mut archive = Vec::new();
     for (path, content) in files {

@@ -1,4 +1,4 @@
-//! How long is waited before something is tried again, as Kubernetes does.
+//! How long to wait before another attempt, as in Kubernetes.
 
 use std::time::Duration;
 

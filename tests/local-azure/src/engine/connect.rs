@@ -11,7 +11,7 @@ use bollard::models::SystemInfo;
 /// The environment.
 pub(super) type Variable<'a> = dyn Fn(&str) -> Option<String> + Sync + 'a;
 
-/// How long the engine may take to say who it is.
+/// How long the engine may take to answer at first.
 const PATIENCE: Duration = Duration::from_secs(10);
 const GONE: u16 = 404;
 /// It is being removed already.
@@ -31,10 +31,10 @@ pub enum EngineError {
         /// What went wrong.
         source: Error,
     },
-    /// It has answered with an error since.
+    /// It answered with an error.
     #[error("the container engine failed: {0}")]
     Engine(#[from] Error),
-    /// The file that tells others that this process lives could not be made.
+    /// The file that shows other processes that this one is alive could not be created.
     #[error("the lock on this engine's containers could not be taken: {0}")]
     Lock(#[from] io::Error),
 }
@@ -54,7 +54,7 @@ pub(super) async fn connect(variable: &Variable<'_>) -> Result<(Docker, SystemIn
     }
 }
 
-/// `DOCKER_HOST`, or the first of the usual sockets that there is.
+/// `DOCKER_HOST`, or the first of the usual sockets that exists.
 fn address(variable: &Variable<'_>) -> String {
     if let Some(host) = variable("DOCKER_HOST").filter(|host| !host.is_empty()) {
         return host;

@@ -19,11 +19,11 @@ use super::removal::Removal;
 use crate::clock;
 use crate::container_groups::{ContainerState, Exit, Report, StartFailure, Waiting};
 
-/// How long the output of a container that has exited is read on: it is there at once unless something went wrong.
+/// How long the output of a container that has exited is still read. Normally all of it is there at once.
 const DRAIN_LIMIT: Duration = Duration::from_secs(2);
 /// The period that a CPU limit is a share of, in microseconds: the kernel's default.
 const CPU_PERIOD: i64 = 100_000;
-/// The least that the kernel takes.
+/// The least that the kernel accepts.
 const LEAST_CPU_QUOTA: f64 = 1_000.0;
 
 /// A container of one run of a group.
@@ -58,7 +58,7 @@ impl Container<'_> {
             if !restarts(exit) {
                 return exit;
             }
-            // It is started again at once, and then after ever longer.
+            // It is started again at once, then after increasing waits.
             if let Some(attempts) = &mut attempts {
                 self.state(ContainerState::Waiting(Waiting::CrashLoopBackOff));
                 self.event("Warning", "BackOff", "Back-off restarting failed container");
@@ -118,7 +118,7 @@ impl Container<'_> {
         }
     }
 
-    /// Starts it and waits for its exit. What cannot be started is started again and again.
+    /// Starts it and waits for its exit. If it cannot be started, tries again and again.
     async fn run_once(&self, id: &str) -> Exit {
         let docker = &self.inner.docker;
         let mut attempts = Attempts::new();
@@ -184,7 +184,7 @@ impl Container<'_> {
             cpu_quota: Some((cpu * 100_000.0).max(LEAST_CPU_QUOTA) as i64),
             network_mode: Some(self.network.to_owned()),
             mounts: Some(self.mounts()?),
-            // What it prints is read as it comes; the engine need not keep it.
+            // Its output is read at once, so the engine need not keep it.
             log_config: Some(HostConfigLogConfig { typ: Some("none".to_owned()), config: None }),
             ..HostConfig::default()
         };

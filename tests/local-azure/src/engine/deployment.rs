@@ -1,4 +1,4 @@
-//! What a group asks the engine for.
+//! What the engine is to run for a group.
 
 use std::collections::BTreeMap;
 
@@ -25,7 +25,7 @@ pub(super) enum RestartPolicy {
     Never,
 }
 
-/// A container as it was asked for.
+/// A container as it was requested.
 #[derive(Debug)]
 pub(super) struct Asked {
     pub(super) index: ContainerIndex,
@@ -36,9 +36,9 @@ pub(super) struct Asked {
     pub(super) environment: BTreeMap<String, String>,
     pub(super) memory_gb: f64,
     pub(super) cpu: f64,
-    /// What it mounts, or why it cannot.
+    /// Its mounts, or why it cannot have them.
     pub(super) mounts: Result<Vec<VolumeMount>, String>,
-    /// What the image is pulled with.
+    /// The credentials for pulling the image.
     pub(super) credentials: Option<DockerCredentials>,
 }
 
@@ -68,7 +68,7 @@ impl Plan {
             image: text(&init["properties"]["image"]),
             command: init["properties"]["command"].as_array().into_iter().flatten().map(text).collect(),
             environment: variables(init),
-            // One that runs alone may use what the group has.
+            // A container that runs alone may use everything that the group has.
             memory_gb,
             cpu,
             mounts: mounts(&properties, init),

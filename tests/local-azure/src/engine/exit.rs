@@ -1,4 +1,4 @@
-//! How a container has ended.
+//! How a container ended.
 
 use std::time::Duration;
 
@@ -14,9 +14,9 @@ use super::connect::is_missing;
 use crate::clock;
 use crate::container_groups::Exit;
 
-/// What is shown of one that somebody else has removed: killed.
+/// The exit code of a container that somebody else removed: killed.
 const KILLED: Exit = Exit::Code(137);
-/// How soon an engine that does not answer is asked again.
+/// The wait before an engine that did not answer is asked again.
 const AGAIN: Duration = Duration::from_secs(1);
 
 /// When and how a container ended.
@@ -55,12 +55,12 @@ fn ended(state: &EngineState) -> Option<Ended> {
     let ran_out = state.oom_killed.unwrap_or_default() && KILLED == Exit::Code(code);
     let finished = state.finished_at.as_deref().and_then(time_of).unwrap_or_else(clock::now);
     let exit = if ran_out { Exit::OutOfMemory } else { Exit::Code(code) };
-    // Of a container that exits at once some engines note the exit first.
+    // For a container that exits at once, some engines note the exit first.
     let started = state.started_at.as_deref().and_then(time_of).map(|started| started.min(finished));
     Some(Ended { started, finished, exit })
 }
 
-/// A time as the engine writes it; that of what has not happened is in the year 1.
+/// A time as the engine writes it; for what has not happened that is the year 1.
 pub(super) fn time_of(text: &str) -> Option<OffsetDateTime> {
     OffsetDateTime::parse(text, &Rfc3339).ok().filter(|time| time.year() > 1)
 }

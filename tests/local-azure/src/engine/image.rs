@@ -1,4 +1,4 @@
-//! Images: those that the engine has are used as they are, others are pulled.
+//! Images: the engine's own are used as they are, others are pulled.
 
 use bollard::Docker;
 use bollard::auth::DockerCredentials;
@@ -57,7 +57,7 @@ pub(super) fn registry_of(image: &str) -> String {
     host.unwrap_or("docker.io").to_lowercase()
 }
 
-/// Without a tag the engine would pull all that there are.
+/// Without a tag the engine would pull all tags.
 fn with_tag(image: &str) -> String {
     let last = image.rsplit('/').next().unwrap_or_default();
     if last.contains([':', '@']) { image.to_owned() } else { format!("{image}:latest") }

@@ -91,7 +91,7 @@ impl DockerEngine {
         Ok(engine)
     }
 
-    /// What runs there.
+    /// The engine's name and version.
     pub fn about(&self) -> &str {
         &self.0.about
     }
@@ -103,12 +103,12 @@ impl DockerEngine {
         _ = self.0.host.set(Host::new(self.0.network, ports));
     }
 
-    /// Makes an image of files, all of which can be executed, that runs this command.
+    /// Builds an image from files, all of them executable, that runs this command.
     pub async fn import(&self, image: &str, files: &[(&str, &[u8])], command: &[&str]) -> Result<(), EngineError> {
         Ok(archive::import(&self.0.docker, image, files, command).await?)
     }
 
-    /// Removes all that this engine was asked to run, and runs nothing more.
+    /// Removes everything that this engine was asked to run, and runs nothing more.
     pub async fn close(&self) {
         *self.0.open.write().await = false;
         let all = format!("{LABEL_OWNER}={}", self.0.owner.id());
@@ -191,7 +191,7 @@ impl Inner {
         Ok(owner::Left::of(labels))
     }
 
-    /// The labels of what one run of a group has.
+    /// The labels of everything in one run of a group.
     fn labels(&self, run: &str) -> HashMap<String, String> {
         let mut labels = self.owner.labels();
         labels.insert(LABEL_GROUP.to_owned(), run.to_owned());

@@ -8,7 +8,7 @@ use super::deployment::Plan;
 use super::removal::Removal;
 use super::{Inner, pause};
 
-/// What a container calls the machine that its engine's machine runs on.
+/// The name under which a container reaches the machine that runs its engine's virtual machine.
 const HOST: &str = "host.docker.internal";
 
 /// What the containers of a group share.
@@ -24,7 +24,7 @@ pub enum Network {
 }
 
 impl Network {
-    /// What reaches this machine from such an engine.
+    /// The network through which containers of such an engine reach this machine.
     pub(super) fn of(info: &SystemInfo) -> Self {
         let is_virtual = info.operating_system.as_deref().is_some_and(|system| system.contains("Docker Desktop"));
         if cfg!(target_os = "linux") && !is_virtual { Self::Host } else { Self::Bridge }
@@ -52,7 +52,7 @@ impl Host {
     }
 
     /// A variable's value in which this machine's ports are named as a container reaches them. The loopback address of
-    /// other ports is left alone: it is the group's own.
+    /// other ports stays as it is: it is the group's own.
     pub(super) fn reached_in(&self, value: &str) -> String {
         let mut value = value.to_owned();
         if self.network == Network::Bridge {
@@ -66,7 +66,7 @@ impl Host {
     }
 }
 
-/// Replaces an address where it is a whole one: 127.0.0.1:5672 is not a part of 127.0.0.1:56720 or of 1127.0.0.1:5672.
+/// Replaces an address only if it is a whole one: 127.0.0.1:5672 is not a part of 127.0.0.1:56720 or of 1127.0.0.1:5672.
 fn replace_address(value: &str, address: &str, by: &str) -> String {
     let mut replaced = String::new();
     let mut rest = value;
@@ -83,8 +83,8 @@ fn replace_address(value: &str, address: &str, by: &str) -> String {
 }
 
 impl Inner {
-    /// The network mode of a group's containers. Where the group has a namespace of its own a container that does nothing
-    /// keeps it, so that it outlives each of the others.
+    /// The network mode of a group's containers. If the group has its own namespace, a container that does nothing keeps it, so
+    /// that it outlives each of the others.
     pub(super) async fn namespace(&self, plan: &Plan, removal: &Removal) -> Result<String, Error> {
         if self.network == Network::Host {
             return Ok(Network::Host.mode().to_owned());

@@ -6,7 +6,7 @@ use futures_util::{Stream, StreamExt as _};
 
 use crate::container_groups::LogSink;
 
-/// A line longer than this is broken in two, so that one that never ends does not fill this process's memory.
+/// A line longer than this is split, so that a line without an end does not fill this process's memory.
 const MAX_LINE_BYTES: usize = 64 * 1024;
 
 /// Copies what a container prints to its log, until it prints no more.

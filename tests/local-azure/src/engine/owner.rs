@@ -1,4 +1,4 @@
-//! Whose the containers are: labels, and a lock that the system releases when a process ends, however it ends.
+//! Which process containers belong to: labels, and a lock that the system releases when the process ends, however it ends.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -58,12 +58,12 @@ impl Owner {
 
 impl Drop for Owner {
     fn drop(&mut self) {
-        // Without the file this process counts as gone, which it is.
+        // Without the file this process counts as gone, which is right.
         _ = fs::remove_file(&self.path);
     }
 }
 
-/// A process that has left something at the engine, or still needs it.
+/// A process that left something at the engine, or still uses it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Left {
     pub(super) id: String,
@@ -71,7 +71,7 @@ pub(super) struct Left {
 }
 
 impl Left {
-    /// Those that labels name, each once.
+    /// The processes that labels name, each once.
     pub(super) fn of(labels: impl Iterator<Item = HashMap<String, String>>) -> Vec<Self> {
         let named = labels.filter_map(|mut labels| Some((labels.remove(LABEL_OWNER)?, labels.remove(LABEL_LOCK)?)));
         let named: BTreeMap<_, _> = named.collect();

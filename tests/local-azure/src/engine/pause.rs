@@ -1,6 +1,6 @@
 //! The image of the container that keeps a group's network namespace: one program, which does nothing.
 //!
-//! It is made here, because no registry may be in reach: an ELF file of a few instructions.
+//! It is built here, because a registry may be out of reach: an ELF file of a few instructions.
 
 use bollard::Docker;
 use bollard::errors::Error;

@@ -1,4 +1,4 @@
-//! The end of a group's run: its containers and volumes go.
+//! The end of a group's run: its containers and volumes are removed.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::owner::LABEL_GROUP;
 use super::{Inner, Making};
 
-/// What one run of a group has made; dropping this removes it.
+/// Everything that one run of a group created; dropping this removes it.
 pub(super) struct Removal {
     inner: Arc<Inner>,
     group: String,
@@ -33,13 +33,13 @@ impl Removal {
         &self.group
     }
 
-    /// The name of this run, which no other has.
+    /// The unique name of this run.
     pub(super) fn run(&self) -> &str {
         &self.run
     }
 
-    /// Makes something of this run. A request that is on its way when the run ends is answered before anything is removed:
-    /// otherwise what it makes would stay.
+    /// Creates something for this run. If the run ends meanwhile, the request is still completed before anything is removed:
+    /// otherwise what it creates would stay.
     pub(super) async fn make<T: Send + 'static>(
         &self,
         request: impl Future<Output = Result<T, Error>> + Send + 'static,

@@ -1,4 +1,4 @@
-//! The endpoints by which people and deployments talk to a host (azure-functions-host, `FunctionsController.cs`).
+//! The endpoints that people and deployments use (azure-functions-host, `FunctionsController.cs`).
 
 use std::io;
 use std::net::SocketAddr;
@@ -31,14 +31,14 @@ pub(super) async fn serve(shared: Arc<Shared>, at: SocketAddr, tasks: &mut JoinS
     Ok(address)
 }
 
-/// Starts a run and does not wait for it: how it went is in the log alone.
+/// Starts a run and does not wait for it: only the log shows how it went.
 async fn run(State(shared): State<Arc<Shared>>, Path(name): Path<String>, body: Bytes) -> StatusCode {
     let Ok(Value::Object(body)) = serde_json::from_slice(&body) else { return StatusCode::BAD_REQUEST };
     let Some(mut invocation) = shared.manual(&name).await else { return StatusCode::NOT_FOUND };
     if let (Some(input), Some(function)) =
         (body.get("input").filter(|input| !input.is_null()), shared.app.function(&name))
     {
-        // A value that is no object becomes a string that holds JSON.
+        // A value that is not an object becomes a string with JSON.
         invocation.body["Metadata"][&function.binding] = Value::String(input.to_string());
     }
     tokio::spawn(async move { shared.invoke(&invocation).await });

@@ -1,4 +1,4 @@
-//! The function app: what its `host.json` and the `function.json` of each folder say.
+//! The function app: its `host.json`, and the `function.json` of each folder.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -36,7 +36,7 @@ pub enum AppError {
 /// A function app that the host can run.
 #[derive(Debug)]
 pub(super) struct App {
-    /// Nothing if functions may run for ever.
+    /// Nothing if functions may run without a limit.
     pub(super) function_timeout: Option<Duration>,
     pub(super) initialization_timeout: Duration,
     pub(super) executable: PathBuf,
@@ -44,7 +44,7 @@ pub(super) struct App {
     pub(super) working_directory: PathBuf,
     pub(super) stderr_is_for_errors: bool,
     pub(super) functions: Vec<Function>,
-    /// Why other folders hold no function that can run: the host logs it and goes on.
+    /// Why other folders have no function that can run: the host logs it and goes on.
     pub(super) problems: Vec<String>,
 }
 
@@ -52,7 +52,7 @@ pub(super) struct App {
 #[derive(Clone, Debug)]
 pub(super) struct Function {
     pub(super) name: String,
-    /// What the timer's value is called in the request.
+    /// The name of the timer's value in the request.
     pub(super) binding: String,
     pub(super) schedule: Schedule,
     pub(super) use_monitor: bool,
@@ -95,7 +95,7 @@ impl App {
         })
     }
 
-    /// The function of this name.
+    /// The function with this name.
     pub(super) fn function(&self, name: &str) -> Option<&Function> {
         self.functions.iter().find(|function| function.name == name)
     }

@@ -19,19 +19,19 @@ pub(super) const HOST_VERSION: &str = "4.1052.200.1";
 /// How an invocation ended.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
-    /// The handler said that it went well.
+    /// The handler reported success.
     Succeeded {
         /// What it returned.
         return_value: Value,
         /// The lines that it wants in the host's log.
         logs: Vec<String>,
     },
-    /// The handler said otherwise, or nothing that the host takes for success.
+    /// The handler reported a failure, or something that the host does not take for success.
     Failed {
         /// What the host's log says.
         reason: String,
     },
-    /// There was no answer within the function's time-out, or one that the host forgets.
+    /// There was no answer within the function's time-out, or one that the host ignores.
     TimedOut,
 }
 
@@ -47,7 +47,7 @@ pub struct HandlerClient {
 impl HandlerClient {
     /// A client of the handler that listens on this port of 127.0.0.1.
     pub fn new(port: u16) -> Result<Self, reqwest::Error> {
-        // reqwest needs a provider even for plain HTTP; that another one is installed already is as good.
+        // reqwest needs a provider even for plain HTTP; one that is already installed will do.
         _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().no_proxy().tcp_nodelay(true).build()?;
         Ok(Self { http, port })
@@ -55,7 +55,7 @@ impl HandlerClient {
 
     /// Invokes the function and judges the answer as the host does, which gives it `function_timeout` if there is one.
     ///
-    /// An answer that the host would forget is waited out, without end if there is no time-out.
+    /// An answer that the host would ignore leads to a time-out, or to an endless wait if there is none.
     pub async fn invoke(&self, invocation: &Invocation, function_timeout: Option<Duration>) -> Outcome {
         let outcome = async {
             match self.send(invocation).await.map(|reply| judge(&reply)) {
@@ -101,7 +101,7 @@ impl HandlerClient {
         self.port
     }
 
-    /// Asks whether the handler is ready: any answer means yes, even one that is no HTTP; only a refused connection means no.
+    /// Asks whether the handler is ready: any answer means yes, even one that is not HTTP; only a refused connection means no.
     pub(super) async fn is_ready(&self) -> bool {
         match self.http.get(format!("http://127.0.0.1:{}/", self.port)).send().await {
             Ok(_) => true,
@@ -110,7 +110,7 @@ impl HandlerClient {
     }
 }
 
-/// An error and its causes: reqwest's own words say only that something failed.
+/// An error and its causes: reqwest's own text only says that something failed.
 fn reason(error: &reqwest::Error) -> String {
     let causes = iter::successors(Some(error as &dyn Error), |error| (*error).source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")

@@ -1,4 +1,4 @@
-//! What a host is told, and why it may refuse to start.
+//! How a host is set up, and why it may refuse to start.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -14,22 +14,22 @@ use super::request::Framing;
 use super::streams::Streams;
 use super::timer::TimerClock;
 
-/// How long the host waits for a handler to be ready before it gives the invocation up, and itself.
+/// How long the host waits for a handler to be ready before it gives up on the invocation, and ends.
 const DISPATCH_LIMIT: Duration = Duration::from_mins(2);
 
-/// What a host is started with.
+/// How a host is set up.
 #[derive(Clone, Debug)]
 pub struct HostConfig {
     /// The folder that holds `host.json` and a folder for each function.
     pub script_root: PathBuf,
-    /// The app's settings. With what the host adds they are the handler's whole environment, so a handler that is to be found on
-    /// the PATH needs one here. `AzureFunctionsJobHost__…` overrides a key of `host.json`.
+    /// The app's settings. With what the host adds they are the handler's whole environment, so a handler on the PATH
+    /// needs a PATH here. `AzureFunctionsJobHost__…` overrides a key of `host.json`.
     pub settings: BTreeMap<String, String>,
     /// Where monitored timers remember their last run; an existing folder.
     pub state_folder: PathBuf,
     /// Whether timers fire; if not, functions are only invoked by hand.
     pub timers: bool,
-    /// The time by which they do.
+    /// The clock of the timers.
     pub clock: TimerClock,
     /// How requests are sent.
     pub framing: Framing,
@@ -39,7 +39,7 @@ pub struct HostConfig {
     pub shutdown: ShutdownMode,
     /// How long an invocation waits for the handler to be ready.
     pub dispatch_limit: Duration,
-    /// Who is told how invocations end, if somebody is.
+    /// Gets the results of invocations, if set.
     pub outcomes: Option<mpsc::UnboundedSender<Outcome>>,
     /// Where the admin endpoints are served; a port of 0 means any free one.
     pub admin: SocketAddr,
@@ -81,13 +81,13 @@ impl HostConfig {
 /// The host cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// Mend the app's files.
+    /// Correct the app's files.
     #[error(transparent)]
     App(#[from] AppError),
-    /// The machine has no port to give.
+    /// The machine has no free port.
     #[error("no port on the loopback address")]
     Port(#[from] io::Error),
-    /// The HTTP client cannot be made.
+    /// The HTTP client cannot be created.
     #[error("no HTTP client")]
     Client(#[from] reqwest::Error),
 }

@@ -11,7 +11,7 @@ const ERRORS_AT_MOST: usize = 3;
 /// An error this long after the one before begins a new count.
 const ERROR_WINDOW: Duration = Duration::from_mins(30);
 
-/// What comes next.
+/// What happens next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
     /// Nothing. The host goes on believing that the handler runs.

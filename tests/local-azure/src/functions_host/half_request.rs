@@ -1,4 +1,4 @@
-//! Requests that are begun and not ended.
+//! Requests that begin and never end.
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -38,7 +38,7 @@ impl HalfRequest {
         Ok(Self(stream))
     }
 
-    /// Waits until the handler closes the connection, and returns what it has said before.
+    /// Waits until the handler closes the connection, and returns what it sent before.
     ///
     /// # Errors
     /// When the connection is reset, which ends it too.

@@ -1,4 +1,4 @@
-//! Looks things up in configuration as .NET does: case does not matter, and a string will do for a flag.
+//! Looks things up in configuration as .NET does: case does not matter, and a string can be a flag.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ pub(super) fn find<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
     })
 }
 
-/// Sets the value at such a path, and makes what is missing on the way.
+/// Sets the value at such a path, and creates what is missing on the way.
 pub(super) fn set(value: &mut Value, path: &str, text: &str) {
     let slot = path.split("__").fold(value, |value, part| {
         if !value.is_object() {

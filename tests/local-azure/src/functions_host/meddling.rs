@@ -1,4 +1,4 @@
-//! What can be done to a handler that no host means to do.
+//! What a test can do to a handler that no host does.
 
 use std::io;
 
@@ -8,7 +8,7 @@ use super::{FunctionsHost, Shared};
 use crate::processes::{self, Signal};
 
 impl FunctionsHost {
-    /// Changes what is at the other end of the handler's streams, now and of later processes.
+    /// Changes what is at the other end of the handler's streams, for this and later processes.
     pub fn set_streams(&self, streams: Streams) {
         self.shared.streams.send_replace(streams);
     }
@@ -27,7 +27,7 @@ impl FunctionsHost {
     /// Sends a part of an invocation.
     ///
     /// # Errors
-    /// When nobody listens.
+    /// When nothing listens.
     pub async fn half_request(&self, function: &str, half: Half) -> io::Result<HalfRequest> {
         self.shared.half_request(function, half).await
     }

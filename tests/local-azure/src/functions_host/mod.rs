@@ -82,7 +82,7 @@ struct Shared {
     /// The handler's process, while it runs.
     process: watch::Receiver<Option<u32>>,
     streams: watch::Sender<Streams>,
-    /// Those that the control API has sent.
+    /// The half requests that the control API sent.
     half_requests: Mutex<Vec<HalfRequest>>,
     orders: mpsc::Sender<Order>,
 }
@@ -130,7 +130,7 @@ impl FunctionsHost {
         });
         let mut tasks = JoinSet::new();
         let admin_address = admin::serve(Arc::clone(&shared), config.admin, &mut tasks).await?;
-        // Without a function there is nothing to start a handler for.
+        // Without a function no handler is needed.
         if !shared.app.functions.is_empty() {
             tasks.spawn(supervisor.run());
         }
@@ -272,7 +272,7 @@ impl Shared {
 
 /// Chooses a port for the handler, and keeps others from taking it for as long as the socket lives.
 ///
-/// The host itself lets go of the port before it starts the handler, and now and then loses it. Here many hosts run side by
+/// The host itself releases the port before it starts the handler, and now and then loses it. Here many hosts run side by
 /// side. A socket that is bound and does not listen stops neither handlers that set `SO_REUSEADDR`, as servers do, nor the
 /// refusal of connections while there is none.
 fn reserve_port() -> io::Result<(TcpSocket, u16)> {

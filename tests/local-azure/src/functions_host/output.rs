@@ -21,7 +21,7 @@ const SYSTEM_LOG: &str = "LanguageWorkerConsoleLog";
 const TOOLING: &str = "azfuncjsonlog:";
 /// How many of the last errors become part of the report of a handler's death.
 const LAST_ERRORS: usize = 3;
-/// How long the pipes of a dead handler are read on, which a process that it left behind may hold open.
+/// How long the pipes of a dead handler are still read: a process that it left behind may keep them open.
 const DRAIN_LIMIT: Duration = Duration::from_secs(1);
 
 /// What one process prints.
@@ -54,7 +54,7 @@ impl Output {
         Self { readers, last_errors }
     }
 
-    /// Reads what is left, and tells the last errors.
+    /// Reads the rest, and returns the last errors.
     pub(super) async fn end(mut self) -> String {
         _ = timeout(DRAIN_LIMIT, async { while self.readers.join_next().await.is_some() {} }).await;
         let errors = self.last_errors.lock().unwrap_or_else(PoisonError::into_inner);
@@ -75,7 +75,7 @@ impl End {
 
     async fn change(&mut self) {
         if self.streams.changed().await.is_err() {
-            // Nobody is left who could change it.
+            // Nothing can change it any more.
             std::future::pending::<()>().await;
         }
     }

@@ -1,4 +1,4 @@
-//! What the host logs, kept for whoever asks and told to whoever follows.
+//! The host's log: kept, and sent to subscribers.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use crate::clock;
 
-/// Who must act, as the host has it.
+/// The host's log levels, by who must act.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     /// Nobody; only of interest when looking closely.
@@ -53,12 +53,12 @@ struct Log {
 }
 
 impl Records {
-    /// Those so far.
+    /// The records so far.
     pub fn all(&self) -> Vec<LogRecord> {
         self.log().records.clone()
     }
 
-    /// Those so far and those to come.
+    /// The records so far and those to come.
     pub fn follow(&self) -> mpsc::UnboundedReceiver<LogRecord> {
         let (follower, records) = mpsc::unbounded_channel();
         let mut log = self.log();

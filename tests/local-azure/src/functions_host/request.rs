@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-/// How the body's end is told.
+/// How the end of the body is marked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Framing {
     /// `Transfer-Encoding: chunked`, as in Azure.
@@ -13,7 +13,7 @@ pub enum Framing {
     Sized,
 }
 
-/// One call of a function. Its parts can be changed to what some host, version or binding would send.
+/// One call of a function. Its parts can be changed to what another host, version or binding would send.
 #[derive(Clone, Debug)]
 pub struct Invocation {
     /// The function's name, which is the path.
@@ -26,12 +26,12 @@ pub struct Invocation {
     pub body: Value,
     /// How the body is sent.
     pub framing: Framing,
-    /// Why it happens, as the host's log says it.
+    /// The reason, as in the host's log.
     pub reason: String,
 }
 
 impl Invocation {
-    /// That of a timer, whose binding has this name and gets this value.
+    /// A timer's call. Its binding has this name and this value.
     pub fn of_timer(function: &str, binding: &str, timer: &Value, now: &str) -> Self {
         let sys = json!({ "MethodName": function, "UtcNow": now, "RandGuid": Uuid::new_v4().to_string() });
         let trace = Uuid::new_v4().simple();

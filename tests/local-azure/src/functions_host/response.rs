@@ -1,4 +1,4 @@
-//! What the host makes of a handler's answer (azure-functions-host, `DefaultHttpWorkerService.cs`, and the formatters of ASP.NET).
+//! How the host interprets a handler's answer (azure-functions-host, `DefaultHttpWorkerService.cs`, and the formatters of ASP.NET).
 
 use serde_json::Value;
 
@@ -7,12 +7,12 @@ use serde_json::Value;
 pub(super) struct Reply {
     pub(super) status: u16,
     pub(super) content_type: Option<String>,
-    /// Whether its end is known from its head: by a length, or because the status allows no body.
+    /// Whether the head shows where it ends: by a length, or because the status allows no body.
     pub(super) is_sized: bool,
     pub(super) body: Vec<u8>,
 }
 
-/// What becomes of the invocation.
+/// The result of the invocation.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Verdict {
     /// It succeeds.
@@ -24,7 +24,7 @@ pub(super) enum Verdict {
     },
     /// It fails.
     Failed(String),
-    /// The answer becomes a null object, which the host forgets: the invocation goes on until the function's time-out.
+    /// The answer becomes a null object, which the host ignores: the invocation goes on until the function's time-out.
     Forgotten,
 }
 

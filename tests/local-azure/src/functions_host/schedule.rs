@@ -15,14 +15,14 @@ const NOT_IN_NCRONTAB: [char; 4] = ['@', '#', '?', '+'];
 /// The schedule of a timer.
 #[derive(Clone, Debug)]
 pub(super) enum Schedule {
-    /// Five fields, or six of which the first is the second.
+    /// Five fields, or six, the first of which is for seconds.
     Cron(Box<Cron>),
-    /// So long after the last.
+    /// This long after the last.
     Every(Duration),
 }
 
 impl Schedule {
-    /// Parses what `function.json` says.
+    /// Parses the schedule in `function.json`.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         if let Some(interval) = time_span(text) {
             return if interval.is_zero() {

@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 
-/// What .NET makes of a time that was never set; it has no offset, so it is no RFC 3339.
+/// What .NET makes of a time that was never set; it has no offset, so it is not RFC 3339.
 const NEVER: &str = "0001-01-01T00:00:00";
 
 /// The timer's last and next run.
@@ -43,7 +43,7 @@ impl ScheduleStatus {
 pub(super) struct StatusFile(PathBuf);
 
 impl StatusFile {
-    /// That of a function, in this folder.
+    /// The status of a function, in this folder.
     pub(super) fn new(folder: &Path, function: &str) -> Self {
         Self(folder.join(format!("Host.Functions.{function}.status.json")))
     }

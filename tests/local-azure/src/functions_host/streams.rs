@@ -1,4 +1,4 @@
-//! What becomes of what a handler prints.
+//! Where a handler's output goes.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,14 +6,14 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reading {
-    /// A reader, as there should be.
+    /// A reader, as usual.
     #[default]
     Reads,
-    /// A reader that reads no more: the pipe fills, and then writing blocks.
+    /// A reader that stops reading: the pipe fills, and then writing blocks.
     Stalls,
-    /// Nobody: the pipe is closed for good, until another process of the handler has a new one.
+    /// Nothing: the pipe is closed, until another process of the handler gets a new one.
     Closes,
-    /// A file on a disk that is full: writing fails. Only of processes that are started from now on.
+    /// A file on a full disk: writing fails. Only for processes that start from now on.
     DiskFull,
 }
 

@@ -18,10 +18,10 @@ use super::status::{ScheduleStatus, StatusFile};
 use super::{Shared, client::Outcome};
 use crate::clock;
 
-/// The category of what the host says about timers.
+/// The category of the host's lines about timers.
 const TIMERS: &str = "Host.Triggers.Timers";
 
-/// The time of day by which timers fire.
+/// The clock of the timers.
 #[derive(Clone, Debug)]
 pub struct TimerClock(Option<watch::Sender<OffsetDateTime>>);
 
@@ -31,7 +31,7 @@ impl TimerClock {
         Self(None)
     }
 
-    /// One that stands still until it is moved on. Clones share it.
+    /// A clock that stands still until a test moves it. Clones share it.
     pub fn manual(now: OffsetDateTime) -> Self {
         Self(Some(watch::Sender::new(now)))
     }
@@ -50,7 +50,7 @@ impl TimerClock {
     async fn reach(&self, at: OffsetDateTime) {
         match &self.0 {
             Some(now) => _ = now.subscribe().wait_for(|now| *now >= at).await,
-            // A duration that is negative is no `std` duration: then the time has come.
+            // A negative duration is not a `std` duration: then the timer is due.
             None => sleep((at - clock::now()).try_into().unwrap_or_default()).await,
         }
     }
@@ -98,7 +98,7 @@ impl Timer {
         Some(timer)
     }
 
-    /// A status from before. A schedule that was changed since then makes another time the next.
+    /// The last status. If the schedule was changed since, the next time is another one.
     fn check(&mut self, mut status: ScheduleStatus, now: OffsetDateTime) -> Option<ScheduleStatus> {
         status.next = self.function.schedule.next(status.last.unwrap_or(status.last_updated))?;
         if now > status.next {
@@ -133,7 +133,7 @@ impl Timer {
         invocation.reason = format!("Timer fired at {}", rfc3339(now));
         let outcome = shared.invoke(&invocation).await;
         self.next = self.function.schedule.next(now);
-        // A host that ends with its run in hand does not know that it ran: it is past due when the host starts again.
+        // A host that ends during a run does not know that it ran: it is past due when the host starts again.
         if shared.is_shut_down() && !matches!(outcome, Outcome::Succeeded { .. }) {
             return;
         }

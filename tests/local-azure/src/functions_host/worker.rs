@@ -21,25 +21,25 @@ use super::records::{Level, Records};
 use super::streams::{Reading, Streams};
 use crate::processes::{self, Signal};
 
-/// The category of what the host says about the process.
+/// The category of the host's lines about the process.
 const WORKER: &str = "Worker";
 /// How often the host asks whether the handler is ready.
 const READINESS_INTERVAL: Duration = Duration::from_millis(25);
 /// How long `func start` lets a handler live after Ctrl-C.
 const CORE_TOOLS_GRACE: Duration = Duration::from_secs(2);
 
-/// What the host believes of its handler.
+/// What the host believes about its handler.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum State {
     /// It is not ready yet, or its executable could not be started at all.
     Initializing,
-    /// It has been ready. It may have exited with 0 since.
+    /// It was ready. It may have exited with 0 since.
     Initialized,
     /// The host is shut down, for this reason.
     ShutDown(String),
 }
 
-/// What the host wants of its handler. Each is answered when it is done.
+/// The host's orders for its handler. Each is answered when it is carried out.
 pub(super) enum Order {
     /// Kill it and start another.
     Restart(oneshot::Sender<()>),
@@ -60,7 +60,7 @@ pub(super) struct Launch {
 }
 
 impl Launch {
-    /// That of an app; the settings are the whole environment but for what the host adds.
+    /// For an app; its environment has only the settings and what the host adds.
     pub(super) fn new(
         app: &App,
         root: &Path,
@@ -98,7 +98,7 @@ impl Launch {
             .stdout(end_of(streams.stdout)?)
             .stderr(end_of(streams.stderr)?)
             .kill_on_drop(true);
-        // A group of its own, so that it can be sent what a terminal sends.
+        // Its own process group, so that it can get the signals that a terminal sends.
         processes::become_group(&mut command);
         command.spawn()
     }
@@ -167,7 +167,7 @@ impl Supervisor {
         self.launch.spawn(worker_id, streams)
     }
 
-    /// Tends one process, which others can send signals meanwhile.
+    /// Looks after one process, while others can send it signals.
     async fn watch(&mut self, child: Child, worker_id: &str) -> End {
         self.process.send_replace(child.id());
         let end = self.tend(child, worker_id).await;
@@ -185,7 +185,7 @@ impl Supervisor {
         loop {
             tokio::select! {
                 exit = child.wait(), if !is_dead => {
-                    // Its id may be another's from now on.
+                    // From now on another process may have its id.
                     self.process.send_replace(None);
                     let code = exit.as_ref().ok().and_then(ExitStatus::code);
                     match self.policy.exited(code, Instant::now()) {
@@ -252,7 +252,7 @@ impl Supervisor {
     }
 }
 
-/// Why a process is not watched any more.
+/// Why a process is no longer watched.
 enum End {
     Restart,
     ShutDown(String),
@@ -264,7 +264,7 @@ fn is_there(program: &Path) -> bool {
     program.is_file() || (cfg!(windows) && program.with_extension("exe").is_file())
 }
 
-/// The handler's end of a stream. Only a full disk is no pipe.
+/// The handler's end of a stream: a pipe, except for a full disk.
 fn end_of(reading: Reading) -> io::Result<Stdio> {
     Ok(match reading {
         Reading::DiskFull if cfg!(windows) => {

@@ -1,4 +1,4 @@
-//! What else Azure Resource Manager knows of an account: who may do what, what a region can do, and the settings of Function Apps.
+//! The rest of an account in Azure Resource Manager: permissions, the capabilities of regions, and the settings of Function Apps.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -12,7 +12,7 @@ use super::service::Service;
 pub(super) struct Account {
     /// The permissions of the only identity, everywhere.
     permissions: Mutex<Value>,
-    /// By the apps' names.
+    /// The settings of Function Apps, by name.
     app_settings: Mutex<BTreeMap<String, BTreeMap<String, String>>>,
 }
 
@@ -50,7 +50,7 @@ impl Service {
         Answer::json(200, &json!({ "value": permissions }))
     }
 
-    /// As the service's documentation has it: sizes by operating system, kind of address and GPU.
+    /// As documented: sizes by operating system, kind of address and GPU.
     pub(super) fn capabilities(location: &str) -> Answer {
         let capability = |os_type: &str, gpu: &str, memory: f64, cpu: f64, gpus: f64| {
             json!({

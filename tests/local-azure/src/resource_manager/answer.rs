@@ -1,4 +1,4 @@
-//! What the service answers, errors included.
+//! The service's answers, including errors.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -19,7 +19,7 @@ use tokio_util::codec::{BytesCodec, FramedRead};
 
 use crate::container_groups::InvalidGroup;
 
-/// An answer, which a [`Fault`](super::Fault) can put in the place of the service's.
+/// An answer. A [`Fault`](super::Fault) can replace the service's with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     status: u16,
@@ -39,7 +39,7 @@ impl Answer {
         Self { status, headers: Vec::new(), body: Bytes::new() }
     }
 
-    /// A success whose body is not what it says it is.
+    /// A success whose body is not of the type in its header.
     pub fn garbage() -> Self {
         let mut answer = Self::json(200, &Value::Null);
         answer.body = Bytes::from_static(b"<html><body>Our services aren't available right now</body></html>");
@@ -76,7 +76,7 @@ impl Answer {
             .header("x-ms-ratelimit-remaining-subscription-resource-requests-pt5m", "0")
     }
 
-    /// The subscription may have no more cores (400).
+    /// The subscription's quota of cores is used up (400).
     pub fn quota_reached() -> Self {
         let message = "Resource type 'Microsoft.ContainerInstance/containerGroups' container group quota \
                        'StandardCores' exceeded in region 'westeurope'. Limit: '10', Usage: '10' Requested: '1'.";
@@ -141,7 +141,7 @@ impl Answer {
         self.header("retry-after", whole_seconds(after).to_string())
     }
 
-    /// Azure Resource Manager marks what it refuses itself.
+    /// Adds the header with which Azure Resource Manager marks its own refusals.
     #[must_use]
     pub(super) fn by_gateway(self) -> Self {
         self.header("x-ms-failure-cause", "gateway")
@@ -172,7 +172,7 @@ impl Answer {
         self.body.clone()
     }
 
-    /// The same answer, of whose body only half arrives before the connection breaks.
+    /// The same answer, but only half of the body arrives before the connection breaks.
     pub(super) fn into_truncated_response(self) -> Response {
         let length = self.body.len();
         let half = self.body.slice(..length / 2);
@@ -220,7 +220,7 @@ impl Serialize for Answer {
     }
 }
 
-/// Rounded up, so that whoever waits has waited long enough.
+/// Rounds up, so that a client waits long enough.
 fn whole_seconds(wait: Duration) -> u64 {
     wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }

@@ -1,4 +1,4 @@
-//! What was asked of the service.
+//! The requests to the service.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,26 +12,25 @@ use super::operation::OperationKind;
 /// A request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
-    /// What it asks for.
+    /// Its kind.
     pub kind: OperationKind,
     /// The name of the container group, topic, location or operation that it is about.
     pub name: Option<String>,
     /// Its method.
     pub method: Method,
-    /// Its path and query, as they came.
+    /// Its path and query, as received.
     pub uri: String,
     /// Its body, byte for byte.
     pub body: Vec<u8>,
-    /// When it came.
+    /// When it arrived.
     pub at: Instant,
     /// The status of the answer; absent until there is one, and always if the connection was reset or the client left.
     pub status: Option<u16>,
-    /// The body of the service's own answer, byte for byte; absent when a fault put another in its place, and when
-    /// answers are not kept.
+    /// The body of the service's own answer, byte for byte; absent if a fault replaced it, and if answers are not kept.
     pub answer: Option<Bytes>,
 }
 
-/// All requests, in the order in which they came.
+/// All requests, in the order in which they arrived.
 #[derive(Clone, Debug, Default)]
 pub(super) struct CallLog(Arc<Mutex<Log>>);
 
@@ -68,7 +67,7 @@ impl CallLog {
         self.lock().calls.clone()
     }
 
-    /// Requests of a kind that were under way at the same time, at most.
+    /// The most requests of a kind that were under way at the same time.
     pub(super) fn most_at_once(&self, kind: OperationKind) -> usize {
         self.lock().most_at_once.get(&kind).copied().unwrap_or_default()
     }
@@ -87,7 +86,7 @@ impl CallLog {
 }
 
 impl OpenCall {
-    /// Notes the answer, which is about to be sent.
+    /// Notes the answer before it is sent.
     pub(super) fn answered(&self, status: u16, answer: Option<Bytes>) {
         let mut log = self.log.lock();
         let Some(index) = self.number.checked_sub(log.forgotten) else { return };

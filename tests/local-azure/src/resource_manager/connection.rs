@@ -16,12 +16,12 @@ use tracing::debug;
 /// Accepts connections without delay (`TCP_NODELAY`) that can be reset.
 pub(super) struct BreakableListener(pub TcpListener);
 
-/// Resets a connection in the place of the answer.
+/// Resets a connection instead of answering.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Breaker(Arc<AtomicBool>);
 
 impl Breaker {
-    /// The next byte that is written to the connection resets it.
+    /// Makes the next byte that is written to the connection reset it.
     pub(super) fn reset_on_write(&self) {
         self.0.store(true, Ordering::Release);
     }

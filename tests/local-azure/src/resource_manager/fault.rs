@@ -48,7 +48,7 @@ pub struct Trigger {
 pub(super) struct Subject<'a> {
     pub kind: OperationKind,
     pub name: Option<&'a str>,
-    /// That of the container group.
+    /// The message of the container group.
     pub message_id: Option<String>,
 }
 
@@ -93,7 +93,7 @@ impl Fault {
 }
 
 impl Trigger {
-    /// Only for what has this name: a container group, topic, location or operation.
+    /// Only for the container group, topic, location or operation with this name.
     #[must_use]
     pub fn named(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
@@ -170,12 +170,12 @@ impl Trigger {
         self.meets(Effect::NextLink(link))
     }
 
-    /// A JSON body begins with a byte order mark of UTF-8. Other faults may come on top.
+    /// A JSON body begins with a byte order mark of UTF-8. Other faults may add to it.
     pub fn marks_byte_order(self) -> Fault {
         self.meets(Effect::ByteOrderMark)
     }
 
-    /// The answer's `Date` is off by so much. Other faults may come on top.
+    /// The answer's `Date` is off by this much. Other faults may add to it.
     pub fn shifts_date(self, by: time::Duration) -> Fault {
         self.meets(Effect::DateOffsetSeconds(by.whole_seconds()))
     }
@@ -185,12 +185,12 @@ impl Trigger {
         self.meets(Effect::Hang)
     }
 
-    /// The connection is reset in the place of the answer.
+    /// The connection is reset instead of an answer.
     pub fn resets(self) -> Fault {
         self.meets(Effect::Reset)
     }
 
-    /// Half of the service's answer arrives, then the connection breaks. The service does what it was asked to.
+    /// Half of the service's answer arrives, then the connection breaks. The service carries out the request.
     pub fn truncates(self) -> Fault {
         self.after_effect().meets(Effect::Truncate)
     }
@@ -200,7 +200,7 @@ impl Trigger {
     }
 }
 
-/// The faults of one request: all that leave the answer be, then the first of those that decide it.
+/// The faults of one request: all that do not decide the answer, then the first one that does.
 pub(super) fn take(faults: &mut [Fault], subject: &Subject<'_>) -> Vec<Fault> {
     let mut taken = Vec::new();
     let mut deciding = None;

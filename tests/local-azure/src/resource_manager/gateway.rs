@@ -1,4 +1,4 @@
-//! What Azure Resource Manager checks before a service hears of a request.
+//! What Azure Resource Manager checks before it passes a request to a service.
 
 use axum::http::{HeaderMap, header};
 
@@ -36,7 +36,7 @@ const IDENTITY_API_VERSIONS: [&str; 3] = ["2018-11-30", "2023-01-31", "2024-11-3
 pub(super) const OPERATION_API_VERSION: &str = "2018-06-01";
 
 impl Service {
-    /// Checks who asks, in which version of the protocol, and that what is asked about can exist.
+    /// Checks the token, the API version, and that the resource can exist.
     pub(super) fn admit(&self, subscription: &str, resource: &Resource, request: &Request<'_>) -> Result<(), Answer> {
         self.authenticate(request.headers)?;
         let version = request.query.get("api-version").filter(|version| !version.is_empty()).ok_or_else(|| {

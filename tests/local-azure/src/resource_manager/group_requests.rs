@@ -41,7 +41,7 @@ impl Service {
         let next = match (request.changes.next_link, next) {
             (Some(NextLink::ToItself), _) => Some(format!("{}{}", self.endpoint, request.path_and_query)),
             (Some(NextLink::ToFirstPage), None) => Some(link("")),
-            // Nothing has a name that comes before a control character: the list begins again.
+            // No name sorts before a control character, so the list begins again.
             (Some(NextLink::Endless), None) => {
                 let token = URL_SAFE_NO_PAD.encode(format!("\0{}", Uuid::new_v4()));
                 Some(link(&format!("&%24skiptoken={token}")))
@@ -102,12 +102,12 @@ impl Service {
         rate.admit().map_or_else(|exhausted| exhausted, |()| rate.mark(answer))
     }
 
-    /// Says on an answer how much of the allowance is left.
+    /// Adds to an answer how much of the allowance is left.
     pub(super) fn mark(&self, answer: Answer) -> Answer {
         self.rate.lock().unwrap_or_else(PoisonError::into_inner).mark(answer)
     }
 
-    /// The message that a container group was or is asked for with.
+    /// The message in a container group's request.
     pub(super) fn message_of(&self, operation: &Operation, body: &[u8]) -> Option<String> {
         let Operation::Arm { resource, .. } = operation else { return None };
         let (Resource::Group { resource_group, name, .. } | Resource::Logs { resource_group, name, .. }) = resource
@@ -164,8 +164,8 @@ impl Service {
         }
     }
 
-    /// Starts or restarts a group. The contract has 202 for a start, 204 for a restart and for a group that runs
-    /// already; that both are operations that can be polled is what it says of them without naming a header.
+    /// Starts or restarts a group. The contract has 202 for a start, and 204 for a restart and for a group that already runs. It
+    /// says that both can be polled, but names no header.
     pub(super) fn start(&self, resource_group: &str, name: &str, verb: Verb) -> Answer {
         let started = match verb {
             Verb::Restart => self.groups.restart(resource_group, name),

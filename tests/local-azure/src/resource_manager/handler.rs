@@ -1,4 +1,4 @@
-//! The way of a request: it is logged, meets its faults, and is answered.
+//! Handles a request: logs it, applies its faults, and answers it.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -37,7 +37,7 @@ impl Shared {
         self.stop.send_replace(true);
     }
 
-    /// The faults that a request meets, which are counted.
+    /// The faults of a request; each is counted.
     fn take_faults(&self, kind: OperationKind, operation: &Operation, body: &[u8]) -> Vec<Fault> {
         let mut faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
         // Finding the message means reading the group, which most requests do not need.
@@ -96,7 +96,7 @@ struct Exchange<'a> {
     changes: Changes,
 }
 
-/// Whether the service has done what it is asked to.
+/// Whether the service has carried out the request.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Moment {
     BeforeEffect,
@@ -104,7 +104,7 @@ enum Moment {
 }
 
 impl Exchange<'_> {
-    /// Lets faults happen; one that decides the answer ends it.
+    /// Applies faults, up to one that decides the answer.
     async fn meet(&self, faults: Vec<Fault>, moment: Moment) -> Option<Response> {
         for fault in faults {
             if let Some(delay) = fault.effect.delay(self.kind) {
@@ -127,7 +127,7 @@ impl Exchange<'_> {
         None
     }
 
-    /// An answer in the place of the service's to a create or delete, which takes from the allowance as that would.
+    /// An answer instead of the service's to a create or delete. It counts towards the allowance in the same way.
     fn counted(&self, answer: Answer, moment: Moment) -> Answer {
         if !matches!(self.kind, OperationKind::PutGroup | OperationKind::DeleteGroup) || answer.takes_nothing() {
             return answer;
@@ -145,18 +145,18 @@ impl Exchange<'_> {
         dress(answer.into_response(), self.shared.service.location(), self.changes)
     }
 
-    /// None of this response arrives.
+    /// A response that never arrives.
     fn reset(&self) -> Response {
         self.breaker.reset_on_write();
         ().into_response()
     }
 }
 
-/// Adds the headers that are on every answer.
+/// Adds the headers of every answer.
 fn dress(mut response: Response, location: &str, changes: Changes) -> Response {
     let id = Uuid::new_v4();
     let headers = response.headers_mut();
-    // The server itself adds a date that is right, unless there is one.
+    // The server adds the right date itself, unless there is one.
     if let Some(date) = changes.date_offset_seconds.and_then(date)
         && let Ok(date) = HeaderValue::try_from(date)
     {
@@ -176,7 +176,7 @@ fn dress(mut response: Response, location: &str, changes: Changes) -> Response {
         ("x-ms-correlation-request-id", id.to_string()),
         ("x-ms-routing-request-id", format!("{}:{id}", location.to_uppercase())),
     ] {
-        // A location is the one thing here that HTTP might not accept; then there is no such header.
+        // HTTP might not accept the location; then there is no such header.
         if let Ok(value) = HeaderValue::try_from(value) {
             headers.insert(name, value);
         }

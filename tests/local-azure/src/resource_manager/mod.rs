@@ -67,9 +67,9 @@ pub struct ResourceManagerConfig {
     pub locations: Vec<String>,
     /// The audience that tokens must have been issued for.
     pub audience: String,
-    /// Container groups in a page of their list.
+    /// How many container groups a page of their list has.
     pub page_size: usize,
-    /// Subscriptions of a topic in a page of their list, when the client does not say.
+    /// How many subscriptions a page of their list has, if the client does not say.
     pub topic_page_size: usize,
     /// Whether [`Call::answer`] is kept, for tests. A stand-in that runs for days should not keep it.
     pub keep_answers: bool,
@@ -131,7 +131,7 @@ impl ResourceManager {
         Self::start_with(config, |_| Router::new()).await
     }
 
-    /// Does the same, and serves these routes next to its own.
+    /// Does the same, and also serves these routes.
     pub(crate) async fn start_with(
         config: ResourceManagerConfig,
         more: impl FnOnce(&Self) -> Router,
@@ -150,7 +150,7 @@ impl ResourceManager {
         let stopping = shared;
         tokio::spawn(async move {
             let served = axum::serve(BreakableListener(listener), router);
-            // Serving ends without errors: it goes on after those of single connections.
+            // Serving ends without an error: it goes on after errors of single connections.
             _ = served.with_graceful_shutdown(async move { stopping.stopped().await }).await;
             drop(ending);
         });
@@ -222,7 +222,7 @@ impl ResourceManager {
         self.shared.calls.forget();
     }
 
-    /// How many requests of a kind were under way at once, at most.
+    /// The most requests of a kind that were under way at once.
     pub fn most_at_once(&self, kind: OperationKind) -> usize {
         self.shared.calls.most_at_once(kind)
     }
@@ -231,7 +231,7 @@ impl ResourceManager {
     pub async fn stop(&self) {
         self.shared.stop();
         self.container_groups().stop();
-        // The sender says nothing; that it is gone says that the server has ended.
+        // The sender never sends; when it is dropped, the server has ended.
         _ = self.ended.clone().changed().await;
     }
 }

@@ -1,4 +1,4 @@
-//! What a request asks for.
+//! The kinds of requests, and how to parse them.
 
 use std::time::Duration;
 
@@ -59,7 +59,7 @@ pub enum OperationKind {
 
 impl OperationKind {
     /// How long recorded requests took: a GET under 1 s, a PUT about 4 s, a PATCH or DELETE 3 to 4 s. That stopping and
-    /// starting take as long is inferred; of tokens nothing is on record.
+    /// starting take as long is inferred; for tokens nothing is known.
     pub(super) fn recorded_latency(self) -> Duration {
         Duration::from_millis(match self {
             Self::ListGroups
@@ -125,7 +125,7 @@ impl<'de> Deserialize<'de> for Operations {
     }
 }
 
-/// A request, taken apart.
+/// A parsed request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Operation {
     Token,
@@ -133,7 +133,7 @@ pub(super) enum Operation {
     Unknown,
 }
 
-/// What a request to Azure Resource Manager is about.
+/// The resource that a request to Azure Resource Manager is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Resource {
     Groups { resource_group: String },
@@ -164,7 +164,7 @@ pub(super) enum Verb {
 }
 
 impl Operation {
-    /// Takes method and path apart. Fixed segments are compared without regard to case, as Azure Resource Manager does.
+    /// Parses method and path. Like Azure Resource Manager, it ignores the case of fixed segments.
     pub(super) fn parse(method: &Method, path: &str) -> Self {
         let segments: Vec<String> = path
             .trim_matches('/')

@@ -4,7 +4,7 @@ use axum::http::Method;
 
 use super::operation::{Resource, Verb};
 
-/// The resource, by the path's segments in lower case and as they are.
+/// The resource, given the path's segments in lower case and as received.
 pub(super) fn resource(method: &Method, lower: &[&str], segments: &[String]) -> Option<Resource> {
     const ACI: &str = "microsoft.containerinstance";
     const IDENTITY: &str = "microsoft.managedidentity";

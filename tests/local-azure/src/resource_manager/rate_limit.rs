@@ -22,13 +22,13 @@ pub struct RateLimit {
 }
 
 impl Default for RateLimit {
-    /// What recorded answers of a bigger subscription show; a new one has 100 and 300.
+    /// The limits in recorded answers of a larger subscription; a new one has 100 and 300.
     fn default() -> Self {
         Self { per_5_minutes: 900, per_hour: 1800 }
     }
 }
 
-/// Creates and deletes of the last hour, refused ones too. All draw from the same counters, as recorded answers show.
+/// The creates and deletes of the last hour, including refused ones. All use the same counters, as recorded answers show.
 #[derive(Debug)]
 pub(super) struct RateLimiter {
     limit: RateLimit,
@@ -40,7 +40,7 @@ impl RateLimiter {
         Self { limit, taken: VecDeque::new() }
     }
 
-    /// Takes one, or refuses when there is nothing left.
+    /// Counts a request, or refuses it if nothing is left.
     pub(super) fn admit(&mut self) -> Result<(), Answer> {
         if let Some(wait) = self.exhausted() {
             return Err(self.mark(Answer::too_many_requests(wait)));
@@ -60,7 +60,7 @@ impl RateLimiter {
         wait(FIVE_MINUTES, self.limit.per_5_minutes).max(wait(HOUR, self.limit.per_hour))
     }
 
-    /// Changes how much there is; what was taken stays taken.
+    /// Changes the limits; earlier requests still count.
     pub(super) fn limit(&mut self, limit: RateLimit) {
         self.limit = limit;
     }
@@ -74,7 +74,7 @@ impl RateLimiter {
         self.taken.push_back(now);
     }
 
-    /// Says on an answer how much is left, unless it says so itself.
+    /// Adds to an answer how much is left, unless it already says so.
     pub(super) fn mark(&self, answer: Answer) -> Answer {
         let now = Instant::now();
         let left = |window, limit: usize| limit.saturating_sub(self.taken_within(window, now)).to_string();

@@ -1,6 +1,6 @@
 //! The regions of the public cloud, in their short form.
 
-/// The first is that of the resources that have none of their own here.
+/// The first is used for resources without a location of their own here.
 pub(super) const REGIONS: [&str; 54] = [
     "westeurope",
     "australiacentral",

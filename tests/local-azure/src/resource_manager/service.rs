@@ -15,13 +15,13 @@ use super::rate_limit::RateLimiter;
 use crate::container_groups::ContainerGroups;
 use crate::identity::Identity;
 
-/// A request's query, taken apart.
+/// A request's parsed query.
 pub(super) type Query = HashMap<String, String>;
 
 #[derive(Debug)]
 pub(super) struct Service {
     pub config: ResourceManagerConfig,
-    /// `http://127.0.0.1:PORT`, of which links are made.
+    /// `http://127.0.0.1:PORT`, for links.
     pub endpoint: String,
     pub groups: ContainerGroups,
     pub identity: Identity,
@@ -49,7 +49,7 @@ impl Service {
         Self { config, endpoint, groups, identity, rate, account: Account::default() }
     }
 
-    /// Does what is asked. There is nothing to wait for: an effect is had or not, never half.
+    /// Carries out the request. It does not await anything, so that it takes effect entirely or not at all.
     pub(super) fn answer(&self, operation: &Operation, request: &Request<'_>) -> Answer {
         match operation {
             Operation::Token => self.token(request),
@@ -124,7 +124,7 @@ impl Service {
         Answer::json(200, &json!({ "value": usages }))
     }
 
-    /// A user-assigned identity: there is one of every name. Its body is as the REST reference of api-version 2023-01-31
+    /// A user-assigned identity: one with every name exists. Its body is as the REST reference of api-version 2023-01-31
     /// shows it.
     fn managed_identity(&self, name: &str, path: &str) -> Answer {
         let body = json!({
@@ -150,13 +150,13 @@ impl Service {
         )
     }
 
-    /// The location of the resources that have none of their own here.
+    /// The location of resources without one of their own here.
     pub(super) fn location(&self) -> &str {
         self.config.locations.first().map_or("", String::as_str)
     }
 }
 
-/// Quotas are shown in whole units; a part of a core in use is a core in use.
+/// Quotas are whole numbers, so a part of a core counts as a core.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "usages are small and not negative")]
 fn whole(used: f64) -> u64 {
     used.ceil() as u64

@@ -28,7 +28,7 @@ where
 /// A topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Topic {
-    /// Whether several brokers have a part of its messages each.
+    /// Whether its messages are divided among several brokers.
     pub enable_partitioning: bool,
     /// How many subscriptions it has.
     pub subscription_count: usize,
@@ -143,14 +143,14 @@ impl TopicSubscription {
     }
 }
 
-/// Which part of a list is asked for: `$skip` (0 to 1000) and `$top` (1 to 1000).
+/// Which part of a list is requested: `$skip` (0 to 1000) and `$top` (1 to 1000).
 pub(super) struct Paging {
     pub skip: usize,
     pub top: usize,
 }
 
 impl Paging {
-    /// Reads the query; the parameter that makes no sense is the error.
+    /// Reads the query; an invalid parameter is the error.
     pub(super) fn parse(query: &HashMap<String, String>, default_top: usize) -> Result<Self, &'static str> {
         // A made-up link, which leads to the beginning again.
         if query.contains_key("$skiptoken") {

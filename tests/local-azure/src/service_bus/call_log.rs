@@ -1,4 +1,4 @@
-//! What was asked of the Service Bus, in order, for tests that assert the whole list of calls.
+//! The requests to Service Bus, in order, for tests that check the whole list of calls.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -9,7 +9,7 @@ pub enum Call {
     Connect,
     /// It put a token.
     PutToken {
-        /// What the token is about, as the client wrote it.
+        /// The token's audience, as the client wrote it.
         name: String,
     },
     /// It attached a link.
@@ -23,7 +23,7 @@ pub enum Call {
     Send {
         /// To this topic.
         topic: String,
-        /// So many, in one transfer.
+        /// This many, in one transfer.
         messages: usize,
     },
     /// It peeked.
@@ -32,12 +32,12 @@ pub enum Call {
         entity: String,
         /// From this sequence number on.
         from: i64,
-        /// So many messages.
+        /// This many messages.
         count: i64,
         /// Without their bodies.
         omit_body: bool,
     },
-    /// It was given a message, which a receiver of its own had asked for.
+    /// A receiver of it got a message.
     Receive {
         /// From this entity.
         entity: String,
@@ -49,7 +49,7 @@ pub enum Call {
         /// In this way.
         settlement: Settlement,
     },
-    /// It asked for another operation of the management node.
+    /// It requested another operation of the management node.
     Manage {
         /// Of this entity.
         entity: String,
@@ -67,14 +67,14 @@ pub enum Direction {
     FromService,
 }
 
-/// What became of a message.
+/// The outcome of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Settlement {
-    /// It is done with.
+    /// It is completed.
     Completed,
     /// It can be received again.
     Abandoned,
-    /// It was set aside.
+    /// It was deferred.
     Deferred,
     /// It went to the dead-letter queue.
     DeadLettered,

@@ -144,7 +144,7 @@ impl Effect {
         Self::Refuse { status, condition: condition.to_owned(), description }
     }
 
-    /// Whether the effect can be had on an operation; otherwise nothing happens.
+    /// Whether the effect is possible on an operation; otherwise nothing happens.
     pub fn is_of(&self, operation: Operation) -> bool {
         match self {
             Self::Delay(_) | Self::Hang | Self::Refuse { .. } | Self::DropConnection => true,
@@ -180,7 +180,7 @@ impl Faults {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    /// The effects on one operation that happens now.
+    /// The effects on the operation that happens now.
     pub(crate) fn happen(&self, operation: Operation, entity: Option<&Entity>) -> Effects {
         let mut faults = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut effects = Vec::new();
@@ -194,7 +194,7 @@ impl Faults {
     }
 }
 
-/// What one operation suffers.
+/// All effects on one operation.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Effects(Vec<Effect>);
 

@@ -114,9 +114,9 @@ struct Running {
 struct Shared {
     config: ServiceBusConfig,
     broker: Mutex<Broker>,
-    /// Told whenever a message may have become available to receivers.
+    /// Notified when a message may have become available to receivers.
     available: watch::Sender<()>,
-    /// Told when every connection is to be cut.
+    /// Notified when every connection is to be closed.
     cut: watch::Sender<()>,
     faults: Faults,
     calls: CallLog,
@@ -175,7 +175,7 @@ impl ServiceBus {
         )
     }
 
-    /// Puts a message into a topic, as if it had been sent. One that is scheduled needs a Tokio runtime.
+    /// Puts a message into a topic, as if it had been sent. A scheduled one needs a Tokio runtime.
     pub fn publish(&self, topic: &str, message: OutgoingMessage) -> Result<(), BrokerError> {
         self.publish_all(topic, [message])
     }
@@ -194,12 +194,12 @@ impl ServiceBus {
         Ok(())
     }
 
-    /// What clients asked for so far, in order.
+    /// The requests of clients so far, in order.
     pub fn call_log(&self) -> Vec<Call> {
         self.0.shared.calls.snapshot()
     }
 
-    /// Forgets what clients asked for.
+    /// Forgets the requests of clients.
     pub fn clear_call_log(&self) {
         self.0.shared.calls.clear();
     }

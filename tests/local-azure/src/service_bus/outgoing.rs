@@ -9,8 +9,8 @@ use super::sections::{self, ValueMap, code};
 
 /// A message to be sent or to be put straight into a topic.
 ///
-/// Every value may be of any AMQP type, also of one that the property is not meant to have, so that tests can place
-/// what only a careless sender would.
+/// Every value may be of any AMQP type, even one that the property must not have, so that tests can send what a careless
+/// sender would.
 #[derive(Clone, Debug, Default)]
 pub struct OutgoingMessage {
     message_id: Option<Value>,
@@ -123,7 +123,7 @@ impl OutgoingMessage {
         bytes
     }
 
-    /// The message as the broker keeps it. Bytes that are no message are kept too.
+    /// The message as the broker keeps it. Bytes that are not a message are kept too.
     pub(crate) fn into_stored(self) -> Message {
         let bytes = self.encode();
         Message::decode(&bytes).unwrap_or_else(|MalformedMessage| Message::undecodable(bytes))

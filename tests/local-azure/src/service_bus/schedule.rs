@@ -1,4 +1,4 @@
-//! Messages that get into their topic later.
+//! Scheduled messages.
 
 use std::sync::{Arc, Weak};
 
@@ -13,8 +13,8 @@ use super::broker::message::Message;
 /// The annotation that says when.
 const DUE: &str = "x-opt-scheduled-enqueue-time";
 
-/// Puts a message into its topic, now or when its sender wants it there. Returns its number in the topic, by which it
-/// can be taken back until then.
+/// Puts a message into its topic, now or when it is scheduled. Returns its number in the topic, with which it can be cancelled
+/// until then.
 pub(super) fn publish(
     shared: &Arc<Shared>,
     topic: &str,
@@ -34,10 +34,10 @@ pub(super) fn publish(
     Ok(number)
 }
 
-/// Lets a message in that is due, unless it was taken back, or everything is gone.
+/// Puts a message that is due into its topic, unless it was cancelled or the namespace is gone.
 fn release(shared: &Weak<Shared>, topic: &str, number: i64, now: OffsetDateTime) {
     let Some(shared) = shared.upgrade() else { return };
-    // A topic that was deleted takes its scheduled messages along.
+    // A deleted topic loses its scheduled messages.
     if shared.broker().release(topic, number, now).is_ok() {
         shared.available.send_replace(());
     }

@@ -1,5 +1,5 @@
-//! The sections of an encoded AMQP message (AMQP 1.0 part 3, section 3.2), cut apart and put together without decoding
-//! what is in them, so that the broker passes on whatever a sender wrote, byte for byte.
+//! Splits an encoded AMQP message into its sections (AMQP 1.0 part 3, section 3.2) and joins them, without decoding their
+//! contents, so that the broker passes on what a sender wrote, byte for byte.
 
 use std::fmt::Write as _;
 
@@ -40,7 +40,7 @@ impl Section<'_> {
     }
 }
 
-/// Cuts a message into its sections, or returns nothing if it is not a row of well-formed ones.
+/// Splits a message into its sections; nothing if they are not well-formed.
 pub(crate) fn split(message: &[u8]) -> Option<Vec<Section<'_>>> {
     let mut sections = Vec::new();
     let mut rest = message;

@@ -1,4 +1,4 @@
-//! What tests and tools set up in a namespace, and see of it, without going through the network.
+//! What tests and tools set up in a namespace, and read from it, without the network.
 
 use super::broker::subscription::{SubQueue, Subscription};
 use super::broker::{BrokerError, Partitioning, SubscriptionConfig, SubscriptionStatus, TopicConfig};
@@ -22,35 +22,35 @@ pub struct SubscriptionSummary {
     pub dead_letter_messages: usize,
 }
 
-/// What is to be known of a topic.
+/// The state of a topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TopicSummary {
     /// How its messages are divided among brokers, if they are.
     pub partitioning: Option<Partitioning>,
     /// How many subscriptions it has.
     pub subscriptions: usize,
-    /// Messages that are to get in later.
+    /// Its scheduled messages.
     pub scheduled_messages: usize,
 }
 
 impl ServiceBus {
-    /// Makes a topic.
+    /// Creates a topic.
     pub fn create_topic(&self, name: &str) -> Result<(), BrokerError> {
         self.create_topic_with(TopicConfig::new(name))
     }
 
-    /// Makes a topic that is set up like this.
+    /// Creates a topic with this configuration.
     pub fn create_topic_with(&self, config: TopicConfig) -> Result<(), BrokerError> {
         self.0.shared.broker().create_topic(config, clock::now())
     }
 
-    /// Divides the messages of a topic among brokers, or does so no more. Those that are there keep their numbers.
+    /// Divides the messages of a topic among brokers, or no longer does. Existing messages keep their numbers.
     pub fn set_partitioning(&self, topic: &str, partitioning: Option<Partitioning>) -> Result<(), BrokerError> {
         self.0.shared.broker().topic_mut(topic)?.config.partitioning = partitioning;
         Ok(())
     }
 
-    /// What is to be known of a topic.
+    /// The state of a topic.
     pub fn topic(&self, name: &str) -> Result<TopicSummary, BrokerError> {
         let broker = self.0.shared.broker();
         let topic = broker.topic(name)?;
@@ -61,12 +61,12 @@ impl ServiceBus {
         })
     }
 
-    /// Makes a subscription of a topic.
+    /// Creates a subscription of a topic.
     pub fn create_subscription(&self, topic: &str, config: SubscriptionConfig) -> Result<(), BrokerError> {
         self.0.shared.broker().create_subscription(topic, config, clock::now())
     }
 
-    /// Deletes a subscription and all that is in it.
+    /// Deletes a subscription and its messages.
     pub fn delete_subscription(&self, topic: &str, name: &str) -> Result<(), BrokerError> {
         self.0.shared.broker().delete_subscription(topic, name)
     }
@@ -101,17 +101,17 @@ impl ServiceBus {
         Ok(broker.subscriptions(topic)?.map(summary).collect())
     }
 
-    /// All messages of a subscription, without a trace.
+    /// All messages of a subscription; nothing notes that they were read.
     pub fn peek_all(&self, topic: &str, name: &str) -> Result<Vec<StoredMessage>, BrokerError> {
         Ok(self.0.shared.broker().subscription(topic, name)?.inspect(SubQueue::Messages, clock::now()))
     }
 
-    /// All messages of a subscription's dead-letter queue, without a trace.
+    /// All messages of a subscription's dead-letter queue; nothing notes that they were read.
     pub fn peek_all_dead_letters(&self, topic: &str, name: &str) -> Result<Vec<StoredMessage>, BrokerError> {
         Ok(self.0.shared.broker().subscription(topic, name)?.inspect(SubQueue::DeadLetters, clock::now()))
     }
 
-    /// Takes a message away, whatever its state. False if it was not there.
+    /// Removes a message, whatever its state. False if it was not there.
     pub fn remove(&self, topic: &str, name: &str, sequence_number: i64) -> Result<bool, BrokerError> {
         Ok(self.0.shared.broker().subscription(topic, name)?.remove(sequence_number))
     }

@@ -9,9 +9,9 @@ use time::OffsetDateTime;
 
 use super::ServiceBusConfig;
 
-/// What a token of either kind says.
+/// What a token of either kind grants.
 pub(super) struct Claim {
-    /// The resource that a signature is about; nothing for a token of Microsoft Entra, which is about all.
+    /// The resource of a signature; nothing for a token of Microsoft Entra, which is for all.
     pub(super) resource: Option<String>,
     pub(super) expires: OffsetDateTime,
 }
@@ -19,7 +19,7 @@ pub(super) struct Claim {
 const MALFORMED: &str = "MalformedToken: The token is malformed.";
 const INVALID: &str = "InvalidSignature: The token has an invalid signature.";
 
-/// Checks a token of either kind, which its text tells: Python's SDK says `jwt` of both.
+/// Checks a token of either kind. Its text shows which: Python's SDK calls both `jwt`.
 pub(super) fn check(token: &str, config: &ServiceBusConfig) -> Result<Claim, &'static str> {
     if let Some(fields) = token.strip_prefix("SharedAccessSignature ") {
         return check_signature(fields, config);
@@ -62,5 +62,5 @@ pub(super) fn is_within(path: &str, outer: &str) -> bool {
     }
 }
 
-/// What is said of a signature that is about something else.
+/// The error for a signature of another resource.
 pub(super) const OTHER_RESOURCE: &str = "InvalidAudience: The token is about another resource.";

@@ -15,7 +15,7 @@ pub(super) const SERVICE_BUS: &str = "http://schemas.microsoft.com/netservices/2
 /// The namespace of types.
 pub(super) const INSTANCE: &str = "http://www.w3.org/2001/XMLSchema-instance";
 
-/// What is answered.
+/// The content of an answer.
 pub(super) struct Document {
     status: StatusCode,
     kind: &'static str,
@@ -41,14 +41,14 @@ impl IntoResponse for Document {
     }
 }
 
-/// Where the documents are, as the client sees it.
+/// The URL of the documents, as the client sees it.
 #[derive(Clone, Copy)]
 pub(super) struct Site<'a> {
     pub(super) host: &'a str,
     pub(super) query: &'a HashMap<String, String>,
 }
 
-/// Something in a document: what it is, when it was made, and its description.
+/// An entry of a document: its name, when it was created, and its description.
 pub(super) struct Entry {
     pub(super) target: Target,
     pub(super) title: String,
@@ -125,7 +125,7 @@ pub(super) fn timestamp(at: OffsetDateTime) -> String {
 
 const ATOM: &str = "http://www.w3.org/2005/Atom";
 
-/// Entries of a page when the client does not say.
+/// How many entries a page has if the client does not say.
 const DEFAULT_PAGE: usize = 100;
-/// The most entries of a page, whatever is asked for: what the service has.
+/// The most entries of a page, whatever the request says, as on the service.
 const MAX_PAGE: usize = 100;

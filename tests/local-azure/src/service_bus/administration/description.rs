@@ -10,7 +10,7 @@ use crate::service_bus::broker::entity::path_of;
 use crate::service_bus::broker::subscription::{SubQueue, Subscription};
 use crate::service_bus::broker::{Partitioning, SubscriptionConfig, SubscriptionStatus, Topic, TopicConfig};
 
-/// What the namespace says of itself.
+/// The namespace.
 pub(super) fn namespace(name: &str) -> String {
     let at = timestamp(OffsetDateTime::UNIX_EPOCH);
     let properties = [("Alias", ""), ("CreatedTime", &at), ("MessagingSKU", "Standard"), ("ModifiedTime", &at)];
@@ -94,7 +94,7 @@ pub(super) fn subscription(subscription: &Subscription, host: &str) -> String {
     described("SubscriptionDescription", &xml)
 }
 
-/// Reads a subscription, but for its rules.
+/// Reads a subscription, without its rules.
 pub(super) fn read_subscription(name: &str, description: Node<'_, '_>) -> Result<SubscriptionConfig, Refusal> {
     let mut config = SubscriptionConfig::new(name);
     for (property, text) in properties(description) {

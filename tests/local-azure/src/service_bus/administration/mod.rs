@@ -1,6 +1,6 @@
-//! Administration over HTTP: topics, subscriptions and rules as Atom documents, on the port that AMQP is on.
+//! Administration over HTTP: topics, subscriptions and rules as Atom documents, on the port of AMQP.
 //!
-//! As the service's clients have it: `GET`, `PUT` and `DELETE` of `/topic`, `/topic/Subscriptions/name` and
+//! As the service's clients use it: `GET`, `PUT` and `DELETE` of `/topic`, `/topic/Subscriptions/name` and
 //! `/topic/Subscriptions/name/Rules/name`, lists of each (`/$Resources/Topics` of topics) in pages of `$skip` and `$top`,
 //! `/$namespaceinfo`, and a token in `Authorization`. A `PUT` creates, with `If-Match: *` it changes. What the local
 //! Service Bus cannot do is refused, never ignored.
@@ -35,7 +35,7 @@ use super::broker::entity::path_of;
 use super::signature::{self, OTHER_RESOURCE, is_within};
 use crate::clock;
 
-/// Serves the connections that are handed over until `stop`.
+/// Serves connections until `stop`.
 pub(super) async fn serve(connections: UnboundedReceiver<TcpStream>, shared: Arc<Shared>, stop: CancellationToken) {
     let router = Router::new().fallback(handle).with_state(shared);
     let served = axum::serve(HandedOver(connections), router).with_graceful_shutdown(stop.cancelled_owned());
@@ -43,7 +43,7 @@ pub(super) async fn serve(connections: UnboundedReceiver<TcpStream>, shared: Arc
     _ = served.await;
 }
 
-/// Connections that somebody else has accepted.
+/// Connections that another task accepted.
 struct HandedOver(UnboundedReceiver<TcpStream>);
 
 impl axum::serve::Listener for HandedOver {
@@ -83,7 +83,7 @@ async fn handle(
     answer().map_or_else(Refusal::into_response, atom::Document::into_response)
 }
 
-/// Checks the token, which must be about the path or something above it. JavaScript's SDK writes the resource in lower
+/// Checks the token, which must be for the path or a part of it. JavaScript's SDK writes the resource in lower
 /// case and with the query.
 fn authorize(headers: &HeaderMap, path: &str, shared: &Shared) -> Result<(), Refusal> {
     let header = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());

@@ -1,4 +1,4 @@
-//! What is refused, in the service's words as far as clients read them.
+//! Refusals, in the service's words as far as clients read them.
 
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -18,7 +18,7 @@ impl Refusal {
         Self { status: StatusCode::UNAUTHORIZED, detail: detail.to_owned() }
     }
 
-    /// The request makes no sense, or asks for what the local Service Bus does not have.
+    /// The request is invalid, or needs something that the local Service Bus does not have.
     pub(super) fn invalid(detail: impl Into<String>) -> Self {
         Self { status: StatusCode::BAD_REQUEST, detail: detail.into() }
     }

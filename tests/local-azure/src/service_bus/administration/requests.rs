@@ -1,4 +1,4 @@
-//! What is done with a request.
+//! Handles requests.
 
 use axum::http::Method;
 use roxmltree::{Document as Xml, Node};
@@ -21,7 +21,7 @@ const MAX_NAME: usize = 50;
 pub(super) struct Request<'a> {
     pub(super) method: &'a Method,
     pub(super) body: &'a str,
-    /// Whether a PUT changes what is there (`If-Match`), or makes what is not.
+    /// Whether a PUT changes something that exists (`If-Match`), or creates it.
     pub(super) changes: bool,
     pub(super) site: Site<'a>,
     pub(super) now: OffsetDateTime,
@@ -64,7 +64,7 @@ impl Request<'_> {
             }),
             Target::Queues => site.feed(target, std::iter::empty()),
             Target::Topics => site.feed(target, broker.topics().map(topic_entry)),
-            // The service answers an empty list for a topic that is not there.
+            // The service answers with an empty list for a topic that does not exist.
             Target::Topic(name) => match broker.topic(name) {
                 Ok(topic) => site.entry(&topic_entry(topic)),
                 Err(_) => site.feed(target, std::iter::empty()),
@@ -107,7 +107,7 @@ impl Request<'_> {
                 let mut config = description::read_topic(name, description("TopicDescription")?)?;
                 if self.changes {
                     let topic = broker.topic_mut(name)?;
-                    // How it is partitioned cannot be said in XML, and cannot be changed.
+                    // XML cannot say how it is partitioned, and that cannot be changed.
                     config.partitioning = topic.config.partitioning.take();
                     topic.config = config;
                 } else {

@@ -1,4 +1,4 @@
-//! What the path of a request leads to.
+//! The resource that the path of a request names.
 
 use percent_encoding::percent_decode_str;
 

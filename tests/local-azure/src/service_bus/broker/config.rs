@@ -52,7 +52,7 @@ pub struct SubscriptionConfig {
 }
 
 impl SubscriptionConfig {
-    /// A subscription that takes every message, with the service's defaults.
+    /// A subscription that accepts every message, with the service's defaults.
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -77,7 +77,7 @@ pub enum SubscriptionStatus {
     Active,
     /// Neither sending nor receiving.
     Disabled,
-    /// It takes messages and gives none.
+    /// It accepts messages, but receivers get none.
     ReceiveDisabled,
 }
 

@@ -1,8 +1,8 @@
-//! Addresses of the namespace: what a link or a token is about.
+//! The addresses in a namespace, for links and tokens.
 
 use super::subscription::SubQueue;
 
-/// What a link leads to.
+/// The target of a link.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Node {
     /// Claims-based security: tokens are put here.
@@ -66,7 +66,7 @@ impl Entity {
         }
     }
 
-    /// The name of the topic that it is or is of.
+    /// The name of its topic.
     pub(crate) fn topic(&self) -> &str {
         match self {
             Self::Topic(topic) | Self::Subscription(SubscriptionPath { topic, .. }) => topic,
@@ -82,7 +82,7 @@ impl Entity {
     }
 }
 
-/// The path of an address: Python's SDK writes links as `amqps://host:port/path`, tokens are about `sb://host/path`.
+/// The path of an address: Python's SDK writes links as `amqps://host:port/path`, tokens are for `sb://host/path`.
 pub(crate) fn path_of(address: &str) -> &str {
     let path = match address.split_once("://") {
         Some((_, rest)) => rest.split_once('/').map_or("", |(_, path)| path),

@@ -1,4 +1,4 @@
-//! Rules: which messages a subscription lets in.
+//! Rules: which messages a subscription accepts.
 
 use std::cell::OnceCell;
 
@@ -14,7 +14,7 @@ use crate::service_bus::sections::text;
 pub struct Rule {
     /// Its name, unique in the subscription.
     pub name: String,
-    /// Which messages it lets in.
+    /// Which messages it accepts.
     pub filter: Filter,
 }
 
@@ -26,13 +26,13 @@ impl Rule {
 }
 
 impl Default for Rule {
-    /// The rule that the service gives to a new subscription: it lets everything in.
+    /// The rule of a new subscription: it accepts everything.
     fn default() -> Self {
         Self::new("$Default", Filter::True)
     }
 }
 
-/// Which messages a rule lets in.
+/// Which messages a rule accepts.
 #[derive(Clone, Debug)]
 pub enum Filter {
     /// All.
@@ -68,7 +68,7 @@ impl Filter {
     }
 }
 
-/// Lets in the messages that have all the given properties, compared exactly.
+/// Accepts the messages with all the given properties, compared exactly.
 #[derive(Clone, Debug, Default)]
 pub struct CorrelationFilter {
     system: Vec<(SystemProperty, String)>,
@@ -76,26 +76,26 @@ pub struct CorrelationFilter {
 }
 
 impl CorrelationFilter {
-    /// Also asks for a system property. Nothing is changed and `None` returned when there is none of that name.
+    /// Also requires a system property. Returns `None`, without a change, if there is none with that name.
     #[must_use]
     pub fn system(mut self, name: &str, value: impl Into<String>) -> Option<Self> {
         self.system.push((SystemProperty::parse(name)?, value.into()));
         Some(self)
     }
 
-    /// Also asks for an application property.
+    /// Also requires an application property.
     #[must_use]
     pub fn application(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.application.push((name.into(), value.into()));
         self
     }
 
-    /// What is asked of a system property, if anything.
+    /// The required value of a system property, if any.
     pub(crate) fn asked_of(&self, property: SystemProperty) -> Option<&str> {
         self.system.iter().find(|(asked, _)| *asked == property).map(|(_, value)| value.as_str())
     }
 
-    /// What is asked of application properties.
+    /// The required application properties.
     pub(crate) fn application_properties(&self) -> &[(String, Value)] {
         &self.application
     }
@@ -170,7 +170,7 @@ pub(crate) fn is_comparable(value: &Value) -> bool {
     !matches!(Scalar::from_amqp(value), Scalar::Unknown | Scalar::Opaque)
 }
 
-/// What filters see of a message; decoded when the first of them asks.
+/// What filters see of a message, decoded when first needed.
 pub(crate) struct MessageView<'a> {
     message: &'a Message,
     properties: OnceCell<Vec<Value>>,
@@ -194,7 +194,7 @@ impl<'a> MessageView<'a> {
         }
     }
 
-    /// Names are compared without regard to case, as the service's filters do.
+    /// Ignores the case of names, like the service's filters.
     pub(crate) fn application_property(&self, name: &str) -> Scalar {
         let name = name.to_lowercase();
         let properties = self.application_properties.get_or_init(|| {

@@ -1,4 +1,4 @@
-//! A message as the broker keeps it: in the sender's own bytes, with only the header and the annotations taken apart.
+//! A message as the broker keeps it: in the sender's own bytes, with only the header and the annotations decoded.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use time::{Duration, OffsetDateTime};
 
 use crate::service_bus::sections::{self, Section, ValueMap, as_uuid, code, hex, text, timestamp};
 
-/// The bytes are no AMQP message.
+/// The bytes are not an AMQP message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the bytes are not an AMQP message")]
 pub struct MalformedMessage;
@@ -40,7 +40,7 @@ pub(crate) struct Stamp {
 }
 
 impl Message {
-    /// Takes the bytes of a message apart.
+    /// Parses the bytes of a message.
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, MalformedMessage> {
         let mut message = Self::default();
         for section in sections::split(bytes).ok_or(MalformedMessage)? {
@@ -59,7 +59,7 @@ impl Message {
         Ok(message)
     }
 
-    /// Keeps bytes that are no message, to be passed on as they are behind the broker's own sections.
+    /// Keeps bytes that are not a message, to be passed on unchanged after the broker's own sections.
     pub(crate) fn undecodable(bytes: Vec<u8>) -> Self {
         Self { body: bytes, ..Self::default() }
     }

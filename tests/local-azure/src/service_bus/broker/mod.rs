@@ -1,4 +1,4 @@
-//! The namespace's state: topics, subscriptions, messages and locks. No I/O and no clock: the time is handed in.
+//! The namespace's state: topics, subscriptions, messages and locks. No I/O and no clock: the time is a parameter.
 
 mod config;
 pub(crate) mod entity;
@@ -28,7 +28,7 @@ pub use sql::{SqlFilter, SqlFilterError};
 pub use stored_message::StoredMessage;
 use subscription::Subscription;
 
-/// Why the namespace did not do what it was asked.
+/// Why the namespace refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BrokerError {
     /// There is no such topic.
@@ -45,7 +45,7 @@ pub enum BrokerError {
     AlreadyExists(String),
 }
 
-/// A namespace. Names of entities are compared without regard to case.
+/// A namespace. It ignores the case of entities' names.
 #[derive(Debug, Default)]
 pub(crate) struct Broker {
     topics: BTreeMap<String, Topic>,
@@ -57,13 +57,13 @@ pub(crate) struct Topic {
     pub(crate) config: TopicConfig,
     pub(crate) created_at: OffsetDateTime,
     last_sequence_number: i64,
-    /// What is to get in later, by its number.
+    /// The scheduled messages, by number.
     scheduled: BTreeMap<i64, Message>,
     subscriptions: BTreeMap<String, Subscription>,
 }
 
 impl Topic {
-    /// Messages that are to get in later.
+    /// The scheduled messages.
     pub(crate) fn scheduled(&self) -> usize {
         self.scheduled.len()
     }
@@ -163,7 +163,7 @@ impl Broker {
         Ok(topic.last_sequence_number)
     }
 
-    /// Takes a scheduled message in, unless it was cancelled.
+    /// Puts a scheduled message in, unless it was cancelled.
     pub(crate) fn release(&mut self, topic: &str, number: i64, now: OffsetDateTime) -> Result<(), BrokerError> {
         match self.topic_mut(topic)?.scheduled.remove(&number) {
             Some(message) => self.publish(topic, message, now).map(|_| ()),
@@ -171,7 +171,7 @@ impl Broker {
         }
     }
 
-    /// Forgets a scheduled message. False if there is none of this number.
+    /// Forgets a scheduled message. False if there is none with this number.
     pub(crate) fn cancel(&mut self, topic: &str, number: i64) -> Result<bool, BrokerError> {
         Ok(self.topic_mut(topic)?.scheduled.remove(&number).is_some())
     }

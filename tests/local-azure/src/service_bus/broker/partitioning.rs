@@ -22,24 +22,24 @@ pub struct Partitioning {
     pub order: PeekOrder,
 }
 
-/// Which messages a page has, of those whose sequence numbers are not below what is asked for. A message with exactly that
-/// number always comes first.
+/// Which messages a page has, of those from the requested sequence number on. A message with exactly that number always comes
+/// first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PeekOrder {
-    /// Those of one partition: of the one in whose midst is asked for, else of another each time.
+    /// Those of one partition: the one that has the requested number, else another one each time.
     #[default]
     FirstBroker,
     /// Those of the first partition that has any, in the order of numbers.
     OnePartitionAPage,
     /// Those of all partitions, in turns.
     Interleaved,
-    /// Those of all partitions, in an order of chance that is the same in every run.
+    /// Those of all partitions, in a random order that is the same in every run.
     Unsorted,
 }
 
 impl Default for Partitioning {
-    /// 16 partitions, as a topic of the standard tier has.
+    /// 16 partitions, like a topic of the Standard tier.
     fn default() -> Self {
         Self { ids: (0..16).collect(), order: PeekOrder::default() }
     }
@@ -62,7 +62,7 @@ impl Partitioning {
             }
             PeekOrder::FirstBroker => {
                 let brokers: BTreeSet<i64> = numbers.iter().map(|number| partition(*number)).collect();
-                // 0 and 1 are what clients begin with, and are about no partition.
+                // Clients begin with 0 and 1, which belong to no partition.
                 let asked = Some(partition(from)).filter(|id| from > 1 && brokers.contains(id));
                 let any = || brokers.iter().nth(turn.checked_rem(brokers.len())?).copied();
                 asked.or_else(any).map_or_else(Vec::new, of_partition)

@@ -31,7 +31,7 @@ pub(crate) struct Entry {
     pub(crate) lock: Option<Lock>,
 }
 
-/// A receiver's hold on a message.
+/// A receiver's lock on a message.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Lock {
     pub(crate) token: Uuid,
@@ -83,7 +83,7 @@ impl Queue {
         self.entries.get(&sequence_number)
     }
 
-    /// Every message from a sequence number on, locked, deferred and expired ones too: browsing changes nothing.
+    /// Every message from a sequence number on, including locked, deferred and expired ones: browsing changes nothing.
     pub(crate) fn peek(&self, from: i64) -> impl Iterator<Item = (i64, &Entry)> {
         self.entries.range(from..).map(|(sequence_number, entry)| (*sequence_number, entry))
     }
@@ -125,7 +125,7 @@ impl Queue {
         Ok(())
     }
 
-    /// Lets go of a message; it can be received again unless it is deferred.
+    /// Unlocks a message; it can be received again unless it is deferred.
     pub(crate) fn unlock(&mut self, sequence_number: i64, defer: bool) {
         let Some(entry) = self.entries.get_mut(&sequence_number) else { return };
         if let Some(lock) = entry.lock.take() {

@@ -1,11 +1,11 @@
-//! The rules of a subscription, which can be changed while it takes messages in.
+//! The rules of a subscription, which can be changed while it is in use.
 
 use super::BrokerError;
 use super::filter::Rule;
 use super::subscription::Subscription;
 
 impl Subscription {
-    /// Adds a rule. Messages that are there already stay, whatever it says.
+    /// Adds a rule. Existing messages stay, whatever it says.
     pub(crate) fn add_rule(&mut self, rule: Rule) -> Result<(), BrokerError> {
         if self.rule(&rule.name).is_ok() {
             return Err(BrokerError::AlreadyExists(rule.name));
@@ -28,7 +28,7 @@ impl Subscription {
         Ok(())
     }
 
-    /// The rule of a name.
+    /// The rule with a name.
     pub(crate) fn rule(&self, name: &str) -> Result<&Rule, BrokerError> {
         Ok(&self.config.rules[self.position_of_rule(name)?])
     }

@@ -1,8 +1,8 @@
 //! SQL filters of rules, after "Subscription Rule SQL Filter Syntax" of the Service Bus documentation.
 //!
-//! A filter that could not be evaluated is refused when it is made: parameters, `newid()`, unknown system properties
-//! and everything of SQL that the filter language does not have. Evaluation knows three truth values, and only *true*
-//! lets a message in.
+//! A filter that could not be evaluated is refused when it is created: parameters, `newid()`, unknown system properties and
+//! everything in SQL that the filter language does not have. Evaluation has three truth values, and only *true* accepts a
+//! message.
 
 use sqlparser::ast::{
     BinaryOperator, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, InTarget, UnaryOperator, Value,
@@ -29,7 +29,7 @@ pub enum SqlFilterError {
     Syntax {
         /// The expression.
         filter: String,
-        /// What the parser says.
+        /// The parser's error.
         reason: String,
     },
     /// It has a part that the filter language, or this implementation of it, does not have.

@@ -27,7 +27,7 @@ impl Dialect for FilterDialect {
         false
     }
 
-    /// The parser takes what follows EXISTS for a query; here it is a property that is there.
+    /// The parser takes what follows EXISTS for a query; here it is the name of a property.
     fn parse_prefix(&self, parser: &mut Parser<'_>) -> Option<Result<Expr, ParserError>> {
         let negated = parser.parse_keywords(&[Keyword::NOT, Keyword::EXISTS]);
         if !negated && !parser.parse_keyword(Keyword::EXISTS) {

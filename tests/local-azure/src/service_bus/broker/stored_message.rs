@@ -19,9 +19,9 @@ pub struct StoredMessage {
     pub delivery_count: u32,
     /// Whether a receiver holds it.
     pub locked: bool,
-    /// Whether it was set aside.
+    /// Whether it was deferred.
     pub deferred: bool,
-    /// When it came in.
+    /// When it was enqueued.
     pub enqueued_at: OffsetDateTime,
 }
 

@@ -20,7 +20,7 @@ pub(crate) enum SubQueue {
     DeadLetters,
 }
 
-/// What a receiver wants to become of a message that it holds.
+/// How a receiver settles a message that it has locked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Complete,
@@ -29,7 +29,7 @@ pub(crate) enum Outcome {
     DeadLetter { reason: Option<String>, description: Option<String> },
 }
 
-/// A message that a receiver has been given.
+/// A message that a receiver got.
 pub(crate) struct Delivery {
     pub(crate) lock_token: Uuid,
     pub(crate) bytes: Vec<u8>,
@@ -45,7 +45,7 @@ pub(crate) struct Subscription {
     last_sequence_number: i64,
     /// Those of partitions, without the partition's id.
     last_of_partition: BTreeMap<u16, i64>,
-    /// How often it was peeked at, as far as that decides what a peek shows.
+    /// How often it was peeked, if that decides what a peek shows.
     turn: usize,
 }
 
@@ -70,7 +70,7 @@ impl Subscription {
         }
     }
 
-    /// Takes a message in that its topic lets live for so long.
+    /// Adds a message with its topic's time to live.
     pub(crate) fn enqueue(
         &mut self,
         message: Arc<Message>,
@@ -131,7 +131,7 @@ impl Subscription {
         self.lock(queue, sequence_number, now)
     }
 
-    /// Carries out what a receiver wants, if its lock still holds.
+    /// Settles a message as its receiver wants, if the lock is still valid.
     pub(crate) fn settle(
         &mut self,
         queue: SubQueue,
@@ -151,7 +151,7 @@ impl Subscription {
         Ok(())
     }
 
-    /// Prolongs a lock, and says until when.
+    /// Renews a lock, and returns until when.
     pub(crate) fn renew(
         &mut self,
         queue: SubQueue,
@@ -194,12 +194,12 @@ impl Subscription {
         self.peek(queue, i64::MIN, now).map(|(number, entry)| StoredMessage::new(number, entry)).collect()
     }
 
-    /// When a message may become available again without anybody doing anything.
+    /// When a message may become available again by itself.
     pub(crate) fn next_lock_expiry(&self, queue: SubQueue) -> Option<OffsetDateTime> {
         self.queue(queue).next_lock_expiry()
     }
 
-    /// Takes a message away, whatever its state.
+    /// Removes a message, whatever its state.
     pub(crate) fn remove(&mut self, sequence_number: i64) -> bool {
         self.messages.remove(sequence_number).is_some()
     }
@@ -217,8 +217,8 @@ impl Subscription {
         Some(Delivery { lock_token: lock.token, bytes })
     }
 
-    /// The first message that can be received. Expired ones before it are taken out: as on the service, a message may
-    /// outlive its time until somebody asks for it.
+    /// The first message that can be received. Expired ones before it are removed: as on the service, an expired message may
+    /// stay until somebody receives.
     fn first_ready(&mut self, queue: SubQueue, now: OffsetDateTime) -> Option<i64> {
         self.release_expired_locks(queue, now);
         loop {

@@ -1,4 +1,4 @@
-//! Claims-based security: a client puts tokens to `$cbs`, and each opens what it is about for as long as it is valid.
+//! Claims-based security: a client puts tokens to `$cbs`, and each opens its audience for as long as it is valid.
 
 use serde_amqp::Value;
 use time::OffsetDateTime;
@@ -78,7 +78,7 @@ impl Tokens {
     }
 }
 
-/// What a token is about: the entity, however its management node or dead-letter queue is named.
+/// A token's audience: the entity, whether its management node or dead-letter queue is named or not.
 fn token_path(name: &str) -> String {
     match Node::parse(name).entity() {
         Some(entity) => entity.path().to_lowercase(),
@@ -86,7 +86,7 @@ fn token_path(name: &str) -> String {
     }
 }
 
-/// Checks a token about a path. Returns when it expires.
+/// Checks a token for a path. Returns when it expires.
 fn check(token: &str, path: &str, config: &ServiceBusConfig) -> Result<OffsetDateTime, &'static str> {
     let Claim { resource, expires } = signature::check(token, config)?;
     match resource {

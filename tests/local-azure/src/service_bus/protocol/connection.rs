@@ -32,7 +32,7 @@ const CHANNEL_MAX: u16 = 4_999;
 /// Serves a client until either end closes the connection.
 ///
 /// # Errors
-/// When the client breaks the protocol or the socket fails; there is nothing left to do then.
+/// When the client breaks the protocol or the socket fails.
 pub(super) async fn serve(mut stream: TcpStream, shared: Arc<Shared>) -> io::Result<()> {
     stream.set_nodelay(true)?;
     shared.calls.record(Call::Connect);
@@ -60,18 +60,18 @@ pub(super) async fn serve(mut stream: TcpStream, shared: Arc<Shared>) -> io::Res
         connection.close(Some(error(condition, description)));
     }
     let ended = connection.run(FramedRead::new(reader, frame::codec()), put_off).await;
-    // What was said last still has to reach the client.
+    // The last frames must still reach the client.
     let _ = writer.await;
     ended
 }
 
-/// The largest frame that every client takes, in bytes (AMQP 1.0 part 2, section 2.3).
+/// The largest frame that every client accepts, in bytes (AMQP 1.0 part 2, section 2.3).
 const LEAST_MAX_FRAME: usize = 512;
 
 struct Connection {
     context: Context,
     sessions: HashMap<u16, Session>,
-    /// How often the client wants to hear something, and when it is due next.
+    /// How often the client wants a frame, and when the next one is due.
     heartbeat: Option<(Duration, Instant)>,
 }
 
@@ -182,7 +182,7 @@ impl Connection {
     fn on_open(&mut self, open: &Open) {
         self.context.client_max_frame = (open.max_frame_size.0 as usize).max(LEAST_MAX_FRAME);
         self.heartbeat = open.idle_time_out.filter(|time_out| *time_out > 0).map(|time_out| {
-            // Twice as often as needed, so that one that comes late does no harm.
+            // Twice as often as needed, so that a late one does no harm.
             let period = Duration::from_millis((u64::from(time_out) / 2).max(1));
             (period, Instant::now() + period)
         });
@@ -207,7 +207,7 @@ impl Connection {
         }
     }
 
-    /// Waits until a lock or a token expires that somebody has an interest in.
+    /// Waits until a lock or a token that matters to a link expires.
     async fn next_expiry(&self) {
         let locks = self.sessions.values().filter_map(|session| session.next_lock_expiry(&self.context));
         match locks.chain(self.context.tokens.next_expiry()).min() {
@@ -235,7 +235,7 @@ async fn heartbeat(due: Option<(Duration, Instant)>) {
     }
 }
 
-/// Writes frames as they come, those that wait together in one go.
+/// Writes frames as they come; those that wait are written together.
 async fn write(mut writer: OwnedWriteHalf, mut frames: mpsc::UnboundedReceiver<Vec<u8>>) {
     /// Bytes that are gathered for one write.
     const GATHERED: usize = 1 << 18;

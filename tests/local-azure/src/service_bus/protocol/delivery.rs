@@ -12,7 +12,7 @@ use crate::service_bus::broker::entity::{Entity, SubscriptionPath};
 use crate::service_bus::{Call, Settlement};
 
 impl Session {
-    /// Sends what there is on every link whose receiving end gives credit.
+    /// Sends messages on every link with credit.
     pub(super) fn deliver(&mut self, context: &Context) {
         self.flush(context);
         let handles: Vec<u32> = self.links.iter().filter(|(_, link)| link.sends()).map(|(handle, _)| *handle).collect();
@@ -21,9 +21,9 @@ impl Session {
         }
     }
 
-    /// Sends what there is on one link.
+    /// Sends messages on one link.
     pub(super) fn deliver_on(&mut self, handle: u32, context: &Context) {
-        // What is on its way must be gone before anything else is locked.
+        // The frames of the last message must be sent before another one is locked.
         while self.is_idle() && self.deliver_one(handle, context) {}
         if self.is_idle() {
             self.finish_drain(handle, context);
@@ -96,7 +96,7 @@ impl Session {
         context.send(self.channel, &frame::described(frame::DISPOSITION, Value::List(fields)));
     }
 
-    /// When a lock expires that keeps a message from a waiting client.
+    /// When the next lock that keeps a message from a waiting client expires.
     pub(super) fn next_lock_expiry(&self, context: &Context) -> Option<OffsetDateTime> {
         if !self.has_had_consumers {
             return None;

@@ -1,4 +1,4 @@
-//! Requests to `$cbs` and `$management`, and their replies on the way back.
+//! Requests to `$cbs` and `$management`, and the way of their replies.
 
 use serde_amqp::Value;
 
@@ -51,7 +51,7 @@ impl Session {
         Ok(())
     }
 
-    /// Does what was put off, or what need not be.
+    /// Carries out an action that was delayed, or needed no delay.
     pub(super) fn act(&mut self, action: Action, context: &Context) {
         match action {
             Action::Attach(attach, detach) => self.attach_for_now(*attach, detach, context),
@@ -84,7 +84,7 @@ impl Session {
         links.max_by_key(|link| (score(link), link.0)).map(|(handle, ..)| handle)
     }
 
-    /// Does something later.
+    /// Delays an action.
     pub(super) fn put_off(&self, delay: std::time::Duration, action: Action, context: &Context) {
         let (later, channel) = (context.later.clone(), self.channel);
         tokio::spawn(async move {

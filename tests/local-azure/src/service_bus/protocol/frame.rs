@@ -27,7 +27,7 @@ const ACCEPTED: u8 = 0x24;
 const RELEASED: u8 = 0x26;
 const MODIFIED: u8 = 0x27;
 
-/// What came in on a channel.
+/// What was received on a channel.
 pub(super) enum Incoming {
     Frame(FrameBody),
     Disposition(ReceiverDisposition),
@@ -44,11 +44,11 @@ pub(super) struct ReceiverDisposition {
     pub(super) settled: bool,
     /// Nothing for a state that settles nothing, such as `received`.
     pub(super) outcome: Option<Outcome>,
-    /// The outcome as it is echoed: the same type, without the error, which Python's SDK takes for a failure.
+    /// The outcome to echo: the same type, without the error, which Python's SDK takes for a failure.
     pub(super) echo: Value,
 }
 
-/// Cuts the stream into frames, each without its size.
+/// Splits the stream into frames, each without its size.
 pub(super) fn codec() -> LengthDelimitedCodec {
     LengthDelimitedCodec::builder()
         .length_field_length(4)
@@ -70,7 +70,7 @@ pub(super) fn frame(frame_type: u8, channel: u16, performative: &impl Serialize,
     bytes
 }
 
-/// The frame that only says that somebody is there.
+/// The empty frame that keeps a connection alive.
 pub(super) fn heartbeat() -> Vec<u8> {
     vec![0, 0, 0, 8, DATA_OFFSET, AMQP, 0, 0]
 }

@@ -1,4 +1,4 @@
-//! What comes before AMQP: SASL, by which a client says how it will prove who it is.
+//! Before AMQP: SASL, with which a client says how it will authenticate.
 
 use std::io;
 
@@ -13,7 +13,7 @@ use crate::service_bus::ServiceBusConfig;
 /// What a client has proved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Authentication {
-    /// Nothing yet: it has to put tokens.
+    /// Nothing yet: it must put tokens.
     Anonymous,
     /// That it has the policy's key, for the whole connection.
     SharedKey,
@@ -77,7 +77,7 @@ async fn read_init(stream: &mut TcpStream) -> io::Result<SaslInit> {
     serde_amqp::from_slice(&frame[4..]).map_err(io::Error::other)
 }
 
-/// RFC 4616: an optional identity, the policy's name and its key, each after a zero byte but the first.
+/// RFC 4616: an optional identity, the policy's name and its key, each except the first after a zero byte.
 fn plain(response: &[u8], config: &ServiceBusConfig) -> Option<Authentication> {
     let mut parts = response.split(|byte| *byte == 0).skip(1);
     let (name, key) = (parts.next()?, parts.next()?);

@@ -18,7 +18,7 @@ use crate::service_bus::{Call, Operation, schedule};
 const BATCH_FORMAT: u32 = 0x8001_3700;
 
 impl Session {
-    /// Takes a part of a message in.
+    /// Receives a part of a message.
     pub(super) fn on_transfer(
         &mut self,
         transfer: &Transfer,

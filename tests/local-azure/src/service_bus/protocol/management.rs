@@ -220,7 +220,7 @@ impl From<&Outcome> for Settlement {
     }
 }
 
-/// What the service says of a subscription that cannot be used.
+/// The service's error for a subscription that cannot be used.
 pub(super) fn disabled(path: &SubscriptionPath) -> String {
     format!("Messaging entity '{}' is currently disabled.", Entity::Subscription(path.clone()).path())
 }
@@ -236,7 +236,7 @@ fn lock_lost() -> Reply {
     Reply::failure(410, "com.microsoft:message-lock-lost", LOCK_LOST)
 }
 
-/// What the service says of a lock that no longer holds.
+/// The service's error for a lock that is no longer valid.
 pub(super) const LOCK_LOST: &str =
     "The lock supplied is invalid. Either the lock expired, or the message has already been removed from the queue.";
 

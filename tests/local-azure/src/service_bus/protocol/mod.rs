@@ -25,7 +25,7 @@ use tracing::debug;
 
 use super::Shared;
 
-/// Serves every connection that comes in until `stop`. Those that begin like HTTP are handed over.
+/// Serves every connection until `stop`. Those that begin like HTTP go to administration.
 pub(super) async fn accept(
     listener: TcpListener,
     shared: Arc<Shared>,
@@ -58,7 +58,7 @@ pub(super) async fn accept(
     stop.run_until_cancelled(accepting).await;
 }
 
-/// Tells AMQP and HTTP by the first byte: no method of HTTP begins with an A.
+/// Tells AMQP from HTTP by the first byte: no method of HTTP begins with an A.
 async fn serve(stream: TcpStream, shared: Arc<Shared>, others: UnboundedSender<TcpStream>) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut first = [0];

@@ -17,7 +17,7 @@ pub(super) struct Request {
 }
 
 impl Request {
-    /// Nothing if the bytes are no message.
+    /// Nothing if the bytes are not a message.
     pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
         let mut request =
             Self { message_id: Value::Null, reply_to: None, properties: ValueMap::new(), body: Value::Null };

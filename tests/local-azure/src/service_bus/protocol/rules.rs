@@ -1,6 +1,6 @@
 //! Requests to `$management` about rules.
 //!
-//! The codes of descriptions are those that the clients have (`descriptorCodes` of JavaScript's `core-amqp`).
+//! The codes of descriptions are those in the clients (`descriptorCodes` of JavaScript's `core-amqp`).
 
 use serde_amqp::Value;
 use serde_amqp::described::Described;
@@ -129,7 +129,7 @@ fn described(code: u64, fields: Vec<Value>) -> Value {
 fn failure(error: &BrokerError) -> Reply {
     match error {
         BrokerError::AlreadyExists(_) => Reply::failure(409, "com.microsoft:entity-already-exists", error.to_string()),
-        // JavaScript's SDK tells what is not there by these words.
+        // JavaScript's SDK recognizes a missing rule by these words.
         BrokerError::NoSuchTopic(name) | BrokerError::NoSuchSubscription(_, name) | BrokerError::NoSuchRule(name) => {
             let description = format!("The messaging entity '{name}' could not be found.");
             Reply::failure(404, "amqp:not-found", description)

@@ -27,19 +27,19 @@ pub(super) struct Context {
     pub(super) tokens: Tokens,
     /// Encoded frames on their way to the client.
     pub(super) out: UnboundedSender<Vec<u8>>,
-    /// What is to be done later.
+    /// Delayed actions.
     pub(super) later: UnboundedSender<Later>,
-    /// The largest frame that the client takes, in bytes.
+    /// The largest frame that the client accepts, in bytes.
     pub(super) client_max_frame: usize,
 }
 
-/// Something that a fault has put off.
+/// An action that a fault delayed.
 pub(super) struct Later {
     pub(super) channel: u16,
     pub(super) action: Action,
 }
 
-/// What is put off.
+/// The delayed action.
 pub(super) enum Action {
     Attach(Box<Attach>, Option<DetachSoon>),
     Detach { handle: u32, error: Box<fe2o3_amqp_types::definitions::Error> },
@@ -47,7 +47,7 @@ pub(super) enum Action {
     Acknowledge { delivery_id: u32 },
 }
 
-/// The connection is over, without a word.
+/// The connection ends without a close.
 #[derive(Debug)]
 pub(super) struct Dropped;
 
@@ -63,7 +63,7 @@ pub(super) struct Session {
     pub(super) channel: u16,
     next_incoming_id: u32,
     next_outgoing_id: u32,
-    /// Transfers that the client still takes.
+    /// How many transfers the client still accepts.
     client_window: u32,
     received_since_flow: u32,
     pub(super) next_delivery_id: u32,
@@ -82,10 +82,10 @@ pub(super) struct Link {
     pub(super) name: String,
     pub(super) kind: LinkKind,
     pub(super) delivery_count: u32,
-    /// Deliveries that the receiving end still takes.
+    /// How many deliveries the receiving end still accepts.
     pub(super) credit: u32,
     pub(super) drain: bool,
-    /// A message whose last transfer has not come yet.
+    /// A message whose last transfer has not arrived yet.
     pub(super) partial: Option<Partial>,
 }
 
@@ -163,7 +163,7 @@ impl Session {
         }
     }
 
-    /// Ends the session for an error of the client's.
+    /// Ends the session because of an error of the client.
     pub(super) fn end(&mut self, error: fe2o3_amqp_types::definitions::Error, context: &Context) {
         context.send(self.channel, &End { error: Some(error) });
         self.links.clear();
@@ -177,7 +177,7 @@ impl Session {
         }
     }
 
-    /// Detaches a link for an error.
+    /// Detaches a link because of an error.
     pub(super) fn detach(&mut self, handle: u32, error: fe2o3_amqp_types::definitions::Error, context: &Context) {
         if self.links.remove(&handle).is_some() {
             context.send(self.channel, &Detach { handle: Handle(handle), closed: true, error: Some(error) });
@@ -195,7 +195,7 @@ impl Session {
             link.credit = limit.wrapping_sub(link.delivery_count);
             link.drain = flow.drain;
         }
-        // Only the session's window makes a link wait for another's messages to go.
+        // Only the session's window makes a link wait until another link's messages are sent.
         match handle.filter(|_| self.is_idle()) {
             Some(handle) => self.deliver_on(handle, context),
             None => self.deliver(context),
@@ -205,7 +205,7 @@ impl Session {
         }
     }
 
-    /// Counts a transfer that has come in.
+    /// Counts a received transfer.
     pub(super) fn count_transfer(&mut self, context: &Context) {
         self.next_incoming_id = self.next_incoming_id.wrapping_add(1);
         self.received_since_flow += 1;
@@ -247,7 +247,7 @@ impl Session {
         self.outgoing.is_empty()
     }
 
-    /// Puts a message on its way, cut to the client's frame size. Returns its delivery id.
+    /// Queues a message for sending, split to the client's frame size. Returns its delivery id.
     pub(super) fn transfer(
         &mut self,
         handle: u32,
@@ -282,7 +282,7 @@ impl Session {
         delivery_id
     }
 
-    /// Sends what the client's window lets through.
+    /// Sends as much as the client's window allows.
     pub(super) fn flush(&mut self, context: &Context) {
         while self.client_window > 0
             && let Some((transfer, payload)) = self.outgoing.pop_front()
