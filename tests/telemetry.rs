@@ -131,6 +131,7 @@ fn json_lines_hold_the_fields_of_the_spans_around_them() {
 
 /// The lines that `work` logs on the standard output and on the standard error.
 fn logged(directives: &str, format: LogFormat, work: impl FnOnce()) -> (Vec<String>, Vec<String>) {
+    test_support::log::keep_every_event();
     let (out, err) = (Buffer::default(), Buffer::default());
     with_default(telemetry::subscriber(directives, format, out.clone(), err.clone()).unwrap(), work);
     (out.lines(), err.lines())

@@ -2,12 +2,14 @@
 //!
 //! * The end is logged when a pass first sees it, with the last lines if they can be read then, without them if not.
 //! * A group is deleted only after its last lines are logged, unless it has none, `LOG_CONTAINER_LINES` says not to log them, or
-//!   reading them failed in [`MAX_FAILED_PASSES`] passes. Then they are lost, and that is logged.
+//!   reading them failed in [`MAX_FAILED_PASSES`] passes over [`LONGEST_OUTAGE`]. Then they are lost, and that is logged.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use time::OffsetDateTime;
+use tokio::time::Instant;
 
 use super::ended::{self, LastLines};
 use super::lives::{End, Lives};
@@ -23,8 +25,9 @@ const LINES: u32 = 20;
 /// How many characters of each container are logged at most: Azure itself keeps 16 KB of a stopped one.
 const MAX_CHARS: usize = 16 << 10;
 
-/// After failures in three passes the group takes up more quota than its log is worth.
+/// After failures in three passes over two minutes, the group takes up more quota than its log is worth.
 const MAX_FAILED_PASSES: u32 = 3;
+const LONGEST_OUTAGE: Duration = Duration::from_mins(2);
 
 /// Logs ends and last lines, and remembers what is logged of each group.
 #[derive(Debug, Default)]
@@ -46,8 +49,12 @@ struct Progress {
 
 #[derive(Clone, Copy, Debug)]
 enum Lines {
-    /// Reading them before a delete failed in this many passes.
-    Failed(u32),
+    Unread,
+    /// Reading them before a delete failed in this many passes in a row.
+    Failed {
+        passes: u32,
+        since: Instant,
+    },
     /// This many were logged, and the group still exists.
     Logged(usize),
 }
@@ -81,14 +88,14 @@ impl LogCapture {
             }
             Err(error) => {
                 ended::log(&self.lives, group, &end, &LastLines::Unread(&error));
-                self.remember(group, Lines::Failed(0));
+                self.remember(group, Lines::Unread);
             }
         }
     }
 
     /// Marks a group's end as logged, because an earlier process saw it.
     pub(super) fn take_for_told(&self, group: &ContainerGroup) {
-        self.remember(group, Lines::Failed(0));
+        self.remember(group, Lines::Unread);
     }
 
     /// Whether this is the first call, which the first pass of a process makes.
@@ -130,16 +137,17 @@ impl LogCapture {
         }
         match read {
             Ok((_, lines)) => {
-                self.remember(group, if is_final { Lines::Logged(lines) } else { Lines::Failed(0) });
+                self.remember(group, if is_final { Lines::Logged(lines) } else { Lines::Unread });
                 Captured::Logged { lines }
             }
             Err(error) => {
-                let failed = match before {
-                    Some(Progress { lines: Lines::Failed(passes), .. }) => passes + 1,
-                    _ => 1,
+                let (passes, since) = match before {
+                    Some(Progress { lines: Lines::Failed { passes, since }, .. }) => (passes + 1, since),
+                    _ => (1, Instant::now()),
                 };
-                self.remember(group, Lines::Failed(failed));
-                if failed < MAX_FAILED_PASSES && may_pass(&error) {
+                self.remember(group, Lines::Failed { passes, since });
+                let is_worth_waiting = passes < MAX_FAILED_PASSES || since.elapsed() < LONGEST_OUTAGE;
+                if is_worth_waiting && may_pass(&error) {
                     return Captured::NotYet(error);
                 }
                 tracing::error!(
@@ -162,8 +170,8 @@ impl LogCapture {
         let mut progress = self.progress.lock();
         progress.retain(|name, _| all.contains(name));
         for (_, progress) in progress.iter_mut().filter(|(name, _)| !deletes.contains(name)) {
-            if let Lines::Failed(passes) = &mut progress.lines {
-                *passes = 0;
+            if let Lines::Failed { .. } = progress.lines {
+                progress.lines = Lines::Unread;
             }
         }
     }

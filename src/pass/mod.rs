@@ -122,7 +122,8 @@ impl<G: ContainerGroups, S: Subscriptions, M: Messages> Scaler<G, S, M> {
         let start = Instant::now();
         let (memory, asked_for) = (self.memory.lock().clone(), self.requests.recent());
         let time = PassTime::new(&self.clock);
-        let observer = Observer { settings: &self.settings, time: &time, kept: &self.kept };
+        let turn = self.kept.next_turn(started_at);
+        let observer = Observer { settings: &self.settings, time: &time, kept: &self.kept, turn };
         let observing = observer.observe(&self.services, &self.policy, &memory, asked_for);
         let snapshot = deadline.limit(Box::pin(observing)).await.ok_or(PassFailure::OutOfTime)??;
         self.warn_of_names.call_once(|| self.warn_of_names_in_vain(&snapshot));

@@ -152,6 +152,7 @@ mod tests {
     #[test]
     fn a_reader_that_has_stopped_for_long_is_told_how_many_lines_it_has_missed() {
         const EVENTS: u64 = 20_000;
+        test_support::log::keep_every_event();
         let (mut reader, writer) = pipe().unwrap();
         let queue = queue(OwnedFd::from(writer).into(), LogFormat::Json, Level::INFO).unwrap();
         let subscriber = subscriber("info", LogFormat::Json, queue.clone(), queue.clone()).unwrap();

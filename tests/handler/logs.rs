@@ -16,6 +16,7 @@ const TRACE_ID: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 
 /// Takes the log of this thread, which is that of all tasks of a test, as lines of JSON.
 pub fn log() -> (Log, DefaultGuard) {
+    test_support::log::keep_every_event();
     let log = Log::default();
     let streams = [log.clone(), log.clone()].map(|log| move || log.clone());
     let [out, err] = streams;

@@ -54,7 +54,7 @@ pub(super) async fn read<G: ContainerGroups>(
         asked_for.into_iter().chain(seen_before).filter(|asked| names.insert(asked.group.name.clone())).collect();
     let longest = observer.settings.pass_deadline.min(observer.settings.retry_backoff_or_never()) / SHARE;
     // If each process makes only one pass, none knows which groups the others have read.
-    begin_elsewhere(&mut listed, LOOKS_OF_A_FIRST_PASS, observer.time);
+    begin_elsewhere(&mut listed, LOOKS_OF_A_FIRST_PASS, observer.turn);
     let Turns { to_look_at, others } = observer.kept.reads.choose(listed, &just_asked_for, longest);
 
     let unlisted = unlisted.into_iter().map(|asked| read_unlisted(groups, &patience, asked));

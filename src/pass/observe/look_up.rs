@@ -57,7 +57,7 @@ impl Reader<'_> {
         remembered.retain(|number| numbers.binary_search(number).is_err());
         for numbers in [&mut numbers, &mut remembered] {
             numbers.retain(|number| !read.contains(number));
-            begin_elsewhere(numbers, MAX_LOOK_UPS, self.observer.time);
+            begin_elsewhere(numbers, MAX_LOOK_UPS, self.observer.turn);
         }
         let of_groups = numbers.into_iter().map(|number| (number, LookUp::OfGroup));
         of_groups.chain(remembered.into_iter().map(|number| (number, LookUp::Remembered))).take(MAX_LOOK_UPS).collect()

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use futures_util::future::join;
+use time::OffsetDateTime;
 use tokio::sync::watch;
 
 use super::PassFailure;
@@ -24,6 +25,7 @@ use crate::message::SubscriptionName;
 use crate::plan::{Memory, ObservedGroup, Policy, Reading, Snapshot};
 use crate::services::{ContainerGroups, Messages, Services, Subscriptions};
 use crate::settings::ProcessingSettings;
+use crate::sync::Mutex;
 use messages::Reader;
 use patience::Hanging;
 use reads::Reads;
@@ -39,6 +41,20 @@ pub(super) struct Kept {
     hanging_subscriptions: Hanging<SubscriptionName>,
     hanging_groups: Hanging<GroupName>,
     reads: Reads,
+    /// The last pass's.
+    turn: Mutex<Option<usize>>,
+}
+
+impl Kept {
+    /// The number of the next pass. The first of a process is numbered by the minute, so that processes that make one pass each
+    /// take turns too.
+    pub(super) fn next_turn(&self, now: OffsetDateTime) -> usize {
+        let by_minute = || usize::try_from(now.unix_timestamp() / 60).unwrap_or_default();
+        let mut last = self.turn.lock();
+        let turn = last.map_or_else(by_minute, |turn| turn.wrapping_add(1));
+        *last = Some(turn);
+        turn
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -46,6 +62,8 @@ pub(super) struct Observer<'a> {
     pub(super) settings: &'a ProcessingSettings,
     pub(super) time: &'a PassTime<'a>,
     pub(super) kept: &'a Kept,
+    /// The number of the pass.
+    pub(super) turn: usize,
 }
 
 impl Observer<'_> {
@@ -87,10 +105,32 @@ async fn announced<T>(announced: &Announced<T>) -> Option<Arc<T>> {
     announced.clone().wait_for(Option::is_some).await.ok()?.clone()
 }
 
-/// If there are more items than a pass can do, puts others to the front in each minute.
-fn begin_elsewhere<T>(items: &mut [T], per_pass: usize, time: &PassTime<'_>) {
+/// If there are more items than a pass can do, puts those to the front whose turn it is.
+fn begin_elsewhere<T>(items: &mut [T], per_pass: usize, turn: usize) {
     if items.len() > per_pass {
-        let minutes = usize::try_from(time.now().unix_timestamp() / 60).unwrap_or_default();
-        items.rotate_left(minutes.wrapping_mul(per_pass) % items.len());
+        items.rotate_left(turn.wrapping_mul(per_pass) % items.len());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::test_support::NOW;
+
+    #[test]
+    fn passes_take_turns_however_far_apart_they_are() {
+        for seconds_apart in [15, 60, 300] {
+            let kept = Kept::default();
+            let mut done = BTreeSet::new();
+            for pass in 0..3 {
+                let turn = kept.next_turn(NOW + time::Duration::seconds(seconds_apart * pass));
+                let mut items: Vec<_> = (0..250).collect();
+                begin_elsewhere(&mut items, 100, turn);
+                done.extend(items[..100].iter().copied());
+            }
+            assert_eq!(done.len(), 250, "{seconds_apart} s apart");
+        }
     }
 }

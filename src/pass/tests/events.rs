@@ -28,6 +28,7 @@ impl Stage {
         let seconds = Arc::new(AtomicI64::new(0));
         let clock = seconds.clone();
         scaler.clock = Clock::from_fn(move || NOW + time::Duration::seconds(clock.load(Ordering::Relaxed)));
+        test_support::log::keep_every_event();
         let log = Log::default();
         let [out, err] = [log.clone(), log.clone()].map(|log| move || log.clone());
         let guard = set_default(telemetry::subscriber("info", LogFormat::Json, out, err).unwrap());

@@ -103,16 +103,19 @@ async fn creates_come_first_and_each_delete_after_its_logs() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_group_stays_until_its_log_is_read_for_three_passes_at_most() {
-    let (scaler, calls) = scaler([("a", Vec::new())], |_| {});
-    scaler.services.groups.put("done", &[], "Terminated");
-    *scaler.services.groups.log_error.lock().unwrap() = Some(unavailable());
-    for _ in 0..2 {
-        assert!(matches!(pass(&scaler).await.groups[0].outcome, GroupOutcome::WaitingLogs { .. }));
-        assert_eq!(only(&calls, &["delete"]), Vec::<String>::new());
+async fn a_group_stays_until_its_log_is_read_for_three_passes_and_two_minutes_at_most() {
+    for (seconds_apart, waiting_passes) in [(15, 8), (30, 4), (60, 2), (300, 2)] {
+        let (scaler, calls) = scaler([("a", Vec::new())], |_| {});
+        scaler.services.groups.put("done", &[], "Terminated");
+        *scaler.services.groups.log_error.lock().unwrap() = Some(unavailable());
+        for _ in 0..waiting_passes {
+            assert!(matches!(pass(&scaler).await.groups[0].outcome, GroupOutcome::WaitingLogs { .. }));
+            assert_eq!(only(&calls, &["delete"]), Vec::<String>::new());
+            tokio::time::advance(Duration::from_secs(seconds_apart)).await;
+        }
+        assert!(matches!(pass(&scaler).await.groups[0].outcome, GroupOutcome::DeletedWithoutLogs { .. }));
+        assert_eq!(only(&calls, &["delete"]), ["delete done"]);
     }
-    assert!(matches!(pass(&scaler).await.groups[0].outcome, GroupOutcome::DeletedWithoutLogs { .. }));
-    assert_eq!(only(&calls, &["delete"]), ["delete done"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -121,14 +124,18 @@ async fn passes_in_which_a_log_cannot_be_read_count_for_the_same_group_in_a_row(
     let groups = &scaler.services.groups;
     *groups.log_error.lock().unwrap() = Some(unavailable());
     let waits = |report: Report| matches!(report.groups[0].outcome, GroupOutcome::WaitingLogs { .. });
+    let waits_twice = async || {
+        tokio::time::advance(Duration::from_mins(2)).await;
+        waits(pass(&scaler).await) && waits(pass(&scaler).await)
+    };
     groups.put_ended("done");
-    assert!(waits(pass(&scaler).await) && waits(pass(&scaler).await));
+    assert!(waits_twice().await);
     groups.put("done", &[("keep", "true")], "Terminated");
     pass(&scaler).await;
     groups.put_ended("done");
-    assert!(waits(pass(&scaler).await) && waits(pass(&scaler).await), "it was not to go in between");
+    assert!(waits_twice().await, "it was not to go in between");
     groups.put("done", &[], "Terminated");
-    assert!(waits(pass(&scaler).await) && waits(pass(&scaler).await), "it has ended in another way");
+    assert!(waits_twice().await, "it has ended in another way");
     assert_eq!(only(&calls, &["delete"]), Vec::<String>::new());
 }
 

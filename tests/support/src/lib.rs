@@ -9,5 +9,6 @@ pub mod ceiling;
 pub mod contract;
 pub mod environment;
 pub mod group;
+pub mod log;
 pub mod peer;
 pub mod programs;
