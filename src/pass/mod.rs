@@ -151,6 +151,7 @@ impl<G: ContainerGroups, S: Subscriptions, M: Messages> Scaler<G, S, M> {
                 requests: &self.requests,
                 deadline,
                 outdated_at: outdated_at(start, self.settings.retry_backoff),
+                reuses_names: self.settings.retry_backoff.is_zero(),
             };
             let mut done = applier.apply(plan, &groups).await;
             let failed_creates = self.remember(&mut done, time.now());

@@ -52,9 +52,8 @@ impl<'a, G: ContainerGroups> Deleter<'a, G> {
         self.go_on()?;
         let deleted = self.limit(self.capture(group, because)).await?;
         let _ahead = self.turn(&self.looks).await?;
-        // If attempts are not counted, names are used again at once, and another process may have created a new group with this
-        // name since. Then there is only the look-up right before the delete.
-        let is_ahead = self.applier.outdated_at.is_some();
+        // If another process may have created a new group with this name since, there is only the look-up right before the delete.
+        let is_ahead = !self.applier.reuses_names;
         let looked_up_at = Instant::now();
         if is_ahead {
             self.limit(self.look_up(group, because)).await?;

@@ -52,6 +52,8 @@ pub(super) struct Applier<'a, G> {
     pub(super) deadline: &'a Deadline,
     /// When the plan becomes too old to create anything.
     pub(super) outdated_at: Option<Instant>,
+    /// Whether a message's next group has the name of the last one, because attempts are not counted.
+    pub(super) reuses_names: bool,
 }
 
 /// How long the steps of a pass took.
