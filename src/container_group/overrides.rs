@@ -48,7 +48,7 @@ impl Overrides {
     }
 
     /// The patterns that match none of these subscriptions.
-    pub fn in_vain(&self, subscriptions: &[&SubscriptionName]) -> Vec<&SubscriptionPattern> {
+    pub fn matching_nothing(&self, subscriptions: &[&SubscriptionName]) -> Vec<&SubscriptionPattern> {
         let patterns = self.0.iter().map(|entry| &entry.pattern);
         patterns.filter(|pattern| !subscriptions.iter().any(|name| pattern.matches(name))).collect()
     }

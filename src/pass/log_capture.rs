@@ -43,7 +43,7 @@ struct Progress {
     /// It tells a group from an earlier one with its name.
     phase: Phase,
     /// Whether its end is logged.
-    is_told: bool,
+    end_is_logged: bool,
     lines: Lines,
 }
 
@@ -77,7 +77,7 @@ impl LogCapture {
 
     /// Logs that a group has ended, with its last lines, unless that is already logged.
     pub(super) async fn see<G: ContainerGroups>(&self, groups: &G, group: &ContainerGroup, now: OffsetDateTime) {
-        if self.has_told(group) {
+        if self.is_end_logged(group) {
             return;
         }
         let end = End::of(group, None, now);
@@ -94,7 +94,7 @@ impl LogCapture {
     }
 
     /// Marks a group's end as logged, because an earlier process saw it.
-    pub(super) fn take_for_told(&self, group: &ContainerGroup) {
+    pub(super) fn mark_as_logged(&self, group: &ContainerGroup) {
         self.remember(group, Lines::Unread);
     }
 
@@ -104,8 +104,8 @@ impl LogCapture {
     }
 
     /// Whether a group's end is logged.
-    pub(super) fn has_told(&self, group: &ContainerGroup) -> bool {
-        self.progress_of(group).is_some_and(|progress| progress.is_told)
+    pub(super) fn is_end_logged(&self, group: &ContainerGroup) -> bool {
+        self.progress_of(group).is_some_and(|progress| progress.end_is_logged)
     }
 
     /// Logs the last lines of a group that is to be deleted.
@@ -130,7 +130,7 @@ impl LogCapture {
             Ok((text, _)) => LastLines::Read(text),
             Err(error) => LastLines::Unread(error),
         };
-        if self.has_told(group) {
+        if self.is_end_logged(group) {
             ended::log_lines(group, &lines);
         } else {
             ended::log(&self.lives, group, &end, &lines);
@@ -181,7 +181,7 @@ impl LogCapture {
     }
 
     fn remember(&self, group: &ContainerGroup, lines: Lines) {
-        let progress = Progress { phase: group.phase(), is_told: true, lines };
+        let progress = Progress { phase: group.phase(), end_is_logged: true, lines };
         self.progress.lock().insert(group.name.clone(), progress);
     }
 

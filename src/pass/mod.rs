@@ -56,7 +56,7 @@ pub struct Scaler<G, S, M> {
     budget: Budget,
     requests: Requests,
     memory: Mutex<Memory>,
-    warn_of_names: Once,
+    unknown_names: Once,
     kept: Kept,
 }
 
@@ -99,7 +99,7 @@ impl<G: ContainerGroups, S: Subscriptions, M: Messages> Scaler<G, S, M> {
             budget: Budget::default(),
             requests: Requests::default(),
             memory: Mutex::default(),
-            warn_of_names: Once::new(),
+            unknown_names: Once::new(),
             kept: Kept::default(),
         }
     }
@@ -126,7 +126,7 @@ impl<G: ContainerGroups, S: Subscriptions, M: Messages> Scaler<G, S, M> {
         let observer = Observer { settings: &self.settings, time: &time, kept: &self.kept, turn };
         let observing = observer.observe(&self.services, &self.policy, &memory, asked_for);
         let snapshot = deadline.limit(Box::pin(observing)).await.ok_or(PassFailure::OutOfTime)??;
-        self.warn_of_names.call_once(|| self.warn_of_names_in_vain(&snapshot));
+        self.unknown_names.call_once(|| self.warn_about_unknown_names(&snapshot));
         let observed_at = Instant::now();
         let mut plan = plan(&snapshot, &memory, &self.policy, time.now());
 
@@ -207,15 +207,15 @@ impl<G: ContainerGroups, S: Subscriptions, M: Messages> Scaler<G, S, M> {
     }
 
     /// Warns of names in settings that match no subscription: the subscription that was meant is served like any other.
-    fn warn_of_names_in_vain(&self, snapshot: &Snapshot) {
-        for name in self.settings.skipped_in_vain(&snapshot.skipped_subscriptions) {
+    fn warn_about_unknown_names(&self, snapshot: &Snapshot) {
+        for name in self.settings.skipped_but_unknown(&snapshot.skipped_subscriptions) {
             tracing::warn!(
                 event = "setting_warning",
                 "SKIP_SUBSCRIPTIONS names {name}, but the topic has no such subscription"
             );
         }
         let names: Vec<_> = snapshot.subscription_names().collect();
-        for pattern in self.policy.recipe.overrides.in_vain(&names) {
+        for pattern in self.policy.recipe.overrides.matching_nothing(&names) {
             tracing::warn!(
                 event = "setting_warning",
                 "ACI_SUBSCRIPTION_OVERRIDES names {pattern}, but the topic has no such subscription"

@@ -212,7 +212,7 @@ impl ProcessingSettings {
     }
 
     /// The names in `SKIP_SUBSCRIPTIONS` that are not among the skipped subscriptions of the topic.
-    pub fn skipped_in_vain(&self, skipped: &[SubscriptionName]) -> Vec<&SubscriptionName> {
+    pub fn skipped_but_unknown(&self, skipped: &[SubscriptionName]) -> Vec<&SubscriptionName> {
         self.skip_subscriptions.iter().filter(|name| !skipped.contains(name)).collect()
     }
 }

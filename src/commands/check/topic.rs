@@ -103,10 +103,10 @@ fn named_in_vain(topic: &ListedTopic, settings: &Settings) -> Vec<Finding> {
         let found = format!("{setting} names {name}, but the topic has no such subscription");
         Finding::warning("subscriptions' names", found, SERVED)
     };
-    let skipped = settings.processing.skipped_in_vain(&names).into_iter();
+    let skipped = settings.processing.skipped_but_unknown(&names).into_iter();
     let mut findings: Vec<_> = skipped.map(|name| finding("SKIP_SUBSCRIPTIONS", name)).collect();
     let names: Vec<_> = names.iter().collect();
-    let overridden = settings.group.overrides.in_vain(&names).into_iter();
+    let overridden = settings.group.overrides.matching_nothing(&names).into_iter();
     findings.extend(overridden.map(|pattern| finding("ACI_SUBSCRIPTION_OVERRIDES", &pattern)));
     findings
 }

@@ -32,7 +32,7 @@ impl<G: ContainerGroups> Applier<'_, G> {
         let has_ended = |group: &&Arc<ContainerGroup>| {
             matches!(group.phase(), Phase::Ended(_))
                 && group.ownership != Ownership::Untagged
-                && !self.log_capture.has_told(group)
+                && !self.log_capture.is_end_logged(group)
         };
         let ended: Vec<_> = observed.iter().filter(has_ended).collect();
         if self.log_capture.is_first_pass() {
@@ -40,11 +40,12 @@ impl<G: ContainerGroups> Applier<'_, G> {
             let stays = |group: &&&Arc<ContainerGroup>| !go.contains(&group.name);
             let old: Vec<_> = ended.iter().filter(is_old).filter(stays).copied().collect();
             for group in &old {
-                self.log_capture.take_for_told(group);
+                self.log_capture.mark_as_logged(group);
             }
             log_old(&Summary::of(old.iter().map(|group| &***group), now));
         }
-        let news = ended.into_iter().filter(|group| !go.contains(&group.name) && !self.log_capture.has_told(group));
+        let news =
+            ended.into_iter().filter(|group| !go.contains(&group.name) && !self.log_capture.is_end_logged(group));
         let see = |group: &Arc<ContainerGroup>| {
             let group = Arc::clone(group);
             async move { self.log_capture.see(self.groups, &group, now).await }

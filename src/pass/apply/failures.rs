@@ -15,7 +15,7 @@ use crate::sync::Mutex;
 /// While all creates of a subscription fail with the same code, at most `max(3, workers)` are sent: as many as it takes to see
 /// that the next one would fail too, or as many as run at once.
 pub(super) struct Failures {
-    most_in_vain: usize,
+    most_unproven: usize,
     gates: Mutex<BTreeMap<SubscriptionName, Gate>>,
     changed: Notify,
     failed: Mutex<Vec<(MessageAddress, FailureCause)>>,
@@ -33,7 +33,7 @@ struct Gate {
 impl Failures {
     pub(super) fn new(workers: usize) -> Self {
         Self {
-            most_in_vain: workers.max(DISTINCT_MESSAGES),
+            most_unproven: workers.max(DISTINCT_MESSAGES),
             gates: Mutex::default(),
             changed: Notify::new(),
             failed: Mutex::default(),
@@ -56,8 +56,8 @@ impl Failures {
         if let Some(reason) = gate.closed() {
             return Err(reason);
         }
-        let in_vain = gate.failed.values().sum::<usize>() + gate.under_way;
-        let admitted = gate.has_succeeded || gate.under_way == 0 || in_vain < self.most_in_vain;
+        let unproven = gate.failed.values().sum::<usize>() + gate.under_way;
+        let admitted = gate.has_succeeded || gate.under_way == 0 || unproven < self.most_unproven;
         gate.under_way += usize::from(admitted);
         Ok(admitted)
     }

@@ -140,12 +140,12 @@ impl KnownGroups {
     }
 
     /// Whether a later attempt at the same message has a group.
-    pub(in crate::plan) fn is_superseded(&self, known: &KnownGroup) -> bool {
+    pub(in crate::plan) fn has_successor(&self, known: &KnownGroup) -> bool {
         self.successors(known).next().is_some()
     }
 
     /// Whether a later attempt has a group that will outlast this one, whatever another process does meanwhile.
-    pub(in crate::plan) fn is_superseded_for_good(&self, known: &KnownGroup) -> bool {
+    pub(in crate::plan) fn has_lasting_successor(&self, known: &KnownGroup) -> bool {
         self.successors(known).any(|successor| !successor.may_fail_soon)
     }
 

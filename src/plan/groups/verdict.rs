@@ -65,7 +65,7 @@ impl<'a> Judge<'a> {
         if !self.facts.rules.count_attempts() {
             return Verdict::Delete(DeleteReason::Finished);
         }
-        if self.facts.groups.is_superseded_for_good(known) {
+        if self.facts.groups.has_lasting_successor(known) {
             return Verdict::Delete(DeleteReason::Superseded);
         }
         match message {

@@ -59,7 +59,7 @@ impl<'a> Breaker<'a> {
         let groups: Vec<_> = facts.groups.in_subscription(subscription).collect();
         // An operator who restarts a count says that the cause is fixed.
         let counts = || groups.iter().filter(|known| !known.group.is_retried());
-        let recorded = counts().filter(|known| !facts.groups.is_superseded(known));
+        let recorded = counts().filter(|known| !facts.groups.has_successor(known));
         let recorded = recorded.filter_map(|known| Some((known.as_attempt()?, Source::Group(known))));
         let with_group: HashSet<_> = counts().filter_map(|known| known.message()).collect();
         let remembered = facts.memory.attempts_in(subscription);

@@ -110,7 +110,7 @@ impl<'a> Eligibility<'a> {
                 // It is never deleted, so the next group needs another name.
                 Some(record) if record.ownership == Ownership::Untagged => {
                     let attempts = last.map_or(0, |last| last.number);
-                    if attempts >= self.facts.rules.max_attempts || !has_successor(record) {
+                    if attempts >= self.facts.rules.max_attempts || !can_be_followed(record) {
                         return parked(attempts);
                     }
                     Ok(Due { attempts_made: attempts, record: Some(record), is_retried: last.is_none() })
@@ -119,11 +119,11 @@ impl<'a> Eligibility<'a> {
             };
         }
         let Some(last) = last else {
-            let is_possible = record.is_some_and(has_successor);
+            let is_possible = record.is_some_and(can_be_followed);
             return if is_possible { Ok(Due { attempts_made: 0, record, is_retried: true }) } else { parked(0) };
         };
         match retry::next(&last, self.facts.rules, self.facts.now) {
-            Next::Due if record.is_none_or(has_successor) => {
+            Next::Due if record.is_none_or(can_be_followed) => {
                 Ok(Due { attempts_made: last.number, record, is_retried: false })
             }
             Next::BackingOff { until } => {
@@ -155,7 +155,7 @@ struct Due<'a> {
 }
 
 /// Whether a group's name has room for the number of the next attempt.
-fn has_successor(record: &KnownGroup) -> bool {
+fn can_be_followed(record: &KnownGroup) -> bool {
     record.attempt < MAX_ATTEMPT
 }
 
