@@ -124,6 +124,10 @@ fn parameters_mirror_the_settings() {
             Fallback::Optional => {}
         }
     }
+    let whole = template.to_string();
+    for setting in all_settings().filter(|setting| parameters.contains_key(setting.name)) {
+        assert!(whole.contains(&format!("parameters('{}')", setting.name)), "{} is no app setting", setting.name);
+    }
     for (name, parameter) in parameters {
         assert!(
             parameter["metadata"]["description"].as_str().is_some_and(|text| text.len() > 10),

@@ -124,7 +124,7 @@ const REFUSED: [(&str, &[&str]); 50] = [
     ("PROVISIONING_DELETE_ORPHANS", &["on", "2"]),
     ("PROVISIONING_ORPHAN_GRACE_MINUTES", &["-1", "1441"]),
     ("PROVISIONING_DRY_RUN", &["maybe"]),
-    ("PASS_DEADLINE_SECONDS", &["9", "291"]),
+    ("PASS_DEADLINE_SECONDS", &["9", "261"]),
     ("SCALE_EVERY_SECONDS", &["-1", "3601"]),
     ("INSTANCE_SUBSCRIPTION_ENV_NAME", &["A-B", "A B", "A=B", "1A"]),
     ("ACI_PLAIN_ENV", &["A-B", "NOT_THERE", "*,A"]),
