@@ -1,4 +1,4 @@
-//! A custom handler that misbehaves as its variables say, for the tests of the Functions host.
+//! A custom handler for the tests of the Functions host. It misbehaves as its variables say.
 //!
 //! | Variable | What it does |
 //! |---|---|

@@ -41,8 +41,7 @@ impl Container<'_> {
         self.run_while(|exit| restart.restarts(exit == Exit::Code(0))).await;
     }
 
-    /// Runs an init container, which is started again until it succeeds unless the policy is `Never`. False when it has failed
-    /// for good.
+    /// Runs an init container. Unless the policy is `Never`, it is restarted until it succeeds. False when it has finally failed.
     pub(super) async fn run_to_success(&self, restart: RestartPolicy) -> bool {
         let exit = self.run_while(|exit| exit != Exit::Code(0) && restart != RestartPolicy::Never).await;
         exit == Exit::Code(0)

@@ -167,7 +167,7 @@ impl Supervisor {
         self.launch.spawn(worker_id, streams)
     }
 
-    /// Looks after one process, while others can send it signals.
+    /// Watches one process, and lets others send it signals.
     async fn watch(&mut self, child: Child, worker_id: &str) -> End {
         self.process.send_replace(child.id());
         let end = self.tend(child, worker_id).await;
