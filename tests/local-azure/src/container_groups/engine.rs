@@ -299,7 +299,7 @@ impl Life {
     }
 }
 
-/// Where an engine reports the states of a group. Reports about a run that is over are dropped.
+/// Where an engine reports the states of a group. Reports about an ended run are dropped.
 #[derive(Clone)]
 pub struct Report {
     groups: ContainerGroups,

@@ -19,7 +19,7 @@ use super::removal::Removal;
 use crate::clock;
 use crate::container_groups::{ContainerState, Exit, Report, StartFailure, Waiting};
 
-/// How long the output of a container that has exited is still read. Normally all of it is there at once.
+/// How long the output of a container that has exited is still read. Normally it arrives at once.
 const DRAIN_LIMIT: Duration = Duration::from_secs(2);
 /// The period that a CPU limit is a share of, in microseconds: the kernel's default.
 const CPU_PERIOD: i64 = 100_000;

@@ -175,7 +175,7 @@ impl Supervisor {
         end
     }
 
-    /// Watches one process until it has to be replaced.
+    /// Watches one process until it must be replaced.
     async fn tend(&mut self, mut child: Child, worker_id: &str) -> End {
         let pid = child.id();
         let output = Output::of(&mut child, worker_id, self.launch.stderr_is_for_errors, &self.records, &self.streams);

@@ -45,7 +45,7 @@ pub fn odd_settings(settings: &[(&str, &str)]) -> BTreeMap<String, String> {
     all
 }
 
-/// An app with one function, `Tick`. The binding of its timer has these members besides its type and name.
+/// An app with one function, `Tick`. The binding of its timer has these members in addition to its type and name.
 pub fn timer_app(timer: &serde_json::Value) -> TempDir {
     let app = tempfile::tempdir().unwrap();
     fs::create_dir(app.path().join("Tick")).unwrap();

@@ -1,4 +1,4 @@
-//! Sessions and links: windows, credit, and what comes in on a link.
+//! Sessions and links: windows, credit, and what arrives on a link.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
