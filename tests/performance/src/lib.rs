@@ -1,8 +1,8 @@
 //! The cost of a pass, measured on the released binary, and how soon a message gets its group.
 //!
 //! `cargo bench -p performance` runs everything and prints tables; with `-- write` it also puts them, and the plots, into
-//! `docs/performance.md`. `-- day` and `-- write-day` only simulate the day, `-- footprint` only checks the binary's size and the number of
-//! crates, and `-- decide` makes passes without I/O, for callgrind.
+//! `docs/performance.md`. `-- day` and `-- write-day` only simulate the day, `-- footprint` only checks the binary's size and the
+//! number of crates, and `-- decide` runs passes without I/O, for callgrind.
 
 #![allow(unreachable_pub, reason = "what the files of a test share is public among them, and there is nobody else")]
 
