@@ -48,7 +48,7 @@ fn the_azure_cli_accepts_every_command_line_and_keeps_every_value() {
     assert_eq!(after.as_object().map(serde_json::Map::len), Some(2 + settings::AWKWARD.len()));
 }
 
-/// Through the CLI's own code the old values come back as they were, and the new settings go.
+/// The CLI's own code restores the old values and removes the new settings.
 #[test]
 fn a_push_that_is_undone_leaves_the_app_as_it_was() {
     let Some(python) = python(&[AZURE_CLI]) else { return };
@@ -67,7 +67,7 @@ fn a_push_that_is_undone_leaves_the_app_as_it_was() {
     assert_eq!(read.last().map(|call| &call["settings_after"]), Some(&before));
 }
 
-/// What the Azure CLI makes of recorded calls from a folder, all of which it has to accept.
+/// What the Azure CLI parses from recorded calls of a folder. It must accept all of them.
 pub fn read_by_azure_cli(python: &Path, calls: &[Value], folder_of_calls: &Path) -> Vec<Value> {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("calls");

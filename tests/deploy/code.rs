@@ -1,4 +1,4 @@
-//! The code's deployment: the package goes to the app, and the host has to say that the function is loaded.
+//! The deployment of code: the package goes to the app, and the host must report that the function is loaded.
 
 use serde_json::{Value, json};
 
@@ -116,7 +116,7 @@ fn a_host_that_started_anew_between_two_looks_is_watched_from_the_start() {
     if no_python() {
         return;
     }
-    // Looks at 0, 10, 20 and 30 s: it crashes after the second one.
+    // Checked at 0, 10, 20 and 30 s; it crashes after the second check.
     let answers = [process("a", 60), process("a", 70), process("a", 2), process("a", 12)].map(Value::from);
     let looks = [answers.as_slice(), &[process("a", 22), process("a", 32), process("a", 42)].map(Value::from)].concat();
     let stage = loaded().answer("host/status", &looks);
@@ -142,7 +142,7 @@ fn the_process_from_before_a_change_does_not_count() {
         return;
     }
     for new in [process("a", 1), process("b", 500)] {
-        // It is seen before the push, then 0, 10 and 20 s after it.
+        // Checked before the push, and 0, 10 and 20 s after it.
         let looks = [process("a", 60), process("a", 60), process("a", 70), new].map(Value::from);
         let looks = [looks.as_slice(), &[json!(RUNNING)]].concat();
         let stage = settings::app().answer("host/status", &looks);
@@ -201,18 +201,18 @@ pub fn loaded() -> Stage {
         .answer("functions/ScaleTimer?", &[Value::from(r#"{"name": "ScaleTimer", "isDisabled": false}"#)])
 }
 
-/// What a host answers that runs in an instance, for so many seconds now.
+/// The answer of a host that has run in an instance for this many seconds.
 pub fn process(instance: &str, seconds: u64) -> String {
     json!({"state": "Running", "instanceId": instance, "processUptime": seconds * 1000}).to_string()
 }
 
-/// The command lines of so many looks at the host, with what comes before them.
+/// The command lines of this many checks of the host, and of what precedes them.
 pub fn watch(looks: usize) -> Vec<String> {
     let look = ["host/status", "functions/ScaleTimer/status", "functions/ScaleTimer"].map(ask);
     [SHOW.to_owned()].into_iter().chain((0..looks).flat_map(|_| look.clone())).collect()
 }
 
-/// The command line that asks the host.
+/// The command line of a request to the host.
 pub fn ask(what: &str) -> String {
     format!(
         "rest --method get --url {ID}/hostruntime/admin/{what}?api-version=2024-04-01 --only-show-errors --output json"

@@ -1,4 +1,5 @@
-//! A settings push that the scaler does not come up with: the run fails, says what the scaler says, and undoes it.
+//! A settings push that the scaler does not survive: the run fails, shows the scaler's own message, and restores the old
+//! settings.
 
 use std::process::Command;
 
@@ -169,11 +170,10 @@ fn a_log_that_cannot_be_read_is_no_further_failure() {
     }
 }
 
-/// An app whose host is seen running after a push, and then crashes and starts again and again, until the old values are
-/// back. Its log has these lines.
+/// An app whose host runs after a push, but then crashes and restarts until the old values are back. Its log has these lines.
 pub fn crashing(lines: &[&str]) -> Stage {
     let (down, starting) = (json!({"exit": 1, "stderr": "Bad Gateway"}), json!(RUNNING));
-    // Before the push; then, in looks ten seconds apart, crashes and starts in between.
+    // Before the push; then checks ten seconds apart, with crashes and restarts in between.
     let crashes = vec![[down.clone(), starting.clone(), starting.clone(), down]; 3].concat();
     app()
         .answer("host/status", &[[starting].as_slice(), &crashes, &[json!(process("b", 100))]].concat())
@@ -182,14 +182,14 @@ pub fn crashing(lines: &[&str]) -> Stage {
         .answer("/query", &[rows(lines)])
 }
 
-/// What Application Insights answers.
+/// The answer of Application Insights.
 fn rows(lines: &[&str]) -> Value {
     let rows: Vec<_> = lines.iter().map(|line| [line]).collect();
     let table = json!({"name": "PrimaryResult", "columns": [{"name": "message", "type": "string"}], "rows": rows});
     Value::from(json!({"tables": [table]}).to_string())
 }
 
-/// What the scaler itself writes to its standard error when it gets the bad setting, line by line.
+/// What the scaler writes to standard error when it gets the invalid setting, line by line.
 fn refusal_of_the_scaler() -> Vec<&'static str> {
     let output = Command::new(env!("CARGO_BIN_EXE_aci-scaler"))
         .env_clear()
@@ -208,7 +208,7 @@ fn log(stage: &Stage, more: &[(&str, &str)]) -> Ran {
     stage.run("scaler-log.sh", &[&environment, more].concat())
 }
 
-/// The files that command lines with a piece of text were given.
+/// The files that were passed in command lines with this text.
 fn written(stage: &Stage, piece: &str) -> Vec<Value> {
     let recorded = stage.recorded();
     let calls = recorded.iter().zip(stage.command_lines()).filter(|(_, line)| line.contains(piece));

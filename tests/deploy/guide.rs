@@ -1,5 +1,5 @@
-//! The commands of docs/deploy.md and docs/operate.md: run with stand-ins for `az`, `gh` and `aci-scaler`, and read by the
-//! real Azure CLI and the real scaler.
+//! The commands of docs/deploy.md and docs/operate.md: run with stand-ins for `az`, `gh` and `aci-scaler`, and parsed by the real
+//! Azure CLI and the real scaler.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -59,7 +59,7 @@ fn every_command_of_the_page_on_operating_is_one_that_its_program_accepts() {
     }
     let plan =
         json!({"groups": [{"name": "worker-1", "outcome": "active"}, {"name": "worker-2", "outcome": "record"}]});
-    // One only: the Azure CLI reads a command about two ids twice.
+    // Only one id, because the Azure CLI reads a command about two of them twice.
     let id = "/subscriptions/s/resourceGroups/g/providers/Microsoft.ContainerInstance/containerGroups/worker-1";
     let stage = answering()
         .answer("plan --json", &[json!(plan.to_string())])
@@ -76,7 +76,7 @@ fn every_command_of_the_page_on_operating_is_one_that_its_program_accepts() {
 
     for call in &scaler {
         let arguments = arguments(call);
-        // With --help, all before it are parsed and nothing is done.
+        // With --help, the arguments before it are parsed and nothing runs.
         check(Command::new(env!("CARGO_BIN_EXE_aci-scaler")).args(&arguments).arg("--help"));
         assert!(arguments.contains(&"--from-app".to_owned()), "{arguments:?}");
     }
@@ -101,7 +101,7 @@ fn every_command_of_the_page_on_operating_is_one_that_its_program_accepts() {
     assert_eq!(after["AzureWebJobs_ScaleTimer_Disabled"], "true");
 }
 
-/// A stage on which Azure and GitHub answer like those of a deployed app.
+/// A stage on which Azure and GitHub answer as for a deployed app.
 fn answering() -> Stage {
     let id = |kind: &str| json!(format!("/subscriptions/s/resourceGroups/g/providers/{kind}/x"));
     code::loaded()
@@ -120,7 +120,7 @@ fn answering() -> Stage {
         .answer("account show", &[json!("00000000-0000-0000-0000-00000000000c")])
 }
 
-/// What `az` lists of the principal, in `tests/deploy/azure_cli.py`.
+/// The role assignments of the principal that `az` lists in `tests/deploy/azure_cli.py`.
 const ASSIGNMENTS: [&str; 2] = [
     "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/containers-rg/providers/\
      Microsoft.Authorization/roleAssignments/1",
@@ -128,7 +128,7 @@ const ASSIGNMENTS: [&str; 2] = [
      namespaces/n/topics/t/providers/Microsoft.Authorization/roleAssignments/2",
 ];
 
-/// Runs a page's blocks of commands, one after the other, as a reader does; returns the folder they ran in.
+/// Runs a page's commands one after the other, as a reader does, and returns the folder they ran in.
 fn run(stage: &Stage, page: &str) -> std::path::PathBuf {
     let top = stage.path("top");
     fs::create_dir(&top).expect("a folder of our own");
@@ -136,7 +136,7 @@ fn run(stage: &Stage, page: &str) -> std::path::PathBuf {
         symlink(repository().join(folder), top.join(folder)).expect("a new name");
     }
     write(&top.join("api-key.txt"), "secret");
-    // What `gh release download` would leave here: a scaler that only records how it was called.
+    // What `gh release download` would leave here: a scaler that only records its calls.
     symlink(repository().join("tests/deploy/az"), top.join("aci-scaler")).expect("a new name");
     check(Command::new("tar").current_dir(&top).args([
         "--create",

@@ -1,4 +1,4 @@
-//! Which credentials a workflow logs in with.
+//! The credentials that a workflow logs in with.
 
 use std::process::Command;
 
@@ -13,7 +13,7 @@ fn github_says_which_subject_a_repository_has() {
         return;
     }
     for (answer, subject) in [
-        // What a repository of August 2026 is told, whatever the flag says.
+        // What GitHub answers for a repository of August 2026, whatever the flag says.
         (
             r#"{"use_default": true, "use_immutable_subject": false, "sub_claim_prefix": "repo:OWNER@1/NAME@2"}"#,
             "repo:OWNER@1/NAME@2:environment:my-scaler\n",

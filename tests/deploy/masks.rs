@@ -1,4 +1,4 @@
-//! What keeps the values of a settings push out of the run's log.
+//! How the values of a settings push stay out of the run's log.
 
 use serde_json::{Value, json};
 
@@ -84,7 +84,7 @@ fn an_event_that_is_no_request_is_refused_in_words() {
     assert!(!ran.succeeded && ran.printed.contains("the event cannot be read"), "{ran:?}");
 }
 
-/// The runner prints what a step gets in its `env:`, and every process of the machine can read arguments.
+/// The runner prints a step's `env:`, and every process on the machine can read arguments.
 #[test]
 fn no_workflow_puts_a_payload_or_settings_where_the_runner_prints_them() {
     let workflow =

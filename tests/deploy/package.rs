@@ -1,4 +1,4 @@
-//! The package: made as it is for Azure, unpacked into an empty folder, and run there by the local Functions host.
+//! The package: built as for Azure, unpacked into an empty folder, and run there by the local Functions host.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,7 +15,7 @@ use test_support::programs::{check, missing};
 use crate::stage::repository;
 use crate::tools::{no_python, write};
 
-/// Compiling the scaler again is left to one test; the others package the binary of this test run.
+/// Only one test compiles the scaler again. The others package the binary of this test run.
 const BINARY: &str = env!("CARGO_BIN_EXE_aci-scaler");
 
 #[test]
@@ -61,7 +61,7 @@ fn packaging_says_what_it_does_not_understand() {
     }
 }
 
-/// The one test that compiles the scaler for Azure, which takes minutes the first time.
+/// Compiles the scaler for Azure, which takes minutes the first time; no other test does.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_static_package_runs_where_there_is_nothing_else() {
     let has_target = ["-c", "test -d \"$(rustc --print sysroot)/lib/rustlib/x86_64-unknown-linux-musl\""];
@@ -101,11 +101,10 @@ async fn the_functions_host_runs_an_unpacked_package() {
     run_by_the_host(&folder.path().join("app")).await;
 }
 
-/// Lets the Functions host make a pass with an app whose folder cannot be written, in an environment that holds the app's
-/// settings and nothing else.
+/// Has the Functions host run a pass of an app in a read-only folder, in an environment of only the app's settings.
 async fn run_by_the_host(app: &Path) {
     check(Command::new("chmod").args(["-R", "a-w"]).arg(app));
-    // To root that forbids nothing, so what is there is compared as well.
+    // Root can write there nevertheless, so the contents are compared too.
     let before = check(Command::new("find").arg(app));
     let azure = LocalAzure::start(LocalAzureConfig::default()).await.expect("free ports");
     let settings: BTreeMap<_, _> = azure.scaler_environment();
@@ -155,7 +154,7 @@ fn script() -> Command {
     Command::new(repository().join(".github/scripts/package.sh"))
 }
 
-/// Unpacks a package with its bits, as the platform does.
+/// Unpacks a package with its file modes, as the platform does.
 fn unpack(package: &Path, folder: &Path) {
     let program = folder.with_extension("py");
     write(&program, UNPACK);

@@ -5,7 +5,7 @@ use std::fs;
 use crate::stage::{Ran, Stage};
 use crate::tools::no_python;
 
-/// Of a file with "6" in it and of one with "7".
+/// The checksums of a file that contains "6" and of one that contains "7".
 const SUMS: &str = "e7f6c011776e8db7cd330b54174fd76f7d0216b612387a5ffcfb81e6f0919683  a\n\
                     7902699be42c8a8e46fbbb4501726517e86b22c56a189f7625a6da49081b2451  b\n";
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -95,7 +95,7 @@ fn notes(tag: &str) -> (Ran, String) {
     (ran, stage.text("notes"))
 }
 
-/// Publishes two files, the first of which may not be what the checksums say.
+/// Publishes two files. The first may not match its checksum.
 fn publish(stage: &Stage, tag: &str, first: &str) -> Ran {
     let files = stage.path("files");
     fs::create_dir(&files).expect("a folder of our own");

@@ -1,4 +1,4 @@
-//! The example of a service's workflow: what it sends is what the settings push reads, whatever its values hold.
+//! The example of a service's workflow: the settings push reads exactly what it sends, whatever the values contain.
 
 use std::fs;
 use std::process::Command;

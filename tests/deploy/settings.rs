@@ -1,4 +1,4 @@
-//! The settings push: what is refused, what reaches Azure, and what never shows.
+//! The settings push: what it refuses, what reaches Azure, and what it never shows.
 
 use std::process::Command;
 
@@ -71,7 +71,7 @@ fn a_request_is_the_same_whichever_way_it_comes() {
     let settings = called.as_object_mut().and_then(|called| called.remove("app_settings_json")).expect("settings");
     let called = called.to_string();
     let dispatched = json!({"action": "service-deploy", "client_payload": request});
-    // The caller was dispatched too, and its inputs have our names.
+    // The caller was dispatched too, and its inputs have the same names as ours.
     let callers = json!({"inputs": {"function_app_name": "other", "app_settings_json": "{\"A\": \"other\"}"}});
     let call = [("CALL_INPUTS", called.as_str()), ("CALL_SETTINGS", settings.as_str().expect("text"))];
     for (event, environment) in [
@@ -356,7 +356,7 @@ fn a_refusal_prints_no_value() {
     }
 }
 
-/// An app with two settings, whose host is well.
+/// An app with two settings and a healthy host.
 pub fn app() -> Stage {
     let settings = json!([
         {"name": "KEPT", "value": "as it is", "slotSetting": false},
@@ -365,17 +365,17 @@ pub fn app() -> Stage {
     code::loaded().answer("appsettings list", &[json!(settings.to_string())])
 }
 
-/// Pushes and looks at the host once, so that this is quick.
+/// Pushes, and checks the host only once to save time.
 pub fn push(stage: &Stage, changes: &Value) -> Ran {
     push_with(stage, changes, &[("LOOKS", "1")])
 }
 
-/// Reads a request and, if it is accepted, pushes it, as the workflow's two steps do; with more in the environment than the
-/// workflow gives.
+/// Parses a request and, if it is accepted, pushes it, as the workflow's two steps do. `more` is added to the workflow's
+/// environment.
 pub fn push_with(stage: &Stage, changes: &Value, more: &[(&str, &str)]) -> Ran {
     write(&stage.path("event"), &json!({"inputs": request(changes)}).to_string());
     let mut read = stage.run("read-settings.py", &[]);
-    // The runner takes these for itself.
+    // The runner consumes these lines.
     read.printed = read
         .printed
         .lines()
@@ -396,12 +396,12 @@ pub fn push_with(stage: &Stage, changes: &Value, more: &[(&str, &str)]) -> Ran {
     Ran { succeeded: pushed.succeeded, printed: read.printed + &pushed.printed }
 }
 
-/// How many command lines hold a piece of text.
+/// How many command lines contain a text.
 pub fn count(stage: &Stage, piece: &str) -> usize {
     stage.command_lines().iter().filter(|line| line.contains(piece)).count()
 }
 
-/// A good request with some of its inputs changed.
+/// A valid request with some of its inputs changed.
 fn request(changes: &Value) -> Value {
     let mut request =
         json!({"function_app_name": "my-scaler", "resource_group": "my-rg", "aci_image": "r.azurecr.io/w:1"});
@@ -421,7 +421,7 @@ fn refused(changes: &Value, reason: &str) {
     assert_eq!(stage.text("output"), "", "{changes}");
 }
 
-/// The settings that the only push held.
+/// The settings of the only push.
 fn pushed(stage: &Stage) -> Value {
     let recorded = stage.recorded();
     let files = recorded.iter().find_map(|call| call["files"].as_object().filter(|files| !files.is_empty()));

@@ -10,17 +10,17 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// A step's surroundings: the files that GitHub gives it, and an `az` that only records.
+/// A step's environment: the files that GitHub gives it, and an `az` that only records.
 pub struct Stage {
     folder: TempDir,
     answers: Value,
 }
 
-/// What became of a script.
+/// The result of a script.
 #[derive(Debug)]
 pub struct Ran {
     pub succeeded: bool,
-    /// Everything that it printed, to either stream.
+    /// Everything that it printed to either stream.
     pub printed: String,
 }
 
@@ -28,7 +28,7 @@ pub struct Ran {
 #[derive(Debug, Deserialize)]
 pub struct Call {
     pub arguments: Vec<String>,
-    /// The permissions of the files that it was given, such as `0o600`.
+    /// The permissions of the files that it was passed, such as `0o600`.
     pub modes: serde_json::Map<String, Value>,
 }
 
@@ -37,7 +37,7 @@ impl Stage {
         Self { folder: tempfile::tempdir().expect("a temporary folder"), answers: json!({}) }
     }
 
-    /// Lets `az` answer command lines that hold a piece of text, one after the other; the last answer stays.
+    /// Has `az` answer command lines that contain a text, one answer after the other; the last one repeats.
     pub fn answer(mut self, piece: &str, answers: &[Value]) -> Self {
         self.answers[piece] = Value::from(answers);
         self
@@ -47,18 +47,17 @@ impl Stage {
         self.folder.path().join(name)
     }
 
-    /// The text of a file, which is empty where there is none.
+    /// The text of a file, empty if there is none.
     pub fn text(&self, name: &str) -> String {
         fs::read_to_string(self.path(name)).unwrap_or_default()
     }
 
-    /// Runs a script of `.github/scripts` with nothing in its environment but what a runner and this gives it.
+    /// Runs a script of `.github/scripts` in an environment of only what a runner provides and these variables.
     pub fn run(&self, script: &str, environment: &[(&str, &str)]) -> Ran {
         let mut command = Command::new(repository().join(".github/scripts").join(script));
         self.execute(command.current_dir(repository()), environment)
     }
 
-    /// Runs a program on this stage.
     pub fn execute(&self, command: &mut Command, environment: &[(&str, &str)]) -> Ran {
         let path = format!("{}:{}", self.stand_ins().display(), search_path());
         command.env_clear().env("PATH", path).env("PYTHONUTF8", "1").env("AZ_ANSWERS", self.answers.to_string());
@@ -78,17 +77,17 @@ impl Stage {
         Ran { succeeded: output.status.success(), printed: String::from_utf8_lossy(&printed).into_owned() }
     }
 
-    /// The calls of `az`, in their order.
+    /// The calls of `az`, in order.
     pub fn calls(&self) -> Vec<Call> {
         self.recorded().into_iter().map(|call| serde_json::from_value(call).expect("the stand-in's own JSON")).collect()
     }
 
-    /// How many seconds the scripts have waited altogether, which takes no time here.
+    /// How many seconds the scripts have waited in total. Here, waiting takes no time.
     pub fn waited(&self) -> u64 {
         self.text("waits").lines().map(|seconds| seconds.parse::<u64>().expect("whole seconds")).sum()
     }
 
-    /// The command lines of `az`, in their order.
+    /// The command lines of `az`, in order.
     pub fn command_lines(&self) -> Vec<String> {
         self.calls().into_iter().map(|call| call.arguments.join(" ")).collect()
     }
@@ -106,7 +105,7 @@ impl Stage {
             for name in ["az", "docker", "gh"] {
                 symlink(repository().join("tests/deploy/az"), folder.join(name)).expect("a new name");
             }
-            // Without the shell that a version manager may put around it: scripts start Python often.
+            // Linked directly, without a version manager's shell wrapper: scripts start Python often.
             symlink(&*PYTHON, folder.join("python3")).expect("a new name");
             for name in ["sleep", "date"] {
                 symlink(repository().join("tests/deploy/clock"), folder.join(name)).expect("a new name");
@@ -116,13 +115,12 @@ impl Stage {
     }
 }
 
-/// Where Python is.
 static PYTHON: LazyLock<PathBuf> = LazyLock::new(|| {
     let executable = Command::new("python3").args(["-c", "import sys; print(sys.executable, end='')"]).output();
     executable.map_or_else(|_| "python3".into(), |output| String::from_utf8_lossy(&output.stdout).into_owned().into())
 });
 
-/// The repository's top.
+/// The top folder of the repository.
 pub fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }

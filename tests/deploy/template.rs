@@ -1,4 +1,4 @@
-//! The template: resolved as Resource Manager would, held against Azure's schemas, and its settings against the scaler's.
+//! The template: resolved as Resource Manager would, checked against Azure's schemas, and its settings against the scaler's.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -12,11 +12,11 @@ use test_support::programs::{SCHEMA_VALIDATOR, python, variable};
 use crate::stage::repository;
 use crate::tools::{no_python, write};
 
-/// What the template finds out itself; and `RUST_LOG`, which is `LOG_LEVEL` for those who know Rust.
+/// What the template determines itself; and `RUST_LOG`, which is `LOG_LEVEL` for those who know Rust.
 const NOT_GIVEN: [&str; 5] =
     ["AZURE_SUBSCRIPTION_ID", "AZURE_CLIENT_ID", "AZURE_CLOUD", "AZURE_RESOURCE_MANAGER_ENDPOINT", "RUST_LOG"];
 
-/// The scaler's roles and where it has each: by name, the ids that Azure documents, and the kind of scope.
+/// The scaler's roles and where it has each: the ids that Azure documents, and the kind of scope.
 const ROLES: [(&str, &str); 5] = [
     // Storage Blob Data Owner
     ("b7e6dc6d-f1e8-4753-8033-0f276bb0955b", "Microsoft.Storage/storageAccounts"),
@@ -116,7 +116,7 @@ fn parameters_mirror_the_settings() {
                 assert_eq!(default.as_deref(), Some(value), "{name}");
                 assert_eq!(parameter["metadata"]["description"], setting.doc.replace('`', ""), "{name}");
             }
-            // The resource group knows the region.
+            // The template takes these from its resource group.
             Fallback::Required if name == "ACI_LOCATION" || name == "AZURE_RESOURCE_GROUP" => {
                 assert!(default.is_some_and(|value| value.starts_with("[resourceGroup().")), "{name}");
             }
@@ -159,8 +159,8 @@ fn the_scaler_has_the_roles_it_needs_where_it_needs_them_and_no_others() {
     assert_eq!(given, expected);
 }
 
-/// Azure lets nobody change whose an assignment is (`RoleAssignmentUpdateNotPermitted`), and one outlives the group that the
-/// app was in if its scope is elsewhere.
+/// Azure does not allow changing the principal of an assignment (`RoleAssignmentUpdateNotPermitted`), and an assignment whose
+/// scope is elsewhere outlives the app's resource group.
 #[test]
 fn an_app_that_was_taken_down_can_be_deployed_again() {
     if no_python() {
@@ -292,12 +292,12 @@ fn a_template_that_azure_would_refuse_is_refused_here() {
     }
 }
 
-/// What would be deployed, or why nothing would.
+/// The resources that would be deployed, or why none would.
 fn resolve(template: &Value, parameters: &Value) -> Result<Value, String> {
     resolve_as(template, parameters, &[])
 }
 
-/// The same with an identity that has this principal.
+/// The same for an identity with this principal.
 fn resolve_as(template: &Value, parameters: &Value, principal: &[&str]) -> Result<Value, String> {
     let folder = tempfile::tempdir().expect("a temporary folder");
     write(&folder.path().join("template"), &template.to_string());

@@ -1,4 +1,4 @@
-//! The workflows themselves: linted, and built by the house rules.
+//! The workflows themselves: linted, and checked against the house rules.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -40,7 +40,7 @@ fn every_step_runs_a_script_that_tests_can_run_too() {
     assert!(steps > 10, "{steps} steps were found");
 }
 
-/// Tests run clients, linters and a browser of others, and whatever runs before a build on its machine can change what it makes.
+/// Tests run clients, linters and a browser of third parties. What runs before a build on its machine can change its result.
 #[test]
 fn what_is_published_or_deployed_is_made_where_nothing_of_others_has_run() {
     for (file, artefact) in [("release.yml", "release-files.sh"), ("deploy-scaler-code.yml", "package.sh")] {

@@ -1,4 +1,4 @@
-//! The Azure that is tested on: the local one, or a real one.
+//! The Azure under test: the local one, or a real one.
 
 use std::sync::Arc;
 
@@ -19,14 +19,14 @@ use serde_json::Value;
 
 use crate::group::Group;
 
-/// The stable version of Container Instances' API, which the scaler speaks too.
+/// The stable version of the Container Instances API, which the scaler uses too.
 const API_VERSION: &str = "2023-05-01";
 
-/// An Azure with a topic, a place for container groups and, sooner or later, passes of a scaler.
+/// An Azure with a topic, a resource group for container groups and, sooner or later, passes of a scaler.
 pub struct Azure {
     /// The scaler's settings.
     pub settings: Settings,
-    /// Opens the namespace for sending.
+    /// Allows sending to the namespace.
     pub connection_string: String,
     http: Client,
     kind: Kind,
@@ -38,7 +38,7 @@ enum Kind {
 }
 
 impl Azure {
-    /// The one that the settings in the environment name, or else a local one.
+    /// The Azure that the settings in the environment name, or else a local one.
     pub async fn from_environment(environment: &impl Environment) -> Self {
         if environment.get("AZURE_SUBSCRIPTION_ID").is_none() {
             return Self::local().await;
@@ -67,12 +67,12 @@ impl Azure {
         Self { settings, connection_string, http: http(), kind: Kind::Local { azure, scaler } }
     }
 
-    /// Whether it is the local one, where the scaler works only when it is invoked.
+    /// Whether it is the local one, where the scaler runs only when invoked.
     pub fn is_local(&self) -> bool {
         matches!(self.kind, Kind::Local { .. })
     }
 
-    /// Lets the local scaler make a pass. A deployed one makes its own.
+    /// Invokes the local scaler. A deployed one runs on its own timer.
     pub async fn invoke_scaler(&self) {
         if let Kind::Local { scaler, .. } = &self.kind {
             let invocation = scaler.host.invocation(FUNCTION).await.unwrap();
@@ -93,12 +93,12 @@ impl Azure {
         groups
     }
 
-    /// A container group, if it is there.
+    /// A container group, if it exists.
     pub async fn group(&self, name: &str) -> Option<Group> {
         self.get(self.url(&format!("/{name}"))).await.map(Group::new)
     }
 
-    /// Checks that the local Azure is as empty as it was: the workers have settled the messages.
+    /// Checks that the local Azure is empty again: the workers have settled the messages.
     pub fn check_nothing_is_left(&self) {
         if let Kind::Local { azure, .. } = &self.kind {
             let subscriptions = azure.service_bus.subscriptions(TOPIC).unwrap();
@@ -118,7 +118,7 @@ impl Azure {
         azure.resource_manager.join(&groups).expect("names of resources are parts of URLs")
     }
 
-    /// The answer's body; nothing if what was asked for is not there.
+    /// The body of the answer, or nothing if the resource does not exist.
     async fn get(&self, url: Url) -> Option<Value> {
         let answer = self.http.get(url.clone()).bearer_auth(self.token().await).send().await.unwrap();
         let (status, body) = (answer.status(), answer.text().await.unwrap());
@@ -144,7 +144,7 @@ impl Azure {
 }
 
 fn http() -> Client {
-    // reqwest needs a TLS provider even for plain HTTP; that another one is installed already is as good.
+    // reqwest needs a TLS provider even for plain HTTP. One that is already installed is as good.
     _ = rustls::crypto::ring::default_provider().install_default();
     Client::builder().tcp_nodelay(true).build().unwrap()
 }

@@ -16,7 +16,7 @@ pub struct Expected {
 }
 
 impl Expected {
-    /// Checks the message's group: its tags, and its memory by the settings.
+    /// Checks the message's group: its tags, and its memory against the settings.
     pub fn check(&self, group: &Group, settings: &Settings) {
         let tag = |name: &str| group.tag(name).unwrap_or_else(|| panic!("{} has no tag {name}", group.name));
         assert_eq!(tag("managed_by"), settings.aci.name_prefix.as_str(), "{self}");
@@ -25,7 +25,7 @@ impl Expected {
         assert_eq!(group.memory_gb(), self.memory_gb(settings), "{self}");
     }
 
-    /// The rule, written down a second time: a tenth of a GB is the smallest step, and what is between is rounded up.
+    /// The rule, implemented a second time: the smallest step is a tenth of a GB, and amounts are rounded up to it.
     fn memory_gb(&self, settings: &Settings) -> Decimal {
         let aci = &settings.aci;
         let tenths = self.file_size_mb * aci.memory_multiplier * Decimal::TEN / Decimal::from(1024);

@@ -3,7 +3,6 @@
 use rust_decimal::Decimal;
 use serde_json::Value;
 
-/// A container group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group {
     pub name: String,
@@ -11,7 +10,7 @@ pub struct Group {
 }
 
 impl Group {
-    /// Reads a group of a list or of a GET.
+    /// Parses a group from a list or a GET.
     pub fn new(json: Value) -> Self {
         Self { name: json["name"].as_str().unwrap_or_default().to_owned(), json }
     }
@@ -30,12 +29,12 @@ impl Group {
         self.json["tags"][name].as_str()
     }
 
-    /// The message that it was made for.
+    /// The message that it was created for.
     pub fn message_id(&self) -> Option<&str> {
         self.tag("message_id")
     }
 
-    /// Whether its work is over. Only a GET shows the states of containers.
+    /// Whether it has finished. Only a GET shows the states of containers.
     pub fn is_terminal(&self) -> bool {
         let provisioning = self.json["properties"]["provisioningState"].as_str();
         let states: Vec<_> = containers(&self.json).map(state).collect();
@@ -43,7 +42,7 @@ impl Group {
         provisioning == Some("Failed") || ended
     }
 
-    /// The states of its containers, for people.
+    /// The states of its containers, for error messages.
     pub fn states(&self) -> String {
         containers(&self.json).map(state).collect::<Vec<_>>().join(", ")
     }

@@ -1,7 +1,7 @@
-//! Messages in, container groups of the right size out, and gone again once they have finished.
+//! Messages in, container groups of the right size out, and deleted once they have finished.
 //!
-//! It runs on the local Azure, with the scaler under the stand-in for the Functions host. Where `AZURE_SUBSCRIPTION_ID`
-//! is set in the environment it works on what the scaler's settings there name, and expects the scaler to run there.
+//! It runs on the local Azure, with the scaler under the local Functions host. If `AZURE_SUBSCRIPTION_ID` is set, it runs on the
+//! Azure that the scaler's settings name, and expects a deployed scaler there.
 
 #![allow(unreachable_pub, reason = "what the files of a test share is public among them, and there is nobody else")]
 
@@ -43,7 +43,7 @@ async fn each_message_gets_a_group_of_its_size_that_goes_once_it_has_finished() 
     azure.check_nothing_is_left();
 }
 
-/// Sends a message for each size.
+/// Sends a message of each size.
 async fn send(azure: &Azure, options: &Options) -> Vec<Expected> {
     let template = Template::read(&options.message_path).unwrap_or_else(|error| panic!("{error}"));
     let mut client = Client::connect(&azure.connection_string).await.unwrap();
@@ -74,7 +74,7 @@ async fn provisioned(azure: &Azure, options: &Options, expected: &[Expected]) ->
     seen
 }
 
-/// Waits until each group is terminal. Where the scaler runs by itself, it may have deleted the group already.
+/// Waits until each group is terminal. A deployed scaler may already have deleted it.
 async fn finished(azure: &Azure, options: &Options, groups: &Groups) {
     poll(options, "every container group is terminal", async || {
         let mut running = Vec::new();
@@ -90,7 +90,7 @@ async fn finished(azure: &Azure, options: &Options, groups: &Groups) {
     .await;
 }
 
-/// Waits until each group is gone.
+/// Waits until each group is deleted.
 async fn deleted(azure: &Azure, options: &Options, groups: &Groups) {
     poll(options, "every container group is deleted", async || {
         azure.invoke_scaler().await;
@@ -100,7 +100,7 @@ async fn deleted(azure: &Azure, options: &Options, groups: &Groups) {
     .await;
 }
 
-/// Asks for what is missing until nothing is, for at most the time-out.
+/// Polls until nothing is missing, for at most the time-out.
 async fn poll<M: Debug>(options: &Options, goal: &str, mut missing: impl AsyncFnMut() -> Vec<M>) {
     let deadline = Instant::now() + options.timeout;
     loop {

@@ -1,4 +1,4 @@
-//! What the test is told by its own variables.
+//! The test's own variables.
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -10,26 +10,25 @@ use rust_decimal::Decimal;
 /// A day: more than any container group should take.
 const MAX_SECONDS: f64 = 86_400.0;
 
-/// What the test does.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Options {
     /// The file that the messages are made from.
     pub message_path: PathBuf,
     /// The messages: their file sizes in MiB, and the subscriptions that must get them.
     pub messages: Vec<(Decimal, String)>,
-    /// How long each step may take.
+    /// The time-out of each step.
     pub timeout: Duration,
-    /// The pause from one look to the next.
+    /// The pause between polls.
     pub poll_interval: Duration,
 }
 
-/// All that is wrong with the variables.
+/// Everything that is wrong with the variables.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the test's variables are wrong:\n  {}", .0.join("\n  "))]
 pub struct OptionsError(Vec<String>);
 
 impl Options {
-    /// Reads the variables. Time is short on the local Azure, where nothing takes long.
+    /// Reads the variables. The default time-outs are short on the local Azure, where everything is fast.
     pub fn from_environment(environment: &impl Environment, is_local: bool) -> Result<Self, OptionsError> {
         let value = |name: &str, default: &str| environment.get(name).unwrap_or_else(|| default.to_owned());
         let mut errors = Vec::new();

@@ -10,7 +10,7 @@ use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 use serde_json::{Map, Value};
 
-/// A message but for its id and its file size.
+/// A message without its id and file size.
 pub struct Template(Map<String, Value>);
 
 /// The file cannot be used.
@@ -23,14 +23,13 @@ pub enum TemplateError {
 }
 
 impl Template {
-    /// Reads the file.
     pub fn read(path: &Path) -> Result<Self, TemplateError> {
         let text = fs::read(path).map_err(|source| TemplateError::Unreadable { path: path.to_owned(), source })?;
         let object = serde_json::from_slice(&text);
         object.map(Self).map_err(|source| TemplateError::NoObject { path: path.to_owned(), source })
     }
 
-    /// A message of this id about a file of this size, in MiB: an integer where it is one, as senders have it.
+    /// A message with this id about a file of this size in MiB: an integer if possible, as senders write it.
     pub fn message(&self, id: &str, file_size_mb: Decimal) -> OutgoingMessage {
         let mut body = self.0.clone();
         body.insert("messageId".to_owned(), id.into());

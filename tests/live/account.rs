@@ -1,4 +1,4 @@
-//! A real account: what it costs, what is made there, and its end.
+//! A real account: its costs, its resources and their removal.
 
 use std::time::Duration;
 
@@ -17,13 +17,13 @@ const GROUPS: &str = "2021-04-01";
 const SERVICE_BUS: &str = "2021-11-01";
 /// Public, small, and with a shell.
 const IMAGE: &str = "mcr.microsoft.com/azurelinux/busybox:1.36";
-/// What marks the resource groups of this suite, with the time when each may be taken for left behind.
+/// The tag of this suite's resource groups. Its value is the time after which a group counts as left behind.
 const MARK: &str = "aci-scaler-live-until";
 /// How long a run may take at most.
 pub const LONGEST: Duration = Duration::from_mins(45);
 /// Prices in dollars, rounded up: a vCPU and a GB for a second, an hour of a Standard namespace, a million operations.
 const PRICES: [f64; 4] = [0.000_02, 0.000_003, 0.02, 1.0];
-/// An account that may be asked.
+/// An account that may be used.
 pub struct Account {
     subscription_id: String,
     location: String,
@@ -33,7 +33,7 @@ pub struct Account {
 }
 
 impl Account {
-    /// The one that the environment names; nothing when it names none.
+    /// The account that the environment names, if it names one.
     pub fn from_environment(environment: &impl Environment) -> Result<Option<Self>, String> {
         let names = ["ACI_SCALER_LIVE_SUBSCRIPTION_ID", "ACI_SCALER_LIVE_LOCATION", "ACI_SCALER_LIVE_TOKEN"];
         let values = names.map(|name| environment.get(name).filter(|value| !value.is_empty()));
@@ -50,7 +50,7 @@ impl Account {
         }
     }
 
-    /// What will happen, and what it costs at most.
+    /// What the run will do, and the most it can cost.
     pub fn announcement(&self) -> String {
         format!(
             "A real account is asked: subscription {}, region {}, resource group {}.\n\
@@ -65,7 +65,7 @@ impl Account {
         )
     }
 
-    /// Takes down what runs that were killed have left.
+    /// Deletes what killed runs have left behind.
     pub async fn sweep(&self) -> Result<(), String> {
         let (_, list) = self.ask(Method::GET, "", GROUPS, None).await?;
         for group in list["value"].as_array().into_iter().flatten() {
@@ -79,7 +79,7 @@ impl Account {
         Ok(())
     }
 
-    /// Makes the resource group, a namespace and a topic.
+    /// Creates the resource group, a namespace and a topic.
     pub async fn set_up(&self) -> Result<Ground, String> {
         let until = (now() + 2 * LONGEST).unix_timestamp().to_string();
         let group = json!({ "location": self.location, "tags": { MARK: until } });
@@ -117,7 +117,7 @@ impl Account {
         })
     }
 
-    /// Deletes the resource group, with all that is in it. Azure goes on with that by itself.
+    /// Starts to delete the resource group with everything in it. Azure completes that by itself.
     pub async fn take_down(&self) -> Result<(), String> {
         let deleted = self.ask(Method::DELETE, &format!("/{}", self.resource_group), GROUPS, None).await;
         println!("resource group {} is deleted", self.resource_group);
@@ -136,7 +136,7 @@ impl Account {
         Err("the namespace was not made within ten minutes".to_owned())
     }
 
-    /// A request about the resource groups of the subscription; an answer that is none of success is an error.
+    /// A request about the subscription's resource groups. Any answer but a success is an error.
     async fn ask(
         &self,
         method: Method,
@@ -163,8 +163,8 @@ impl Account {
     }
 }
 
-/// What a run costs at most, in dollars. Assumptions are asked one by one, so that a run of [`LONGEST`] leaves no more groups behind
-/// than there are time-outs in it, each with two cores and 1 GB until the end.
+/// The most that a run can cost, in dollars. Assumptions are tested one by one, so a run of [`LONGEST`] leaves behind no more
+/// groups than it has time for time-outs. Each has two cores and 1 GB until the end.
 pub fn bound() -> f64 {
     let [cpu, memory, namespace, million] = PRICES;
     let groups = (LONGEST.as_secs_f64() / PATIENCE.as_secs_f64()).ceil() + 1.0;

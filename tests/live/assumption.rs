@@ -1,4 +1,4 @@
-//! One assumption: what is taken for true of Azure, where that is from, and how it is found out.
+//! An assumption about Azure, its source, and how to test it.
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -7,35 +7,35 @@ use tokio::time::timeout;
 
 use crate::ground::Ground;
 
-/// How long the answer to one may take on a real account, where a group alone takes minutes.
+/// The time-out of one on a real account, where a group alone takes minutes.
 pub const PATIENCE: Duration = Duration::from_mins(8);
 
-/// What is asked, and what the answer should be.
+/// An assumption about Azure.
 pub struct Assumption {
-    /// Its name, which reports keep.
+    /// Its name, which reports refer to.
     pub name: &'static str,
-    /// What is assumed.
+    /// The statement.
     pub statement: &'static str,
-    /// Where it is from.
+    /// Its source.
     pub source: &'static str,
     pub certainty: Certainty,
-    /// What would have to change if it were wrong: files of the local Azure, and the scaler's rules.
+    /// What would have to change if it were wrong: files of the local Azure, and rules of the scaler.
     pub rests_on: &'static [&'static str],
-    /// The answer, in the words of the question.
+    /// The expected answer, in the words of the question.
     pub expected: &'static str,
     pub question: Question,
 }
 
-/// How sure it is.
+/// How certain it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Certainty {
-    /// Recorded traffic of others shows it.
+    /// Traffic that others recorded shows it.
     Recorded,
-    /// Azure's documentation or contract says it.
+    /// Azure's documentation or API contract says it.
     Documented,
     /// It follows from something else.
     Inferred,
-    /// Nobody knows; the local Azure does one of what is possible.
+    /// Unknown; the local Azure implements one of the possibilities.
     Open,
 }
 
@@ -50,11 +50,11 @@ impl Certainty {
     }
 }
 
-/// How it is found out.
+/// How to test it.
 pub type Question = for<'a> fn(&'a Ground) -> Pin<Box<dyn Future<Output = Result<String, String>> + 'a>>;
 
 impl Assumption {
-    /// What Azure answers, or what went wrong.
+    /// The answer of Azure, or what went wrong.
     pub async fn ask(&self, ground: &Ground) -> String {
         match timeout(PATIENCE, (self.question)(ground)).await {
             Ok(Ok(answer)) => answer,

@@ -1,4 +1,4 @@
-//! `docs/assumptions.md`, which is made from the list.
+//! `docs/assumptions.md`, which is generated from the list.
 
 use std::fs;
 use std::path::Path;
@@ -7,7 +7,7 @@ use crate::assumption::Assumption;
 
 const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/assumptions.md");
 
-/// Whether the document is that of the list; it is written when that is asked for.
+/// Whether the document matches the list. With `update`, it is written first.
 pub fn check(assumptions: &[Assumption], update: bool) -> bool {
     let document = document(assumptions);
     if update {
@@ -20,7 +20,7 @@ pub fn check(assumptions: &[Assumption], update: bool) -> bool {
     is_current && all_are_there(assumptions)
 }
 
-/// What an assumption is said to rest on is there.
+/// Whether all files that assumptions rest on exist.
 fn all_are_there(assumptions: &[Assumption]) -> bool {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let all = assumptions.iter().flat_map(|assumption| assumption.rests_on);

@@ -1,4 +1,4 @@
-//! What is asked: Resource Manager and a namespace, of the local Azure or of an account.
+//! The Azure under test: Resource Manager and a namespace, local or of an account.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,12 +18,12 @@ use test_support::peer::signature;
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
-/// How long a real one takes for what takes longest.
+/// How long the slowest operation on a real one may take.
 const PATIENCE: Duration = Duration::from_mins(6);
 const CONTAINER_GROUPS: &str = "2023-05-01";
 const SERVICE_BUS: &str = "2021-11-01";
 
-/// An Azure to ask.
+/// An Azure to test.
 pub struct Ground {
     pub endpoint: String,
     pub token: SecretString,
@@ -31,17 +31,17 @@ pub struct Ground {
     pub resource_group: String,
     pub location: String,
     pub image: String,
-    /// How long is waited between two looks.
+    /// The pause between two polls.
     pub interval: Duration,
     pub service_bus: ServiceBusSettings,
-    /// Where administration is over HTTP.
+    /// The endpoint for administration over HTTP.
     pub administration: String,
     pub http: Client,
-    /// What keeps the local one up.
+    /// Keeps the local one running.
     pub _local: Option<LocalAzure>,
 }
 
-/// What came back.
+/// An answer.
 #[derive(Debug)]
 pub struct Reply {
     pub status: u16,
@@ -51,7 +51,7 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// The status, and the code of an error.
+    /// The status, and the code if it is an error.
     pub fn code(&self) -> String {
         match self.body["error"]["code"].as_str() {
             Some(code) => format!("{} {code}", self.status),
@@ -144,13 +144,13 @@ impl Ground {
         })
     }
 
-    /// Asks for a group that is to be accepted.
+    /// Requests a group that must be accepted.
     pub async fn create(&self, name: &str, body: &Value) -> Result<Reply, String> {
         let reply = self.group(Method::PUT, name, Some(body)).await?;
         if reply.status < 300 { Ok(reply) } else { Err(format!("the PUT was answered with {}", reply.code())) }
     }
 
-    /// Waits for a group to be as `condition` has it.
+    /// Waits until a group meets `condition`.
     pub async fn until(&self, name: &str, condition: impl Fn(&Value) -> bool) -> Result<Value, String> {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -165,7 +165,7 @@ impl Ground {
         }
     }
 
-    /// Deletes a group, as soon as that is not refused for what it does.
+    /// Deletes a group, as soon as its state allows that.
     pub async fn delete(&self, name: &str) -> Result<Reply, String> {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -177,7 +177,7 @@ impl Ground {
         }
     }
 
-    /// Makes or reads an entity of the namespace: `topic` or `topic/Subscriptions/name`.
+    /// Creates or reads an entity of the namespace: `topic` or `topic/Subscriptions/name`.
     pub async fn administer(&self, method: Method, path: &str, description: &str) -> Result<Reply, String> {
         let entry = "http://www.w3.org/2005/Atom";
         let body = match description {
@@ -196,7 +196,7 @@ impl Ground {
         Ok(Reply { status, headers, body: Value::String(text), took: begun.elapsed() })
     }
 
-    /// A token for the namespace, or for what is below it.
+    /// A token for the namespace, or for an entity in it.
     pub fn signature(&self, path: &str) -> Result<String, String> {
         let ServiceBusAuth::SharedAccessKey { name, key } = &self.service_bus.auth else {
             return Err("there is no key".to_owned());
@@ -207,7 +207,7 @@ impl Ground {
         Ok(signature(&format!("sb://{host}/{path}"), name, key.expose_secret(), until))
     }
 
-    /// The scaler's own way to a topic, with a token that it is given or with the key.
+    /// The scaler's own client for a topic, with the given token or else with the key.
     pub fn peeking(&self, topic: &str, token: Option<String>) -> ServiceBus {
         let auth = token
             .map_or_else(|| self.service_bus.auth.clone(), |token| ServiceBusAuth::SharedAccessSignature(token.into()));
@@ -234,7 +234,7 @@ async fn work(job: Job) -> Exit {
     Exit::Code(i32::try_from(number("EXIT_CODE")).unwrap_or(1))
 }
 
-/// Keys open the namespace; nobody's token is needed.
+/// The key opens the namespace, so no token is needed.
 #[derive(Debug)]
 struct Nobody;
 

@@ -1,4 +1,4 @@
-//! What is assumed of Container Instances.
+//! Assumptions about Container Instances.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::ground::{Ground, Reply};
 const REMAINING: &str = "x-ms-ratelimit-remaining-subscription-resource-requests-";
 const CONTAINER_STATE: [&str; 2] = ["tests/local-azure/src/container_groups/group.rs", "src/container_group/phase.rs"];
 
-/// The assumptions, in the order in which they are asked.
+/// The assumptions, in the order in which they are tested.
 #[expect(clippy::too_many_lines, reason = "it is a list")]
 pub fn all() -> Vec<Assumption> {
     let one = |name, statement, (certainty, source): (Certainty, _), rests_on, expected, question: Question| {

@@ -1,9 +1,9 @@
-//! Every assumption that the scaler makes about Azure, as a question to it: `cargo test --test live`.
+//! Tests every assumption of the scaler about Azure: `cargo test --test live`.
 //!
-//! The local Azure is asked always. A real account is asked too when `ACI_SCALER_LIVE_SUBSCRIPTION_ID`,
-//! `ACI_SCALER_LIVE_LOCATION` and `ACI_SCALER_LIVE_TOKEN` name one; what that costs at most is printed first, and all that it
-//! makes is in a resource group of its own, which goes in the end. The run closes with a table and a report in JSON, and fails when
-//! the local Azure answers otherwise than the list says. `docs/assumptions.md` is made from the same list.
+//! The local Azure is always tested. A real account is tested too if `ACI_SCALER_LIVE_SUBSCRIPTION_ID`,
+//! `ACI_SCALER_LIVE_LOCATION` and `ACI_SCALER_LIVE_TOKEN` name one. The run first prints the most that this can cost. All its
+//! resources are in a resource group of its own, which it deletes in the end. It closes with a table and a report in JSON, and
+//! fails if the local Azure answers differently from the list. `docs/assumptions.md` is generated from the same list.
 
 #![allow(unreachable_pub, reason = "what the files of a test share is public among them, and there is nobody else")]
 #![allow(clippy::print_stdout, reason = "the table is what it is for")]
@@ -26,7 +26,7 @@ use assumption::Assumption;
 use ground::Ground;
 use report::{Answers, Report};
 
-/// Test runners ask for the names of tests first, and then for one of them.
+/// Test runners first request the names of tests, and then one of the tests.
 const NAME: &str = "azure_answers_as_assumed";
 
 fn main() -> ExitCode {
@@ -87,7 +87,7 @@ async fn ask(ground: &Ground, assumptions: &[Assumption]) -> Answers {
     answers
 }
 
-/// Asks a real account, and takes down what was made there whatever happens, Ctrl-C included.
+/// Tests a real account, and deletes the resources whatever happens, Ctrl-C included.
 async fn on_account(account: &Account, assumptions: &[Assumption]) -> Result<Answers, String> {
     println!("{}", account.announcement());
     account.sweep().await?;

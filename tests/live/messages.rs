@@ -1,4 +1,4 @@
-//! What is assumed of Service Bus.
+//! Assumptions about Service Bus.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::ground::Ground;
 const UNSERVED: [&str; 2] = ["tests/local-azure/src/service_bus/protocol/attach.rs", "src/plan/reading.rs"];
 const PARTITIONS: [&str; 2] = ["tests/local-azure/src/service_bus/broker/partitioning.rs", "src/pass/observe"];
 
-/// The assumptions, in the order in which they are asked.
+/// The assumptions, in the order in which they are tested.
 pub fn all() -> Vec<Assumption> {
     let one = |name, statement, (certainty, source): (Certainty, _), rests_on, expected, question: Question| {
         Assumption { name, statement, source, certainty, rests_on, expected, question }
@@ -98,7 +98,7 @@ pub fn all() -> Vec<Assumption> {
     ]
 }
 
-/// How many messages are sent where there have to be several.
+/// How many messages are sent where one is not enough.
 const COUNT: usize = 12;
 
 struct Entity {
@@ -106,7 +106,7 @@ struct Entity {
     subscription: SubscriptionName,
 }
 
-/// A topic with a subscription, and messages in it.
+/// A topic with a subscription and messages.
 async fn entity(ground: &Ground, topic_xml: &str, xml: &str, count: usize) -> Result<Entity, String> {
     let entity = Entity { topic: Ground::name("topic"), subscription: SubscriptionName::new("all") };
     let namespace = "http://schemas.microsoft.com/netservices/2010/10/servicebus/connect";
@@ -129,7 +129,7 @@ async fn entity(ground: &Ground, topic_xml: &str, xml: &str, count: usize) -> Re
 }
 
 async fn forget(ground: &Ground, entity: &Entity) {
-    // The whole namespace goes in the end.
+    // In the end, the whole namespace is deleted anyway.
     _ = ground.administer(Method::DELETE, &entity.topic, "").await;
 }
 
@@ -180,7 +180,7 @@ fn outcome(page: Result<Vec<PeekedMessage>, PeekError>) -> String {
 }
 
 async fn peek_of(ground: &Ground, xml: &str) -> Result<String, String> {
-    // One that is disabled takes messages, and a subscription with sessions only those that have one: no matter here.
+    // A disabled subscription accepts messages, and one with sessions only those that have one. Neither matters here.
     let entity = entity(ground, "", xml, 1).await?;
     let page = peek(ground, &entity, None, 0).await;
     forget(ground, &entity).await;
@@ -196,7 +196,7 @@ async fn peek_of_a_forwarding_subscription(ground: &Ground) -> Result<String, St
     Ok(outcome(page))
 }
 
-/// The subscription as Resource Manager lists it, on the topic that the ground has.
+/// The subscription as Resource Manager lists it, on the ground's own topic.
 async fn listed(ground: &Ground) -> Result<Value, String> {
     let list = ground.topic("/subscriptions").await?;
     let items = list.body["value"].as_array().cloned().unwrap_or_default();
@@ -208,7 +208,7 @@ async fn list_on(ground: &Ground) -> Result<(), String> {
     let description = format!(r#"<SubscriptionDescription xmlns="{namespace}"></SubscriptionDescription>"#);
     let path = format!("{}/Subscriptions/listed", ground.service_bus.topic);
     let made = ground.administer(Method::PUT, &path, &description).await?;
-    // Both that ask for it find it there.
+    // Two questions need it, and the second one finds it there.
     if matches!(made.status, 201 | 409) { Ok(()) } else { Err(format!("{} {}", made.status, made.body)) }
 }
 
@@ -241,7 +241,7 @@ async fn partitioned(ground: &Ground) -> Result<Entity, String> {
     entity(ground, "<EnablePartitioning>true</EnablePartitioning>", "", COUNT).await
 }
 
-/// The messages of a partitioned topic, asked for until all have been seen.
+/// The messages of a partitioned topic, peeked until all have been seen.
 async fn all_of(ground: &Ground, entity: &Entity) -> Result<Vec<i64>, String> {
     let mut seen = std::collections::BTreeSet::new();
     for _ in 0..200 {

@@ -1,4 +1,4 @@
-//! What came of it, for people and to keep.
+//! The results: a table for people, and a report in JSON to keep.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -13,7 +13,7 @@ pub type Answers = BTreeMap<&'static str, String>;
 pub struct Report<'a> {
     pub assumptions: &'a [Assumption],
     pub local: Answers,
-    /// Nothing when no account was asked.
+    /// Nothing if no account was tested.
     pub live: Option<Answers>,
 }
 

@@ -1,5 +1,4 @@
-//! Reads the messages of all subscriptions, side by side, over one connection: of each as far as it can be and needs to be
-//! read.
+//! Reads the messages of all subscriptions side by side over one connection, each as far as possible and necessary.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -19,27 +18,27 @@ use crate::pass::PassFailure;
 use crate::plan::{ObservedSubscription, Read, Reading};
 use crate::services::{Messages, PeekError, Peeker, Subscriptions};
 
-/// The most that one subscription's peeks get of a pass. It is 40 pages of 750 ms, the default depth, so reached
-/// only by one that is stuck, or by a depth of many times that.
+/// How long the peeks of one subscription may take in a pass. That is 40 pages, the default depth, of 750 ms each: only a
+/// subscription that hangs, or a depth many times larger, reaches it.
 const SUBSCRIPTION_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The part of a short pass that one subscription gets at the most, so that one that is stuck leaves time for the others'
-/// creates and deletes.
+/// In a short pass, one subscription gets at most this part, so that one that hangs leaves time for the creates and deletes of
+/// the others.
 const SUBSCRIPTION_SHARE: u32 = 4;
 
 pub(super) struct Reader<'a> {
     pub(super) observer: Observer<'a>,
-    /// Which groups there are, by the list.
+    /// The groups, as the list shows them.
     pub(super) listed: Announced<Reading<'a>>,
-    /// The same with the groups' states.
+    /// The groups with their states.
     pub(super) read: Announced<Reading<'a>>,
 }
 
-/// How long ago a subscription's end may have been seen once the groups are read: what has come in since waits for the next
-/// pass. It is more than listing the groups takes, so that a pass that has none to look at peeks once only.
+/// How long before the end of reading the groups a subscription's end may have been seen. Messages that arrived after that wait
+/// for the next pass. Listing the groups takes less, so a pass with no group to read peeks only once.
 const MAX_END_AGE: Duration = Duration::from_secs(1);
 
-/// What was read of a subscription so far.
+/// What has been read of a subscription.
 #[derive(Default)]
 struct SoFar {
     messages: Vec<PeekedMessage>,
@@ -47,15 +46,14 @@ struct SoFar {
     last: Option<Page>,
 }
 
-/// A page that was read.
 struct Page {
     at: Instant,
-    /// Whether it had fewer messages than were asked for, so that there may be no more.
+    /// Whether it had fewer messages than requested, so that there may be no more.
     is_short: bool,
 }
 
 impl SoFar {
-    /// Whether it is time to see the end, which is best seen as late as possible: each page shows what is there by then.
+    /// Whether only the end is left to see. That is best done late, because each page shows the messages of its moment.
     fn may_be_all(&self) -> bool {
         !self.paging.is_scattered() && self.last.as_ref().is_some_and(|page| page.is_short)
     }
@@ -67,7 +65,7 @@ impl SoFar {
 }
 
 impl Reader<'_> {
-    /// What is listed, and the messages of all subscriptions that can be served.
+    /// The topic, and the messages of all subscriptions that can be served.
     pub(super) async fn read_all<S: Subscriptions, M: Messages>(
         &self,
         subscriptions: &S,
@@ -78,7 +76,7 @@ impl Reader<'_> {
             let topic = Arc::new(Topic::list(&self.observer, subscriptions).await?);
             announce.send_replace(Some(topic.clone()));
             Ok(topic)
-            // If the list fails, the end of the channel says so to those who wait.
+            // If the list fails, the channel closes, which ends the wait of its receivers.
         };
         let reading = async {
             let peeker = messages.connect().await?;
@@ -90,12 +88,12 @@ impl Reader<'_> {
         let topic = topic?;
         let mut read: Vec<_> = match read {
             Ok(read) => read.unwrap_or_default(),
-            // Where there is nothing to peek, nobody needs a connection.
+            // Without subscriptions to peek, no connection is needed.
             Err(_) if topic.served.is_empty() => Vec::new(),
             Err(error) => return Err(PassFailure::NothingPeeked(error)),
         };
         if self.observer.kept.has_seen_partitions.load(Ordering::Relaxed) {
-            // What was read before another subscription has shown them proves nothing.
+            // Pages that were read before another subscription showed partitions prove nothing.
             read.iter_mut().filter(|observed| observed.covered_to > 0).for_each(ObservedSubscription::uncover);
         }
         match read.iter().map(failure).collect::<Option<Vec<_>>>().as_deref() {
@@ -104,8 +102,8 @@ impl Reader<'_> {
         }
     }
 
-    /// The subscriptions that are listed and can be served, unless listing fails. Reading those that were there in the last
-    /// pass does not wait for the list: what is read of one that is gone since is dropped.
+    /// The listed subscriptions that can be served, or nothing if listing fails. Those known from the last pass are read without
+    /// waiting for the list; if one no longer exists, its messages are dropped.
     async fn read_listed<P: Peeker>(&self, peeker: &P, topic: &Announced<Topic>) -> Option<Vec<ObservedSubscription>> {
         let patience = Patience::new(&self.observer.kept.hanging_subscriptions);
         let familiar = peeker.familiar();
@@ -147,7 +145,7 @@ impl Reader<'_> {
         let mut observed = ObservedSubscription { name: name.clone(), counts, messages, read, covered_to, absent };
         let Some(reading) = announced(&self.read).await else { return observed };
         if !matches!(observed.read, Read::Failed(_)) {
-            // What is not found out in time is not known, which is no reason to doubt what was read.
+            // A failed look-up leaves messages unknown, but what was read is still right.
             if let Err(error) = self.look_up(&reading, &mut peeker, &mut observed).await {
                 tracing::warn!(event = "not_looked_up", subscription = %observed.name, %error, "some messages could not be looked up");
             }
@@ -158,8 +156,8 @@ impl Reader<'_> {
         observed
     }
 
-    /// Pages on until there are enough messages for all free slots, or the depth that is set is reached. What the list of
-    /// groups asks for is read while their states are, and before the list of subscriptions is there.
+    /// Reads pages until there are enough messages for all free slots, or the configured depth is reached. It reads what the list
+    /// of groups already demands while their states are read, before the list of subscriptions arrives.
     async fn page_on<P: Peeker>(
         &self,
         peeker: &mut TimedPeeker<'_, P>,
@@ -171,7 +169,7 @@ impl Reader<'_> {
             topic.tell(name, &mut so_far.paging);
         }
         self.read_page(FIRST_SEQUENCE_NUMBER, peeker, so_far).await?;
-        // Without the groups the pass fails; there is no point in reading on.
+        // Without the groups the pass fails, so reading on has no point.
         let Some(reading) = announced(&self.listed).await else { return Ok(()) };
         if reading.has_seen_partitions() || self.observer.kept.has_seen_partitions.load(Ordering::Relaxed) {
             so_far.paging.scatter();
@@ -179,7 +177,7 @@ impl Reader<'_> {
         let mut demand = reading.first_demand(name);
         let is_enough = |so_far: &SoFar| so_far.may_be_all() || demand.is_met_by(&so_far.messages);
         self.read_until(is_enough, peeker, so_far).await?;
-        // Neither is there in one that turns out to be gone, or not to be served.
+        // Nor does it for a subscription that no longer exists or cannot be served.
         let Some(topic) = announced(topic).await else { return Ok(()) };
         if topic.served(name).is_none() {
             return Ok(());
@@ -200,7 +198,7 @@ impl Reader<'_> {
         self.read_until(is_met, peeker, so_far).await
     }
 
-    /// Reads pages until they are enough, or the depth or the end is reached.
+    /// Reads pages until there are enough, or the depth or the end is reached.
     async fn read_until<P: Peeker>(
         &self,
         mut is_enough: impl FnMut(&SoFar) -> bool,
@@ -209,7 +207,7 @@ impl Reader<'_> {
     ) -> Result<(), PeekError> {
         let depth = self.observer.settings.peek_depth.get() as usize;
         while !is_enough(so_far) && so_far.messages.len() < depth {
-            // Where pages may have the same messages again, they could take all the time that looking up needs.
+            // Where pages can repeat messages, they could take all the time that look-ups need.
             if so_far.paging.is_scattered() && peeker.has_spent_half() {
                 break;
             }
@@ -256,14 +254,15 @@ pub(super) struct TimedPeeker<'a, P> {
     subscription: &'a SubscriptionName,
     patience: &'a Patience<'a, SubscriptionName>,
     limit: Duration,
-    /// What the subscription's own answers took. That it had to wait for the groups is not counted.
+    /// How long the subscription's own answers took, without the wait for the groups.
     spent: Duration,
 }
 
 impl<P: Peeker> TimedPeeker<'_, P> {
     pub(super) async fn peek(&mut self, from: i64, count: u32) -> Result<Vec<PeekedMessage>, PeekError> {
         let start = Instant::now();
-        // It would be several times in what waits for it otherwise, for each of a thousand subscriptions.
+        // Boxed, because the futures that wait for it would otherwise hold it several times, for each of a thousand
+        // subscriptions.
         let answer = Box::pin(self.peeker.peek(self.subscription, from, count));
         let page = self.patience.wait(self.limit.saturating_sub(self.spent), answer).await;
         self.spent += start.elapsed();
@@ -275,7 +274,7 @@ impl<P: Peeker> TimedPeeker<'_, P> {
     }
 }
 
-/// Why nothing of a subscription could be peeked, if so.
+/// The error, if nothing of a subscription could be peeked.
 fn failure(subscription: &ObservedSubscription) -> Option<&PeekError> {
     match &subscription.read {
         Read::Failed(error) if subscription.messages.is_empty() => Some(error),

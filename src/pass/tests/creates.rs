@@ -1,4 +1,4 @@
-//! Scenarios of creates that Azure refuses, or does not answer.
+//! Scenarios of creates that Azure refuses or does not answer.
 
 use super::*;
 use crate::container_group::Ownership;

@@ -1,10 +1,10 @@
-//! Scenarios of deletes and changes of tags that take their time.
+//! Scenarios of slow deletes and changes of tags.
 
 use super::*;
 
 const SLOW: Duration = Duration::from_secs(4);
 
-/// A scaler with so many workers and groups that have ended.
+/// A scaler with this many workers and ended groups.
 fn with_ended(groups: usize, workers: usize, change: impl FnOnce(&mut Settings)) -> (FakeScaler, Calls) {
     let (scaler, calls) = scaler([("a", Vec::new())], |settings| {
         settings.processing.max_workers = NonZeroUsize::new(workers).unwrap();

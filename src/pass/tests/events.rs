@@ -1,4 +1,4 @@
-//! What passes log: each trouble once when it begins, with its cause.
+//! The events that passes log: each problem once, when it begins, with its cause.
 
 use std::io;
 use std::sync::atomic::AtomicI64;
@@ -10,7 +10,7 @@ use super::*;
 use crate::container_group::{ContainerEvent, ContainerGroup, ContainerState, GroupName, GroupSize};
 use crate::telemetry::{self, LogFormat};
 
-/// A scaler whose clock can be set, and what it logs.
+/// A scaler with a clock that can be set, and its log.
 struct Stage {
     scaler: FakeScaler,
     calls: Calls,
@@ -35,7 +35,7 @@ impl Stage {
         Self { scaler, calls, seconds, log, _guard: guard }
     }
 
-    /// What a pass logs that runs this many seconds after the beginning.
+    /// The events of a pass this many seconds after the start.
     async fn pass_at(&self, seconds: i64) -> Vec<Value> {
         self.seconds.store(seconds, Ordering::Relaxed);
         let report = pass(&self.scaler).await;
@@ -43,12 +43,12 @@ impl Stage {
         self.log.take()
     }
 
-    /// The same without the event of the pass itself, by the events' names.
+    /// The names of its events, without that of the pass itself.
     async fn events_at(&self, seconds: i64) -> Vec<String> {
         names(&self.pass_at(seconds).await).into_iter().filter(|name| name != "pass").collect()
     }
 
-    /// The group of a message's first attempt, as if another process had created it.
+    /// Adds the group of a message's first attempt, as if another process had created it.
     fn put(&self, number: i64, state: ContainerState) -> String {
         let (id, name) = (format!("m{number}"), format!("worker-{number:016x}-1"));
         let number = number.to_string();
@@ -76,7 +76,7 @@ fn named<'a>(events: &'a [Value], name: &str) -> &'a Value {
     &event.unwrap_or_else(|| panic!("no {name} in {events:#?}"))["fields"]
 }
 
-/// A container that ran for a minute before this second.
+/// A container that ran for a minute until this second.
 fn exited(code: i64, word: &str, seconds: i64) -> ContainerState {
     ContainerState {
         state: "Terminated".into(),
@@ -107,7 +107,7 @@ async fn a_failed_attempt_is_a_warning_with_its_cause_and_its_last_lines_when_it
     assert_eq!(only(&stage.calls, &["logs", "delete"]), [read], "it is logged before it goes");
 
     assert_eq!(stage.events_at(30).await, [""; 0], "nothing has changed");
-    // The next attempt is due and gets its group, then the record is deleted: its end and its lines are already logged.
+    // The next attempt is due and gets its group, then the old group is deleted: its end and its lines are already logged.
     assert_eq!(stage.events_at(60).await, ["created"]);
     assert_eq!(stage.events_at(120).await, ["deleted"]);
     assert_eq!(only(&stage.calls, &["logs"]), [""; 0], "they are read once");
@@ -184,7 +184,7 @@ async fn a_start_that_fails_says_so_in_azures_words_and_its_message_too() {
     assert_eq!((&failing["message_id"], &failing["attempt"]), (&"m1".into(), &1.into()));
     assert_eq!(failing["reason"], "ImagePullBackOff: no such image");
     assert_eq!(failing["since"], "2026-01-05T10:00:00Z");
-    // After five minutes it counts as a failed attempt, and is deleted.
+    // After five minutes it counts as a failed attempt and is deleted.
     let stuck = stage.pass_at(301).await;
     let failed = named(&stuck, "attempt_failed");
     assert_eq!((&failed["reason"], &failed["attempt"]), (&"ImagePullBackOff: no such image".into(), &1.into()));

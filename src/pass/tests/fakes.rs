@@ -29,13 +29,13 @@ impl Calls {
         self.0.lock().unwrap().push(call);
     }
 
-    /// Takes all calls so far.
+    /// Returns and clears the calls so far.
     pub fn take(&self) -> Vec<String> {
         std::mem::take(&mut self.0.lock().unwrap())
     }
 }
 
-/// What happens to the groups behind the scaler's back.
+/// A change of the groups that the scaler did not make.
 pub type Change = fn(&FakeGroups);
 
 /// Container groups in memory.
@@ -44,34 +44,34 @@ pub struct FakeGroups {
     pub calls: Calls,
     pub groups: Mutex<BTreeMap<GroupName, ContainerGroup>>,
     pub list_error: Option<ArmError>,
-    /// Whether lists come from a time before there were any groups.
+    /// Whether lists are stale, from before there were any groups.
     pub lists_nothing: bool,
     pub get_error: Mutex<Option<ArmError>>,
     pub create_error: Mutex<Option<ArmError>>,
-    /// Why single messages' groups are not created, by the messages' ids.
+    /// Errors of creates, by message id.
     pub create_errors: Mutex<BTreeMap<&'static str, ArmError>>,
-    /// Whose new groups are, according to the tags in answers.
+    /// The ownership of new groups, according to the tags in answers.
     pub shown_ownership: Mutex<Option<Ownership>>,
-    /// Whether lists name each group twice.
+    /// Whether lists contain each group twice.
     pub lists_twice: bool,
     pub delete_error: Mutex<Option<ArmError>>,
     pub log_error: Mutex<Option<ArmError>>,
     pub remaining: Mutex<Option<u32>>,
-    /// A group whose create is never answered.
+    /// A group whose create gets no answer.
     pub slow: Mutex<Option<String>>,
-    /// The memory for which, and for more, there is no room.
+    /// From this much memory on, there is no room.
     pub no_room_from: Mutex<Option<MemoryGb>>,
     /// The time in the answers to lists.
     pub time: Mutex<Option<OffsetDateTime>>,
-    /// A group that no list and no GET shows.
+    /// A group that neither lists nor GETs show.
     pub hidden: Mutex<Option<String>>,
-    /// What happens to the groups right after the next GET.
+    /// Changes the groups right after the next GET.
     pub change: Mutex<Option<Change>>,
-    /// How long a create takes, if not as long as anything else.
+    /// How long a create takes, if not `LATENCY`.
     pub create_latency: Option<Duration>,
-    /// The same of a delete.
+    /// The same for a delete.
     pub delete_latency: Option<Duration>,
-    /// The same of a change of tags.
+    /// The same for a change of tags.
     pub tag_latency: Option<Duration>,
     pub deleting: AtomicUsize,
     pub most_deleting: AtomicUsize,
@@ -80,12 +80,11 @@ pub struct FakeGroups {
 }
 
 impl FakeGroups {
-    /// Changes the groups right after the next GET.
     pub fn change_after_get(&self, change: Change) {
         *self.change.lock().unwrap() = Some(change);
     }
 
-    /// Puts a group there whose only container is in this state.
+    /// Adds a group whose only container is in this state.
     pub fn put(&self, name: &str, tags: &[(&str, &str)], state: &str) {
         let state = ContainerState { state: state.to_owned(), ..ContainerState::default() };
         let group = ContainerGroup {
@@ -108,7 +107,7 @@ impl FakeGroups {
         self.groups.lock().unwrap().insert(group.name.clone(), group);
     }
 
-    /// Puts a group there whose only container ended at a time that Azure shows.
+    /// Adds a group whose only container ended at a time that Azure shows.
     pub fn put_ended(&self, name: &str) {
         self.put(name, &[], "Terminated");
         self.end(name);
@@ -227,13 +226,13 @@ pub struct FakeSubscriptions {
 }
 
 impl FakeSubscriptions {
-    /// Subscriptions with these names, and nothing else known about them.
+    /// Subscriptions of which only the names are known.
     pub fn new(names: impl IntoIterator<Item = &'static str>) -> Self {
         let subscriptions = names.into_iter().map(ListedSubscription::new).collect();
         Self { topic: ListedTopic { subscriptions, is_partitioned: false }, ..Self::default() }
     }
 
-    /// A listed subscription.
+    /// The subscription with this name.
     pub fn listed(&mut self, name: &str) -> &mut ListedSubscription {
         let mut listed = self.topic.subscriptions.iter_mut();
         listed.find(|listed| listed.name == name.into()).expect("it is listed")
@@ -253,22 +252,22 @@ pub struct FakeMessages {
     pub calls: Calls,
     pub messages: BTreeMap<&'static str, Vec<PeekedMessage>>,
     pub connect_error: Option<PeekError>,
-    /// Subscriptions to which the last pass left links.
+    /// Subscriptions whose links were kept from the last pass.
     pub familiar: Vec<&'static str>,
     /// Subscriptions that fail from this sequence number on.
     pub failing: BTreeMap<&'static str, i64>,
-    /// A message that comes in at a moment, and to which subscription.
+    /// A message that arrives in a subscription at this time.
     pub comes_in: Option<(Instant, &'static str, PeekedMessage)>,
     /// Subscriptions that never answer.
     pub hanging: Vec<&'static str>,
-    /// Subscriptions whose pages always begin at the front.
+    /// Subscriptions whose pages always start with the first message.
     pub stuck: Vec<&'static str>,
-    /// How pages are made, if not by sequence number in ascending order.
+    /// How pages are made, if not in ascending order of sequence numbers.
     pub page: Option<MakePage>,
     pub peeks: Arc<AtomicUsize>,
 }
 
-/// Makes a page from the messages and the number of peeks before.
+/// Makes a page from the messages and the number of earlier peeks.
 pub type MakePage = fn(Vec<PeekedMessage>, usize) -> Vec<PeekedMessage>;
 
 impl Messages for FakeMessages {

@@ -1,4 +1,4 @@
-//! What Azure allows, and the time there is.
+//! Scenarios of passes at the limits that Azure and the deadline set.
 
 use super::*;
 use crate::container_group::{GroupName, MemoryGb};
@@ -75,7 +75,7 @@ async fn when_azure_wants_a_break_deleting_stops_and_no_log_is_read_twice() {
     assert!(report.groups.iter().all(|group| group.outcome == done), "{:?}", report.groups);
     assert_eq!(only(&calls, &["logs", "delete"]), ["delete done-1", "delete done-2"]);
 
-    // It was deleted, so the next one of its name has a log of its own.
+    // The group was deleted, so the next one with its name has a new log.
     scaler.services.groups.put_ended("done-1");
     pass(&scaler).await;
     assert_eq!(only(&calls, &["logs", "delete"]), ["logs done-1 worker 20", "delete done-1"]);
@@ -97,7 +97,7 @@ async fn while_azure_wants_a_break_from_reads_no_log_is_lost_and_no_further_grou
         assert_eq!(pass(&scaler).await.group_counts, BTreeMap::from([("waiting_quota", 5)]));
         assert_eq!(only(&calls, &["logs", "delete"]), ahead);
     }
-    // Its log counts as lost now, but the look before the delete is refused as well.
+    // Its log counts as lost now, but the look-up before the delete is refused as well.
     for group in others {
         scaler.services.groups.groups.lock().unwrap().remove(&GroupName::parse(group).unwrap());
     }
@@ -134,7 +134,7 @@ async fn an_identity_that_is_refused_is_not_tried_again_and_again() {
 
 #[tokio::test(start_paused = true)]
 async fn slow_creates_leave_a_quarter_of_the_pass_to_deletes() {
-    // 0.1 s a create and one worker; 4 s are left after reading, of which creates get 3.
+    // Each create takes 0.1 s and there is one worker. Reading leaves 4 s, of which creates get 3.
     let (scaler, calls) =
         scaler([("a", messages(1..=99))], |settings| settings.processing.max_workers = NonZeroUsize::MIN);
     scaler.services.groups.put("done", &[], "Terminated");
@@ -161,7 +161,7 @@ async fn running_groups_are_looked_at_in_turns_that_azure_grants() {
         }
         let mut last_looks = BTreeMap::new();
         let (start, mut looks) = (Instant::now(), 0);
-        // Nothing has been looked at before the first ones are over.
+        // The first rounds do not count, because every group must be read once first.
         for round in 0..24 {
             let pass_began = Instant::now();
             pass(&scaler).await;
@@ -208,7 +208,7 @@ async fn however_many_groups_run_new_messages_get_theirs_in_the_pass_that_first_
 
 #[tokio::test(start_paused = true)]
 async fn a_subscription_does_not_answer_for_the_time_that_the_groups_take() {
-    // Those of 2,500 groups whose turn it is are read in 7 s.
+    // Reading those of 2,500 groups whose turn it is takes 7 s.
     let (scaler, _) = scaler([("a", messages(1..=3))], |settings| {
         settings.aci.max_instances = 9999;
         settings.processing.peek_page = NonZeroU32::MIN;

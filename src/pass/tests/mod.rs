@@ -25,7 +25,7 @@ use crate::test_support::{NOW, settings};
 
 type FakeScaler = Scaler<FakeGroups, FakeSubscriptions, FakeMessages>;
 
-/// A scaler over subscriptions with these messages, and the calls it makes.
+/// A scaler over subscriptions with these messages, and its calls.
 fn scaler(
     subscriptions: impl IntoIterator<Item = (&'static str, Vec<crate::message::PeekedMessage>)>,
     change: impl FnOnce(&mut Settings),
@@ -55,7 +55,7 @@ async fn failed_pass(scaler: &FakeScaler) -> String {
     failure.to_string()
 }
 
-/// Calls whose texts begin with one of these words.
+/// The calls that begin with one of these words.
 fn only(calls: &Calls, words: &[&str]) -> Vec<String> {
     calls.take().into_iter().filter(|call| words.iter().any(|word| call.starts_with(word))).collect()
 }
@@ -76,7 +76,7 @@ async fn a_pass_looks_up_before_it_creates_and_a_second_one_creates_nothing() {
     let expected =
         ["list groups", "peek a 1 250", "peek a 2 250", "close", &format!("get {M1}"), &format!("create {M1}")];
     let mut made = calls.take();
-    made[..2].sort(); // These two are made at once.
+    made[..2].sort(); // These two are concurrent.
     assert_eq!(made, expected);
 
     assert_eq!(pass(&scaler).await.message_counts, BTreeMap::from([("running", 1)]));
@@ -339,7 +339,7 @@ async fn peeking_goes_no_deeper_than_is_set() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_needed_in_any_case_is_read_while_the_groups_are_looked_at() {
-    // Two slots are free even if all groups run; a group that turns out to have ended frees a third.
+    // Two slots are free even if all groups run. A group that turns out to have ended frees a third.
     let (scaler, calls) = scaler([("a", messages(1..=4))], |settings| {
         settings.aci.max_instances = 12;
         settings.processing.peek_page = NonZeroU32::new(1).unwrap();
@@ -350,7 +350,7 @@ async fn what_is_needed_in_any_case_is_read_while_the_groups_are_looked_at() {
     }
     pass(&scaler).await;
     let calls = only(&calls, &["list", "get worker-9", "peek"]);
-    // The tenth group is read after eight others: 100 ms after the list, when the second page has been asked for.
+    // The tenth group is read after eight others, 100 ms after the list. By then, the second page has been requested.
     assert_eq!(calls[..5], ["list groups", "peek a 1 1", "peek a 2 1", "get worker-9", "peek a 3 1"], "{calls:?}");
     assert!(!calls.contains(&"peek a 4 1".to_owned()), "{calls:?}");
 }

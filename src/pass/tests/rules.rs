@@ -1,4 +1,4 @@
-//! Scenarios of whole passes in which groups are read again before their deletes, looked up before creates, and tagged.
+//! Scenarios of whole passes that read groups again before deleting them, look them up before creating them, and tag them.
 
 use super::*;
 use crate::container_group::{GroupName, tag};
@@ -41,7 +41,7 @@ async fn a_group_that_has_changed_since_it_was_observed_stays() {
     let groups = &scaler.services.groups;
     for change in ["at work", "another message's", "kept", "gone"] {
         groups.put("done", &tags("1"), "Terminated");
-        // The pass observes it once, and finds it changed when it reads it again.
+        // The pass reads it once, and finds it changed when it reads it again.
         groups.change_after_get(match change {
             "at work" => |groups| groups.put("done", &tags("1"), "Running"),
             "another message's" => |groups| groups.put("done", &tags("2"), "Terminated"),
@@ -91,7 +91,7 @@ async fn an_end_that_a_tag_dates_is_not_remembered_for_another_group_of_the_name
         MessageOutcome::BackingOff { until, .. } => until,
         ref other => panic!("{other:?}"),
     };
-    // A container that ended, without a date from Azure.
+    // A container that ended, with no date from Azure.
     scaler.services.groups.put(M1, &TAGS, "Terminated");
     assert_eq!(backs_off_until(pass(&scaler).await), NOW + Duration::from_mins(1));
     *now.lock().unwrap() += Duration::from_secs(50);
@@ -153,7 +153,7 @@ async fn nothing_is_created_on_the_strength_of_what_was_seen_a_backoff_ago() {
         settings.processing.retry_backoff = Duration::from_secs(20);
     });
     let report = pass(&scaler).await;
-    // Of 20 s, 15 are for creates of 100 ms each; reading and the first look-up took 300 ms of them.
+    // Creates get 15 of 20 s and take 100 ms each. Reading and the first look-up took 300 ms of these.
     assert_eq!(report.message_counts, BTreeMap::from([("created", 148), ("waiting_deadline", 52)]));
 }
 
@@ -230,16 +230,16 @@ async fn ages_go_by_azures_clock_and_nothing_is_deleted_for_its_age_while_ours_d
     azure_says(Duration::from_mins(1));
     ahead(Duration::from_mins(41));
     assert_eq!(pass(&scaler).await.group_counts, BTreeMap::from([("active", 1)]));
-    // It has overrun, and the clocks still differ.
+    // The group has run too long, but the clocks still differ.
     azure_says(Duration::from_mins(11));
     ahead(Duration::from_mins(8));
     assert_eq!(pass(&scaler).await.group_counts, BTreeMap::from([("active", 1)]));
-    // A minute's difference is allowed.
+    // A difference of a minute is tolerated.
     ahead(Duration::from_mins(10));
     assert_eq!(pass(&scaler).await.group_counts, BTreeMap::from([("deleted", 1)]));
 }
 
-/// A scaler whose first look at its 100 groups takes 1.3 s, and a message that comes in after a second of that.
+/// A scaler that takes 1.3 s to read its 100 groups at first, and a message that arrives after one second.
 fn with_groups_and_a_late_message(there: Vec<crate::message::PeekedMessage>) -> (FakeScaler, Calls) {
     let (mut scaler, calls) = scaler([("a", there)], |_| {});
     (0..100).for_each(|number| scaler.services.groups.put(&format!("running-{number}"), &[], "Running"));

@@ -6,7 +6,7 @@ use crate::container_group::tag;
 use crate::message::PeekedMessage;
 use crate::services::{MessageCounts, Unserved};
 
-/// This many messages of each of these partitions.
+/// This many messages in each of these partitions.
 fn partitioned(partitions: &[i64], each: i64) -> Vec<PeekedMessage> {
     let numbers = partitions.iter().flat_map(|partition| (1..=each).map(move |number| (partition << 48) | number));
     numbers.flat_map(|number| messages(number..=number)).collect()
@@ -16,7 +16,7 @@ fn partition(message: &PeekedMessage) -> i64 {
     message.sequence_number >> 48
 }
 
-/// Those of one partition: of another each time.
+/// Only those of one partition, another one each time.
 fn first_broker(mut page: Vec<PeekedMessage>, peeks: usize) -> Vec<PeekedMessage> {
     let mut brokers: Vec<_> = page.iter().map(partition).collect();
     brokers.dedup();
@@ -25,14 +25,14 @@ fn first_broker(mut page: Vec<PeekedMessage>, peeks: usize) -> Vec<PeekedMessage
     page
 }
 
-/// Those of the first partition that has any.
+/// Only those of the first partition that has any.
 fn one_partition(mut page: Vec<PeekedMessage>, _: usize) -> Vec<PeekedMessage> {
     let first = page.first().map(partition);
     page.retain(|message| Some(partition(message)) == first);
     page
 }
 
-/// Those of all partitions, in turns.
+/// Those of all partitions in turn.
 fn interleaved(mut page: Vec<PeekedMessage>, _: usize) -> Vec<PeekedMessage> {
     page.sort_by_key(|message| (message.sequence_number & ((1 << 48) - 1), message.sequence_number));
     page
@@ -85,7 +85,7 @@ async fn the_end_of_a_partitioned_topic_is_reached_only_when_the_count_agrees_an
     }
 }
 
-/// A group of a message that was finished, and is running.
+/// Adds a group that has finished and one that runs, of messages with these sequence numbers.
 fn put_groups(scaler: &FakeScaler, finished: &str, running: &str) {
     let tags = |number| [(tag::SUBSCRIPTION_NAME, "a"), (tag::MESSAGE_ID, "x"), (tag::SEQUENCE_NUMBER, number)];
     scaler.services.groups.put("finished", &tags(finished), "Terminated");
@@ -94,7 +94,7 @@ fn put_groups(scaler: &FakeScaler, finished: &str, running: &str) {
 
 #[tokio::test(start_paused = true)]
 async fn on_a_partitioned_topic_only_a_look_at_its_own_number_proves_that_a_message_is_gone() {
-    // Nothing shows the partitions but the topic, or a group, or a message.
+    // Each is the only evidence of partitions.
     for evidence in ["the topic", "a group", "a message", "a session"] {
         let shown = if evidence == "a message" { partitioned(&[38], 1) } else { messages(9..=9) };
         let (mut scaler, calls) = scaler([("a", shown)], |settings| settings.processing.delete_orphans = true);
@@ -114,7 +114,7 @@ async fn on_a_partitioned_topic_only_a_look_at_its_own_number_proves_that_a_mess
 
 #[tokio::test(start_paused = true)]
 async fn what_one_subscription_shows_of_partitions_counts_for_the_others_and_for_later_passes() {
-    // The tenth page is the first to show them.
+    // The tenth page is the first to show partitions.
     let shown = [messages(1..=9), partitioned(&[38], 1)].concat();
     let (mut scaler, calls) = scaler([("a", Vec::new()), ("b", shown)], |settings| {
         settings.processing.peek_page = NonZeroU32::MIN;
@@ -158,7 +158,7 @@ async fn on_a_topic_in_one_piece_a_read_proves_that_a_message_is_gone() {
 async fn a_record_on_a_partitioned_topic_stays_while_its_message_is_there_although_no_page_shows_it() {
     let far = (38_i64 << 48) | 1;
     let (mut scaler, _) = scaler([("a", partitioned(&[0, 38], 1))], |_| {});
-    // Only the page at its own number has the message.
+    // Only a peek at its own number shows the message.
     scaler.services.messages.page = Some(|mut page, _| {
         page.truncate(1);
         page
@@ -179,7 +179,7 @@ async fn reading_a_partitioned_topic_leaves_time_for_looking_up_however_little_i
         settings.aci.max_instances = 5000;
         settings.processing.pass_deadline = Duration::from_secs(10);
     };
-    // One new message a page of 100 ms: there is time for 25 of them.
+    // A page takes 100 ms and has one new message, so there is time for 25.
     let (mut scaler, calls) = scaler([("a", partitioned(&[1], 400))], short);
     scaler.services.messages.page = Some(|mut page, _| {
         page.truncate(1);

@@ -1,7 +1,7 @@
 //! Holds 1,000 subscriptions with 1,000,000 messages, and peeks at all of them over a real socket:
 //! `cargo bench -p local-azure --bench scale`. Fails when it takes more memory or more processor time than promised.
 //!
-//! Service Bus runs on a thread of its own, whose processor time is what is measured: what the client takes is its own.
+//! Service Bus runs on its own thread. Only that thread's processor time counts, not the client's.
 
 #![allow(unreachable_pub, reason = "what the files of a test share is public among them, and there is nobody else")]
 #![expect(clippy::print_stdout, reason = "the numbers are what it is for")]
@@ -23,14 +23,14 @@ use test_support::peer::{PEEK, Peer, peek_body};
 const TOPICS: usize = 100;
 const SUBSCRIPTIONS_OF_A_TOPIC: usize = 10;
 const MESSAGES: usize = 1_000_000;
-/// Bytes of a body: what a message about a file needs.
+/// Bytes of a body, as in a message about a file.
 const BODY: usize = 200;
-/// Messages of a page, which is the service's own limit.
+/// Messages of a page: the service's own limit.
 const PAGE: i32 = 250;
 
 /// The most memory that all of it may take: 1 GiB.
 const MAX_MEMORY: u64 = 1 << 30;
-/// Messages that have to be peeked in a second of one core.
+/// Messages that must be peeked per second of one core.
 const MIN_PEEKED_A_SECOND: f64 = 200_000.0;
 
 fn main() {
@@ -58,7 +58,7 @@ fn main() {
     assert!(slowest >= MIN_PEEKED_A_SECOND, "slower than promised");
 }
 
-/// Tells how much processor time a thread has taken.
+/// Returns how much processor time a thread has taken.
 type ProcessorTime = Box<dyn Fn() -> Duration + Send>;
 
 /// Runs a namespace on this thread.
@@ -77,7 +77,7 @@ fn serve(started: oneshot::Sender<(ServiceBus, ProcessorTime)>) {
     });
 }
 
-/// Every message gets into one of its topic's subscriptions, by an SQL filter.
+/// An SQL filter puts every message into one of its topic's subscriptions.
 fn fill(bus: &ServiceBus) {
     let began = Instant::now();
     let of_a_topic = MESSAGES / TOPICS;
@@ -102,7 +102,7 @@ fn fill(bus: &ServiceBus) {
     println!("published: {:.0}/s", rate(MESSAGES, began.elapsed()));
 }
 
-/// Peeks at everything, at 100 subscriptions at a time, each page by page.
+/// Peeks at everything: 100 subscriptions at a time, each page by page.
 async fn peek_all(bus: &ServiceBus, omit_body: bool) -> usize {
     let (mut peeks, mut connections) = (JoinSet::new(), Vec::new());
     for topics in topics().collect::<Vec<_>>().chunks(TOPICS / 10) {
@@ -135,7 +135,7 @@ fn topics() -> impl Iterator<Item = String> {
     (0..TOPICS).map(|number| format!("topic-{number}"))
 }
 
-/// What this process has in memory, in bytes.
+/// The memory of this process, in bytes.
 fn memory() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").expect("Linux tells");
     let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("Linux tells");
@@ -155,7 +155,7 @@ fn thread_time() -> Duration {
     Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or_default())
 }
 
-/// Here the time on the clock has to do.
+/// Elapsed time is close enough on Windows.
 #[cfg(windows)]
 fn thread_time() -> Duration {
     static START: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(Instant::now);

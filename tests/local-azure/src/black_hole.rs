@@ -1,7 +1,7 @@
 //! Addresses that swallow packets: a client that connects to one gets no answer, not even a refusal.
 //!
-//! A socket listens whose queue of connections is full and that accepts none, so that the system drops what comes in. Beside
-//! a good address of the same port (`127.0.0.2` or `[::1]` beside `127.0.0.1`) it is what a name with a broken address is.
+//! A socket listens and accepts nothing, and its queue of connections is full, so the system drops further packets. Next to a
+//! working address with the same port (`127.0.0.2` or `[::1]` next to `127.0.0.1`), it acts as the broken address of a name.
 
 use std::io;
 use std::net::SocketAddr;
@@ -21,7 +21,7 @@ const MOST_CONNECTIONS: usize = 32;
 pub struct BlackHole {
     address: SocketAddr,
     _listener: TcpListener,
-    /// What the queue is filled with.
+    /// The connections that fill the queue.
     _queued: Vec<TcpStream>,
 }
 

@@ -19,8 +19,8 @@ pub const FUNCTION: &str = "ScaleTimer";
 /// The scaler's binary, as `host.json` names it.
 const BINARY: &str = "aci-scaler";
 
-/// What `cargo run` tells this program about its own package. A cargo inside would take it for a change of the
-/// environment, and compile ring and all that is built on it again each time (ring's `build.rs` watches these).
+/// What `cargo run` tells this program about its own package. To an inner cargo these are changes of the environment, so that it
+/// would compile ring and its dependents again each time (ring's `build.rs` watches these variables).
 const OF_THIS_PACKAGE: [&str; 8] = [
     "CARGO_MANIFEST_DIR",
     "CARGO_MANIFEST_LINKS",

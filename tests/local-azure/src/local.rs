@@ -96,7 +96,7 @@ impl LocalAzure {
         Ok(Self { service_bus, resource_manager, black_holes, passes })
     }
 
-    /// What a scaler's environment has besides so that its workers work by an identity instead of a connection string.
+    /// The additional variables of a scaler whose workers use an identity instead of a connection string.
     pub fn identity_environment(&self) -> BTreeMap<String, String> {
         let namespace = format!("127.0.0.1:{}", self.service_bus.port());
         [("ACI_IDENTITY", WORKERS_IDENTITY), ("INSTANCE_SERVICE_BUS_NAMESPACE", &namespace)]

@@ -33,8 +33,8 @@ pub(crate) fn limit_data(_: Option<u32>, _: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// The memory of a process and all its descendants that the system cannot reclaim, and for which it kills a container. Nothing
-/// where there is no `/proc`, or the process is gone.
+/// The memory of a process and all its descendants that the system cannot reclaim, and for which it kills a container. Nothing if
+/// there is no `/proc`, or the process has ended.
 pub(crate) fn held_kib(process: u32) -> u64 {
     let own = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     children(process).into_iter().map(held_kib).sum::<u64>() + of_status(&own)

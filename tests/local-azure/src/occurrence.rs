@@ -5,7 +5,7 @@ use serde::Serialize;
 /// Decides each time whether it happens. Two with the same seed decide the same.
 #[derive(Clone, Debug, Default, Serialize)]
 pub(crate) struct Occurrence {
-    /// How many times it could happen, but does not, before the first time.
+    /// How many occurrences are skipped before the first one.
     #[serde(skip_serializing_if = "is_zero")]
     spared: u32,
     /// How many more times; always when absent.
@@ -24,7 +24,7 @@ struct Chance {
 }
 
 impl Occurrence {
-    /// Not the first times.
+    /// Skips the first occurrences.
     pub(crate) fn sparing_first(self, spared: u32) -> Self {
         Self { spared, ..self }
     }

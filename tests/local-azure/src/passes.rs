@@ -13,7 +13,7 @@ use crate::functions_host::Outcome;
 /// How many passes are kept.
 const MAX_PASSES: usize = 15;
 
-/// As many messages, and groups, as people read of one pass; the page asks for all passes each second.
+/// How many messages, and groups, of one pass are kept: as many as people read, because the page requests all passes each second.
 const MAX_LISTED: usize = 200;
 
 /// The last passes. Clones share them.

@@ -25,7 +25,7 @@ use crate::processes::{self, Signal};
 
 /// The exit code that container runtimes use for a program that cannot be run.
 const EXIT_OF_WHAT_CANNOT_RUN: Exit = Exit::Code(126);
-/// How often memory is measured: a program that grows by 1 GB a second is at most 100 MB too large when it is killed. A
+/// How often memory is measured. A program that grows by 1 GB a second is at most 100 MB too large when it is killed. A
 /// measurement takes 0.1 ms, so 100 workers cost a tenth of a core.
 const MEMORY_INTERVAL: Duration = Duration::from_millis(100);
 /// A line longer than this is split, so that a line without an end does not fill this process's memory.

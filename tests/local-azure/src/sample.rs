@@ -31,7 +31,7 @@ pub enum SampleError {
     Filter(#[from] SqlFilterError),
 }
 
-/// Makes the subscriptions, each with an SQL filter that lets its sizes in.
+/// Creates the subscriptions, each with an SQL filter for its sizes.
 pub fn create_subscriptions(service_bus: &ServiceBus) -> Result<(), SampleError> {
     for (name, sizes) in SUBSCRIPTIONS {
         let filter = format!("{FILE_SIZE_MB} >= {} AND {FILE_SIZE_MB} <= {}", sizes.start(), sizes.end());

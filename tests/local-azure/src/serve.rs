@@ -124,7 +124,7 @@ pub fn tell_how_to_use(azure: &LocalAzure, tell: impl Fn(&str)) {
     tell(&format!("  cargo local send --size 120 --count 3{option}   sends three messages about files of 120 MB\n"));
 }
 
-/// Prints what happens to container groups, without end.
+/// Prints what happens to container groups, until it is dropped.
 pub async fn follow(azure: &LocalAzure, story: &Story) {
     let groups = azure.resource_manager.container_groups();
     let mut changes = groups.changes();
@@ -163,7 +163,7 @@ pub async fn start_host(azure: &LocalAzure, scaler: &Path, image: &str) -> Resul
     Ok(FunctionApp::start(scaler, settings, configure).await?)
 }
 
-/// Prints the important lines that the host and the scaler log, without end.
+/// Prints the important lines that the host and the scaler log, until it is dropped.
 pub async fn follow_host(app: &FunctionApp, story: &Story) {
     let mut records = app.host.records().follow();
     while let Some(record) = records.recv().await {

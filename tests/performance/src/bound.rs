@@ -1,9 +1,8 @@
-//! The least time a pass can take with the latencies that the services have.
+//! The least time that a pass can take, given the latencies of the services.
 //!
-//! Everything that does not need another answer is taken to run side by side, as far as the rules allow: 8 looks at
-//! groups at once, as many creates and deletes as there are workers. A group is looked up before it is created, and its
-//! log is read and it is looked up before it is deleted; all but the first of these are taken to be made while others are
-//! created or deleted.
+//! Everything that needs no other answer counts as concurrent, as far as the rules allow: 8 reads of groups at once, and as many
+//! creates and deletes as there are workers. A group is looked up before its create; before its delete, its log is read and it is
+//! looked up. All but the first of these overlap with creates or deletes of others.
 
 use std::time::Duration;
 
@@ -18,24 +17,24 @@ pub const SUBSCRIPTIONS_PAGE: usize = 1000;
 /// Messages in a page.
 pub const MESSAGES_PAGE: usize = 250;
 
-/// Groups that are looked at at once.
+/// Groups that are read at once.
 const GROUP_READERS: usize = 8;
 
-/// The most groups that a pass looks at: of the 250 reads that Azure saves up, 50 are left for what comes after, and in the 15 s
-/// that looking may take it grants 25 more a second.
+/// The most groups that a pass reads. Of the 250 reads that Azure accumulates, 50 are left for later, and in the 15 s that
+/// reading may take, Azure grants 25 more a second.
 const MAX_LOOKS: usize = 250 - 50 + 15 * 25;
 
-/// Looks a second between passes, and how many a pass may make however short a time ago the last one was.
+/// Reads of groups a second between passes, and how many a pass may make however recent the last one was.
 const LOOKS_PER_SECOND: usize = 18;
 const LEAST_LOOKS: usize = 50;
 
-/// What each answer of a service takes.
+/// How long each answer of a service takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Latency {
     pub name: &'static str,
     /// A page of a list of Azure Resource Manager.
     pub list: Duration,
-    /// A look at a group, or a read of its log.
+    /// A GET of a group, or a read of its log.
     pub get: Duration,
     /// A PUT or a DELETE.
     pub write: Duration,
@@ -46,7 +45,7 @@ pub struct Latency {
 impl Latency {
     pub const NONE: Self = Self::new("none", [0, 0, 0, 0]);
     pub const EVEN: Self = Self::new("100 / 30 ms", [100, 100, 100, 30]);
-    /// As recorded answers of Azure took.
+    /// The latencies of Azure's recorded answers.
     pub const RECORDED: Self = Self::new("as recorded", [500, 300, 4000, 30]);
 
     const fn new(name: &'static str, [list, get, write, service_bus]: [u64; 4]) -> Self {
@@ -60,7 +59,7 @@ impl Latency {
     }
 }
 
-/// How often something is asked of the services in a pass.
+/// How many requests of each kind a pass makes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Calls {
     pub group_lists: usize,
@@ -76,9 +75,9 @@ pub struct Calls {
 }
 
 impl Calls {
-    /// What the rules need: one list, a look at every group that may have ended as far as the allowance for reads goes, a
-    /// look-up and a PUT for a create, log, look-up and DELETE for a delete, a token on the connection that is kept, and
-    /// peeks until the service says that there is no more or until there is a new message for each free slot.
+    /// The requests that the rules demand: one list, a read of every group that may have ended as far as the allowance for reads
+    /// goes, a look-up and a PUT for a create, log, look-up and DELETE for a delete, a token on the kept connection, and peeks
+    /// until the service has no more messages or there is a new one for each free slot.
     pub fn needed(scenario: &Scenario) -> Self {
         let creates = scenario.creates();
         Self {
@@ -88,7 +87,7 @@ impl Calls {
             puts: creates,
             logs: scenario.terminal,
             deletes: scenario.terminal,
-            // They are the first pass's still.
+            // The connection and its links are kept from the first pass.
             connects: 0,
             attaches: 0,
             tokens: 1,
@@ -110,31 +109,31 @@ fn groups(scenario: &Scenario) -> usize {
     scenario.running + scenario.terminal
 }
 
-/// Groups that are looked at.
+/// The groups that a pass reads.
 fn looks(scenario: &Scenario) -> usize {
     let granted = usize::try_from(scenario.since_last_pass.as_secs()).unwrap_or(MAX_LOOKS) * LOOKS_PER_SECOND;
     groups(scenario).min(granted.clamp(LEAST_LOOKS, MAX_LOOKS))
 }
 
-/// Pages of one subscription, the empty one included if the end has to be seen.
+/// The pages of one subscription, with the empty one if the end must be seen.
 fn pages(scenario: &Scenario) -> usize {
     (scenario.served + scenario.new).div_ceil(MESSAGES_PAGE) + usize::from(ends_are_read(scenario))
 }
 
-/// Whether subscriptions are read to their ends, which they are not when there are new messages for all free slots
-/// before. What has become of the messages of terminal groups is looked up one by one then.
+/// Whether subscriptions are read to the end. They are not if new messages fill all free slots before; then the messages of
+/// terminal groups are looked up one by one.
 fn ends_are_read(scenario: &Scenario) -> bool {
     scenario.served + scenario.new == 0 || scenario.new < scenario.free()
 }
 
-/// The critical path of a pass, in which this many creates, and after them this many deletes, are under way at once.
+/// The critical path of a pass with this many concurrent creates and, after them, this many concurrent deletes.
 pub fn critical_path(scenario: &Scenario, workers: usize, latency: Latency) -> Duration {
     let Latency { list, get, write, service_bus, .. } = latency;
     let calls = Calls::needed(scenario);
     let times = |latency: Duration, count: usize| latency * u32::try_from(count).unwrap_or(u32::MAX);
 
     let looked = times(list, calls.group_lists) + times(get, looks(scenario).div_ceil(GROUP_READERS));
-    // Listing subscriptions, and connecting and putting a token, go side by side; then the pairs are attached.
+    // Listing subscriptions overlaps with connecting and putting a token; then the pairs of links are attached.
     let opened = times(list, calls.subscription_lists).max(times(service_bus, 2));
     let peeked = if scenario.subscriptions == 0 { 0 } else { 1 + pages(scenario) };
     let observed = looked.max(opened + times(service_bus, peeked));
@@ -164,7 +163,7 @@ mod tests {
     fn creates_take_a_put_for_as_many_as_there_are_workers_and_one_look_up() {
         let of = |new| Scenario { subscriptions: 1, new, max_instances: 200, ..Scenario::EMPTY };
         let more = |new, workers| path(&of(new), workers, Latency::RECORDED) - path(&of(0), workers, Latency::RECORDED);
-        // A page of messages more is 30 ms.
+        // Another page of messages takes 30 ms.
         assert_eq!(more(4, 4), 300 + 4000 + 30);
         assert_eq!(more(5, 4), 300 + 2 * 4000 + 30);
         assert_eq!(more(160, 16), 300 + 10 * 4000 + 30);
@@ -175,7 +174,7 @@ mod tests {
     #[test]
     fn deletes_take_a_log_and_a_look_up_once_besides_the_deletes() {
         let of = |terminal| Scenario { terminal, max_instances: 5, ..Scenario::EMPTY };
-        // One of them takes a round of looks as well.
+        // One of them also takes a round of reads.
         assert_eq!(path(&of(1), 4, Latency::RECORDED), 500 + 300 + 2 * 300 + 4000);
         assert_eq!(path(&of(8), 4, Latency::RECORDED), 500 + 300 + 2 * 300 + 2 * 4000);
         assert_eq!(Calls::needed(&of(8)).group_reads, 2 * 8);

@@ -1,5 +1,4 @@
-//! A day in the life of a topic, on a simulated clock: the real passes over services in memory that take as long as Azure's
-//! recorded answers.
+//! A day of a topic on a simulated clock: real passes over services in memory with the latencies of Azure's recorded answers.
 
 mod services;
 mod workload;
@@ -26,7 +25,7 @@ const DAY: Duration = Duration::from_hours(24);
 /// Seconds between passes.
 const CADENCES: [u64; 4] = [10, 15, 30, 60];
 
-/// How often KEDA polls, where nothing else is set.
+/// How often KEDA polls by default.
 const KEDA_SECONDS: u64 = 30;
 
 /// The targets: seconds from enqueued to PUT.
@@ -34,25 +33,25 @@ const MAX_P50_AT_10: f64 = 7.0;
 const MAX_P50_AT_15: f64 = 10.0;
 const MAX_P99_AT_15: f64 = 20.0;
 
-/// Flex Consumption's smallest instance, in GB, and its shortest execution and what that is rounded up to.
+/// Flex Consumption's smallest instance in GB, its shortest billed execution, and the step to which executions are rounded up.
 const INSTANCE_GB: f64 = 0.5;
 const SHORTEST: Duration = Duration::from_secs(1);
 const ROUNDED_TO_MILLIS: u128 = 100;
 
-/// What a day comes to.
+/// The results of a day.
 #[derive(Debug, PartialEq)]
 struct Day {
-    /// From each message's being enqueued to the PUT of its group, in order of the times.
+    /// From each message's enqueued time to the PUT of its group, sorted.
     reactions: Vec<Duration>,
     passes: usize,
-    /// The time that passes were under way, as it is billed.
+    /// The billed time of passes.
     awake: Duration,
     longest_pass: Duration,
     calls: Calls,
     length: Duration,
 }
 
-/// Simulates the day at each cadence, and draws how soon messages get their groups if `draw`.
+/// Simulates the day at each cadence. With `draw`, plots how soon messages get their groups.
 pub fn section(draw: bool) -> Result<Section> {
     let mut section = Section::new(
         "day",
@@ -131,7 +130,7 @@ async fn live(seed: u64, length: Duration, cadence: Duration) -> Result<Day> {
     let scaler = Scaler::new(services, &settings, Clock::from_fn(move || clock.now()));
 
     let (mut passes, mut awake, mut longest_pass) = (0, Duration::ZERO, Duration::ZERO);
-    // What comes in at last has its group in the pass after that.
+    // A message that arrives at the very end gets its group in the pass after it.
     while midnight.elapsed() < length + 2 * cadence {
         let start = Instant::now();
         scaler.pass(Mode::Apply, &Deadline::after(scaler.pass_deadline())).await?;
@@ -149,21 +148,21 @@ async fn live(seed: u64, length: Duration, cadence: Duration) -> Result<Day> {
     Ok(Day { reactions, passes, awake, longest_pass, calls: azure.calls(), length })
 }
 
-/// The timer's next tick. One that comes while a pass is under way is lost.
+/// The timer's next tick. A tick during a pass is lost.
 fn next_tick(now: Duration, cadence: Duration) -> Duration {
     let ticks = now.as_millis() / cadence.as_millis() + 1;
     cadence * u32::try_from(ticks).unwrap_or(u32::MAX)
 }
 
-/// The part of an execution that is billed.
+/// The billed part of an execution.
 fn billed(took: Duration) -> Duration {
     let parts = took.as_millis().div_ceil(ROUNDED_TO_MILLIS);
     let rounded = Duration::from_millis(u64::try_from(parts * ROUNDED_TO_MILLIS).unwrap_or(u64::MAX));
     rounded.max(SHORTEST)
 }
 
-/// How long messages wait, in order of the times, for a scaler that polls so often, and creates all that is needed at once,
-/// without a look at anything and without a limit.
+/// How long messages wait, sorted, for a scaler that polls at this interval and creates everything necessary at once, without
+/// reads and without a limit.
 fn ideal_polling(arrivals: &[Arrival], every: Duration) -> Vec<Duration> {
     let counted = arrivals.iter().filter(|arrival| !arrival.at.is_zero());
     let mut waits: Vec<_> = counted.map(|arrival| next_tick(arrival.at, every).saturating_sub(arrival.at)).collect();
@@ -178,9 +177,9 @@ impl Day {
     }
 }
 
-/// The median, the 95th and 99th percentile and the maximum of what is in order.
+/// The median, the 95th and 99th percentiles and the maximum of sorted values.
 fn percentiles(sorted: &[Duration]) -> [Duration; 4] {
-    // The smallest value that this many of a hundred do not exceed.
+    // The smallest value that this percentage of them does not exceed.
     let percentile = |of: usize| sorted.get((sorted.len() * of).div_ceil(100).saturating_sub(1));
     [50, 95, 99, 100].map(|of| percentile(of).copied().unwrap_or_default())
 }

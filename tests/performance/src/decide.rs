@@ -1,4 +1,4 @@
-//! Passes without I/O: what deciding alone costs.
+//! Passes without I/O: the cost of deciding alone.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -20,12 +20,12 @@ use crate::document::{Check, Section};
 use crate::measure::median;
 use crate::world;
 
-/// What the target is for.
+/// The number that the target is for.
 const GROUPS: usize = 1000;
 const MESSAGES: usize = 10_000;
 const SUBSCRIPTIONS: usize = 20;
 
-/// The highest cap that the settings take.
+/// The highest cap that the settings allow.
 const MAX_INSTANCES: usize = 5000;
 
 /// The most CPU time that a pass without I/O takes.
@@ -44,7 +44,7 @@ struct Topic {
     messages: Vec<PeekedMessage>,
 }
 
-/// Plans passes over 1,000 groups and 10,000 messages without one, of which 4,000 get a slot.
+/// Plans passes over 1,000 groups and 10,000 messages without a group, 4,000 of which get a slot.
 pub async fn section() -> Result<Section> {
     let azure = world::start().await?;
     let scaler = scaler(&azure)?;
@@ -112,7 +112,7 @@ fn message(number: usize) -> Result<PeekedMessage> {
     })
 }
 
-/// The CPU time of this thread; passes without I/O never leave it.
+/// The CPU time of this thread, which passes without I/O never leave.
 fn thread_cpu() -> Result<Duration> {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat")?;
     Ok(Duration::from_nanos(text.split(' ').next().unwrap_or_default().parse()?))

@@ -1,10 +1,10 @@
-//! Tables, as they are printed and as they stand in `docs/performance.md`.
+//! Tables, as printed and as in `docs/performance.md`.
 
 use std::path::PathBuf;
 
 use crate::Result;
 
-/// A table and what was checked about it.
+/// A table and the checks on it.
 pub struct Section {
     name: &'static str,
     header: Vec<String>,
@@ -13,7 +13,7 @@ pub struct Section {
     targets: Vec<Vec<String>>,
 }
 
-/// Whether something is as it must be; if not, what is wrong.
+/// What is wrong, if a check fails.
 pub struct Check(Option<String>);
 
 impl Check {
@@ -22,12 +22,12 @@ impl Check {
     }
 }
 
-/// A target that the table of targets has.
+/// A row of the table of targets.
 pub struct Target {
-    /// What is to be small.
+    /// What should be small.
     pub what: String,
     pub measured: f64,
-    /// The most that it may be.
+    /// The most it may be.
     pub limit: f64,
     pub unit: &'static str,
     /// Digits after the point.
@@ -45,7 +45,7 @@ impl Target {
 }
 
 impl Section {
-    /// A table without rows. In the document it stands between comments with its name.
+    /// A table without rows. In the document it is between comments with its name.
     pub fn new(name: &'static str, header: &[&str]) -> Self {
         let header = header.iter().map(|&cell| cell.to_owned()).collect();
         Self { name, header, rows: Vec::new(), failures: Vec::new(), targets: Vec::new() }
@@ -59,7 +59,7 @@ impl Section {
         self.failures.extend(check.0);
     }
 
-    /// Has the target in the table of targets, and checks it.
+    /// Adds the target to the table of targets, and checks it.
     pub fn target(&mut self, target: &Target) {
         let (measured, limit) = (target.show(target.measured), format!("≤ {}", target.show(target.limit)));
         self.check(Check::new(target.is_met(), || format!("{}: {measured}, and the target is {limit}", target.what)));
@@ -67,7 +67,7 @@ impl Section {
         self.targets.push(vec![target.what.clone(), limit, measured, met.to_owned()]);
     }
 
-    /// The table in Markdown; what is not in the first column is aligned to the right.
+    /// The table in Markdown. All columns but the first are aligned to the right.
     fn markdown(&self) -> String {
         let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
         let rule: Vec<String> =
@@ -84,7 +84,7 @@ pub fn targets(sections: &[Section]) -> Section {
     table
 }
 
-/// Prints all sections and what is wrong; whether nothing is.
+/// Prints all sections and what is wrong. Returns whether nothing is.
 #[expect(clippy::print_stdout, reason = "it is the result")]
 pub fn show(sections: &[Section]) -> bool {
     for section in sections {
@@ -97,7 +97,7 @@ pub fn show(sections: &[Section]) -> bool {
     failures.is_empty()
 }
 
-/// Puts each table in its place.
+/// Replaces each table in the document.
 pub fn write(sections: &[Section]) -> Result<()> {
     let path = docs().join("performance.md");
     let mut text = std::fs::read_to_string(&path)?;

@@ -1,4 +1,4 @@
-//! The size of the binary that is released, and the number of crates that it is built from.
+//! The size of the released binary, and the number of crates that it is built from.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -24,7 +24,7 @@ pub fn build() -> Result<PathBuf> {
     Ok(target.join(TARGET).join("release/aci-scaler"))
 }
 
-/// Weighs the binary and counts its crates.
+/// Measures the binary's size and counts its crates.
 pub fn section(scaler: &Path) -> Result<Section> {
     let bytes = std::fs::metadata(scaler)?.len();
     let crates = ceiling::crates(&repository())?;

@@ -9,16 +9,16 @@ use crate::measure::measure;
 use crate::plot::{Panel, Point, svg};
 use crate::scenario::Scenario;
 
-/// A cost that is linear, or better, is at most as many times higher as there is more; this much is noise.
+/// A cost that is linear or better grows at most by the factor of the size. This much more is noise.
 const MAX_FACTOR_BEYOND_LINEAR: f64 = 1.25;
 
-/// Nothing is created or deleted.
+/// The number does not matter, because nothing is created or deleted.
 const WORKERS: usize = 4;
 
 /// Enough for a median.
 const RUNS: usize = 3;
 
-/// Measures passes without latency over more and more of one thing, and draws them if `draw`.
+/// Measures passes without latency over growing numbers of one thing, and plots them if `draw`.
 pub async fn section(scaler: &Path, draw: bool) -> Result<Section> {
     let mut section = Section::new("growth", &["a pass over", "CPU, ms", "peak memory, MiB"]);
     let mut panels = Vec::new();

@@ -1,8 +1,8 @@
-//! What a pass of the scaler costs, measured on the binary that is released, and how soon a message gets its group.
+//! The cost of a pass, measured on the released binary, and how soon a message gets its group.
 //!
 //! `cargo bench -p performance` runs everything and prints tables; with `-- write` it also puts them, and the plots, into
-//! `docs/performance.md`. `-- day` and `-- write-day` only simulate the day, `-- footprint` only checks the binary's size and the number of
-//! crates, and `-- decide` makes passes without I/O, for callgrind.
+//! `docs/performance.md`. `-- day` and `-- write-day` only simulate the day, `-- footprint` only checks the binary's size and the
+//! number of crates, and `-- decide` runs passes without I/O, for callgrind.
 
 #![allow(unreachable_pub, reason = "what the files of a test share is public among them, and there is nobody else")]
 
@@ -23,7 +23,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-/// Whatever goes wrong ends the program: there is nobody to tell but the reader.
+/// Any error ends the program, which can only report it.
 pub type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 /// What to measure.
@@ -65,7 +65,7 @@ enum Command {
     Decide,
 }
 
-/// Measures what the command line says; whether all targets are met.
+/// Measures what the command line requests. Returns whether all targets are met.
 pub async fn run(line: CommandLine) -> Result<bool> {
     let command = line.command.unwrap_or(Command::Print);
     match command {

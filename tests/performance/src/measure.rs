@@ -11,18 +11,18 @@ use crate::process::{self, Process};
 use crate::scenario::Scenario;
 use crate::world;
 
-/// What a pass cost: the medians of several runs.
+/// The cost of a pass: the medians of several runs.
 #[derive(Clone, Debug)]
 pub struct Measured {
-    /// From sending the invocation to the end of its answer.
+    /// From the invocation to the end of its answer.
     pub wall: Duration,
-    /// The process's CPU time in that.
+    /// The process's CPU time during that.
     pub cpu: Duration,
-    /// The local Azure's CPU time in that: answers that are made cost time too.
+    /// The local Azure's CPU time during that: producing answers takes time too.
     pub azure_cpu: Duration,
-    /// The most memory that the process has had, in KiB.
+    /// The peak memory of the process, in KiB.
     peak_kib: u64,
-    /// What each run asked of the services.
+    /// The requests of each run.
     pub calls: Vec<Calls>,
 }
 
@@ -32,8 +32,8 @@ impl Measured {
     }
 }
 
-/// Measures the second pass of a process; in the first it has found subscriptions with nothing in them, has got its token
-/// and has attached its links.
+/// Measures the second pass of a process. In the first one it finds the subscriptions empty, gets its token and attaches its
+/// links.
 pub async fn measure(
     scaler: &Path,
     scenario: &Scenario,
@@ -97,7 +97,7 @@ pub fn mib(kib: u64) -> f64 {
     kib as f64 / 1024.0
 }
 
-/// The middle one.
+/// The median.
 pub fn median<T: Ord + Copy>(values: impl Iterator<Item = T>) -> T {
     let mut values: Vec<T> = values.collect();
     values.sort_unstable();

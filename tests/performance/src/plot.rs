@@ -1,4 +1,4 @@
-//! Draws how costs grow: for each thing that there can be more of, the CPU time and the memory of a pass.
+//! Plots how costs grow: the CPU time and the memory of a pass against the number of each thing.
 
 pub mod reaction;
 
@@ -9,7 +9,7 @@ const WIDTH: f64 = 230.0;
 const HEIGHT: f64 = 150.0;
 const MARGIN: f64 = 50.0;
 
-/// What is drawn for one thing.
+/// The plot of one thing.
 pub struct Panel {
     pub of: &'static str,
     pub points: Vec<Point>,
@@ -42,7 +42,7 @@ pub fn svg(panels: &[Panel]) -> String {
     image + "</svg>\n"
 }
 
-/// Both axes begin at zero, so that what is linear looks it.
+/// Both axes begin at zero, so that linear growth looks linear.
 #[expect(clippy::cast_precision_loss, reason = "sizes are small")]
 fn curve(image: &mut String, left: f64, top: f64, title: &str, colour: &str, points: &[(usize, f64)]) {
     let largest = points.iter().map(|(size, _)| *size as f64).fold(1.0, f64::max);

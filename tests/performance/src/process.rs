@@ -15,19 +15,19 @@ use tokio::time::{Instant, sleep};
 
 use crate::Result;
 
-/// How often a process that starts is asked whether it is ready: far more often than the answer's precision needs.
+/// How often a starting process is asked whether it is ready: far more often than the required precision.
 const POLL: Duration = Duration::from_micros(200);
 
 /// A scaler that serves.
 pub struct Process {
     child: Child,
     client: HandlerClient,
-    /// From just before it was started to its first answer.
+    /// From just before the start to the first answer.
     pub ready_after: Duration,
 }
 
 impl Process {
-    /// Starts a scaler that works on this Azure, with settings on top, and waits until it answers.
+    /// Starts a scaler on this Azure with these additional settings, and waits until it answers.
     pub async fn start(scaler: &Path, azure: &LocalAzure, settings: &[(&str, String)]) -> Result<Self> {
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let mut environment: BTreeMap<String, String> = azure.scaler_environment();
@@ -56,7 +56,7 @@ impl Process {
         Ok(Self { child, client, ready_after: start.elapsed() })
     }
 
-    /// Has it make a pass; the pass's report.
+    /// Invokes a pass and returns its report.
     pub async fn pass(&self) -> Result<Value> {
         let (_, invocation) = variants().into_iter().next().ok_or("there is no invocation")?;
         match self.client.invoke(&invocation, None).await {
@@ -83,8 +83,7 @@ impl Process {
     }
 }
 
-/// The CPU time of all threads of a process, to the nanosecond. Those that have ended are not in it; none that works on a
-/// pass does.
+/// The CPU time of all threads of a process, to the nanosecond. Ended threads do not count, but none that works on a pass ends.
 pub fn cpu(process: &str) -> Result<Duration> {
     let mut nanos = 0;
     for task in std::fs::read_dir(format!("/proc/{process}/task"))? {

@@ -11,33 +11,33 @@ use crate::bound::{Calls, Latency, critical_path};
 use crate::document::{Check, Section, Target};
 use crate::measure::{Measured, measure};
 
-/// The wall time of a pass is at most this many times the critical path, where the services take their time.
+/// The wall time of a pass is at most this multiple of the critical path, if answers have a latency.
 const MAX_RATIO: f64 = 1.10;
 
 /// The most memory with 100,000 messages, in MiB.
 const MAX_PEAK_MIB: f64 = 48.0;
 
-/// What a pass finds.
+/// The state that a pass finds.
 #[derive(Clone, Debug)]
 pub struct Scenario {
     pub name: &'static str,
     pub subscriptions: usize,
-    /// Messages of each subscription that have a running group, ahead of the new ones.
+    /// Messages of each subscription that have a running group, before the new ones.
     pub served: usize,
-    /// Messages of each subscription that have none.
+    /// Messages of each subscription without a group.
     pub new: usize,
-    /// Groups that run, for the served messages if there are any.
+    /// Running groups, for the served messages if there are any.
     pub running: usize,
-    /// Groups that are over, and whose messages are gone.
+    /// Groups that have ended and whose messages are gone.
     pub terminal: usize,
-    /// Where not as the settings have it by default.
+    /// If not the default of the settings.
     pub workers: Option<usize>,
     pub max_instances: usize,
     /// Bytes of each message's body.
     pub body_bytes: usize,
-    /// How long the pass before this one is over: the longer, the more groups may be looked at.
+    /// The time since the previous pass: the longer, the more groups may be read.
     pub since_last_pass: Duration,
-    /// Whether more than one run of it takes too long.
+    /// Whether more than one run takes too long.
     pub is_long: bool,
 }
 
@@ -57,19 +57,19 @@ impl Scenario {
         is_long: false,
     };
 
-    /// Slots of the cap that are free.
+    /// Free slots of the cap.
     pub fn free(&self) -> usize {
         self.max_instances.saturating_sub(self.running)
     }
 
-    /// Groups that the pass makes.
+    /// Groups that the pass creates.
     pub fn creates(&self) -> usize {
         (self.subscriptions * self.new).min(self.free())
     }
 }
 
-/// The scenarios of the table. At 4 s a PUT, the three quarters of the usual back-off in which a pass creates groups are 11
-/// creates a worker: none asks for more.
+/// The scenarios of the table. A pass creates groups for three quarters of the usual back-off, which is time for 11 creates a
+/// worker at 4 s a PUT: no scenario needs more.
 pub fn all() -> Vec<Scenario> {
     let empty = Scenario::EMPTY;
     vec![
@@ -122,7 +122,7 @@ pub fn all() -> Vec<Scenario> {
     ]
 }
 
-/// Creates, and deletes, that are under way at once where nothing else is set.
+/// The default number of concurrent creates, and deletes.
 fn default_workers() -> Result<usize> {
     let settings = Settings::from_environment(&environment::minimal());
     Ok(settings.map_err(|_| "the settings are refused")?.processing.max_workers.get())
@@ -151,7 +151,7 @@ pub async fn section(scaler: &Path, runs: usize, only: Option<&str>) -> Result<S
         let workers = scenario.workers.unwrap_or(workers);
         for latency in [Latency::EVEN, Latency::RECORDED, Latency::NONE] {
             let runs = if scenario.is_long || latency == Latency::RECORDED { 1 } else { runs };
-            // One that fails must not cost the results of the others.
+            // A failed scenario must not cost the results of the others.
             let measured = match measure(scaler, scenario, workers, latency, runs).await {
                 Ok(measured) => measured,
                 Err(error) => {
@@ -172,7 +172,7 @@ pub async fn section(scaler: &Path, runs: usize, only: Option<&str>) -> Result<S
     Ok(section)
 }
 
-/// Adds a row; the ratio to the bound.
+/// Adds a row. Returns the ratio to the bound.
 fn add(section: &mut Section, scenario: &Scenario, workers: usize, latency: Latency, measured: &Measured) -> f64 {
     let bound = critical_path(scenario, workers, latency).as_secs_f64() * 1000.0;
     let wall = measured.wall.as_secs_f64() * 1000.0;

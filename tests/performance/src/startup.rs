@@ -1,4 +1,4 @@
-//! From starting the process to its first answer, and what it weighs when it has nothing to do.
+//! The time from the start of the process to its first answer, and its memory when idle.
 
 use std::path::Path;
 
@@ -13,28 +13,28 @@ use crate::world;
 /// Enough for a stable median.
 const STARTS: usize = 21;
 
-/// What the host may have to wait for an answer at the most.
+/// The longest that the host may have to wait for an answer.
 const MAX_READY_MS: f64 = 10.0;
 
-/// The most memory of a process that waits.
+/// The most memory of an idle process.
 const MAX_IDLE_MIB: f64 = 10.0;
 
-/// The same after passes over some hundred groups.
+/// The same after passes over hundreds of groups.
 const MAX_IDLE_AFTER_MUCH_MIB: f64 = 12.0;
 
-/// The most that the links to a thousand subscriptions may weigh while nothing happens.
+/// The most memory of the idle links to a thousand subscriptions.
 const MAX_LINKS_MIB: f64 = 30.0;
 
 /// The largest message of a premium namespace.
 const LARGEST_MESSAGE_BYTES: usize = 100_000_000;
 
-/// What a message's size may change about the memory of a pass: nothing but noise.
+/// How much the size of messages may change the memory of a pass: only noise.
 const MAX_DIFFERENCE_MIB: f64 = 2.0;
 
-/// Passes after which a process has all that it keeps.
+/// The number of passes after which a process holds everything that it keeps.
 const PASSES: usize = 5;
 
-/// Starts it often, and lets it idle.
+/// Starts it many times, and lets it idle.
 pub async fn section(scaler: &Path) -> Result<Section> {
     let mut section = Section::new("process", &["the process", "measured", "limit"]);
     let mut add = |what: &str, unit: &'static str, measured: f64, limit: f64| {
@@ -73,7 +73,7 @@ pub async fn section(scaler: &Path) -> Result<Section> {
     Ok(section)
 }
 
-/// What a process weighs, in MiB, when it waits for the next pass.
+/// The memory of a process that waits for the next pass, in MiB.
 async fn memory_after_passes(scaler: &Path, scenario: &Scenario) -> Result<f64> {
     let azure = world::start().await?;
     world::subscribe(&azure, scenario)?;

@@ -1,4 +1,4 @@
-//! A local Azure that is as a scenario has it.
+//! A local Azure in the state of a scenario.
 
 use local_azure::local::{LocalAzure, LocalAzureConfig, RESOURCE_GROUP, SUBSCRIPTION_ID, TOPIC};
 use local_azure::resource_manager::{Fault, OperationKind, RateLimit};
@@ -11,10 +11,10 @@ use crate::Result;
 use crate::bound::{Calls, GROUPS_PAGE, Latency};
 use crate::scenario::Scenario;
 
-/// The property by which messages find their subscription.
+/// The property by which messages get into their subscription.
 const TARGET: &str = "target";
 
-/// A local Azure with nothing in it, that refuses nothing for its number.
+/// An empty local Azure that limits no number of requests.
 pub async fn start() -> Result<LocalAzure> {
     let mut config = LocalAzureConfig::default();
     config.resource_manager.rate_limit = RateLimit { per_5_minutes: usize::MAX, per_hour: usize::MAX };
@@ -24,7 +24,7 @@ pub async fn start() -> Result<LocalAzure> {
     Ok(LocalAzure::start(config).await?)
 }
 
-/// Gives the topic the scenario's subscriptions.
+/// Creates the scenario's subscriptions.
 pub fn subscribe(azure: &LocalAzure, scenario: &Scenario) -> Result<()> {
     for number in 0..scenario.subscriptions {
         let filter = CorrelationFilter::default().application(TARGET, name(number));
@@ -35,13 +35,13 @@ pub fn subscribe(azure: &LocalAzure, scenario: &Scenario) -> Result<()> {
     Ok(())
 }
 
-/// Puts messages and groups into it as the scenario has them.
+/// Adds the scenario's messages and groups.
 pub fn populate(azure: &LocalAzure, scenario: &Scenario) -> Result<()> {
     let groups_each = scenario.running.checked_div(scenario.subscriptions).unwrap_or_default();
     let mut sequence_number = 0;
     for subscription in 0..scenario.subscriptions {
         let ids = (0..scenario.served + scenario.new).map(|number| {
-            // Where there are more served messages than groups, some share a group by their id.
+            // If there are more served messages than groups, some messages share a group by their id.
             if number < scenario.served { format!("m{}", number % groups_each.max(1)) } else { format!("new{number}") }
         });
         let messages = ids.map(|id| {
@@ -64,7 +64,7 @@ pub fn populate(azure: &LocalAzure, scenario: &Scenario) -> Result<()> {
     Ok(())
 }
 
-/// Gives every answer its latency.
+/// Sets the latency of every answer.
 pub fn delay(azure: &LocalAzure, latency: Latency) {
     use OperationKind as Kind;
     if latency == Latency::NONE {
@@ -86,13 +86,13 @@ pub fn delay(azure: &LocalAzure, latency: Latency) {
     }
 }
 
-/// Forgets what was asked so far.
+/// Forgets the requests so far.
 pub fn forget_calls(azure: &LocalAzure) {
     azure.resource_manager.forget_calls();
     azure.service_bus.clear_call_log();
 }
 
-/// What was asked, without the tokens of the managed identity: a day's is asked for once.
+/// The requests so far, without those for tokens of the managed identity: one a day is enough.
 pub fn calls(azure: &LocalAzure) -> Result<Calls> {
     let mut calls = Calls::default();
     for call in azure.resource_manager.calls() {
@@ -124,7 +124,7 @@ fn name(subscription: usize) -> String {
     format!("subscription-{subscription:04}")
 }
 
-/// A group as Azure shows it, some 2 KB of JSON.
+/// A group as Azure shows it, about 2 KB of JSON.
 fn plant(azure: &LocalAzure, subscription: usize, message_id: &str, sequence_number: usize, state: &str) {
     let group = format!("worker-{subscription:04}-{message_id}");
     let event = |name: &str| {

@@ -1,4 +1,4 @@
-//! A custom handler that misbehaves as its variables say, for the tests of the Functions host.
+//! A custom handler for the tests of the Functions host. It misbehaves as its variables say.
 //!
 //! | Variable | What it does |
 //! |---|---|
@@ -107,7 +107,8 @@ fn read_line(stream: &mut impl BufRead) -> io::Result<String> {
     Ok(line.trim_end().to_owned())
 }
 
-/// Without this an interrupt would end the process too, unless the tests run where interrupts are ignored, as in a shell's background.
+/// Without this an interrupt would also end the process, unless the tests run where interrupts are ignored, as in a shell's
+/// background.
 #[expect(clippy::exit, reason = "nothing else ends the threads")]
 fn exit_when_interrupted() -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -74,7 +74,7 @@ pub enum ClientError {
 #[derive(Debug)]
 pub struct Client {
     connection: ConnectionHandle<()>,
-    /// One a link.
+    /// One for each link.
     sessions: Vec<SessionHandle<()>>,
     senders: HashMap<String, Sender>,
     receivers: HashMap<String, Receiver>,

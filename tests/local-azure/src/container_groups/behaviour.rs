@@ -24,15 +24,15 @@ pub enum Behaviour {
     /// Its image is pulled for this long, then it goes on as usual.
     #[serde(rename = "pulls_for_ms", with = "millis")]
     PullsFor(Duration),
-    /// The image cannot be pulled; the group waits for ever.
+    /// The image cannot be pulled; the group waits forever.
     ImagePullFails,
-    /// The container cannot be created or started for this reason; the group waits for ever.
+    /// The container cannot be created or started for this reason; the group waits forever.
     StartFails(StartFailure),
     /// The region has no room after all: the PUT was accepted, then provisioning fails.
     CapacityFails,
     /// The container exits like this as soon as it runs; the worker is not run.
     Exits(Exit),
-    /// The container runs for this long and exits like this; the worker is not run.
+    /// The container runs for this long and then exits; the worker is not run.
     ExitsAfter {
         /// How long.
         #[serde(rename = "ms", with = "millis")]
@@ -43,12 +43,12 @@ pub enum Behaviour {
     /// The container runs out of memory at once if it has less than this many GB. Otherwise its worker runs.
     #[serde(rename = "needs_memory_gb")]
     NeedsMemory(f64),
-    /// The container runs for ever; the worker is not run.
+    /// The container runs forever; the worker is not run.
     Hangs,
     /// While the worker runs, the group shows this provisioning state: `Repairing`, `Unhealthy`, `Updating`, `Stopping`, or
     /// any other.
     Shows(String),
-    /// Somebody else deletes the group this long after its PUT, whatever it does then.
+    /// Somebody else deletes the group this long after its PUT, whatever state it is in.
     #[serde(rename = "vanishes_after_ms", with = "millis")]
     VanishesAfter(Duration),
 }
@@ -74,7 +74,7 @@ pub enum StartFailure {
     CreateContainerError,
     /// The container was created and could not be started.
     RunContainerError,
-    /// The first init container exited with 1, so the others wait for ever.
+    /// The first init container exited with 1, so the others wait forever.
     InitContainerFails,
 }
 

@@ -1,9 +1,9 @@
-//! The containers of a group beside its worker: init containers, which run before all others, and sidecars, which run beside
-//! the worker.
+//! The containers next to a group's worker: init containers, which run before all others, and sidecars, which run at the same
+//! time as the worker.
 //!
 //! None of them runs a program here. Init containers exit at once, with 0 unless a [`Behaviour`](super::Behaviour) makes the
-//! first one fail. Sidecars start with the worker and go on when it has ended, until they are ended, or the group is
-//! stopped or deleted: so do containers whose programs do not end by themselves.
+//! first one fail. Sidecars start with the worker and go on after it, until they are ended or the group is stopped or deleted, as
+//! containers do whose programs do not end by themselves.
 
 use serde_json::{Value, json};
 use time::OffsetDateTime;

@@ -123,7 +123,7 @@ impl ContainerStatus {
         Self { state: ContainerState::Waiting(Waiting::Creating), previous: None, restarts: 0, events: vec![], log }
     }
 
-    /// It has exited and runs again, or is about to.
+    /// Whether it has exited and runs again, or is about to.
     fn has_run(&self) -> bool {
         self.previous.is_some() || !matches!(self.state, ContainerState::Waiting(_))
     }
@@ -138,7 +138,7 @@ impl ContainerStatus {
         view
     }
 
-    /// An event that happened before is counted, not listed again.
+    /// An event that happened before is only counted again.
     fn record(&mut self, kind: &str, name: &str, message: &str) -> Value {
         let now = event_time(clock::now());
         let known = self.events.iter_mut().find(|event| event["name"] == name && event["message"] == message);
@@ -299,7 +299,7 @@ impl Life {
     }
 }
 
-/// Where an engine reports the states of a group. Reports about a run that is over are dropped.
+/// Where an engine reports the states of a group. Reports about an ended run are dropped.
 #[derive(Clone)]
 pub struct Report {
     groups: ContainerGroups,

@@ -187,8 +187,8 @@ impl ContainerGroups {
         self.state().rules.clear();
     }
 
-    /// Puts a group there as in `json`, in place of one with its name. It is shown as it is (without
-    /// secrets, and in lists without instance views) and does nothing.
+    /// Adds the group in `json`, and replaces one with its name. It is shown unchanged (without secrets, and in lists without
+    /// instance views) and does nothing.
     ///
     /// # Panics
     /// When `json` has no `name`, or no `id` that says which resource group it is in.
@@ -204,7 +204,7 @@ impl ContainerGroups {
         finished
     }
 
-    /// Ends the containers beside a group's worker. `false` when there is no such group, or it is planted.
+    /// Ends the containers next to a group's worker. `false` when there is no such group, or it is planted.
     pub fn finish_sidecars(&self, name: &str, exit: impl Into<Exit>) -> bool {
         let exit = exit.into();
         self.meddle(name, |group| group.companions.end(clock::now(), exit))

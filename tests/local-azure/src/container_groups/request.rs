@@ -36,7 +36,7 @@ pub(super) struct Properties {
     pub(super) subnet_ids: Option<Vec<Value>>,
 }
 
-/// Read so that an unknown policy is refused; the stand-in runs every group once, whatever the policy says.
+/// Parsed to refuse unknown policies. The stand-in runs every group once, whatever the policy says.
 #[derive(Deserialize)]
 enum RestartPolicy {
     Always,

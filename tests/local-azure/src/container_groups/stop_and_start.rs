@@ -1,8 +1,8 @@
 //! Stopping, starting and restarting a container group.
 //!
-//! That a stopped group starts as if it were deployed again, that one that is stopped or has finished stays as it is
-//! when it is stopped again, and that all three are refused while another operation is under way, is inferred: the
-//! contract gives the statuses only (`ContainerGroups_Stop`, `_Start` and `_Restart` of api-version 2023-05-01).
+//! Inferred: a stopped group starts as if it were deployed again; stopping a group that is stopped or has finished changes
+//! nothing; all three are refused while another operation is under way. The contract gives only the statuses
+//! (`ContainerGroups_Stop`, `_Start` and `_Restart` of api-version 2023-05-01).
 
 use tracing::info;
 use uuid::Uuid;

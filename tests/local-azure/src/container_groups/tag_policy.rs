@@ -84,7 +84,7 @@ impl TagPolicy {
         Self { groups, ..self }
     }
 
-    /// Not at once, but this long after the request.
+    /// Not immediately, but this long after the request.
     #[must_use]
     pub fn after(self, after: Duration) -> Self {
         Self { after, ..self }

@@ -22,7 +22,7 @@ pub(crate) struct GroupWatch {
 }
 
 impl GroupWatch {
-    /// Counts what changed and reports it, except for the groups that are gone, which it returns.
+    /// Counts what changed and reports it, except for the deleted groups, which it returns.
     pub(crate) fn look(&mut self, groups: &[GroupSnapshot], story: &Story) -> Vec<String> {
         let is_gone = |name: &String| !groups.iter().any(|group| group.name == *name);
         let gone: Vec<_> = self.seen.keys().filter(|name| is_gone(name)).cloned().collect();

@@ -1,7 +1,7 @@
 //! The scaler's main job from beginning to end, with a line for each step.
 //!
-//! Messages of several sizes are sent to a local Azure, and the scaler is invoked as the Functions host does until
-//! every message was served and every container group is gone, or the time is up.
+//! It sends messages of several sizes to a local Azure and invokes the scaler as the Functions host does, until every message is
+//! served and every container group is deleted, or the time is up.
 
 mod group_watch;
 mod scaler_log;

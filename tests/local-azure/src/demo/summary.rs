@@ -22,12 +22,12 @@ pub struct Summary {
     pub passes: u32,
     /// How long it took.
     pub took: Duration,
-    /// What is not done: messages that are still in a subscription and container groups that are still there.
+    /// What is not done: messages that are still in a subscription, and container groups that still exist.
     pub left: Vec<String>,
 }
 
 impl Summary {
-    /// Whether every message was served and every container group is gone.
+    /// Whether every message was served and every container group was deleted.
     pub fn is_complete(&self) -> bool {
         self.left.is_empty() && self.served == self.sent
     }

@@ -86,7 +86,7 @@ fn usual_addresses(_: &Variable<'_>) -> Vec<String> {
     vec!["npipe:////./pipe/docker_engine".to_owned(), "npipe:////./pipe/podman-machine-default".to_owned()]
 }
 
-/// Whether something is gone or about to go, and needs no removal.
+/// Whether something does not exist or is about to be removed, so that it needs no removal.
 pub(super) fn unless_gone(removed: Result<(), Error>) -> Result<(), Error> {
     match removed {
         Err(Error::DockerResponseServerError { status_code: GONE | IN_PROGRESS, .. }) => Ok(()),

@@ -19,7 +19,7 @@ use super::removal::Removal;
 use crate::clock;
 use crate::container_groups::{ContainerState, Exit, Report, StartFailure, Waiting};
 
-/// How long the output of a container that has exited is still read. Normally all of it is there at once.
+/// How long the output of a container that has exited is still read. Normally it arrives at once.
 const DRAIN_LIMIT: Duration = Duration::from_secs(2);
 /// The period that a CPU limit is a share of, in microseconds: the kernel's default.
 const CPU_PERIOD: i64 = 100_000;
@@ -41,8 +41,7 @@ impl Container<'_> {
         self.run_while(|exit| restart.restarts(exit == Exit::Code(0))).await;
     }
 
-    /// Runs an init container, which is started again until it succeeds unless the policy is `Never`. False when it has failed
-    /// for good.
+    /// Runs an init container. Unless the policy is `Never`, it is restarted until it succeeds. False when it has finally failed.
     pub(super) async fn run_to_success(&self, restart: RestartPolicy) -> bool {
         let exit = self.run_while(|exit| exit != Exit::Code(0) && restart != RestartPolicy::Never).await;
         exit == Exit::Code(0)

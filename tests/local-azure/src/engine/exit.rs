@@ -16,7 +16,7 @@ use crate::container_groups::Exit;
 
 /// The exit code of a container that somebody else removed: killed.
 const KILLED: Exit = Exit::Code(137);
-/// The wait before an engine that did not answer is asked again.
+/// The wait before asking again an engine that did not answer.
 const AGAIN: Duration = Duration::from_secs(1);
 
 /// When and how a container ended.
@@ -29,7 +29,7 @@ pub(super) struct Ended {
 /// Waits for a container that was started to exit. An engine that is restarted meanwhile is waited for.
 pub(super) async fn wait(docker: &Docker, id: &str) -> Ended {
     loop {
-        // Whatever this says, the container's state says more.
+        // Its answer does not matter, because the container's state says more.
         _ = docker.wait_container(id, None::<WaitContainerOptions>).next().await;
         match docker.inspect_container(id, None::<InspectContainerOptions>).await {
             Ok(container) => {
@@ -51,7 +51,7 @@ fn ended(state: &EngineState) -> Option<Ended> {
         return None;
     }
     let code = state.exit_code.and_then(|code| i32::try_from(code).ok())?;
-    // Without the memory of its first process a container dies; without that of another it may well go on.
+    // A container whose first process is out of memory dies; if it is another process, the container may go on.
     let ran_out = state.oom_killed.unwrap_or_default() && KILLED == Exit::Code(code);
     let finished = state.finished_at.as_deref().and_then(time_of).unwrap_or_else(clock::now);
     let exit = if ran_out { Exit::OutOfMemory } else { Exit::Code(code) };

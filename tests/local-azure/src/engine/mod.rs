@@ -68,8 +68,8 @@ pub struct EngineConfig {
 }
 
 impl DockerEngine {
-    /// Connects to the engine that `DOCKER_HOST` among the variables names, or else to the one that listens where Docker or
-    /// Podman do, and removes what processes that are gone have left there.
+    /// Connects to the engine that `DOCKER_HOST` among the variables names, or else to the one at the usual address of Docker or
+    /// Podman, and removes what ended processes have left there.
     pub async fn connect(
         config: EngineConfig,
         variable: impl Fn(&str) -> Option<String> + Sync,
@@ -117,7 +117,7 @@ impl DockerEngine {
         }
     }
 
-    /// Removes what processes that are gone have left.
+    /// Removes what ended processes have left.
     async fn sweep(&self) -> Result<(), bollard::errors::Error> {
         for left in self.0.owners().await?.into_iter().filter(|left| self.0.owner.is_gone(left)) {
             warn!(owner = left.id, "containers of a local Azure that was killed are removed");
@@ -199,5 +199,5 @@ impl Inner {
     }
 }
 
-/// What one run of a group creates is created one by one, and nothing once the run is over.
+/// A lock with which one run of a group creates one thing at a time, and nothing after its end.
 type Making = Arc<Mutex<()>>;

@@ -11,7 +11,7 @@ use super::{Inner, pause};
 /// The name under which a container reaches the machine that runs its engine's virtual machine.
 const HOST: &str = "host.docker.internal";
 
-/// What the containers of a group share.
+/// What a group's containers share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Network {
     /// This machine's network: where the engine runs on this machine's own Linux.

@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 use super::worker::State as WorkerState;
 use super::{Shared, control};
 
-/// Starts to serve at an address and returns it with its port; as under `func start`, no key is asked for.
+/// Starts to serve at an address and returns it with its port. As under `func start`, no key is needed.
 pub(super) async fn serve(shared: Arc<Shared>, at: SocketAddr, tasks: &mut JoinSet<()>) -> io::Result<SocketAddr> {
     let listener = TcpListener::bind(at).await?;
     let address = listener.local_addr()?;

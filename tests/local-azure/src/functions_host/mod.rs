@@ -272,9 +272,9 @@ impl Shared {
 
 /// Chooses a port for the handler, and keeps others from taking it for as long as the socket lives.
 ///
-/// The host itself releases the port before it starts the handler, and now and then loses it. Here many hosts run side by
-/// side. A socket that is bound and does not listen stops neither handlers that set `SO_REUSEADDR`, as servers do, nor the
-/// refusal of connections while there is none.
+/// The host itself releases the port before it starts the handler, and sometimes loses it. Here many hosts run side by side. A
+/// socket that is bound and does not listen hinders neither handlers that set `SO_REUSEADDR`, as servers do, nor the refusal of
+/// connections before a handler listens.
 fn reserve_port() -> io::Result<(TcpSocket, u16)> {
     let socket = TcpSocket::new_v4()?;
     socket.set_reuseaddr(true)?;

@@ -10,16 +10,16 @@ use tokio::time::timeout;
 
 use crate::clock;
 
-/// The host's log levels, by who must act.
+/// The host's log levels, by the action that they call for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
-    /// Nobody; only of interest when looking closely.
+    /// None; only for diagnosis.
     Debug,
-    /// Nobody.
+    /// None.
     Information,
-    /// Somebody, some day.
+    /// Action at some time.
     Warning,
-    /// Somebody.
+    /// Action now.
     Error,
 }
 

@@ -167,7 +167,7 @@ impl Supervisor {
         self.launch.spawn(worker_id, streams)
     }
 
-    /// Looks after one process, while others can send it signals.
+    /// Watches one process, and lets others send it signals.
     async fn watch(&mut self, child: Child, worker_id: &str) -> End {
         self.process.send_replace(child.id());
         let end = self.tend(child, worker_id).await;
@@ -175,7 +175,7 @@ impl Supervisor {
         end
     }
 
-    /// Watches one process until it has to be replaced.
+    /// Watches one process until it must be replaced.
     async fn tend(&mut self, mut child: Child, worker_id: &str) -> End {
         let pid = child.id();
         let output = Output::of(&mut child, worker_id, self.launch.stderr_is_for_errors, &self.records, &self.streams);

@@ -83,7 +83,7 @@ impl Answer {
         Self::error(400, "ContainerGroupQuotaReached", message)
     }
 
-    /// The region has no room (409 indeed).
+    /// The region has no room (with a 409).
     pub fn service_unavailable() -> Self {
         let full = InvalidGroup::NotAvailable { location: "westeurope".to_owned(), cpu: 2.0, memory_gb: 4.0 };
         Self::from(&full)

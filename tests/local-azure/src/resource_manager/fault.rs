@@ -114,7 +114,7 @@ impl Trigger {
         self
     }
 
-    /// Not for the first of these requests.
+    /// Skips the first of these requests.
     #[must_use]
     pub fn sparing_first(mut self, spared: u32) -> Self {
         self.occurrence = self.occurrence.sparing_first(spared);

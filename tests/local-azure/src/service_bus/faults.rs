@@ -44,7 +44,7 @@ impl Fault {
         self
     }
 
-    /// Not the first times.
+    /// Skips the first operations.
     #[must_use]
     pub fn sparing_first(mut self, spared: u32) -> Self {
         self.occurrence = self.occurrence.sparing_first(spared);

@@ -59,8 +59,8 @@ pub struct ServiceBusConfig {
     pub key: String,
     /// Decides on tokens that are not shared access signatures. Without it all are refused.
     pub token_check: Option<TokenCheck>,
-    /// Whether a token for a topic or for the namespace opens the topic's subscriptions too. Which of the two holds
-    /// for `$management` on the service is not documented, so a client has to cope with both.
+    /// Whether a token for a topic or for the namespace opens the topic's subscriptions too. Which of the two is true of
+    /// `$management` on the service is not documented, so a client must cope with both.
     pub topic_tokens_cover_subscriptions: bool,
     /// How long a silent client is kept; it is announced to clients.
     pub idle_time_out: Duration,

@@ -34,7 +34,7 @@ pub(super) fn publish(
     Ok(number)
 }
 
-/// Puts a message that is due into its topic, unless it was cancelled or the namespace is gone.
+/// Puts a message that is due into its topic, unless it was cancelled or the namespace no longer exists.
 fn release(shared: &Weak<Shared>, topic: &str, number: i64, now: OffsetDateTime) {
     let Some(shared) = shared.upgrade() else { return };
     // A deleted topic loses its scheduled messages.

@@ -1,4 +1,4 @@
-//! What else can be done: messages, exits, logs, reports, cut connections.
+//! Other actions: messages, exits, logs, reports, cut connections.
 
 use std::time::Duration;
 

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use crate::support::{Controlled, DEADLINE};
 
-/// Long enough for a connection that must not come about.
+/// Long enough to show that there is no connection.
 const SILENCE: Duration = Duration::from_millis(500);
 
 #[tokio::test]

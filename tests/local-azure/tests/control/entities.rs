@@ -1,4 +1,4 @@
-//! Topics and subscriptions that are out of the ordinary, as Resource Manager shows them.
+//! Unusual topics and subscriptions, as Resource Manager shows them.
 
 use local_azure::container_groups::{Exit, ExitsAtOnce};
 use local_azure::local::TOPIC;

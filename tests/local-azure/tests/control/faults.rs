@@ -1,4 +1,4 @@
-//! Faults and rules: each can be asked for, is listed while it is in force, and ends.
+//! Faults and rules: each can be added, is listed while it is in force, and ends.
 
 use std::time::Duration;
 
@@ -120,7 +120,7 @@ async fn every_policy_on_tags_can_be_asked_for_is_listed_and_ends() {
     all_are_listed_until_cleared(TAG_POLICIES, policies.as_slice()).await;
 }
 
-/// What is in force is listed as it is asked for, except that `times` is told as what is left of it.
+/// Faults are listed as they were requested, except that `times` is the number that is left.
 async fn all_are_listed_until_cleared(path: &str, faults: &[Value]) {
     let controlled = controlled().await;
     for fault in faults {

@@ -1,4 +1,4 @@
-//! What happens to container groups behind their service's back.
+//! Changes to container groups that bypass their service.
 
 use local_azure::container_groups::{Exit, ExitsWhenTold, GroupSnapshot, Phase};
 use reqwest::Method;

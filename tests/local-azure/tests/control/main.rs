@@ -1,4 +1,4 @@
-//! The local Azure as it is for people who develop on it: the control API, the page, and workers of their own.
+//! The local Azure for developers: the control API, the page, and programs as workers.
 
 #![allow(unreachable_pub, reason = "what the files of a test share is public among them, and there is nobody else")]
 

@@ -12,10 +12,10 @@ use tokio::time::timeout;
 
 use crate::support::Controlled;
 
-/// As `control/page/node` has it, with its hash.
+/// As in `control/page/node`, with its hash.
 const PLAYWRIGHT: &str = "playwright-core@1.65.1";
 
-/// How long the browser may take: it needs a few seconds, and a busy machine more.
+/// The time-out of the browser. It needs a few seconds, and more on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(2);
 
 #[tokio::test(flavor = "multi_thread")]

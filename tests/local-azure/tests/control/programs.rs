@@ -99,7 +99,7 @@ async fn what_a_program_leaves_behind_ends_with_it() {
     all_are_gone(&[Path::new("/proc").join(&group.log[0])]).await;
 }
 
-/// A process that is dead and that nobody has asked about yet counts as gone.
+/// A zombie, a dead process that its parent has not waited for, counts as gone.
 #[cfg(target_os = "linux")]
 async fn all_are_gone(processes: &[PathBuf]) {
     let is_gone = |process: &PathBuf| {

@@ -1,4 +1,4 @@
-//! Who may use the control API: whoever is on this machine, and no page of elsewhere.
+//! Who may use the control API: any program on this machine, and no page from elsewhere.
 
 use local_azure::container_groups::{Exit, ExitsAtOnce};
 use serde_json::json;

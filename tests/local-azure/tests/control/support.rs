@@ -11,7 +11,7 @@ use reqwest::{Client, Method, Response};
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
-/// How long anything here may take; a busy machine needs some of it.
+/// The time-out of everything here. A busy machine needs some of it.
 pub const DEADLINE: Duration = Duration::from_secs(20);
 pub const GROUPS: &str = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/local/providers/\
                           Microsoft.ContainerInstance/containerGroups";
@@ -22,7 +22,7 @@ pub struct Controlled {
 }
 
 impl Controlled {
-    /// With the sample's subscriptions, and a worker that does this.
+    /// Has the sample's subscriptions and this worker.
     pub async fn start(worker: impl Worker + 'static) -> Self {
         // Another test may have installed it before.
         _ = rustls::crypto::ring::default_provider().install_default();
@@ -78,7 +78,7 @@ impl Controlled {
         response.json().await.unwrap()
     }
 
-    /// Makes a group of 0.5 GB with this environment, and waits for it to be as `condition` has it.
+    /// Creates a group of 0.5 GB with this environment, and waits until it meets `condition`.
     pub async fn group(&self, name: &str, environment: &Value, condition: fn(&GroupSnapshot) -> bool) -> GroupSnapshot {
         let body = json!({
             "location": "westeurope",
@@ -97,7 +97,7 @@ impl Controlled {
         self.until(name, condition).await
     }
 
-    /// Waits for a group to be as `condition` has it. It is asked again and again, for nobody tells of lines of a log.
+    /// Waits until a group meets `condition`. It polls, because new lines of a log are not announced.
     async fn until(&self, name: &str, condition: fn(&GroupSnapshot) -> bool) -> GroupSnapshot {
         let groups = self.azure.resource_manager.container_groups();
         let found = async {

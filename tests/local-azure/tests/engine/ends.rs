@@ -1,4 +1,4 @@
-//! Nothing stays behind.
+//! Nothing is left behind.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -12,7 +12,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::support::{DEADLINE, OnEngine, engine, shell};
 
-/// The containers and volumes with this in their names.
+/// The containers and volumes whose names contain this.
 async fn left(marker: &str) -> Vec<String> {
     let docker = Docker::connect_with_defaults().unwrap().negotiate_version().await.unwrap();
     let options = ListContainersOptions { all: true, ..ListContainersOptions::default() };
@@ -86,7 +86,7 @@ async fn what_a_killed_process_has_left_goes_at_the_next_start_and_what_a_living
     assert!(left("ends-alive").await.is_empty());
 }
 
-/// Where a local Azure that has just been started serves Resource Manager.
+/// Where a newly started local Azure serves Resource Manager.
 fn endpoint(serve: &mut Child) -> String {
     let lines = BufReader::new(serve.stdout.take().unwrap()).lines().map_while(Result::ok);
     let mut endpoints = lines.filter_map(|line| Some(line.split_once("Resource Manager   ")?.1.to_owned()));

@@ -1,4 +1,4 @@
-//! What becomes of groups, and what is shown of it.
+//! The lives of groups, and what Resource Manager shows of them.
 
 use local_azure::container_groups::Phase;
 use local_azure::engine::Network;
@@ -30,7 +30,7 @@ async fn a_group_runs_its_image_with_its_environment_and_shows_the_exit_code_and
 #[tokio::test]
 async fn containers_that_exceed_the_groups_memory_are_killed_for_it_and_those_of_others_are_not() {
     let Some(on) = OnEngine::start(None).await else { return };
-    // The memory of `tail` grows until its input ends: 572 MiB of 512.
+    // The memory of `tail` grows until its input ends, to 572 MiB; the limit is 512.
     let exceeds = "exec tail -c 600000000 /dev/zero";
     let group = on.run("worker-1", json!({ "containers": [shell("worker", exceeds)] })).await;
     let shown = state(&group, 0);
@@ -71,7 +71,7 @@ async fn containers_of_a_group_share_a_network_and_its_volumes_and_have_states_a
     assert_eq!(group["properties"]["instanceView"]["state"], "Running", "the sidecar runs on, and bills");
     assert_eq!(on.log("worker-1", "worker").await, "hello\n");
     assert_eq!(on.log("worker-1", "sidecar").await, "up\n");
-    // Those of another group have another network.
+    // Another group has another network.
     let other = on.run("worker-2", json!({ "containers": [shell("worker", "busybox nc 127.0.0.1 8080")] })).await;
     assert_eq!(state(&other, 0)["exitCode"], 1);
     on.engine.close().await;

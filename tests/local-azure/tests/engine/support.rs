@@ -13,7 +13,7 @@ use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
-/// How long anything here may take; an engine on a busy machine needs some of it.
+/// The time-out of everything here. An engine on a busy machine needs some of it.
 pub const DEADLINE: Duration = Duration::from_mins(2);
 /// An image with a shell.
 pub const SHELL: &str = "aci-scaler-tests/shell:1";
@@ -21,7 +21,7 @@ const GROUPS: &str = "/subscriptions/00000000-0000-0000-0000-000000000001/resour
                       Microsoft.ContainerInstance/containerGroups";
 const BUSYBOX: &str = "/bin/busybox";
 
-/// The engine, with the shell's image; nothing, with a word about it, when there is none.
+/// The engine with the shell's image. Nothing if there is no engine, which is printed.
 pub async fn engine(network: Option<Network>) -> Option<DockerEngine> {
     let required = variable("ACI_SCALER_ENGINE").is_some_and(|value| value == "required");
     let engine = match DockerEngine::connect(EngineConfig { network }, variable).await {
@@ -69,7 +69,7 @@ impl OnEngine {
         Self { azure, engine, http: Client::builder().no_proxy().timeout(DEADLINE).build().unwrap() }
     }
 
-    /// Asks for a group with these properties besides the usual ones.
+    /// Requests a group with these properties in addition to the usual ones.
     pub async fn put(&self, name: &str, properties: Value) {
         let mut all = json!({ "osType": "Linux", "restartPolicy": "Never" });
         all.as_object_mut().unwrap().extend(properties.as_object().unwrap().clone());
@@ -96,7 +96,7 @@ impl OnEngine {
         self.until(name, |group| group.phase.is_over()).await
     }
 
-    /// Waits for a group to be as `condition` has it, and returns what a GET shows.
+    /// Waits until a group meets `condition`, and returns it as a GET shows it.
     pub async fn until(&self, name: &str, condition: impl Fn(&GroupSnapshot) -> bool) -> Value {
         let groups = self.azure.resource_manager.container_groups();
         let found = async {

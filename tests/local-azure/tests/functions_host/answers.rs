@@ -1,4 +1,4 @@
-//! What becomes of each kind of answer.
+//! The effects of each kind of answer.
 
 use std::time::Duration;
 
@@ -10,7 +10,8 @@ use tokio::time::timeout;
 
 use super::app::{odd_host, odd_host_with};
 
-/// An answer with a length. Like all answers here, it says that the connection is closed, lest the host use it again.
+/// An answer with a length. Like all answers here, it announces that the connection is closed, so that the host does not reuse
+/// it.
 fn sized(status: &str, content_type: &str, body: &str) -> String {
     let content_type =
         if content_type.is_empty() { String::new() } else { format!("Content-Type: {content_type}\r\n") };
@@ -144,7 +145,7 @@ async fn an_answer_that_is_empty_or_null_is_waited_out_and_the_handler_killed() 
             let host = odd_host(&settings).await;
             assert_eq!(host.invoke().await, Outcome::TimedOut, "{answer}");
             host.record("Timeout value of 1 s was exceeded").await;
-            // It is not counted as an error of the handler: the next process is there at once.
+            // It is not counted as an error of the handler, so the next process starts at once.
             let again = timeout(Duration::from_secs(30), host.invoke()).await;
             assert_eq!(again, Ok(Outcome::TimedOut), "{answer}");
             assert_eq!(host.starts(), 2, "{answer}");

@@ -1,4 +1,4 @@
-//! Apps to start hosts of.
+//! Function apps for hosts.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,27 +9,27 @@ use serde_json::json;
 use tempfile::TempDir;
 use tokio::time::timeout;
 
-/// How long something that is sure to happen may take on a busy machine.
+/// The time-out for what is sure to happen, even on a busy machine.
 pub const SOON: Duration = Duration::from_secs(20);
 
-/// What the odd handler says first.
+/// The first output of the odd handler.
 const STARTED: &str = "odd-handler listens";
 
 /// The scaler's own `host.json` and `function.json`.
 pub const SCALER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
-/// A host whose handler is `odd-handler`, and what it needs as long as it lives.
+/// A host whose handler is `odd-handler`, with everything that it needs while it lives.
 pub struct OddHost {
     pub host: FunctionsHost,
     _state_folder: TempDir,
 }
 
-/// Starts the scaler's app with the odd handler in the scaler's place, made odd by these settings.
+/// Starts the scaler's app with the odd handler, configured by these settings, in place of the scaler.
 pub async fn odd_host(settings: &[(&str, &str)]) -> OddHost {
     odd_host_with(settings, |_| {}).await
 }
 
-/// The same, started otherwise.
+/// The same with a changed configuration.
 pub async fn odd_host_with(settings: &[(&str, &str)], change: impl FnOnce(&mut HostConfig)) -> OddHost {
     let state_folder = tempfile::tempdir().unwrap();
     let mut config = HostConfig::new(SCALER, odd_settings(settings), state_folder.path());
@@ -37,7 +37,7 @@ pub async fn odd_host_with(settings: &[(&str, &str)], change: impl FnOnce(&mut H
     OddHost { host: FunctionsHost::start(config).await.unwrap(), _state_folder: state_folder }
 }
 
-/// Settings that put the odd handler in the place of an app's own.
+/// Settings that replace an app's handler with the odd one.
 pub fn odd_settings(settings: &[(&str, &str)]) -> BTreeMap<String, String> {
     let executable = "AzureFunctionsJobHost__customHandler__description__defaultExecutablePath";
     let mut all = BTreeMap::from([(executable.to_owned(), env!("CARGO_BIN_EXE_odd-handler").to_owned())]);
@@ -45,7 +45,7 @@ pub fn odd_settings(settings: &[(&str, &str)]) -> BTreeMap<String, String> {
     all
 }
 
-/// An app with one function, `Tick`, whose timer's binding has these members beside its type and name.
+/// An app with one function, `Tick`. The binding of its timer has these members in addition to its type and name.
 pub fn timer_app(timer: &serde_json::Value) -> TempDir {
     let app = tempfile::tempdir().unwrap();
     fs::create_dir(app.path().join("Tick")).unwrap();
@@ -58,7 +58,7 @@ pub fn timer_app(timer: &serde_json::Value) -> TempDir {
 }
 
 impl OddHost {
-    /// Invokes the scaler's function as a run by hand does.
+    /// Invokes the scaler's function, as a run by hand does.
     pub async fn invoke(&self) -> Outcome {
         self.host.invoke(&self.invocation().await).await
     }
@@ -67,18 +67,18 @@ impl OddHost {
         self.host.invocation("ScaleTimer").await.unwrap()
     }
 
-    /// The record that says this, which comes soon.
+    /// The first record that contains this text, which must come soon.
     pub async fn record(&self, text: &str) -> LogRecord {
         let found = self.host.records().find(text, SOON).await;
         found.unwrap_or_else(|| panic!("no record says {text}: {:#?}", self.host.records().all()))
     }
 
-    /// How many processes of the handler have been started, as far as they have said so.
+    /// How many processes of the handler have printed that they started.
     pub fn starts(&self) -> usize {
         self.host.records().all().iter().filter(|record| record.message.contains(STARTED)).count()
     }
 
-    /// Waits until so many have been.
+    /// Waits until this many processes have started.
     pub async fn started(&self, count: usize) {
         let mut records = self.host.records().follow();
         let started = async {

@@ -1,4 +1,4 @@
-//! The Functions host's stand-in does what the host does, to handlers that behave and to handlers that do not.
+//! The local Functions host does what the real one does, to handlers that behave and to handlers that do not.
 
 #![allow(unreachable_pub, reason = "what the files of a test share is public among them, and there is nobody else")]
 

@@ -1,4 +1,4 @@
-//! What is done to a handler that no host means to do.
+//! What no real host does to a handler.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use super::app::{OddHost, SOON, odd_host, odd_host_with};
 
-/// Long enough for what must not happen.
+/// Long enough to show that something does not happen.
 const SILENCE: Duration = Duration::from_millis(300);
 
 /// More than a pipe holds.
@@ -101,7 +101,7 @@ async fn half_a_request_is_held_open_beside_whole_ones() {
     }
     let mut held = host.host.half_request("ScaleTimer", Half::Body).await.unwrap();
     host.host.stop().await;
-    // That it is reset is an end too.
+    // A reset is an end too.
     assert_eq!(timeout(SOON, held.ended()).await.unwrap().unwrap_or_default(), b"");
 }
 

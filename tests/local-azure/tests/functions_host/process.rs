@@ -1,4 +1,4 @@
-//! What becomes of the handler's process, and of what it prints.
+//! The handler's process and its output.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What a handler is sent.
+//! The requests that a handler gets.
 
 use std::collections::BTreeMap;
 

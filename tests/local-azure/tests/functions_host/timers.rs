@@ -1,4 +1,4 @@
-//! When timers fire, and what they say.
+//! When timers fire, and what they send.
 
 use local_azure::functions_host::{FunctionsHost, HostConfig, LogRecord, Outcome, TimerClock};
 use serde_json::{Value, json};
@@ -26,7 +26,7 @@ async fn start(app: &TempDir, state: &TempDir, clock: &TimerClock, settings: &[(
 }
 
 impl TimerHost {
-    /// Waits for the next record that says this.
+    /// Waits for the next record that contains this text.
     async fn record(&mut self, text: &str) -> LogRecord {
         let found = async {
             loop {
@@ -39,7 +39,7 @@ impl TimerHost {
         timeout(SOON, found).await.unwrap_or_else(|_| panic!("no record says {text}: {:#?}", self.host.records().all()))
     }
 
-    /// Waits for the timer to fire and returns what it said.
+    /// Waits for the timer to fire, and returns what it sent.
     async fn fired(&mut self) -> Value {
         self.record("Timer fired at").await;
         let echo = self.record("echo of the body").await.message;

@@ -18,7 +18,7 @@ async fn the_javascript_client_is_satisfied_with_administration() {
     on_a_namespace(program).await;
 }
 
-/// Runs a program against a namespace of its own, and looks at what it has left.
+/// Runs a program against a namespace of its own, and checks what it leaves there.
 async fn on_a_namespace(mut program: Command) {
     let bus = ServiceBus::start(ServiceBusConfig::new()).await.expect("a free port");
     bus.create_topic("files").expect("a new topic");

@@ -1,4 +1,4 @@
-//! Programs that use an official client, and say "satisfied" when it found everything as its service has it.
+//! Programs that use an official client, and print "satisfied" when the local Azure meets all its expectations.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,10 +12,10 @@ use tokio::time::timeout;
 const PYTHON: [&str; 3] =
     ["azure-servicebus==7.15.0", "azure-mgmt-containerinstance==10.1.0", "azure-mgmt-servicebus==10.0.0"];
 
-/// The official JavaScript clients, as `official_clients/node` has them, with their hashes.
+/// The official JavaScript clients, as in `official_clients/node`, with their hashes.
 const JAVASCRIPT: [&str; 2] = ["@azure/service-bus@7.9.5", "@azure/arm-containerinstance@9.1.0"];
 
-/// How long a program may take: each takes seconds, most of it in the Python clients' own waiting.
+/// The time-out of a program. Each takes seconds, most of them for waits of the Python clients.
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// A program in Python, or nothing if there is no Python here.
@@ -43,7 +43,7 @@ pub fn in_javascript(name: &str) -> Option<Command> {
     Some(command)
 }
 
-/// Runs a program that has to be satisfied.
+/// Runs a program that must be satisfied.
 pub async fn judge(program: Command) {
     let mut program = tokio::process::Command::from(program);
     let output = timeout(PATIENCE, program.kill_on_drop(true).output()).await.expect("a verdict");

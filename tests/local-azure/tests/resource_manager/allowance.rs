@@ -1,4 +1,4 @@
-//! How many creates and deletes there may be, refused ones included.
+//! Limits on creates and deletes. Refused requests count too.
 
 use local_azure::container_groups::{Exit, ExitsWhenTold};
 use local_azure::resource_manager::{Answer, Fault, OperationKind, RateLimit, ResourceManagerConfig};

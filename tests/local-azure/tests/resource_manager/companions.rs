@@ -1,4 +1,4 @@
-//! Containers beside the worker, identities, and what must go together.
+//! Containers next to the worker, identities, and properties that require each other.
 
 use std::sync::{Arc, Mutex};
 
@@ -24,7 +24,7 @@ fn crowd() -> Value {
     group
 }
 
-/// A group whose worker has this.
+/// A group whose worker has this property.
 fn worker_with(name: &str, value: Value) -> Value {
     let mut group = group();
     group["properties"]["containers"][0]["properties"][name] = value;

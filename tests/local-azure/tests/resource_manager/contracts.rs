@@ -1,4 +1,4 @@
-//! The published contract is what these tests hold every exchange against; here, that they would notice.
+//! Other tests check every exchange against the published contract. These check that they would notice a violation.
 
 use local_azure::resource_manager::Call;
 use reqwest::Method;

@@ -1,4 +1,4 @@
-//! Requests that are made to go wrong, and the log of all requests.
+//! Faults of requests, and the log of all requests.
 
 use std::pin::Pin;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Tokens: who gets them, and what they are good for.
+//! Tokens: who gets them, and what they allow.
 
 use std::time::Duration;
 

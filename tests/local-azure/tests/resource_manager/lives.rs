@@ -1,4 +1,4 @@
-//! How container groups live, and fail to.
+//! The lives of container groups, and how they fail.
 
 use std::time::Duration;
 
@@ -64,7 +64,7 @@ async fn deleting_a_group_ends_its_run() {
     azure.put("w-1", &group()).await;
     azure.until_running("w-1").await;
     azure.delete("w-1").await;
-    // Only the worker itself still holds a sender besides the run, which must be gone.
+    // Besides the run, which must have ended, only the worker itself still holds a sender.
     tokio::time::timeout(DEADLINE, async {
         while gone.sender_strong_count() > 1 {
             tokio::task::yield_now().await;
@@ -275,7 +275,7 @@ async fn somebody_else_can_delete_groups() {
     groups.inject(Rule::always(soon, |group| group.name == "w-1"));
     azure.put("w-1", &group()).await;
     azure.put("w-2", &group()).await;
-    // That its run has ended in the meantime makes no difference.
+    // It makes no difference that its run has ended meanwhile.
     groups.finish("w-1", Exit::Code(0));
     groups.until(DEADLINE, |groups| groups.iter().all(|group| group.name != "w-1")).await.unwrap();
     assert_eq!(azure.show("w-1").await.status, 404);

@@ -1,4 +1,4 @@
-//! What is refused, and how.
+//! Refused requests, and the answers to them.
 
 use local_azure::container_groups::{ContainerGroupsConfig, Exit, ExitsWhenTold};
 use local_azure::resource_manager::{RateLimit, ResourceManagerConfig};

@@ -52,7 +52,7 @@ fn assert_like(reply: &Reply, fixture: &str) {
     assert_eq!(reply.body["error"]["code"], recorded["body"]["error"]["code"], "{fixture}");
 }
 
-/// What the recorded group was asked for with.
+/// The request for the recorded group.
 fn asked() -> Value {
     let mut body = recorded("put-201-created")["body"].clone();
     for (parent, answered) in [

@@ -1,4 +1,4 @@
-//! A stand-in with a client, and container groups to ask of it.
+//! A stand-in with a client, and container groups to request from it.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use test_support::contract;
 
-/// How long anything here may take; a busy machine needs some of it.
+/// The time-out of everything here. A busy machine needs some of it.
 pub const DEADLINE: Duration = Duration::from_secs(20);
 pub const GROUPS: &str = "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg-workers/providers/\
                           Microsoft.ContainerInstance/containerGroups";
@@ -107,7 +107,7 @@ impl Azure {
     }
 }
 
-/// Whatever a test is about, the contract is followed.
+/// Every test follows the contract, whatever it is about.
 impl Drop for Azure {
     fn drop(&mut self) {
         if !std::thread::panicking() {
@@ -136,7 +136,7 @@ pub fn usages_path() -> String {
     format!("{locations}/westeurope/usages?{API}")
 }
 
-/// A group as the scaler asks for one, with a secret and a registry password.
+/// A group as the scaler requests it, with a secret and a registry password.
 pub fn group() -> Value {
     json!({
         "location": "westeurope",

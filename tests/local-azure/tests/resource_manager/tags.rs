@@ -1,4 +1,4 @@
-//! What governance does to tags.
+//! Governance of tags.
 
 use std::time::Duration;
 

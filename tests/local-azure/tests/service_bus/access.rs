@@ -1,4 +1,4 @@
-//! Who may do what: SASL, tokens and their scopes.
+//! Permissions: SASL, tokens and their scopes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,7 +61,7 @@ async fn a_topic_token_can_be_made_not_to_cover_subscriptions() {
     }
     let error = peer.node(MANAGEMENT).await.err().unwrap();
     assert!(error.contains("Unauthorized"), "{error}");
-    // The signature may be about the whole namespace; what counts is what it was put for.
+    // The signature may cover the whole namespace. The audience that it was put for decides.
     assert_eq!(peer.put_token(MANAGEMENT_URL, &valid_signature(NAMESPACE_URL)).await, 202);
     assert!(peer.node(MANAGEMENT).await.is_ok());
 }

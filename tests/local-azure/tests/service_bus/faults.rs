@@ -1,4 +1,4 @@
-//! Faults: each does what it says, where it says, as often as it says.
+//! Faults: each has its effect, where and as often as configured.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! AMQP's own rules: windows, handles, heartbeats and endings.
+//! The rules of AMQP itself: windows, handles, heartbeats and endings.
 
 use std::time::Duration;
 
@@ -114,7 +114,7 @@ async fn a_silent_client_is_sent_away_and_one_that_gives_signs_of_life_is_not() 
     let idle_time_out = Duration::from_millis(500);
     let config = ServiceBusConfig { idle_time_out, ..ServiceBusConfig::new() };
     let bus = namespace_with(config, SubscriptionConfig::new("all")).await;
-    // This client knows nothing of time-outs: it stops after its Open.
+    // This client sends no heartbeats: it stops after its Open.
     let mut silent = TcpStream::connect(("127.0.0.1", bus.port())).await.unwrap();
     silent.write_all(b"AMQP\x03\x01\x00\x00").await.unwrap();
     silent.write_all(&[0, 0, 0, 28, 2, 1, 0, 0, 0, 0x53, 0x41, 0xc0, 0x0f, 0x02, 0xa3, 0x09]).await.unwrap();

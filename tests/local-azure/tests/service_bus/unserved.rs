@@ -1,4 +1,4 @@
-//! Subscriptions from which no worker can be served.
+//! Subscriptions from which no worker can receive.
 
 use fe2o3_amqp::Receiver;
 use local_azure::client::Client;

@@ -1,4 +1,4 @@
-//! Azure in memory, on the simulated clock, with the latencies of recorded answers. Nothing goes wrong.
+//! Azure in memory, on the simulated clock, with the latencies of recorded answers. Nothing fails.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ const LATENCY: Latency = Latency::RECORDED;
 /// From the PUT to the first work: the image is pulled.
 const START: Duration = Duration::from_secs(40);
 
-/// All services; clones are the same ones.
+/// All services. Clones share them.
 #[derive(Clone)]
 pub struct Azure {
     midnight: Instant,
@@ -35,7 +35,7 @@ pub struct Azure {
 }
 
 struct State {
-    /// A message's sequence number is its place, from 1.
+    /// A message's sequence number is its index, counted from 1.
     messages: Vec<Message>,
     groups: BTreeMap<GroupName, Group>,
     calls: Calls,
@@ -54,17 +54,17 @@ struct Group {
     created_at: Duration,
 }
 
-/// What was asked of the services.
+/// The number of requests to the services.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Calls {
-    /// Pages of lists, looks at groups and logs.
+    /// Pages of lists, GETs of groups, and logs.
     pub reads: usize,
     pub writes: usize,
     pub peeks: usize,
 }
 
 impl Azure {
-    /// It is midnight now.
+    /// Starts the day.
     pub fn new(arrivals: &[Arrival]) -> Self {
         let messages = arrivals.iter().map(|&arrival| Message { arrival, put_at: None }).collect();
         let (groups, calls) = (BTreeMap::new(), Calls::default());
@@ -72,12 +72,12 @@ impl Azure {
         Self { midnight: Instant::now(), state: Arc::new(Mutex::new(state)) }
     }
 
-    /// What time it is.
+    /// The current time.
     pub fn now(&self) -> OffsetDateTime {
         MIDNIGHT + self.time()
     }
 
-    /// Since midnight.
+    /// The time since midnight.
     pub fn time(&self) -> Duration {
         self.midnight.elapsed()
     }
@@ -86,7 +86,7 @@ impl Azure {
         self.state.lock().calls
     }
 
-    /// How long each message took from being enqueued to the PUT of its group, if that was sent.
+    /// How long each message waited from its enqueued time to the PUT of its group, if that was sent.
     pub fn reactions(&self) -> Vec<(Arrival, Option<Duration>)> {
         let state = self.state.lock();
         let reaction = |message: &Message| message.put_at?.checked_sub(message.arrival.at);
@@ -109,7 +109,7 @@ impl Azure {
 }
 
 impl Message {
-    /// When its worker completes it, once it has a group.
+    /// When its worker completes the message, once it has a group.
     fn ends_at(&self) -> Option<Duration> {
         Some(self.put_at? + START + self.arrival.work)
     }
@@ -120,7 +120,7 @@ impl Message {
 }
 
 impl Group {
-    /// As Azure shows it; a list does not show the container's state.
+    /// As Azure shows it. A list does not show the container's state.
     fn shown(&self, name: &GroupName, message: &Message, now: Duration, in_list: bool) -> ContainerGroup {
         let (start, end) = (self.created_at + START, self.created_at + START + message.arrival.work);
         let at = |moment: Duration| Some(MIDNIGHT + moment);
@@ -228,7 +228,7 @@ impl Messages for Azure {
 }
 
 impl Peeker for Azure {
-    /// The connection is kept, as it is where all goes well.
+    /// The connection is always kept, because nothing fails.
     fn familiar(&self) -> Vec<SubscriptionName> {
         if std::mem::replace(&mut self.state.lock().has_connected, true) {
             (0..SUBSCRIPTIONS).map(subscription).collect()

@@ -2,35 +2,35 @@
 
 use std::time::Duration;
 
-/// A trickle of one message a minute on the average.
+/// A trickle of one message a minute on average.
 const TRICKLE_AN_HOUR: f64 = 60.0;
 
 /// Bursts, and the most messages of one.
 const BURSTS_AN_HOUR: f64 = 1.0;
 const LARGEST_BURST: u64 = 16;
 
-/// Of the trickle, this many of a hundred are long jobs. With what is short, some 50 groups are at work at any time.
+/// The percentage of long jobs in the trickle. Together with the short ones, some 50 groups work at any time.
 const LONG_PER_CENT: u64 = 20;
 const LONG: [u64; 2] = [2 * 3600, 5 * 3600];
 const SHORT: [u64; 2] = [60, 10 * 60];
 
-/// Long jobs that are there when the day begins, as far gone as any.
+/// Long jobs that exist when the day begins, each at a random stage.
 const FLEET: u64 = 42;
 
-/// Where messages come to.
+/// How many subscriptions the messages go to.
 pub const SUBSCRIPTIONS: u64 = 20;
 
-/// A message that comes in.
+/// A message that arrives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arrival {
-    /// Since the day began.
+    /// The time since the day began.
     pub at: Duration,
     pub subscription: u64,
     /// How long its worker takes.
     pub work: Duration,
 }
 
-/// What comes in within this time, in order. What comes at its very beginning is the fleet, which nobody waits for.
+/// What arrives within this time, in order. What arrives at the very beginning is the fleet, whose waiting time does not count.
 pub fn arrivals(seed: u64, within: Duration) -> Vec<Arrival> {
     let mut random = Random(seed);
     let mut arrivals: Vec<_> = (0..FLEET)
@@ -47,7 +47,7 @@ pub fn arrivals(seed: u64, within: Duration) -> Vec<Arrival> {
     }
     let mut at = random.pause(BURSTS_AN_HOUR);
     while at < within {
-        // All of a burst come to one subscription.
+        // A whole burst goes to one subscription.
         let subscription = random.below(SUBSCRIPTIONS);
         for _ in 0..2 + random.below(LARGEST_BURST - 1) {
             arrivals.push(Arrival { at, subscription, work: random.within(SHORT) });
@@ -74,12 +74,12 @@ impl Random {
         self.next() % limit
     }
 
-    /// Seconds between two, to the millisecond.
+    /// A random number of seconds between two, to the millisecond.
     fn within(&mut self, [from, to]: [u64; 2]) -> Duration {
         Duration::from_millis(from * 1000 + self.below((to - from) * 1000))
     }
 
-    /// The time to the next of what comes so often, independently of all others.
+    /// The time to the next event of a Poisson process.
     #[expect(clippy::cast_precision_loss, reason = "53 bits are enough")]
     fn pause(&mut self, an_hour: f64) -> Duration {
         let share = (self.next() >> 11) as f64 / (1_u64 << 53) as f64;

@@ -1,4 +1,4 @@
-//! Draws how soon messages get their groups: for each cadence, the share of them by the time.
+//! Plots how soon messages get their groups: for each cadence, the share of messages over time.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -9,7 +9,7 @@ const TOP: f64 = 40.0;
 const WIDTH: f64 = 620.0;
 const HEIGHT: f64 = 300.0;
 
-/// What the axis of time goes to, in seconds.
+/// The end of the time axis, in seconds.
 const LONGEST: f64 = 75.0;
 const GRID_SECONDS: u32 = 15;
 
@@ -18,13 +18,13 @@ const POINTS: usize = 200;
 
 const COLOURS: [&str; 5] = ["#0b6cb8", "#2c8a3d", "#b8860b", "#8a2c7a", "#b8430b"];
 
-/// Times in order.
+/// Sorted times.
 pub struct Distribution {
     pub name: String,
     pub sorted: Vec<Duration>,
 }
 
-/// An SVG image: a curve for each; the last one, with which the others are compared, is dashed.
+/// An SVG image with a curve for each distribution. The last one is the reference and dashed.
 pub fn svg(distributions: &[Distribution]) -> String {
     let (right, bottom) = (LEFT + WIDTH, TOP + HEIGHT);
     let mut image = format!(
@@ -67,7 +67,7 @@ pub fn svg(distributions: &[Distribution]) -> String {
     image + "</svg>\n"
 }
 
-/// From nothing up to all, and on to the end of the axis.
+/// From zero to all, and on to the end of the axis.
 #[expect(clippy::cast_precision_loss, reason = "points are few")]
 fn curve(sorted: &[Duration]) -> String {
     let mut points = String::new();

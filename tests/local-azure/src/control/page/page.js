@@ -1,4 +1,4 @@
-// Looks once a second, and changes only what has changed: focus, selection and scroll positions stay where they are.
+// Polls once a second and updates only what has changed, so that focus, selection and scroll positions stay.
 
 const WINDOW_MS = 3 * 60 * 1000;
 const INTERVAL_MS = 1000;

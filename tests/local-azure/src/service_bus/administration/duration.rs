@@ -2,17 +2,17 @@
 
 use time::Duration;
 
-/// What the service writes for "for ever", and what its clients send for it.
+/// What the service writes for "forever", and what its clients send for it.
 const FOR_EVER: &str = "P10675199DT2H48M5.4775807S";
 
-/// Writes a duration; `None` means for ever.
+/// Writes a duration; `None` means forever.
 pub(super) fn format(duration: Option<Duration>) -> String {
     let Some(duration) = duration else { return FOR_EVER.to_owned() };
     let seconds = duration.as_seconds_f64();
     format!("PT{seconds}S")
 }
 
-/// Reads a duration; `None` means for ever. Anything else is an error.
+/// Reads a duration; `None` means forever. Anything else is an error.
 pub(super) fn parse(text: &str) -> Result<Option<Duration>, InvalidDuration> {
     let (days, rest) = text.strip_prefix('P').ok_or(InvalidDuration)?.split_once('T').unwrap_or((&text[1..], ""));
     let mut total = Duration::ZERO;
@@ -38,7 +38,7 @@ pub(super) struct InvalidDuration;
 const DAYS: [(char, f64); 1] = [('D', 86_400.0)];
 const TIMES: [(char, f64); 3] = [('H', 3_600.0), ('M', 60.0), ('S', 1.0)];
 
-/// The longest duration of .NET in whole days, which means "for ever" to the service.
+/// The longest duration of .NET in whole days, which means "forever" to the service.
 const MAX_DAYS: i64 = 10_675_199;
 
 #[cfg(test)]

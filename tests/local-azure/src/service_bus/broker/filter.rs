@@ -194,7 +194,7 @@ impl<'a> MessageView<'a> {
         }
     }
 
-    /// Ignores the case of names, like the service's filters.
+    /// Ignores the case of names, as the service's filters do.
     pub(crate) fn application_property(&self, name: &str) -> Scalar {
         let name = name.to_lowercase();
         let properties = self.application_properties.get_or_init(|| {

@@ -38,7 +38,7 @@ pub(crate) struct Lock {
     pub(crate) until: OffsetDateTime,
 }
 
-/// The lock has expired, or the message is gone.
+/// The lock has expired, or the message no longer exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LockLost;
 

@@ -255,7 +255,7 @@ impl Subscription {
         }
     }
 
-    /// Moves a message to the dead-letter queue; one that is there already stays.
+    /// Moves a message to the dead-letter queue. One that is already there stays.
     fn dead_letter(&mut self, queue: SubQueue, sequence_number: i64, reason: Option<&str>, description: Option<&str>) {
         let Some(mut entry) = self.queue_mut(queue).remove(sequence_number) else { return };
         entry.message = entry.message.dead_lettered(reason, description);

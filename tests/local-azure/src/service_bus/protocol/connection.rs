@@ -76,7 +76,7 @@ struct Connection {
 }
 
 impl Connection {
-    /// Works until the connection is over.
+    /// Works until the connection ends.
     async fn run(
         mut self,
         mut frames: FramedRead<OwnedReadHalf, LengthDelimitedCodec>,

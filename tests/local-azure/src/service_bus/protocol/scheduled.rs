@@ -11,7 +11,7 @@ use crate::service_bus::broker::message::Message;
 use crate::service_bus::sections::{ValueMap, integer, lookup};
 use crate::service_bus::{Shared, schedule};
 
-/// `com.microsoft:schedule-message`: each message says itself when it is due.
+/// `com.microsoft:schedule-message`: each message states when it is due.
 pub(super) fn add(request: &Request, topic: &str, shared: &Arc<Shared>, now: OffsetDateTime) -> Reply {
     let Some(Value::List(messages)) = request.argument("messages") else {
         return invalid("The argument 'messages' is expected.");

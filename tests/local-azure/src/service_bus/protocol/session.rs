@@ -1,4 +1,4 @@
-//! Sessions and links: windows, credit, and what comes in on a link.
+//! Sessions and links: windows, credit, and what arrives on a link.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -68,7 +68,7 @@ pub(super) struct Session {
     received_since_flow: u32,
     pub(super) next_delivery_id: u32,
     pub(super) links: BTreeMap<u32, Link>,
-    /// Whether it has ever had links that receive messages: a client that only asks may have thousands of others.
+    /// Whether it has ever had links that receive messages. A client that only sends requests may have thousands of others.
     pub(super) has_had_consumers: bool,
     pub(super) unsettled: BTreeMap<u32, Unsettled>,
     /// Transfers that wait for the client's window.
