@@ -146,8 +146,7 @@ pub(super) const MAX_MEMORY: Setting = Setting {
 const OOM_MEMORY_FACTOR: Setting = Setting {
     name: "ACI_OOM_MEMORY_FACTOR",
     doc: "After an attempt that ran out of memory, the message's next one gets that memory times this factor, up to the most \
-          memory of a group; 1 is off. \
-          [docs/container-groups.md](docs/container-groups.md#more-memory-after-running-out-of-it) says where it helps.",
+          memory of a group; 1 is off.",
     accepts: Accepts::Factor { max: MAX_OOM_FACTOR, decimals: 2 },
     fallback: Fallback::Default("2"),
     secret: false,

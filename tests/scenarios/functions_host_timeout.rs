@@ -28,6 +28,7 @@ async fn invoke(app: &FunctionApp) -> Outcome {
 async fn a_pass_with_a_slow_resource_manager_ends_by_its_own_deadline_before_the_host_kills_it() {
     let mut world = World::new(&["a"]).await;
     world.set("PASS_DEADLINE_SECONDS", "10");
+    world.set("PROVISIONING_MAX_WORKERS", "4");
     world.send("a", messages("m", 100));
     let slow = [(ListGroups, 1000), (GetGroup, 300), (PutGroup, 600)];
     for (kind, millis) in slow {
