@@ -69,7 +69,8 @@ async fn after_the_host_has_killed_the_scaler_the_next_invocation_finishes_the_w
 /// A request is not answered until the host kills the scaler; `after_effect` says whether Azure carries it out first.
 async fn assert_next_one_finishes(kind: OperationKind, after_effect: bool) {
     let world = World::new(&["a"]).await;
-    let app = start(&world, 1).await;
+    // Long enough for a pass on a busy machine.
+    let app = start(&world, 3).await;
     world.send("a", messages("m", 3));
     assert!(matches!(invoke(&app).await, Outcome::Succeeded { .. }));
     world.until_all_are_running().await;
