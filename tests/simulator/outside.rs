@@ -96,7 +96,9 @@ impl World {
         };
         let is_newest = !self.groups.values().any(|other| is_of_it(other) && other.attempt() > group.attempt());
         let is_known_by_tags = matches!(group.ownership(), Ownership::Tagged | Ownership::TaggedByEarlierVersion);
-        let is_retried = group.retried_since.is_some();
+        // The record of the attempt before it may say that the count starts again once it is the newest.
+        let left = self.groups.values().filter(|other| is_of_it(other)).max_by_key(|other| other.attempt());
+        let is_retried = [Some(&group), left].into_iter().flatten().any(|group| group.retried_since.is_some());
         if is_newest && !is_retried && is_known_by_tags && !self.scene.settings.processing.retry_backoff.is_zero() {
             let due = ended_at + self.scene.backoff(1) - MAX_SKEW;
             self.vanished.insert(place, Vanished { name, created_at: group.created_at, at, due });

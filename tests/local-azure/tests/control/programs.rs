@@ -128,7 +128,10 @@ fn serve_does_not_start_with_a_worker_that_cannot_run() {
     let options = ["serve", "--service-bus-port", "0", "--port", "0", "--worker", "./no-such-worker"];
     let output = Command::new(env!("CARGO_BIN_EXE_local-azure")).args(options).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("the worker ./no-such-worker is not a program that can be run"));
+    assert!(
+        String::from_utf8_lossy(&output.stderr)
+            .contains("the worker ./no-such-worker is not a program that can be run")
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
