@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aci_scaler::container_group::GroupName;
-use aci_scaler::message::{MessageAddress, MessageId};
+use aci_scaler::message::{MessageAddress, MessageId, SubscriptionName};
 use aci_scaler::pass::report::Report;
 use aci_scaler::plan::{GroupOutcome, MessageOutcome};
 use time::OffsetDateTime;
@@ -59,7 +59,12 @@ impl Calm {
             report.capacity.active as usize + made("created") + made("found") + made("failed") + made("waiting_quota");
         let room = used < report.capacity.max as usize;
         let may_stay = |group: &Group| group.kept_since.is_some() || world.topic.is_ambiguous(group.number());
-        let late = report.messages.iter().filter(|report| match &report.outcome {
+        // One that has not answered for long is given its full time in every fourth pass.
+        let unread = |name: &SubscriptionName| {
+            report.subscriptions.iter().any(|read| read.name == *name && read.error.is_some())
+        };
+        let read = report.messages.iter().filter(|report| !unread(&report.message.subscription));
+        let late = read.filter(|report| match &report.outcome {
             MessageOutcome::Created { .. }
             | MessageOutcome::Changed { .. }
             | MessageOutcome::Running { .. }
@@ -101,7 +106,10 @@ impl Calm {
             let Some(group) = world.groups.get(&report.name) else { continue };
             let stays = match report.outcome {
                 GroupOutcome::Record { .. } => !world.is_given_up(group),
-                GroupOutcome::LastSuccess | GroupOutcome::Kept | GroupOutcome::Untagged => true,
+                GroupOutcome::LastSuccess
+                | GroupOutcome::Kept
+                | GroupOutcome::Untagged
+                | GroupOutcome::SubscriptionUnread => true,
                 GroupOutcome::MessageUnknown => world.topic.is_ambiguous(group.number()),
                 _ => false,
             };
