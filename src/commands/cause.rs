@@ -2,6 +2,7 @@
 
 use time::OffsetDateTime;
 
+use super::words::not_enough;
 use crate::container_group::{GroupName, MemoryGb, memory_in_words};
 use crate::plan::{AttemptEnd, BreakerFailures, MessageOutcome};
 
@@ -64,7 +65,7 @@ impl Cause {
     /// The exit code and the reason, in a few words.
     pub(super) fn words(&self) -> String {
         let code = self.exit_code.map(|code| format!("exit code {code}"));
-        let ran_out_of = self.ran_out_of_gb.map(|gb| format!("{gb} GB were not enough"));
+        let ran_out_of = self.ran_out_of_gb.map(not_enough);
         [code, self.reason.clone(), ran_out_of].into_iter().flatten().collect::<Vec<_>>().join(", ")
     }
 }

@@ -7,11 +7,10 @@ use clap::builder::PossibleValuesParser;
 use strum::VariantNames as _;
 use time::OffsetDateTime;
 
-use super::FAILED;
 use super::cause::Cause;
 use super::from_app::App;
 use super::output::{self, NOT_WRITTEN};
-use super::printed_pass::{AzureScaler, exit_code};
+use super::printed_pass::{AzureScaler, exit_code, pass};
 use super::table::table;
 use super::words::{cost, lasting, moment};
 use crate::deadline::Deadline;
@@ -48,14 +47,9 @@ fn outcomes() -> PossibleValuesParser {
 
 pub(super) async fn plan(scaler: AzureScaler, arguments: &Arguments) -> ExitCode {
     let deadline = Deadline::after(scaler.pass_deadline());
-    let passed = scaler.pass(Mode::PlanOnly, &deadline).await;
-    scaler.close().await;
-    let mut report = match passed {
+    let mut report = match pass(scaler, Mode::PlanOnly, &deadline, "nothing can be planned").await {
         Ok(report) => report,
-        Err(failure) => {
-            tracing::error!(event = "pass_failed", "nothing can be planned: {}", chain(&failure));
-            return FAILED.into();
-        }
+        Err(exit_code) => return exit_code,
     };
     arguments.filter(&mut report);
     let text = if arguments.json {

@@ -2,6 +2,7 @@
 
 use time::{Duration, OffsetDateTime};
 
+use crate::container_group::MemoryGb;
 use crate::pass::report::Cost;
 
 /// A duration: 45 s, 12 min, 3 h 05 min, 2 d 4 h.
@@ -25,6 +26,11 @@ pub(super) fn moment(moment: OffsetDateTime) -> String {
 /// What was billed.
 pub(super) fn cost(Cost { gb_seconds, vcpu_seconds }: Cost) -> String {
     format!("{gb_seconds} GB-seconds and {vcpu_seconds} vCPU-seconds")
+}
+
+/// What an attempt ran out of.
+pub(super) fn not_enough(memory: MemoryGb) -> String {
+    format!("{memory} GB were not enough")
 }
 
 #[cfg(test)]

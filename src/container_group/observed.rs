@@ -107,6 +107,11 @@ impl ContainerGroup {
         self.tag(tag::ATTEMPTS_BEFORE).and_then(|attempts| attempts.parse().ok()).unwrap_or_default()
     }
 
+    /// The number of the attempt in the group's name, as its tags say. It goes on when the count is restarted.
+    pub fn attempt_in_name(&self) -> u32 {
+        self.attempt().saturating_add(self.attempts_before())
+    }
+
     /// Whether an operator wants to restart the count of attempts at its message.
     pub fn is_retried(&self) -> bool {
         self.tag(tag::RETRY).is_some_and(|value| value.eq_ignore_ascii_case("true"))

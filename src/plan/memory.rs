@@ -161,7 +161,7 @@ impl Memory {
     ) {
         self.create_failures.remove(&message);
         self.created_at.insert(message.subscription.clone(), now);
-        let attempt = group.attempt().saturating_add(group.attempts_before());
+        let attempt = group.attempt_in_name();
         self.last_groups.insert(message, LastGroup { group, attempt, ended: None });
         for failure in self.create_failures.values_mut() {
             failure.forgiven |= failure.cause.kind == FailureKind::Passing && failure.count == 1;

@@ -84,7 +84,7 @@ async fn attempt(services: &AzureServices, group: &ContainerGroup, now: OffsetDa
         subscription: group.tag(tag::SUBSCRIPTION_NAME).filter(|name| !name.is_empty()).map(SubscriptionName::new),
         sequence_number: group.sequence_number(),
         number: group.attempt(),
-        in_name: group.attempt().saturating_add(group.attempts_before()),
+        in_name: group.attempt_in_name(),
         state,
         started_at: group.first_start(),
         ended_at,

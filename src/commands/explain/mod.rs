@@ -14,7 +14,7 @@ use time::OffsetDateTime;
 use super::FAILED;
 use super::from_app::App;
 use super::output::{self, NOT_WRITTEN};
-use super::printed_pass::AzureScaler;
+use super::printed_pass::{AzureScaler, pass};
 use crate::azure::AzureServices;
 use crate::container_group::{GroupSpec, Job, MemoryGb};
 use crate::deadline::Deadline;
@@ -87,14 +87,9 @@ pub(super) async fn explain(
         return super::USAGE.into();
     };
     let deadline = Deadline::after(scaler.pass_deadline());
-    let passed = scaler.pass(Mode::PlanOnly, &deadline).await;
-    scaler.close().await;
-    let report = match passed {
+    let report = match pass(scaler, Mode::PlanOnly, &deadline, "nothing can be explained").await {
         Ok(report) => report,
-        Err(failure) => {
-            tracing::error!(event = "pass_failed", "nothing can be explained: {}", chain(&failure));
-            return FAILED.into();
-        }
+        Err(exit_code) => return exit_code,
     };
     let found = find(services, &report, &id).await;
     let attempts = attempts(services, &report, &id).await;

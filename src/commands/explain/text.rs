@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 use super::attempts::Attempt;
 use super::{Explanation, GroupSize};
 use crate::commands::table::table;
-use crate::commands::words::{cost, lasting, moment};
+use crate::commands::words::{cost, lasting, moment, not_enough};
 use crate::container_group::memory_in_words;
 use crate::message::MessageId;
 use crate::pass::report::Report;
@@ -85,6 +85,6 @@ fn of_attempts(attempts: &[Attempt]) -> Vec<String> {
 }
 
 fn reason(attempt: &Attempt) -> String {
-    let ran_out_of = attempt.ran_out_of_gb.map(|gb| format!("{gb} GB were not enough"));
+    let ran_out_of = attempt.ran_out_of_gb.map(not_enough);
     [attempt.reason.clone(), ran_out_of].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }

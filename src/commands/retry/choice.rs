@@ -61,8 +61,7 @@ impl Choice {
             match look {
                 Ok(Some(group)) => {
                     let key = (subscription, message_id, group.sequence_number());
-                    let number = |group: &ContainerGroup| group.attempt().saturating_add(group.attempts_before());
-                    if newest.get(&key).is_none_or(|have| number(have) < number(&group)) {
+                    if newest.get(&key).is_none_or(|have| have.attempt_in_name() < group.attempt_in_name()) {
                         newest.insert(key, group);
                     }
                 }

@@ -12,7 +12,7 @@ use futures_util::stream;
 
 use super::from_app::App;
 use super::output::{self, NOT_WRITTEN};
-use super::printed_pass::AzureScaler;
+use super::printed_pass::{AzureScaler, pass};
 use super::table::table;
 use super::words::moment;
 use super::{FAILED, PARTLY_FAILED, USAGE};
@@ -56,14 +56,9 @@ pub(super) async fn retry(
     arguments: &Arguments,
 ) -> ExitCode {
     let deadline = Deadline::after(scaler.pass_deadline());
-    let passed = scaler.pass(Mode::PlanOnly, &deadline).await;
-    scaler.close().await;
-    let report = match passed {
+    let report = match pass(scaler, Mode::PlanOnly, &deadline, "nothing can be retried").await {
         Ok(report) => report,
-        Err(failure) => {
-            tracing::error!(event = "pass_failed", "nothing can be retried: {}", chain(&failure));
-            return FAILED.into();
-        }
+        Err(exit_code) => return exit_code,
     };
     let choice = Choice::of(services, &report, max_attempts, arguments).await;
     if !print(choice.text()).await {

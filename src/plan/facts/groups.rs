@@ -183,7 +183,7 @@ impl KnownGroup {
             let stem = recipe.stem(subscription.as_ref()?, message_id.as_ref()?);
             recipe.name_prefix.stem_and_attempt(&group.name).map(|(of, _)| of == stem)
         };
-        let by_tags = || group.attempt().saturating_add(group.attempts_before());
+        let by_tags = || group.attempt_in_name();
         let attempt = by_name.map_or_else(by_tags, |(_, attempt)| attempt);
         Self {
             group: group.clone(),
