@@ -11,13 +11,14 @@ use crate::sync::Mutex;
 /// shorter window is full again, and one create shows how much is left of the longer one.
 const PAUSE: Duration = Duration::from_mins(5);
 
+/// How many requests to leave for another process, such as the one that a deployment replaces.
+const FOR_OTHERS: u32 = 4;
+
 /// Creating pauses when no more than this is left, besides what the deletes of the pass take: as many requests as may be
 /// under way when an answer arrives, and a few for another process.
 pub(super) fn spare(workers: usize) -> u32 {
     u32::try_from(workers).unwrap_or(u32::MAX).saturating_add(FOR_OTHERS)
 }
-
-const FOR_OTHERS: u32 = 4;
 
 /// Azure's limits, as far as a pass met them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]

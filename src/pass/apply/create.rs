@@ -7,9 +7,9 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
-use super::Applier;
 use super::budget;
 use super::failures::{Failures, cause_of};
+use super::{Applier, MAX_LOOK_UP_AGE};
 use crate::container_group::{ContainerGroup, GroupSpec, Liveness, MemoryGb, Ownership, tag};
 use crate::message::{MessageAddress, SubscriptionName};
 use crate::pass::side_by_side;
@@ -19,10 +19,6 @@ use crate::sync::Mutex;
 
 /// The part of a pass that is reserved for deletes when creates are slow: a quarter, so that neither starves the other.
 const DELETES_SHARE: u32 = 4;
-
-/// How old a look-up may be when its PUT or DELETE is sent. It is a little more than these take, so that a look-up made during
-/// one is still valid for the next, and far less than another process needs for a whole attempt.
-pub(super) const MAX_LOOK_UP_AGE: Duration = Duration::from_secs(5);
 
 /// The sentence for tags that come back changed.
 const TAGS_REWRITTEN: &str = "a new container group came back without its tags aci_scaler and managed_by: an Azure Policy on \

@@ -3,9 +3,8 @@
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
-use super::Applier;
 use super::budget;
-use super::create::MAX_LOOK_UP_AGE;
+use super::{Applier, MAX_LOOK_UP_AGE};
 use crate::container_group::{ContainerGroup, GroupName, Phase, tag};
 use crate::pass::log_capture::Captured;
 use crate::pass::side_by_side;

@@ -40,6 +40,10 @@ use crate::message::MessageAddress;
 use crate::plan::{FailureCause, GroupOutcome, MessageOutcome, Plan};
 use crate::services::ContainerGroups;
 
+/// How old a look-up may be when its PUT or DELETE is sent. It is a little more than these take, so that a look-up made during
+/// one is still valid for the next, and far less than another process needs for a whole attempt.
+const MAX_LOOK_UP_AGE: Duration = Duration::from_secs(5);
+
 /// Carries out plans.
 pub(super) struct Applier<'a, G> {
     pub(super) groups: &'a G,
