@@ -46,8 +46,9 @@ pub struct Plan {
 pub struct Create {
     pub message: MessageAddress,
     pub spec: GroupSpec,
-    /// The record of the last attempt. It must still exist; otherwise another process has made this attempt.
-    pub record: Option<GroupName>,
+    /// The record of the last attempt. It must still exist; otherwise another process has made this attempt. And an operator
+    /// must not have restarted the count since.
+    pub record: Option<Arc<ContainerGroup>>,
 }
 
 #[derive(Clone, Debug)]
@@ -106,7 +107,8 @@ pub enum MessageOutcome {
     },
     /// A group that has ended is in its way. Once that group is deleted, the message is served, if it is still there.
     Finished { group: GroupName },
-    /// Its next attempt was due, but the last attempt's group changed during the pass. The next pass decides again.
+    /// Its next attempt was due, but the last attempt's group changed, or was tagged for a retry, during the pass. The next pass
+    /// decides again.
     Changed {
         /// The last attempt's group.
         group: GroupName,

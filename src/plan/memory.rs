@@ -113,6 +113,19 @@ pub(super) struct DeletedRecord {
     pub(super) group: (GroupName, OffsetDateTime),
 }
 
+impl DeletedRecord {
+    /// The number of an attempt whose group goes, and how many attempts no name counts after that.
+    ///
+    /// `attempt` is the number in its name, and `followed` that of the latest attempt before it whose group exists: the name of
+    /// the next group follows that one.
+    pub(super) fn count(before: Option<&Self>, attempt: u32, attempts_before: u32, followed: u32) -> (u32, u32) {
+        let followed = followed.max(attempts_before);
+        let before = before.map_or(0, |before| before.uncounted);
+        let uncounted = before.saturating_add(attempt.saturating_sub(followed));
+        ((followed - attempts_before).saturating_add(uncounted), uncounted)
+    }
+}
+
 /// A condition that only a tag dates. A group is deleted only if its own tag says so: memory may be about another group with
 /// the same name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -50,7 +50,7 @@ pub fn plan(snapshot: &Snapshot, memory: &Memory, policy: &Policy, now: OffsetDa
 
     // A reserve can be created only while the record of the attempt before it exists.
     let loses_record = |create: &Create| {
-        deletes.iter().any(|delete| create.record.as_ref().is_some_and(|record| *record == delete.group.name))
+        deletes.iter().any(|delete| create.record.as_ref().is_some_and(|record| record.name == delete.group.name))
     };
     let (waiting, reserves): (Vec<_>, Vec<_>) = reserves.into_iter().partition(loses_record);
     messages.extend(waiting.into_iter().map(|create| (create.message, MessageOutcome::WaitingCapacity)));

@@ -170,9 +170,12 @@ impl<'a, G: ContainerGroups> Creator<'a, G> {
     /// Why a group must not be created, if there is a reason. A PUT on an existing group would restart it, or run it again.
     async fn look_up(&self, create: &Create) -> Result<Option<MessageOutcome>, ArmError> {
         if let Some(record) = &create.record {
-            let found = self.applier.groups.get(record).await?;
-            if !found.is_some_and(|group| group.liveness() == Liveness::Terminal) {
-                return Ok(Some(MessageOutcome::Changed { group: record.clone() }));
+            let found = self.applier.groups.get(&record.name).await?;
+            let is_unchanged = |found: &ContainerGroup| {
+                found.liveness() == Liveness::Terminal && found.is_retried() == record.is_retried()
+            };
+            if !found.as_ref().is_some_and(is_unchanged) {
+                return Ok(Some(MessageOutcome::Changed { group: record.name.clone() }));
             }
         }
         let group = create.spec.name.clone();

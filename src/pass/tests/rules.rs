@@ -177,11 +177,19 @@ async fn what_a_pass_has_seen_is_known_to_the_next_one_unless_it_only_planned() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_next_attempt_is_made_only_while_the_record_of_the_last_one_is_there() {
+async fn the_next_attempt_is_made_only_while_the_record_of_the_last_one_is_as_it_was() {
     let of_m1 = [tags("1")[0], (tag::MESSAGE_ID, "m1"), tags("1")[2], (tag::ATTEMPT, "1")];
-    let changes: [Option<fakes::Change>; 3] =
-        [None, Some(|groups| groups.put(M1, &[], "Running")), Some(|groups| groups.groups.lock().unwrap().clear())];
-    for (change, outcome) in changes.into_iter().zip(["created", "changed", "changed"]) {
+    let changes: [Option<fakes::Change>; 4] = [
+        None,
+        Some(|groups| groups.put(M1, &[], "Running")),
+        Some(|groups| groups.groups.lock().unwrap().clear()),
+        // An operator restarts the count.
+        Some(|groups| {
+            let mut groups = groups.groups.lock().unwrap();
+            groups.values_mut().next().unwrap().tags.insert(tag::RETRY.to_owned(), "true".to_owned());
+        }),
+    ];
+    for (change, outcome) in changes.into_iter().zip(["created", "changed", "changed", "changed"]) {
         let (mut scaler, calls) = scaler([("a", messages(1..=1))], |_| {});
         scaler.clock = Clock::from_fn(|| NOW + time::Duration::HOUR);
         scaler.services.groups.put(M1, &of_m1, "Terminated");

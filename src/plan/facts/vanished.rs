@@ -24,29 +24,27 @@ pub(super) fn vanished(
     });
     // If an operator tagged the group before it vanished, the message has no attempts and starts again, as it should.
     let missing = missing.filter(|(_, last)| !last.group.is_retried());
-    let counted = missing.filter_map(|(message, last)| {
+    let records = missing.filter_map(|(message, last)| {
         let id = message.message_id.as_ref()?;
         let others = groups.of_message(Some(&message.subscription), id);
         let others = others.filter(|other| other.sequence_number == Some(message.sequence_number));
-        let counted = others.map(|other| other.attempt).max().unwrap_or_default();
+        let latest = others.map(|other| other.attempt).max().unwrap_or_default();
         // Otherwise the next attempt already has its group.
-        (counted < last.attempt).then(|| (message.clone(), record(memory, message, last, counted, now)))
+        (latest < last.attempt).then(|| (message.clone(), record(memory, message, last, latest, now)))
     });
-    counted.collect()
+    records.collect()
 }
 
 fn record(
     memory: &Memory,
     message: &MessageAddress,
     last: &LastGroup,
-    counted: u32,
+    followed: u32,
     now: OffsetDateTime,
 ) -> DeletedRecord {
-    let before = memory.deleted_records.get(message).map_or(0, |before| before.uncounted);
+    let before = memory.deleted_records.get(message);
     let attempts_before = last.group.attempts_before().min(last.attempt - 1);
-    let counted = counted.max(attempts_before);
-    let uncounted = before.saturating_add(last.attempt - counted);
-    let number = (counted - attempts_before).saturating_add(uncounted);
+    let (number, uncounted) = DeletedRecord::count(before, last.attempt, attempts_before, followed);
     let cut_short = Attempt { number, ended_at: now, ran: Duration::ZERO, failed: true };
     let attempt = last.ended.map_or(cut_short, |ended| Attempt { number, ..ended });
     let reason = "its container group is gone, and this scaler did not delete it".to_owned();

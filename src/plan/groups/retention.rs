@@ -29,7 +29,8 @@ pub(crate) fn limit(max_instances: u32) -> usize {
 
 /// Deletes records that Azure may bill, and those that are too many.
 pub(super) fn limit_records(verdicts: &mut [(&KnownGroup, Verdict)], facts: &Facts<'_>, creates: &[Create]) {
-    let replaced: HashSet<_> = creates.iter().filter_map(|create| create.record.as_ref()).collect();
+    let replaced: HashSet<_> =
+        creates.iter().filter_map(|create| create.record.as_ref().map(|record| &record.name)).collect();
     // Another process may delete the record before this one, because this one follows it.
     let has_to_stay =
         |known: &KnownGroup| replaced.contains(known.name()) || facts.groups.attempt_before(known).is_some();
@@ -134,10 +135,8 @@ pub(super) fn remember_deleted(memory: &mut Memory, facts: &Facts<'_>, known: &K
         _ => {
             // The next group's number follows that of the record before this one, if there is one.
             let attempts_before = known.attempts_before;
-            let counted = facts.groups.attempt_before(known).unwrap_or_default().max(attempts_before);
-            let uncounted =
-                before.map_or(0, |before| before.uncounted).saturating_add(known.attempt.saturating_sub(counted));
-            let number = (counted - attempts_before).saturating_add(uncounted);
+            let followed = facts.groups.attempt_before(known).unwrap_or_default();
+            let (number, uncounted) = DeletedRecord::count(before, known.attempt, attempts_before, followed);
             let ended = Attempt { number, ended_at: facts.now, ran: Duration::ZERO, failed: true };
             let attempt = known.as_attempt().map_or(ended, |attempt| Attempt { number, ..attempt });
             // A later attempt may have vanished; then the message waits from the end of that one.

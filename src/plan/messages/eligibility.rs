@@ -1,12 +1,13 @@
 //! Which messages may get a container group now, and why the others may not.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use time::Duration;
 
 use super::failed_creates;
 use super::retry::{self, Next};
-use crate::container_group::{GroupName, Job, Ownership, StartFailure};
+use crate::container_group::{ContainerGroup, Job, Ownership, StartFailure};
 use crate::message::{InvalidMessage, MessageAddress, MessageId, MessageState, PeekedMessage, SubscriptionName};
 use crate::plan::decision::MessageOutcome;
 use crate::plan::facts::{Facts, History, KnownGroup};
@@ -31,7 +32,7 @@ pub(in crate::plan) struct Candidate {
     /// How many creates for it failed.
     pub(in crate::plan) create_failures: u32,
     /// The group of the last attempt, if it exists.
-    pub(in crate::plan) record: Option<GroupName>,
+    pub(in crate::plan) record: Option<Arc<ContainerGroup>>,
 }
 
 /// Judges one subscription's messages, the oldest first.
@@ -85,7 +86,7 @@ impl<'a> Eligibility<'a> {
         // The number in the name goes on when the count restarts, so that no two groups of a message share a name.
         let attempts_before = record.map(KnownGroup::attempts_before_next).unwrap_or_default();
         let attempt = record.map_or(1, |record| record.attempt.saturating_add(1) - attempts_before);
-        let record = record.map(|record| record.name().clone());
+        let record = record.map(|record| record.group.clone());
         let create_failures = self.check_create_failures(&address)?;
         let MessageAddress { subscription, sequence_number, .. } = address;
         let job = Job { subscription, sequence_number, message_id, file_size, attempt, attempts_before, ran_out_of };
