@@ -129,6 +129,12 @@ impl KnownGroups {
         })
     }
 
+    /// Whether a message's group is there.
+    pub(in crate::plan) fn contains(&self, group: &GroupName, message: &MessageAddress) -> bool {
+        let id = message.message_id.iter();
+        id.flat_map(|id| self.of_message(Some(&message.subscription), id)).any(|known| known.name() == group)
+    }
+
     pub(in crate::plan) fn has_untagged(&self) -> bool {
         !self.untagged.is_empty()
     }

@@ -104,19 +104,18 @@ pub(super) fn carry_over(facts: &Facts<'_>, messages: &KnownMessages<'_>) -> Mem
 /// Remembers a message's newest group, so that the next pass notices if somebody else deletes it.
 pub(super) fn remember_group(memory: &mut Memory, facts: &Facts<'_>, messages: &KnownMessages<'_>, known: &KnownGroup) {
     let Some(message) = known.message().filter(|message| !messages.is_gone(message)) else { return };
-    let is_older = |last: &LastGroup| last.attempt > known.attempt;
-    if memory.last_groups.get(&message).is_some_and(is_older) {
-        return;
+    let newest = memory.last_groups.get(&message).map_or(0, |last| last.attempt);
+    if known.look == Look::Done && newest <= known.attempt {
+        let last = LastGroup { group: known.group.clone(), attempt: known.attempt, ended: known.as_attempt() };
+        memory.last_groups.insert(message, last);
+    } else if known.look != Look::Done
+        && let Some(before) = facts.memory.last_groups.get(&message)
+        && newest < before.attempt
+        && (before.group.name == *known.name() || !facts.groups.contains(&before.group.name, &message))
+    {
+        // It may never have been created, so it does not show that the one before it was replaced.
+        memory.last_groups.insert(message, before.clone());
     }
-    let last = if known.look == Look::Done {
-        LastGroup { group: known.group.clone(), attempt: known.attempt, ended: known.as_attempt() }
-    } else {
-        // It may never have been created.
-        let before = facts.memory.last_groups.get(&message).filter(|before| before.group.name == *known.name());
-        let Some(before) = before else { return };
-        before.clone()
-    };
-    memory.last_groups.insert(message, last);
 }
 
 /// Remembers the count of attempts at a message whose only record is deleted.

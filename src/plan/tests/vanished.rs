@@ -77,6 +77,31 @@ fn a_group_is_not_missed_that_we_delete_whose_message_is_gone_or_that_another_at
 }
 
 #[test]
+fn a_group_is_missed_once_the_next_attempt_that_could_not_be_read_turns_out_not_to_exist() {
+    let seen = pass(&Memory::default(), 0, vec![attempt("a", 5, 1, running(0))]);
+    let unread =
+        ObservedGroup { look: Look::Failed(ArmError::unavailable("no answer")), ..attempt("a", 5, 2, waiting()) };
+    let perhaps = pass(&seen.memory, 30, vec![unread.clone()]);
+    assert!(names(&perhaps).is_empty());
+    let gone = pass(&perhaps.memory, 60, Vec::new());
+    assert_eq!((backing_off(&gone), names(&gone)), (Some((1, at(120))), vec!["a-m5-1"]));
+    let exists = pass(&perhaps.memory, 60, vec![attempt("a", 5, 2, running(40))]);
+    assert!(names(&exists).is_empty());
+    // What is read counts, whichever comes first.
+    let ended = attempt("a", 5, 1, exited(1, 20));
+    for groups in [vec![ended.clone(), unread.clone()], vec![unread.clone(), ended]] {
+        let both = pass(&seen.memory, 30, groups);
+        assert_eq!(backing_off(&pass(&both.memory, 60, Vec::new())), Some((1, at(80))));
+    }
+    // One that the scaler deletes is not missed.
+    let policy = policy_with(|settings| settings.aci.max_runtime = Some(std::time::Duration::from_mins(1)));
+    let overran = vec![attempt("a", 5, 1, running(0)), unread];
+    let deleted = planned_by(&policy, &seen.memory, at(90), overran, vec![subscription("a", messages(5..=5))]);
+    assert_eq!(reasons(&deleted), [("a-m5-1", DeleteReason::Overran)]);
+    assert!(names(&pass(&deleted.memory, 120, Vec::new())).is_empty());
+}
+
+#[test]
 fn a_group_is_missed_although_another_message_of_its_id_has_one_of_its_name() {
     let seen = pass(&Memory::default(), 0, vec![attempt("a", 5, 1, running(0))]);
     let mut other = attempt("a", 5, 1, running(20));
