@@ -149,12 +149,19 @@ fn may_still_be_deleted(observed: &ContainerGroup, now: &ContainerGroup, because
         (DeleteReason::Stuck, Phase::Starting, phase) => !matches!(phase, Phase::Running { .. }),
         (_, before, phase) => before == phase,
     };
-    // A group that never started has no date of its own, but the tag that counts against it has one.
+    let same_dates = because != DeleteReason::Stuck || have_same_dates(observed, now);
+    let same_owner = now.ownership == observed.ownership;
+    same_phase && same_dates && same_owner && !now.is_kept() && now.sequence_number() == observed.sequence_number()
+}
+
+/// Whether what counts against a group that never started has the same dates: its tags, or, if it has none, Azure's events.
+fn have_same_dates(observed: &ContainerGroup, now: &ContainerGroup) -> bool {
     let tags =
         |group: &ContainerGroup| [tag::WAITING_SINCE, tag::ENDED_SINCE].map(|key| group.tag(key).map(str::to_owned));
-    let same_tags = because != DeleteReason::Stuck || tags(observed) == tags(now);
-    let same_owner = now.ownership == observed.ownership;
-    same_phase && same_tags && same_owner && !now.is_kept() && now.sequence_number() == observed.sequence_number()
+    let events =
+        |group: &ContainerGroup| (group.starting_since(), group.start_failure().and_then(|failure| failure.since));
+    let by_tags = tags(observed);
+    by_tags == tags(now) && (by_tags.iter().any(Option::is_some) || events(observed) == events(now))
 }
 
 #[cfg(test)]
@@ -162,7 +169,8 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::container_group::Ownership;
+    use crate::container_group::{Container, ContainerEvent, ContainerState, Ownership};
+    use crate::test_support::NOW;
 
     /// A group whose provisioning failed.
     fn failed_group() -> ContainerGroup {
@@ -188,5 +196,38 @@ mod tests {
         failed.tags.clone_from(&observed.tags);
         failed.provisioning_state = "Creating".to_owned();
         assert!(!may_still_be_deleted(&observed, &failed, DeleteReason::Stuck), "a new one of its name");
+    }
+
+    #[test]
+    fn a_group_whose_start_fails_goes_only_while_its_tag_or_its_events_are_the_same() {
+        let starting = |failed_at, tagged: Option<&str>| {
+            let event = |name: &str, is_warning, first_at| ContainerEvent {
+                name: name.to_owned(),
+                message: "the image".to_owned(),
+                is_warning,
+                first_at,
+            };
+            let worker = Container {
+                name: "worker".to_owned(),
+                state: Some(ContainerState { state: "Waiting".to_owned(), ..ContainerState::default() }),
+                events: vec![event("Pulling", false, Some(NOW)), event("Failed", true, Some(failed_at))],
+                memory: None,
+            };
+            let tags = tagged.map(|since| (tag::WAITING_SINCE.to_owned(), since.to_owned()));
+            ContainerGroup {
+                provisioning_state: "Creating".to_owned(),
+                containers: vec![worker],
+                tags: tags.into_iter().collect(),
+                ..failed_group()
+            }
+        };
+        let later = NOW + time::Duration::MINUTE;
+        let goes = |observed, now| may_still_be_deleted(&observed, &now, DeleteReason::Stuck);
+        assert!(goes(starting(NOW, None), starting(NOW, None)));
+        assert!(!goes(starting(NOW, None), starting(later, None)), "a new one of its name");
+        // Azure keeps only the last events.
+        let tagged = Some("2026-01-05T10:00:00Z");
+        assert!(goes(starting(NOW, tagged), starting(later, tagged)));
+        assert!(!goes(starting(NOW, tagged), starting(NOW, None)), "a new one of its name");
     }
 }
