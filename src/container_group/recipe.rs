@@ -102,9 +102,24 @@ pub struct GroupSpec {
     /// The memory that an earlier attempt ran out of, if that is why it has this much.
     pub ran_out_of: Option<MemoryGb>,
     pub subscription: SubscriptionName,
-    /// The values for the placeholders in its variables.
-    pub placeholders: Placeholders,
     pub recipe: Arc<Recipe>,
+}
+
+impl GroupSpec {
+    /// The values for the placeholders in its variables.
+    pub fn placeholders(&self) -> Placeholders {
+        let tag = |key| self.tags.get(key).cloned().unwrap_or_default();
+        Placeholders {
+            message_id: tag(tag::MESSAGE_ID),
+            subscription: tag(tag::SUBSCRIPTION_NAME),
+            sequence_number: tag(tag::SEQUENCE_NUMBER),
+            file_size_mb: tag(tag::FILE_SIZE_MB),
+            attempt: tag(tag::ATTEMPT),
+            max_attempts: self.recipe.max_attempts.to_string(),
+            memory_gb: self.memory.to_string(),
+            cpu: self.cpu.to_string(),
+        }
+    }
 }
 
 impl Recipe {
@@ -141,16 +156,6 @@ impl Recipe {
             memory: size.memory,
             cpu: size.cpu,
             ran_out_of,
-            placeholders: Placeholders {
-                message_id: message_id.to_string(),
-                subscription: subscription.to_string(),
-                sequence_number: sequence_number.to_string(),
-                file_size_mb: file_size.to_string(),
-                attempt: attempt.to_string(),
-                max_attempts: recipe.max_attempts.to_string(),
-                memory_gb: size.memory.to_string(),
-                cpu: size.cpu.to_string(),
-            },
             subscription: subscription.clone(),
             recipe,
         }

@@ -139,7 +139,12 @@ impl<'a> Demand<'a> {
     /// Whether these messages are enough. Each call must pass all messages read so far, in order; those of the last call are not
     /// counted again.
     pub fn is_met_by(&mut self, messages: &[PeekedMessage]) -> bool {
-        for message in &messages[self.read..] {
+        let new = &messages[self.read..];
+        match &mut self.count {
+            Count::Eligible(eligibility) => eligibility.reserve(new.len()),
+            Count::WithoutGroup { seen, .. } => seen.reserve(new.len()),
+        }
+        for message in new {
             self.counted += usize::from(self.count.counts(message));
         }
         self.read = messages.len();

@@ -18,7 +18,7 @@ use crate::container_group::{ApiVersion, EnvironmentValue, GroupSpec, GroupTempl
 pub(in crate::azure) fn body(spec: &GroupSpec, client_id: Option<&str>) -> (Vec<u8>, ApiVersion) {
     let group = model(spec, client_id);
     let template = spec.recipe.template.as_ref();
-    let body = match template.map(|template| template.filled(&spec.placeholders)) {
+    let body = match template.map(|template| template.filled(&spec.placeholders())) {
         None => serde_json::to_vec(&group),
         Some(template) => serde_json::to_value(group).and_then(|group| serde_json::to_vec(&merged(&template, group))),
     };
@@ -106,7 +106,8 @@ fn environment(spec: &GroupSpec, client_id: Option<&str>) -> Vec<EnvironmentVari
         value: Some(spec.subscription.to_string()),
         ..EnvironmentVariable::new(name.clone())
     });
-    let filled = |value: &str| Some(spec.placeholders.fill(value).into_owned());
+    let placeholders = spec.placeholders();
+    let filled = |value: &str| Some(placeholders.fill(value).into_owned());
     let variables = spec.recipe.environment.iter().map(|(name, value)| {
         let variable = EnvironmentVariable::new(name.clone());
         match value {

@@ -121,7 +121,7 @@ impl KnownGroups {
         &self,
         subscription: Option<&SubscriptionName>,
         id: &MessageId,
-    ) -> impl Iterator<Item = &KnownGroup> {
+    ) -> impl Iterator<Item = &KnownGroup> + Clone {
         let indices = self.by_message_id.get(id).map(Vec::as_slice).unwrap_or_default();
         indices.iter().map(|index| &self.all[*index]).filter(move |known| match (&known.subscription, subscription) {
             (Some(of), Some(subscription)) => of == subscription,
@@ -140,7 +140,10 @@ impl KnownGroups {
     }
 
     /// The groups whose tags were rewritten and whose names begin with this stem.
-    pub(in crate::plan) fn untagged<'a>(&'a self, stem: &str) -> impl Iterator<Item = &'a KnownGroup> + use<'a> {
+    pub(in crate::plan) fn untagged<'a>(
+        &'a self,
+        stem: &str,
+    ) -> impl Iterator<Item = &'a KnownGroup> + Clone + use<'a> {
         let indices = self.untagged.get(stem).map(Vec::as_slice).unwrap_or_default();
         indices.iter().map(|index| &self.all[*index])
     }

@@ -24,7 +24,7 @@ pub(in crate::plan) enum History<'a> {
 
 impl Facts<'_> {
     /// The groups for a message, including those that only their names identify.
-    fn groups_of(&self, message: &MessageAddress, id: &MessageId) -> impl Iterator<Item = &KnownGroup> {
+    fn groups_of(&self, message: &MessageAddress, id: &MessageId) -> impl Iterator<Item = &KnownGroup> + Clone {
         let untagged = self.groups.has_untagged().then(|| self.recipe.stem(&message.subscription, id));
         let untagged = untagged.into_iter().flat_map(|stem| self.groups.untagged(&stem));
         self.groups.of_message(Some(&message.subscription), id).chain(untagged)
@@ -33,14 +33,14 @@ impl Facts<'_> {
     /// A group that does not name its subscription counts for every message with its id, and one that does not name its
     /// sequence number for every such message in its subscription.
     pub(in crate::plan) fn history(&self, message: &MessageAddress, id: &MessageId) -> History<'_> {
-        let of_id = || self.groups_of(message, id);
-        if let Some(active) = of_id().find(|known| known.state.is_active()) {
+        let of_id = self.groups_of(message, id);
+        if let Some(active) = of_id.clone().find(|known| known.state.is_active()) {
             return History::Running(active);
         }
-        let record = self.newest(message, id);
+        let record = newest(message, of_id.clone());
         // Without a record of its own, its next group could get the name of another message's group.
         if record.is_none()
-            && let Some(leftover) = of_id().next()
+            && let Some(leftover) = of_id.clone().next()
         {
             return History::Leftover(leftover.name());
         }
@@ -51,18 +51,12 @@ impl Facts<'_> {
         }
     }
 
-    /// The group of the newest attempt at a message.
-    fn newest(&self, message: &MessageAddress, id: &MessageId) -> Option<&KnownGroup> {
-        let is_of_it =
-            |known: &&KnownGroup| known.sequence_number.is_none_or(|number| number == message.sequence_number);
-        self.groups_of(message, id).filter(is_of_it).max_by_key(|known| known.attempt)
-    }
-
     /// Forgets attempts that no longer count because an operator restarted the count.
     pub(super) fn forget_what_a_retry_has_ended(&mut self) {
         let mut memory = std::mem::take(&mut self.memory.deleted_records);
         memory.retain(|message, deleted| {
-            let newest = message.message_id.as_ref().and_then(|id| self.newest(message, id));
+            let id = message.message_id.as_ref();
+            let newest = id.and_then(|id| newest(message, self.groups_of(message, id)));
             let before = newest.map(KnownGroup::attempts_before_next).unwrap_or_default();
             before == 0 || before == deleted.attempts_before
         });
@@ -95,4 +89,10 @@ impl Facts<'_> {
             None => last,
         })
     }
+}
+
+/// The group of the newest attempt at a message, of those for messages with its id.
+fn newest<'a>(message: &MessageAddress, of_id: impl Iterator<Item = &'a KnownGroup>) -> Option<&'a KnownGroup> {
+    let is_of_it = |known: &&KnownGroup| known.sequence_number.is_none_or(|number| number == message.sequence_number);
+    of_id.filter(is_of_it).max_by_key(|known| known.attempt)
 }

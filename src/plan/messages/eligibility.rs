@@ -52,6 +52,11 @@ impl<'a> Eligibility<'a> {
         Self { facts, subscription, may_probe, seen: HashSet::new() }
     }
 
+    /// Makes room for this many more messages.
+    pub(in crate::plan) fn reserve(&mut self, messages: usize) {
+        self.seen.reserve(messages);
+    }
+
     /// # Errors
     /// The outcome of a message that may not get a group now.
     pub(in crate::plan) fn judge(&mut self, message: &PeekedMessage) -> Result<Candidate, MessageOutcome> {

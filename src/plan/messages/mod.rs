@@ -43,6 +43,7 @@ pub(super) fn plan_messages(facts: &Facts<'_>, subscriptions: &[ObservedSubscrip
     for subscription in subscriptions {
         let mut candidates = VecDeque::new();
         let mut eligibility = Eligibility::new(facts, &subscription.name);
+        eligibility.reserve(subscription.messages.len());
         for message in &subscription.messages {
             match eligibility.judge(message) {
                 Ok(candidate) => candidates.push_back(candidate),
