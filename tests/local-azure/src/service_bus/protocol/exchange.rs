@@ -1,6 +1,9 @@
 //! Requests to `$cbs` and `$management`, and the way of their replies.
 
+use std::time::Duration;
+
 use serde_amqp::Value;
+use tokio::time::Instant;
 
 use super::frame::error;
 use super::management;
@@ -11,9 +14,13 @@ use crate::service_bus::Operation;
 use crate::service_bus::broker::entity::Node;
 use crate::service_bus::faults::{Effect, Effects};
 
+/// Timers end at the next whole millisecond. Without this, delays are right on average.
+const HALF_A_TICK: Duration = Duration::from_micros(500);
+
 impl Session {
     /// Answers a request to `$cbs` or `$management`.
     pub(super) fn on_request(&mut self, node: Node, message: &Partial, context: &mut Context) -> Result<(), Dropped> {
+        let arrived = Instant::now();
         let Some(request) = Request::decode(&message.bytes) else {
             let refusal = error("amqp:decode-error", "The request is not an AMQP message.");
             self.reject(message.delivery_id, refusal, context);
@@ -45,7 +52,8 @@ impl Session {
         }
         let reply = Action::Reply { node, reply_to: request.reply_to, message };
         match effects.delay() {
-            Some(delay) => self.put_off(delay, reply, context),
+            // The time to make the answer is part of the delay, as it is part of the service's latency.
+            Some(delay) => self.put_off(delay.saturating_sub(arrived.elapsed()), reply, context),
             None => self.act(reply, context),
         }
         Ok(())
@@ -85,10 +93,10 @@ impl Session {
     }
 
     /// Delays an action.
-    pub(super) fn put_off(&self, delay: std::time::Duration, action: Action, context: &Context) {
+    pub(super) fn put_off(&self, delay: Duration, action: Action, context: &Context) {
         let (later, channel) = (context.later.clone(), self.channel);
         tokio::spawn(async move {
-            tokio::time::sleep(delay).await;
+            tokio::time::sleep(delay.saturating_sub(HALF_A_TICK)).await;
             let _ = later.send(Later { channel, action });
         });
     }
