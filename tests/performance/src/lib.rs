@@ -6,6 +6,7 @@
 
 #![allow(unreachable_pub, reason = "what the files of a test share is public among them, and there is nobody else")]
 
+mod awake;
 mod bound;
 mod day;
 mod decide;

@@ -7,6 +7,7 @@ use aci_scaler::settings::Settings;
 use test_support::environment;
 
 use crate::Result;
+use crate::awake::Awake;
 use crate::bound::{Calls, Latency, critical_path};
 use crate::document::{Check, Section, Target};
 use crate::measure::{Measured, measure};
@@ -146,6 +147,7 @@ pub async fn section(scaler: &Path, runs: usize, only: Option<&str>) -> Result<S
         ],
     );
     let workers = default_workers()?;
+    let _awake = Awake::start()?;
     let mut highest = [Latency::EVEN, Latency::RECORDED].map(|latency| (latency, 0.0_f64));
     for scenario in all().iter().filter(|scenario| only.is_none_or(|only| scenario.name.contains(only))) {
         let workers = scenario.workers.unwrap_or(workers);
