@@ -140,10 +140,7 @@ impl<'a> Demand<'a> {
     /// counted again.
     pub fn is_met_by(&mut self, messages: &[PeekedMessage]) -> bool {
         let new = &messages[self.read..];
-        match &mut self.count {
-            Count::Eligible(eligibility) => eligibility.reserve(new.len()),
-            Count::WithoutGroup { seen, .. } => seen.reserve(new.len()),
-        }
+        self.count.reserve(new.len());
         for message in new {
             self.counted += usize::from(self.count.counts(message));
         }
@@ -153,6 +150,14 @@ impl<'a> Demand<'a> {
 }
 
 impl Count<'_> {
+    /// Makes room for this many more messages.
+    fn reserve(&mut self, messages: usize) {
+        match self {
+            Self::Eligible(eligibility) => eligibility.reserve(messages),
+            Self::WithoutGroup { seen, .. } => seen.reserve(messages),
+        }
+    }
+
     fn counts(&mut self, message: &PeekedMessage) -> bool {
         match self {
             Self::Eligible(eligibility) => eligibility.judge(message).is_ok(),

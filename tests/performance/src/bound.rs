@@ -138,7 +138,7 @@ pub fn critical_path(scenario: &Scenario, workers: usize, latency: Latency) -> D
     let opened = times(list, calls.subscription_lists).max(times(service_bus, 2));
     let peeked = if scenario.subscriptions == 0 { 0 } else { 1 + pages(scenario) };
     // Only the list of groups shows whether a page after the first is necessary.
-    let read_on = listed + times(service_bus, peeked.saturating_sub(2));
+    let read_on = listed + times(service_bus, pages(scenario).saturating_sub(1));
     let observed = looked.max(opened + times(service_bus, peeked)).max(read_on);
 
     let ahead = |of: usize, reads: u32| if of == 0 { Duration::ZERO } else { get * reads };

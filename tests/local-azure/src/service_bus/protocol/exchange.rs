@@ -14,7 +14,7 @@ use crate::service_bus::Operation;
 use crate::service_bus::broker::entity::Node;
 use crate::service_bus::faults::{Effect, Effects};
 
-/// Timers end at the next whole millisecond. Without this, delays are right on average.
+/// Timers end at the next whole millisecond. This is taken off, so that delays are right on average.
 const HALF_A_TICK: Duration = Duration::from_micros(500);
 
 impl Session {
