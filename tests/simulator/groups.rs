@@ -39,6 +39,8 @@ pub struct Group {
     pub bad_image: bool,
     /// Whether Azure dates the events of its start.
     pub has_events: bool,
+    /// Whether another group had its name before.
+    pub reuses_name: bool,
 }
 
 /// The phase of a group.

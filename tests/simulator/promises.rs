@@ -117,6 +117,7 @@ impl World {
             kept_since: None,
             retried_since: None,
             undated: unlucky(self),
+            reuses_name: !self.names.insert(spec.name.clone()),
         }
     }
 
@@ -236,8 +237,7 @@ impl World {
                 || group.bad_image && starting_for >= at_least(FAILING_START)
         };
         // Without tags, only the process that created a group can tell it from an earlier one with its name.
-        let is_taken_for_another =
-            self.scene.refuses_tags && self.scene.processes > 1 && self.cleaned_up.contains(&group.name);
+        let is_taken_for_another = self.scene.refuses_tags && self.scene.processes > 1 && group.reuses_name;
         if !may_go && !is_taken_for_another {
             self.violated(format!("{} is deleted while it may still do its work", group.name));
         }

@@ -246,21 +246,30 @@ impl Slot {
 }
 
 impl Process {
-    /// Notes the groups that a pass saw and left alone.
+    /// Notes the groups that a pass saw and left alone. The attempt of one that it decided to delete is over from then on,
+    /// whoever deletes it.
     fn leaves_alone(&self, report: &Report) {
         let (found, mut known) = (self.found.lock(), self.known.lock());
         for group in &report.groups {
-            let stays = matches!(
-                group.outcome,
+            let Some(created_at) = found.get(&group.name) else { continue };
+            let seen = (group.name.clone(), *created_at);
+            match group.outcome {
                 GroupOutcome::Active
-                    | GroupOutcome::StartFailing { .. }
-                    | GroupOutcome::Record { .. }
-                    | GroupOutcome::Kept
-                    | GroupOutcome::MessageUnknown
-                    | GroupOutcome::SubscriptionUnread
-            );
-            if stays && let Some(created_at) = found.get(&group.name) {
-                known.insert((group.name.clone(), *created_at));
+                | GroupOutcome::StartFailing { .. }
+                | GroupOutcome::Record { .. }
+                | GroupOutcome::Kept
+                | GroupOutcome::MessageUnknown
+                | GroupOutcome::SubscriptionUnread => {
+                    known.insert(seen);
+                }
+                GroupOutcome::Changed
+                | GroupOutcome::WaitingLogs { .. }
+                | GroupOutcome::WaitingQuota { .. }
+                | GroupOutcome::WaitingDeadline
+                | GroupOutcome::DeleteFailed { .. } => {
+                    known.remove(&seen);
+                }
+                _ => {}
             }
         }
     }
@@ -316,6 +325,7 @@ impl World {
                 undated: false,
                 bad_image: false,
                 has_events: false,
+                reuses_name: false,
             };
             self.groups.insert(name, group);
         }

@@ -44,6 +44,8 @@ pub struct World {
     pub vanished: HashMap<(String, i64), Vanished>,
     /// All groups that somebody else deleted.
     pub cleaned_up: BTreeSet<GroupName>,
+    /// The names of all groups that were ever created.
+    pub names: BTreeSet<GroupName>,
     /// When messages left their subscription.
     pub gone: HashMap<(String, i64), Millis>,
     /// Promises that were broken.
@@ -116,6 +118,7 @@ impl World {
             ended: HashMap::new(),
             vanished: HashMap::new(),
             cleaned_up: BTreeSet::new(),
+            names: BTreeSet::new(),
             gone: HashMap::new(),
             violations: Vec::new(),
             fired: BTreeSet::new(),
