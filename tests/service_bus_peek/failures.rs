@@ -208,6 +208,17 @@ async fn garbage_instead_of_a_reply_is_unavailable_and_harms_no_other() {
 }
 
 #[tokio::test]
+async fn a_frame_that_nobody_can_read_costs_only_the_connection() {
+    let namespace = start(local::ServiceBusConfig::new(), &["bad", "good"]).await;
+    namespace.inject(Fault::new(Operation::Connect, Effect::BrokenFrame).times(2));
+    let peeker = connect(&namespace).await;
+    namespace.inject(fault_at("bad", Operation::Peek, Effect::BrokenFrame).times(1));
+    assert_eq!(peek(&peeker, "bad", 1, 10).await, Ok(vec![]));
+    assert_eq!(peek(&peeker, "good", 1, 10).await, Ok(vec![]));
+    assert_eq!(namespace.call_log().iter().filter(|call| matches!(call, Call::Connect)).count(), 4);
+}
+
+#[tokio::test]
 async fn a_namespace_without_tls_is_not_talked_to_without_tls() {
     let namespace = start(local::ServiceBusConfig::new(), &["small"]).await;
     let settings = ServiceBusSettings { tls: true, ..settings(&namespace, key()) };
@@ -231,7 +242,8 @@ async fn whatever_ends_a_link_a_session_or_a_connection_is_said_in_words() {
     let detached = Effect::DetachLink { condition: "amqp:link:stolen".into(), description: "It was stolen.".into() };
     for operation in [Operation::Connect, Operation::PutToken, Operation::Attach, Operation::Peek] {
         let refused = Effect::Refuse { status: 500, condition: "x:odd".into(), description: "It is odd.".into() };
-        for effect in [refused, Effect::DropConnection, detached.clone(), Effect::UndecodableReply] {
+        let nonsense = [Effect::BrokenFrame, Effect::UndecodableReply];
+        for effect in [refused, Effect::DropConnection, detached.clone()].into_iter().chain(nonsense) {
             if !effect.is_of(operation) {
                 continue;
             }

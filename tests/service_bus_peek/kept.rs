@@ -164,6 +164,7 @@ async fn whatever_is_wrong_with_old_links_costs_no_peek() {
     let effects = [
         Effect::DropConnection,
         Effect::Hang,
+        Effect::BrokenFrame,
         Effect::UndecodableReply,
         Effect::WrongCorrelationId,
         Effect::refuse(401, "amqp:unauthorized-access"),

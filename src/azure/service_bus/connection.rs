@@ -1,6 +1,7 @@
 //! A connection to the namespace, and the sessions on it.
 
 use std::net::Shutdown;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use fe2o3_amqp::connection::ConnectionHandle;
 use fe2o3_amqp::sasl_profile::SaslProfile;
 use fe2o3_amqp::session::SessionHandle;
 use fe2o3_amqp::{Connection as AmqpConnection, Session};
+use futures_util::FutureExt as _;
 use rustls::pki_types::{InvalidDnsNameError, ServerName};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -15,7 +17,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use uuid::Uuid;
 
-use super::failure::Failure;
+use super::failure::{Failure, NO_AMQP};
 use super::request_response::LinkPair;
 use crate::addresses;
 use crate::error::Cause;
@@ -37,7 +39,7 @@ const IDLE_TIMEOUT_MILLIS: u32 = 60_000;
 const MAX_PAIRS_PER_SESSION: usize = 100;
 
 /// How long to wait for the service to confirm the close. Nothing is lost without it, and a process that must end has a
-/// second left after its last pass.
+/// second left after its last pass. fe2o3-amqp 0.18.4 keeps a processor busy until then.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Debug)]
@@ -69,17 +71,36 @@ impl Connection {
         let stream = stream.into_std().map_err(lost)?;
         let socket = stream.try_clone().map_err(lost)?;
         let stream = TcpStream::from_std(stream).map_err(lost)?;
-        let handle = if endpoint.tls {
+        if endpoint.tls {
             let host = endpoint.host.clone();
             let name = ServerName::try_from(host.clone())
                 .map_err(|error| Failure::Misconfigured(Cause::new(NotConnected::NoHostName { host, error })))?;
             let config = tls::client_config().map_err(|error| Failure::ConnectionLost(Cause::new(error)))?;
             let stream = TlsConnector::from(config).connect(name, stream).await.map_err(lost)?;
-            open_amqp(&endpoint.host, stream).await?
+            Self::over(&endpoint.host, stream, socket).await
         } else {
-            open_amqp(&endpoint.host, stream).await?
-        };
-        let sessions = Sessions { connection: handle.into(), idle: Mutex::default() };
+            Self::over(&endpoint.host, stream, socket).await
+        }
+    }
+
+    /// Opens an AMQP connection over a stream and the socket below it. Cancel-safe.
+    pub(super) async fn over<Io>(host: &str, stream: Io, socket: std::net::TcpStream) -> Result<Self, Failure>
+    where
+        Io: AsyncRead + AsyncWrite + std::fmt::Debug + Send + Unpin + 'static,
+    {
+        let builder = AmqpConnection::builder()
+            .container_id(format!("aci-scaler-{}", Uuid::new_v4()))
+            // The stream already has TLS.
+            .scheme("amqp")
+            .hostname(host)
+            .sasl_profile(SaslProfile::Anonymous)
+            .max_frame_size(MAX_FRAME_BYTES)
+            .channel_max(MAX_CHANNEL)
+            .idle_time_out(IDLE_TIMEOUT_MILLIS);
+        // Frames that make no sense may make the library panic. In the tasks that it spawns, that only ends the connection.
+        let opened = AssertUnwindSafe(builder.open_with_stream(stream)).catch_unwind().await;
+        let connection = opened.map_err(|_| Failure::ConnectionLost(NO_AMQP.into()))??;
+        let sessions = Sessions { connection: connection.into(), idle: Mutex::default() };
         Ok(Self { sessions: Arc::new(sessions), socket })
     }
 
@@ -105,22 +126,6 @@ impl Drop for Connection {
         // It fails if the connection is already gone.
         let _ = self.socket.shutdown(Shutdown::Both);
     }
-}
-
-async fn open_amqp<Io>(host: &str, stream: Io) -> Result<ConnectionHandle<()>, Failure>
-where
-    Io: AsyncRead + AsyncWrite + std::fmt::Debug + Send + Unpin + 'static,
-{
-    let builder = AmqpConnection::builder()
-        .container_id(format!("aci-scaler-{}", Uuid::new_v4()))
-        // The stream already has TLS.
-        .scheme("amqp")
-        .hostname(host)
-        .sasl_profile(SaslProfile::Anonymous)
-        .max_frame_size(MAX_FRAME_BYTES)
-        .channel_max(MAX_CHANNEL)
-        .idle_time_out(IDLE_TIMEOUT_MILLIS);
-    Ok(builder.open_with_stream(stream).await?)
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -21,6 +21,8 @@ use crate::services::PeekError;
 /// .NET SDK waits as long.
 pub(super) const BUSY_PAUSE: Duration = Duration::from_secs(10);
 
+pub(super) const NO_AMQP: &str = "what answers there does not speak AMQP";
+
 /// Why a request failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Failure {
@@ -175,7 +177,7 @@ impl From<OpenError> for Failure {
             }
             // The library says this when a connection ends too early.
             OpenError::IllegalState => "the connection was interrupted".into(),
-            OpenError::ProtocolHeaderMismatch(_) => "what answers there does not speak AMQP".into(),
+            OpenError::ProtocolHeaderMismatch(_) => NO_AMQP.into(),
             OpenError::SaslError { .. } => "the service refuses to begin without a password (SASL)".into(),
             other => Cause::new(other),
         };

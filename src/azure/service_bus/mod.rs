@@ -9,21 +9,12 @@ mod connection;
 mod decode;
 mod encoded;
 mod failure;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod peek;
 mod request_response;
 mod sas;
 mod topic_links;
-
-/// Untrusted bytes of Service Bus, for the targets in tests/fuzz.
-#[cfg(fuzzing)]
-pub mod fuzzing {
-    use crate::message::PeekedMessage;
-
-    /// The messages of a reply.
-    pub fn page(body: &[u8]) -> Result<Vec<PeekedMessage>, String> {
-        super::peek::page(body)
-    }
-}
 
 use std::sync::Arc;
 use std::time::Duration;

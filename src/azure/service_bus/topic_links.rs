@@ -59,7 +59,11 @@ struct SubscriptionLinks {
 impl TopicLinks {
     /// Connects and puts a token. Cancel-safe.
     pub(super) async fn open(namespace: &Namespace) -> Result<Self, Failure> {
-        let connection = Connection::open(&namespace.endpoint).await?;
+        Self::over(Connection::open(&namespace.endpoint).await?, namespace).await
+    }
+
+    /// Puts a token on a connection. Cancel-safe.
+    pub(super) async fn over(connection: Connection, namespace: &Namespace) -> Result<Self, Failure> {
         let cbs = Cbs::attach(&connection, namespace.tokens.clone()).await?;
         let links = Self {
             connection,

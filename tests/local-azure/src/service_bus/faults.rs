@@ -125,6 +125,8 @@ pub enum Effect {
         #[serde(default)]
         description: String,
     },
+    /// A frame that is shorter than its own header comes instead of an answer.
+    BrokenFrame,
     /// The reply's body is not AMQP.
     UndecodableReply,
     /// The reply answers a request that the client did not send.
@@ -147,7 +149,7 @@ impl Effect {
     /// Whether the effect is possible on an operation; otherwise nothing happens.
     pub fn is_of(&self, operation: Operation) -> bool {
         match self {
-            Self::Delay(_) | Self::Hang | Self::Refuse { .. } | Self::DropConnection => true,
+            Self::Delay(_) | Self::Hang | Self::Refuse { .. } | Self::DropConnection | Self::BrokenFrame => true,
             Self::DetachLink { .. } => matches!(operation, Operation::PutToken | Operation::Send | Operation::Peek),
             Self::DetachAfterAttach { .. } => operation == Operation::Attach,
             Self::UndecodableReply | Self::WrongCorrelationId => {

@@ -28,6 +28,7 @@ async fn every_fault_of_service_bus_can_be_asked_for_is_listed_and_ends() {
     let faults = [
         json!({ "operation": "connect", "effect": "drop_connection", "left": 2 }),
         json!({ "operation": "put_token", "effect": "undecodable_reply" }),
+        json!({ "operation": "peek", "effect": "broken_frame" }),
         json!({ "operation": "attach", "effect": "hang", "subscription": { "topic": TOPIC, "name": "1-50MB" } }),
         json!({ "operation": "send", "effect": { "delay_ms": 30 }, "probability": 0.5, "seed": 7 }),
         json!({ "operation": "peek", "effect": { "refuse": {

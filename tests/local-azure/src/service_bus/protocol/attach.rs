@@ -34,6 +34,10 @@ impl Session {
         if effects.contains(&Effect::DropConnection) {
             return Err(Dropped);
         }
+        if effects.contains(&Effect::BrokenFrame) {
+            context.send_broken_frame();
+            return Ok(());
+        }
         if effects.contains(&Effect::Hang) {
             return Ok(());
         }

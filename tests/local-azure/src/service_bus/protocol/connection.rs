@@ -46,6 +46,9 @@ pub(super) async fn serve(mut stream: TcpStream, shared: Arc<Shared>) -> io::Res
     if effects.contains(&Effect::DropConnection) {
         return Ok(());
     }
+    if effects.contains(&Effect::BrokenFrame) {
+        return handshake::break_off(&mut stream).await;
+    }
     let authentication = handshake::run(&mut stream, &shared.config).await?;
 
     let (reader, writer) = stream.into_split();

@@ -75,6 +75,9 @@ pub(super) fn heartbeat() -> Vec<u8> {
     vec![0, 0, 0, 8, DATA_OFFSET, AMQP, 0, 0]
 }
 
+/// A frame that is shorter than its own header: nothing but its size.
+pub(super) const BROKEN: [u8; 4] = [0, 0, 0, 4];
+
 /// Decodes a frame without its size: channel and content.
 pub(super) fn decode(mut bytes: BytesMut) -> Result<(u16, Incoming), String> {
     let header: [u8; 4] = bytes.get(..4).and_then(|header| header.try_into().ok()).ok_or("a frame without a header")?;

@@ -57,6 +57,14 @@ pub(super) async fn run(stream: &mut TcpStream, config: &ServiceBusConfig) -> io
     Ok(authentication)
 }
 
+/// Answers the client's header, and then with a frame that is none, until the client goes.
+pub(super) async fn break_off(stream: &mut TcpStream) -> io::Result<()> {
+    read_header(stream).await?;
+    stream.write_all(SASL_HEADER).await?;
+    stream.write_all(&frame::BROKEN).await?;
+    stream.read_to_end(&mut Vec::new()).await.map(drop)
+}
+
 const SASL_HEADER: &[u8; 8] = b"AMQP\x03\x01\x00\x00";
 const AMQP_HEADER: &[u8; 8] = b"AMQP\x00\x01\x00\x00";
 

@@ -76,6 +76,10 @@ impl Session {
         if effects.contains(&Effect::DropConnection) {
             return Err(Dropped);
         }
+        if effects.contains(&Effect::BrokenFrame) {
+            context.send_broken_frame();
+            return Ok(());
+        }
         if let Some((condition, description)) = effects.forced_detach() {
             self.detach(handle, error(condition, description), context);
             return Ok(());

@@ -56,6 +56,11 @@ impl Context {
     pub(super) fn send(&self, channel: u16, performative: &impl serde::Serialize) {
         let _ = self.out.send(frame::frame(frame::AMQP, channel, performative, &[]));
     }
+
+    /// Sends what no client can read.
+    pub(super) fn send_broken_frame(&self) {
+        let _ = self.out.send(frame::BROKEN.to_vec());
+    }
 }
 
 /// A session, on the same channel in both directions; its links have the same handles in both directions too.
