@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::time::sleep;
 
 use crate::assumption::Certainty::{Documented, Inferred, Open, Recorded};
 use crate::assumption::{Assumption, Certainty, Question};
@@ -146,6 +147,14 @@ pub fn all() -> Vec<Assumption> {
             &["tests/local-azure/src/container_groups/operation.rs", "src/plan/messages/retry.rs"],
             "201",
             |ground| Box::pin(put_right_after_a_delete(ground)),
+        ),
+        one(
+            "put-while-a-group-is-deleted",
+            "A PUT during the DELETE of the group of the same name is refused, or what it creates stays.",
+            (Open, "reports of 409; that a DELETE takes 3 to 4 s"),
+            &["tests/local-azure/src/container_groups/operation.rs", "src/plan/messages/retry.rs"],
+            "is refused, or stays",
+            |ground| Box::pin(put_while_a_group_is_deleted(ground)),
         ),
         one(
             "two-cores-with-half-a-gigabyte",
@@ -336,6 +345,33 @@ async fn put_right_after_a_delete(ground: &Ground) -> Result<String, String> {
     let reply = ground.group(Method::PUT, &name, Some(&body)).await?;
     ground.delete(&name).await?;
     Ok(reply.code())
+}
+
+async fn put_while_a_group_is_deleted(ground: &Ground) -> Result<String, String> {
+    let name = Ground::name("replaced");
+    ground.create(&name, &ground.body(0, 0)).await?;
+    ended(ground, &name).await?;
+    // Azure takes seconds for a DELETE: it has begun when the PUT arrives, and has not ended.
+    let put = async {
+        sleep(ground.interval / 4).await;
+        ground.group(Method::PUT, &name, Some(&ground.body(3600, 0))).await
+    };
+    let (deleted, put) = tokio::join!(ground.group(Method::DELETE, &name, None), put);
+    let (deleted, put) = (deleted?, put?);
+    if put.status >= 300 {
+        ground.delete(&name).await?;
+        return Ok(if put.status == 409 { "is refused, or stays".to_owned() } else { put.code() });
+    }
+    // A DELETE that reached the new group would show within this time.
+    sleep(ground.interval * 10).await;
+    let after = ground.group(Method::GET, &name, None).await?;
+    ground.delete(&name).await?;
+    let is_there = after.status == 200 && after.body["properties"]["provisioningState"] != "Deleting";
+    Ok(if is_there {
+        "is refused, or stays".to_owned()
+    } else {
+        format!("DELETE: {}, PUT: {}, then {}", deleted.code(), put.code(), after.code())
+    })
 }
 
 async fn two_cores_with_half_a_gigabyte(ground: &Ground) -> Result<String, String> {

@@ -6,6 +6,7 @@ use aci_scaler::message::{PeekedMessage, SubscriptionName, partition_of};
 use aci_scaler::services::{Messages as _, PeekError, Peeker as _};
 use local_azure::client::Client;
 use local_azure::sample;
+use local_azure::service_bus::OutgoingMessage;
 use reqwest::Method;
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
@@ -30,6 +31,22 @@ pub fn all() -> Vec<Assumption> {
             &["tests/local-azure/src/service_bus/broker/queue.rs", "src/pass/observe"],
             "all in order, then from the second on, then none",
             |ground| Box::pin(peek_in_order(ground)),
+        ),
+        one(
+            "peek-without-bodies",
+            "A peek that asks for no bodies gets none, so that a page of 1 MiB has room for many large messages.",
+            (Inferred, "azure-sdk-for-js#21002: what that SDK asks for in its own use"),
+            &["tests/local-azure/src/service_bus/protocol/management.rs", "src/azure/service_bus/topic_links.rs"],
+            "all on one page",
+            |ground| Box::pin(peek_without_bodies(ground)),
+        ),
+        one(
+            "largest-message",
+            "A topic of the Standard tier refuses messages of more than 256 KiB.",
+            (Documented, "service-bus-quotas.md"),
+            &["tests/local-azure/src/service_bus/protocol/attach.rs", "src/azure/service_bus/request_response.rs"],
+            "250,000 bytes are accepted, 270,000 are not",
+            |ground| Box::pin(largest_message(ground)),
         ),
         one(
             "token-of-a-topic",
@@ -108,6 +125,16 @@ struct Entity {
 
 /// A topic with a subscription and messages.
 async fn entity(ground: &Ground, topic_xml: &str, xml: &str, count: usize) -> Result<Entity, String> {
+    let messages = (1..=count).map(|number| sample::message(&format!("m{number}"), 8));
+    entity_with(ground, topic_xml, xml, messages).await
+}
+
+async fn entity_with(
+    ground: &Ground,
+    topic_xml: &str,
+    xml: &str,
+    messages: impl Iterator<Item = OutgoingMessage>,
+) -> Result<Entity, String> {
     let entity = Entity { topic: Ground::name("topic"), subscription: SubscriptionName::new("all") };
     let namespace = "http://schemas.microsoft.com/netservices/2010/10/servicebus/connect";
     let topic = format!(r#"<TopicDescription xmlns="{namespace}">{topic_xml}</TopicDescription>"#);
@@ -120,10 +147,7 @@ async fn entity(ground: &Ground, topic_xml: &str, xml: &str, count: usize) -> Re
         }
     }
     let mut client = Client::connect(&ground.connection_string()?).await.map_err(|error| error.to_string())?;
-    for number in 1..=count {
-        let sent = client.send(&entity.topic, [sample::message(&format!("m{number}"), 8)]).await;
-        sent.map_err(|error| error.to_string())?;
-    }
+    client.send(&entity.topic, messages).await.map_err(|error| error.to_string())?;
     client.close().await;
     Ok(entity)
 }
@@ -157,6 +181,28 @@ async fn peek_in_order(ground: &Ground) -> Result<String, String> {
     forget(ground, &entity).await;
     let is_so = numbers.is_sorted() && rest == page[1..] && none.is_empty();
     Ok(if is_so { "all in order, then from the second on, then none".to_owned() } else { format!("{page:?}") })
+}
+
+/// A message whose body has so many bytes.
+fn large(bytes: usize) -> OutgoingMessage {
+    sample::message("large", 8).body("x".repeat(bytes))
+}
+
+async fn peek_without_bodies(ground: &Ground) -> Result<String, String> {
+    let entity = entity_with(ground, "", "", (0..COUNT).map(|_| large(200_000))).await?;
+    let page = peek(ground, &entity, None, 0).await.map_err(|error| error.to_string())?;
+    forget(ground, &entity).await;
+    Ok(if page.len() == COUNT { "all on one page".to_owned() } else { format!("{} of {COUNT}", page.len()) })
+}
+
+async fn largest_message(ground: &Ground) -> Result<String, String> {
+    let entity = entity_with(ground, "", "", [large(250_000)].into_iter()).await?;
+    let mut client = Client::connect(&ground.connection_string()?).await.map_err(|error| error.to_string())?;
+    let refused = client.send(&entity.topic, [large(270_000)]).await.is_err();
+    client.close().await;
+    forget(ground, &entity).await;
+    let more = if refused { "are not" } else { "are too" };
+    Ok(format!("250,000 bytes are accepted, 270,000 {more}"))
 }
 
 async fn token_of_a_topic(ground: &Ground) -> Result<String, String> {
