@@ -1,4 +1,6 @@
-//! What the targets share: a log that can be read, and what has to be true of it.
+//! What the targets share: a log that can be read, what has to be true of it, and replies to a peek.
+
+pub mod reply;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};

@@ -8,12 +8,8 @@
 use std::collections::BTreeSet;
 
 use aci_scaler::azure::service_bus::fuzzing::page;
-use aci_scaler_fuzz::{byte, take};
+use aci_scaler_fuzz::{byte, reply, take};
 use libfuzzer_sys::fuzz_target;
-use serde_amqp::described::Described;
-use serde_amqp::descriptor::Descriptor;
-use serde_amqp::primitives::{Binary, OrderedMap, Symbol};
-use serde_amqp::{Value, to_vec};
 
 fuzz_target!(|input: &[u8]| {
     let mut input = input;
@@ -37,7 +33,7 @@ fn messages_of_any_kind(mut input: &[u8]) {
         let number = take(&mut input, 8);
         let number = number.iter().fold(0_i64, |number, byte| number << 8 | i64::from(*byte));
         numbers.insert(number);
-        let mut message = annotated(number);
+        let mut message = reply::numbered(number);
         let length = byte(&mut input).into();
         let more = take(&mut input, length);
         // Only another section of annotations can say another number, or none.
@@ -45,26 +41,10 @@ fn messages_of_any_kind(mut input: &[u8]) {
         message.extend(more);
         encoded.push(message);
     }
-    let found = page(&reply(encoded)).expect("the reply is well-formed");
+    let found = page(&reply::of(encoded)).expect("the reply is well-formed");
     let found: Vec<_> = found.into_iter().map(|message| message.sequence_number).collect();
     assert!(found.is_sorted_by(|a, b| a < b), "{found:?}");
     if !has_other_numbers {
         assert!(found.iter().eq(&numbers), "of {numbers:?} there are {found:?}");
     }
-}
-
-fn map(key: Value, value: Value) -> Value {
-    Value::Map(OrderedMap::from_iter([(key, value)]))
-}
-
-fn annotated(number: i64) -> Vec<u8> {
-    let annotations = map(Value::Symbol(Symbol::from("x-opt-sequence-number")), Value::Long(number));
-    let section = Described { descriptor: Descriptor::Code(0x72), value: annotations };
-    to_vec(&Value::Described(Box::new(section))).unwrap()
-}
-
-fn reply(messages: Vec<Vec<u8>>) -> Vec<u8> {
-    let entry = |message| map(Value::String("message".into()), Value::Binary(Binary::from(message)));
-    let messages = Value::List(messages.into_iter().map(entry).collect());
-    to_vec(&map(Value::String("messages".into()), messages)).unwrap()
 }
