@@ -113,16 +113,37 @@ pub(super) struct DeletedRecord {
     pub(super) group: (GroupName, OffsetDateTime),
 }
 
+/// A group that goes, or is gone, although its message may need another.
+#[derive(Debug)]
+pub(super) struct Gone {
+    pub(super) group: (GroupName, OffsetDateTime),
+    /// The number in its name.
+    pub(super) attempt: u32,
+    pub(super) attempts_before: u32,
+    /// The number of the latest attempt before it whose group exists: the name of the next group follows that one.
+    pub(super) followed: u32,
+    /// How it ended, if it had ended.
+    pub(super) ended: Option<Attempt>,
+    pub(super) end: AttemptEnd,
+}
+
 impl DeletedRecord {
-    /// The number of an attempt whose group goes, and how many attempts no name counts after that.
-    ///
-    /// `attempt` is the number in its name, and `followed` that of the latest attempt before it whose group exists: the name of
-    /// the next group follows that one.
-    pub(super) fn count(before: Option<&Self>, attempt: u32, attempts_before: u32, followed: u32) -> (u32, u32) {
+    /// Counts one more attempt than `before`.
+    pub(super) fn of(gone: Gone, before: Option<&Self>, now: OffsetDateTime) -> Self {
+        let Gone { group, attempt, attempts_before, followed, ended, end } = gone;
+        if let Some(counted) = before.filter(|before| before.group == group) {
+            return counted.clone();
+        }
         let followed = followed.max(attempts_before);
-        let before = before.map_or(0, |before| before.uncounted);
-        let uncounted = before.saturating_add(attempt.saturating_sub(followed));
-        ((followed - attempts_before).saturating_add(uncounted), uncounted)
+        let uncounted = before.map_or(0, |before| before.uncounted).saturating_add(attempt.saturating_sub(followed));
+        let number = (followed - attempts_before).saturating_add(uncounted);
+        let ended = ended.unwrap_or(Attempt { number, ended_at: now, ran: Duration::ZERO, failed: true });
+        // A later attempt may have gone earlier; then the message waits from the end of that one.
+        let (last, end) = match before {
+            Some(before) if before.attempt.ended_at > ended.ended_at => (before.attempt, before.end.clone()),
+            _ => (ended, end),
+        };
+        Self { attempt: Attempt { number, ..last }, end, uncounted, attempts_before, group }
     }
 }
 

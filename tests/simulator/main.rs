@@ -35,9 +35,10 @@ const FIXED: u64 = 2000;
 
 /// Schedules that once broke a promise: on partitioned topics, where an operator had tagged the record of an earlier attempt,
 /// where a group vanished while a later attempt at its message could not be read, where a group whose start failed was
-/// replaced by another with its name, where somebody deleted a group that the scaler had tried to delete before, and where Azure
-/// refused tags, and one of two processes replaced a group that did not start.
-const ONCE_BROKEN: [u64; 10] = [
+/// replaced by another with its name, where somebody deleted a group that the scaler had tried to delete before, where Azure
+/// refused tags, and one of two processes replaced a group that did not start, and where a group vanished and another process
+/// then deleted the record before it.
+const ONCE_BROKEN: [u64; 11] = [
     11_881_055_608_347_977_419,
     6_112_773_351_963_669_390,
     6_112_773_351_963_670_153,
@@ -48,6 +49,7 @@ const ONCE_BROKEN: [u64; 10] = [
     8_333_866_120_957_490_610,
     12_547_078_808_375_719_205,
     3_850_121_366_660_061_959,
+    15_439_122_842_613_913_609,
 ];
 
 /// The number of schedules with new seeds in every run.

@@ -33,8 +33,8 @@ pub async fn pages(service: DuplexStream) -> Vec<Vec<PeekedMessage>> {
     let Some(links) = timeout(CONNECT_TIMEOUT, open(service)).await.ok().and_then(Result::ok) else { return pages };
     pages.extend(peek(&links).await);
     let Some(links) = timeout(REVIVE_TIMEOUT, links.revive()).await.ok().flatten() else { return pages };
-    // It is not closed: the library spins until the service answers that, and a paused clock stands still meanwhile.
     pages.extend(peek(&links).await);
+    // It is not closed: the library spins until the service answers that, and a paused clock stands still meanwhile.
     pages
 }
 

@@ -3,12 +3,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use time::{Duration, OffsetDateTime};
+use time::OffsetDateTime;
 
 use super::KnownGroups;
 use crate::message::MessageAddress;
 use crate::plan::cause::AttemptEnd;
-use crate::plan::memory::{Attempt, DeletedRecord, LastGroup, Memory};
+use crate::plan::memory::{DeletedRecord, Gone, LastGroup, Memory};
 
 /// Records of the attempts whose groups have vanished since the last pass.
 pub(super) fn vanished(
@@ -42,12 +42,15 @@ fn record(
     followed: u32,
     now: OffsetDateTime,
 ) -> DeletedRecord {
-    let before = memory.deleted_records.get(message);
-    let attempts_before = last.group.attempts_before().min(last.attempt - 1);
-    let (number, uncounted) = DeletedRecord::count(before, last.attempt, attempts_before, followed);
-    let cut_short = Attempt { number, ended_at: now, ran: Duration::ZERO, failed: true };
-    let attempt = last.ended.map_or(cut_short, |ended| Attempt { number, ..ended });
+    let ended_at = last.ended.map_or(now, |ended| ended.ended_at);
     let reason = "its container group is gone, and this scaler did not delete it".to_owned();
-    let end = AttemptEnd { reason: Some(reason), since: Some(attempt.ended_at), ..AttemptEnd::default() };
-    DeletedRecord { attempt, end, uncounted, attempts_before, group: (last.group.name.clone(), attempt.ended_at) }
+    let gone = Gone {
+        group: (last.group.name.clone(), ended_at),
+        attempt: last.attempt,
+        attempts_before: last.group.attempts_before().min(last.attempt - 1),
+        followed,
+        ended: last.ended,
+        end: AttemptEnd { reason: Some(reason), since: Some(ended_at), ..AttemptEnd::default() },
+    };
+    DeletedRecord::of(gone, memory.deleted_records.get(message), now)
 }

@@ -7,13 +7,13 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use time::{Duration, OffsetDateTime};
+use time::OffsetDateTime;
 
 use super::verdict::Verdict;
 use crate::message::SubscriptionName;
 use crate::plan::decision::{Create, DeleteReason, GroupOutcome};
 use crate::plan::facts::{Facts, GroupState, KnownGroup, KnownMessages};
-use crate::plan::memory::{Attempt, DeletedRecord, LastGroup, Memory};
+use crate::plan::memory::{DeletedRecord, Gone, LastGroup, Memory};
 use crate::plan::snapshot::Look;
 
 /// How many records may always stay beside a full cap: enough to keep the breakers of two subscriptions open.
@@ -127,26 +127,14 @@ pub(super) fn remember_deleted(memory: &mut Memory, facts: &Facts<'_>, known: &K
         memory.deleted_records.remove(&message);
         return;
     }
-    let before = facts.memory.deleted_records.get(&message);
-    let record = match before {
-        // An earlier pass tried to delete it, and has counted it.
-        Some(before) if before.group == known.instance() => before.clone(),
-        _ => {
-            // The next group's number follows that of the record before this one, if there is one.
-            let attempts_before = known.attempts_before;
-            let followed = facts.groups.attempt_before(known).unwrap_or_default();
-            let (number, uncounted) = DeletedRecord::count(before, known.attempt, attempts_before, followed);
-            let ended = Attempt { number, ended_at: facts.now, ran: Duration::ZERO, failed: true };
-            let attempt = known.as_attempt().map_or(ended, |attempt| Attempt { number, ..attempt });
-            // A later attempt may have vanished; then the message waits from the end of that one.
-            let (attempt, end) = match before {
-                Some(before) if before.attempt.ended_at > attempt.ended_at => {
-                    (Attempt { number, ..before.attempt }, before.end.clone())
-                }
-                _ => (attempt, known.end()),
-            };
-            DeletedRecord { attempt, end, uncounted, attempts_before, group: known.instance() }
-        }
+    let gone = Gone {
+        group: known.instance(),
+        attempt: known.attempt,
+        attempts_before: known.attempts_before,
+        followed: facts.groups.attempt_before(known).unwrap_or_default(),
+        ended: known.as_attempt(),
+        end: known.end(),
     };
+    let record = DeletedRecord::of(gone, facts.memory.deleted_records.get(&message), facts.now);
     memory.deleted_records.insert(message, record);
 }

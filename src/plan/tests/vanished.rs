@@ -131,3 +131,13 @@ fn a_group_that_is_gone_without_us_delays_the_next_although_the_record_before_it
     assert_eq!((names(&gone), reasons(&gone)), (vec!["a-m5-2"], vec![("a-m5-1", DeleteReason::Stuck)]));
     assert_eq!(backing_off(&pass(&gone.memory, 2001, Vec::new())), Some((2, at(2120))));
 }
+
+#[test]
+fn a_group_that_is_gone_without_us_delays_the_next_although_the_record_before_it_is_gone_a_pass_later() {
+    let first = attempt("a", 5, 1, exited(1, 0));
+    let seen = pass(&Memory::default(), 1990, vec![first.clone(), attempt("a", 5, 2, running(1900))]);
+    let gone = pass(&seen.memory, 2000, vec![first]);
+    assert_eq!((backing_off(&gone), names(&gone)), (None, vec!["a-m5-2"]));
+    let both = pass(&gone.memory, 2010, Vec::new());
+    assert_eq!((backing_off(&both), names(&both)), (Some((2, at(2120))), vec!["a-m5-1"]));
+}
