@@ -5,6 +5,7 @@ use crate::container_group::GroupName;
 use crate::message::{MessageAddress, MessageId};
 use crate::plan::cause::AttemptEnd;
 use crate::plan::memory::Attempt;
+use crate::plan::snapshot::Look;
 
 #[derive(Debug)]
 pub(in crate::plan) enum History<'a> {
@@ -51,12 +52,14 @@ impl Facts<'_> {
         }
     }
 
-    /// Forgets attempts that no longer count because an operator restarted the count.
+    /// Forgets attempts that no longer count because an operator restarted the count. A group that could not be read does not
+    /// show that: it may be gone, and its tags may be old.
     pub(super) fn forget_what_a_retry_has_ended(&mut self) {
         let mut memory = std::mem::take(&mut self.memory.deleted_records);
         memory.retain(|message, deleted| {
             let id = message.message_id.as_ref();
-            let newest = id.and_then(|id| newest(message, self.groups_of(message, id)));
+            let read = |id| self.groups_of(message, id).filter(|known| known.look == Look::Done);
+            let newest = id.and_then(|id| newest(message, read(id)));
             let before = newest.map(KnownGroup::attempts_before_next).unwrap_or_default();
             before == 0 || before == deleted.attempts_before
         });

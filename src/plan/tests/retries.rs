@@ -137,6 +137,20 @@ fn a_group_that_vanishes_after_a_retry_is_an_attempt_of_the_new_count() {
 }
 
 #[test]
+fn an_earlier_group_that_could_not_be_read_makes_nobody_forget_an_attempt_after_a_retry() {
+    let seen = pass(&Memory::default(), 0, vec![since(2, attempt("a", 1, 1, running(0)))]);
+    let gone = pass(&seen.memory, 1, Vec::new());
+    let unread = ObservedGroup {
+        look: Look::Failed(ArmError::unavailable("no answer")),
+        ..since(1, attempt("a", 1, 1, waiting()))
+    };
+    let perhaps = pass(&gone.memory, 2, vec![unread]);
+    assert!(matches!(outcome(&perhaps), MessageOutcome::Running { .. }), "{:?}", perhaps.messages);
+    let next = pass(&perhaps.memory, 3, Vec::new());
+    assert!(matches!(outcome(&next), MessageOutcome::BackingOff { attempt: 1, until, .. } if *until == at(61)));
+}
+
+#[test]
 fn a_record_that_is_gone_after_it_was_tagged_leaves_nothing_to_count() {
     let seen = pass(&Memory::default(), 0, vec![retried(attempt("a", 1, 10, exited(1, 0)))]);
     let gone = pass(&seen.memory, 1, Vec::new());
