@@ -200,6 +200,8 @@ impl<G: ContainerGroups, S: Subscriptions, M: Messages> Scaler<G, S, M> {
         for (message, group) in std::mem::take(&mut done.created) {
             memory.create_succeeded(message, group, now);
         }
+        let deletes = done.groups.iter().filter(|(_, outcome)| outcome.may_be_deleted());
+        memory.deleted(&deletes.map(|(group, _)| group).collect(), now);
         memory.tags_are_rewritten = done.tags_are_rewritten.unwrap_or(memory.tags_are_rewritten);
         memory.tags_refused(&done.tags_refused);
         memory.leave_to_tags(&done.tagged);

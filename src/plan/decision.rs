@@ -245,6 +245,13 @@ pub enum GroupOutcome {
     DeleteFailed { reason: String },
 }
 
+impl GroupOutcome {
+    /// Whether this pass has deleted it, or may have.
+    pub(crate) fn may_be_deleted(&self) -> bool {
+        matches!(self, Self::Deleted { .. } | Self::DeletedWithoutLogs { .. } | Self::DeleteFailed { .. })
+    }
+}
+
 /// Why a group is deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, IntoStaticStr)]
 #[serde(rename_all = "snake_case")]

@@ -5,13 +5,14 @@
 //! conditions without a tag have lasted, the counts of attempts whose groups were deleted before the message was settled, and
 //! which creates failed. `docs/guarantees.md` says what that may cost.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
 
 use super::cause::AttemptEnd;
+use super::policy::Rules;
 use crate::container_group::{ContainerGroup, GroupName, tag};
 use crate::message::{MessageAddress, SubscriptionName};
 
@@ -111,6 +112,8 @@ pub(super) struct DeletedRecord {
     pub(super) attempts_before: u32,
     /// The group, which may still exist, and a time that tells it from others with its name.
     pub(super) group: (GroupName, OffsetDateTime),
+    /// When the group was deleted, or was missed.
+    pub(super) gone_at: OffsetDateTime,
 }
 
 /// A group that goes, or is gone, although its message may need another.
@@ -143,7 +146,14 @@ impl DeletedRecord {
             Some(before) if before.attempt.ended_at > ended.ended_at => (before.attempt, before.end.clone()),
             _ => (ended, end),
         };
-        Self { attempt: Attempt { number, ..last }, end, uncounted, attempts_before, group }
+        Self { attempt: Attempt { number, ..last }, end, uncounted, attempts_before, group, gone_at: now }
+    }
+
+    /// Until when another process, for which the group was still there, may create the one that follows it, and this process may
+    /// not see that. Without the group, this process would give the next one another name.
+    pub(super) fn may_be_followed_until(&self, rules: &Rules) -> OffsetDateTime {
+        // A look-up is 5 s old at most when its PUT is sent; a quarter of a back-off covers late requests and lists that lag.
+        self.gone_at + rules.retry_backoff / 2
     }
 }
 
@@ -202,6 +212,13 @@ impl Memory {
         }
     }
 
+    /// Remembers when groups were deleted, or may have been.
+    pub(crate) fn deleted(&mut self, groups: &HashSet<&GroupName>, now: OffsetDateTime) {
+        for record in self.deleted_records.values_mut().filter(|record| groups.contains(&record.group.0)) {
+            record.gone_at = now;
+        }
+    }
+
     /// Groups that existed, or had been requested, when the last pass ended.
     pub(crate) fn last_groups(&self) -> impl Iterator<Item = &Arc<ContainerGroup>> {
         self.last_groups.values().map(|last| &last.group)
@@ -230,6 +247,7 @@ impl Memory {
         }
         for record in memory.deleted_records.values_mut() {
             record.attempt.ended_at = record.attempt.ended_at.min(now);
+            record.gone_at = record.gone_at.min(now);
         }
         for seen in memory.conditions.values_mut() {
             seen.since = seen.since.min(now);

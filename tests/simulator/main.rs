@@ -36,9 +36,10 @@ const FIXED: u64 = 2000;
 /// Schedules that once broke a promise: on partitioned topics, where an operator had tagged the record of an earlier attempt,
 /// where a group vanished while a later attempt at its message could not be read, where a group whose start failed was
 /// replaced by another with its name, where somebody deleted a group that the scaler had tried to delete before, where Azure
-/// refused tags, and one of two processes replaced a group that did not start, and where a group vanished and another process
-/// then deleted the record before it, and where an operator had tagged an earlier group that could not be read.
-const ONCE_BROKEN: [u64; 12] = [
+/// refused tags, and one of two processes replaced a group that did not start, where a group vanished and another process
+/// then deleted the record before it, where an operator had tagged an earlier group that could not be read, and where one process
+/// deleted the record that the other was just following.
+const ONCE_BROKEN: [u64; 13] = [
     11_881_055_608_347_977_419,
     6_112_773_351_963_669_390,
     6_112_773_351_963_670_153,
@@ -51,6 +52,7 @@ const ONCE_BROKEN: [u64; 12] = [
     3_850_121_366_660_061_959,
     15_439_122_842_613_913_609,
     4_747_373_887_149_664_830,
+    2_592_112_032_219_768_014,
 ];
 
 /// The number of schedules with new seeds in every run.

@@ -82,3 +82,20 @@ async fn tags_are_changed_side_by_side() {
     assert_eq!(only(&calls, &["tag"]).len(), 8);
     assert!(start.elapsed() < 2 * SLOW, "{:?}", start.elapsed());
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_wait_after_a_record_is_deleted_begins_when_azure_has_deleted_it() {
+    let (mut scaler, calls) = scaler([("a", messages(1..=1))], |_| {});
+    let start = tokio::time::Instant::now();
+    scaler.clock = Clock::from_fn(move || NOW + start.elapsed());
+    scaler.services.groups.delete_latency = Some(Duration::from_secs(100));
+    let number = [("subscription_name", "a"), ("message_id", "m1"), ("sequence_number", "1")];
+    let never_started = [("waiting_since", "2026-01-05T08:00:00Z")];
+    scaler.services.groups.put("worker-0000000000000001-1", &[number.as_slice(), &never_started].concat(), "Waiting");
+    assert_eq!(pass(&scaler).await.group_counts, BTreeMap::from([("deleted", 1)]));
+    calls.take();
+    // By now the back-off of a minute is over, and half of one has to pass.
+    assert_eq!(pass(&scaler).await.message_counts, BTreeMap::from([("backing_off", 1)]));
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    assert_eq!(pass(&scaler).await.message_counts, BTreeMap::from([("created", 1)]));
+}

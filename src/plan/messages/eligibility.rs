@@ -128,7 +128,14 @@ impl<'a> Eligibility<'a> {
             let is_possible = record.is_some_and(can_be_followed);
             return if is_possible { Ok(Due { attempts_made: 0, record, is_retried: true }) } else { parked(0) };
         };
+        // As long as the record is there, the next group's name follows it.
+        let gone = self.facts.memory.deleted_records.get(message);
+        let gone = gone.filter(|gone| record.is_none_or(|record| *record.name() != gone.group.0));
+        let followed_until = gone.map(|gone| gone.may_be_followed_until(self.facts.rules));
         match retry::next(&last, self.facts.rules, self.facts.now) {
+            Next::Due if let Some(until) = followed_until.filter(|until| self.facts.now < *until) => {
+                Err(MessageOutcome::BackingOff { attempt: last.number, until, group, end: end() })
+            }
             Next::Due if record.is_none_or(can_be_followed) => {
                 Ok(Due { attempts_made: last.number, record, is_retried: false })
             }

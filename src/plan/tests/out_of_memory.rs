@@ -164,7 +164,8 @@ fn without_the_record_memory_is_what_the_file_needs_whoever_remembers_more() {
     let messages = || vec![subscription("a", messages(1..=1))];
     let seen = planned_by(&policy(10), &Memory::default(), at(1), vec![ran_out(1, "1")], messages());
     let gone = planned_by(&policy(10), &seen.memory, at(100_000), Vec::new(), messages());
-    let (_, memory, tag) = created_as(&gone);
+    let later = planned_by(&policy(10), &gone.memory, at(100_100), Vec::new(), messages());
+    let (_, memory, tag) = created_as(&later);
     assert_eq!((memory.as_str(), tag), ("1", None), "somebody has deleted it");
     assert_eq!(next(Vec::new()), is("1", "1", None));
 }

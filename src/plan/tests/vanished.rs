@@ -141,3 +141,26 @@ fn a_group_that_is_gone_without_us_delays_the_next_although_the_record_before_it
     let both = pass(&gone.memory, 2010, Vec::new());
     assert_eq!((backing_off(&both), names(&both)), (Some((2, at(2120))), vec!["a-m5-1"]));
 }
+
+#[test]
+fn while_another_process_may_create_the_group_that_follows_a_deleted_record_none_gets_another_name() {
+    let record = || {
+        let mut record = attempt("a", 5, 2, waiting());
+        record.group_mut().provisioning_state = "Failed".into();
+        record.tags_mut().insert("ended_since".into(), "2026-01-05T10:00:00Z".into());
+        record
+    };
+    // The next attempt is due, as another process sees too, when this one deletes the record.
+    let messages = vec![subscription("a", messages(5..=5))];
+    let mut deleted = planned_by(&policy(0), &Memory::default(), at(2000), vec![record()], messages);
+    assert_eq!(reasons(&deleted), [("a-m5-2", DeleteReason::Stuck)]);
+    deleted.memory.deleted(&[&GroupName::parse("a-m5-2").unwrap()].into(), at(2010));
+    assert_eq!(backing_off(&pass(&deleted.memory, 2039, Vec::new())), Some((2, at(2040))));
+    assert_eq!(attempts_created(&pass(&deleted.memory, 2040, Vec::new())), [1]);
+    assert_eq!(attempts_created(&pass(&deleted.memory, 2011, vec![record()])), [3], "Azure refused to delete it");
+    // Likewise when somebody else has deleted it.
+    let seen = pass(&Memory::default(), 1000, vec![record()]);
+    let gone = pass(&seen.memory, 1500, Vec::new());
+    assert_eq!(backing_off(&gone), Some((2, at(1530))));
+    assert_eq!(attempts_created(&pass(&gone.memory, 1530, Vec::new())), [1]);
+}
