@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use time::Duration;
+use time::{Duration, OffsetDateTime};
 
 use super::failed_creates;
 use super::retry::{self, Next};
@@ -128,12 +128,8 @@ impl<'a> Eligibility<'a> {
             let is_possible = record.is_some_and(can_be_followed);
             return if is_possible { Ok(Due { attempts_made: 0, record, is_retried: true }) } else { parked(0) };
         };
-        // As long as the record is there, the next group's name follows it.
-        let gone = self.facts.memory.deleted_records.get(message);
-        let gone = gone.filter(|gone| record.is_none_or(|record| *record.name() != gone.group.0));
-        let followed_until = gone.map(|gone| gone.may_be_followed_until(self.facts.rules));
         match retry::next(&last, self.facts.rules, self.facts.now) {
-            Next::Due if let Some(until) = followed_until.filter(|until| self.facts.now < *until) => {
+            Next::Due if let Some(until) = self.may_be_followed_until(message, record) => {
                 Err(MessageOutcome::BackingOff { attempt: last.number, until, group, end: end() })
             }
             Next::Due if record.is_none_or(can_be_followed) => {
@@ -144,6 +140,15 @@ impl<'a> Eligibility<'a> {
             }
             Next::Due | Next::Parked => parked(last.number),
         }
+    }
+
+    /// Until when another process may create the group that follows a record which is gone. As long as the record is there, the
+    /// next group's name follows it in every process.
+    fn may_be_followed_until(&self, message: &MessageAddress, record: Option<&KnownGroup>) -> Option<OffsetDateTime> {
+        let gone = self.facts.memory.deleted_records.get(message)?;
+        let until = gone.may_be_followed_until(self.facts.rules);
+        let is_gone = record.is_none_or(|record| *record.name() != gone.group.0);
+        (is_gone && self.facts.now < until).then_some(until)
     }
 
     /// A create that fails again and again must not take the slots that other messages need.
