@@ -31,14 +31,7 @@ impl Session {
         context.shared.calls.record(Call::Attach { address: format!("{}{suffix}", full_path(entity)), direction });
 
         let effects = context.shared.faults.happen(Operation::Attach, Some(entity));
-        if effects.contains(&Effect::DropConnection) {
-            return Err(Dropped);
-        }
-        if effects.contains(&Effect::BrokenFrame) {
-            context.send_broken_frame();
-            return Ok(());
-        }
-        if effects.contains(&Effect::Hang) {
+        if context.breaks_off(&effects)? || effects.contains(&Effect::Hang) {
             return Ok(());
         }
         if let Some((_, condition, description)) = effects.refusal() {

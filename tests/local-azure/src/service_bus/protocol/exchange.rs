@@ -30,14 +30,7 @@ impl Session {
             self.accept(message.delivery_id, context);
         }
         let (reply, effects, spelling) = answer(&node, &request, context);
-        if effects.contains(&Effect::DropConnection) {
-            return Err(Dropped);
-        }
-        if effects.contains(&Effect::BrokenFrame) {
-            context.send_broken_frame();
-            return Ok(());
-        }
-        if effects.contains(&Effect::Hang) {
+        if context.breaks_off(&effects)? || effects.contains(&Effect::Hang) {
             return Ok(());
         }
         if let Some((condition, description)) = effects.forced_detach() {

@@ -73,11 +73,7 @@ impl Session {
 
     fn on_sent(&mut self, handle: u32, topic: &str, message: &Partial, context: &Context) -> Result<(), Dropped> {
         let effects = context.shared.faults.happen(Operation::Send, None);
-        if effects.contains(&Effect::DropConnection) {
-            return Err(Dropped);
-        }
-        if effects.contains(&Effect::BrokenFrame) {
-            context.send_broken_frame();
+        if context.breaks_off(&effects)? {
             return Ok(());
         }
         if let Some((condition, description)) = effects.forced_detach() {

@@ -12,7 +12,7 @@ use super::cbs::Tokens;
 use super::frame;
 use crate::service_bus::Shared;
 use crate::service_bus::broker::entity::{Entity, Node, SubscriptionPath};
-use crate::service_bus::faults::DetachSoon;
+use crate::service_bus::faults::{DetachSoon, Effect, Effects};
 
 /// Transfers that the service lets a client send ahead.
 pub(super) const INCOMING_WINDOW: u32 = 5_000;
@@ -57,9 +57,17 @@ impl Context {
         let _ = self.out.send(frame::frame(frame::AMQP, channel, performative, &[]));
     }
 
-    /// Sends what no client can read.
-    pub(super) fn send_broken_frame(&self) {
-        let _ = self.out.send(frame::BROKEN.to_vec());
+    /// Ends the conversation if a fault wants that: without a word, or with a frame that no client can read. Returns whether
+    /// one does.
+    pub(super) fn breaks_off(&self, effects: &Effects) -> Result<bool, Dropped> {
+        if effects.contains(&Effect::DropConnection) {
+            return Err(Dropped);
+        }
+        let breaks_off = effects.contains(&Effect::BrokenFrame);
+        if breaks_off {
+            let _ = self.out.send(frame::BROKEN.to_vec());
+        }
+        Ok(breaks_off)
     }
 }
 
