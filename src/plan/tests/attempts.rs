@@ -1,5 +1,7 @@
 //! Scenarios of messages that are tried again.
 
+use std::collections::BTreeMap;
+
 use super::*;
 
 /// The outcome of message 1 when this much time has passed since its last attempt failed.
@@ -134,6 +136,24 @@ fn a_record_is_not_evicted_while_the_one_before_it_is_there() {
         assert!(reasons(&plan).iter().any(|(_, reason)| *reason == DeleteReason::Evicted), "{:?}", reasons(&plan));
         assert!(!deleted(&plan).contains(&"a-m1-2"), "{:?}", reasons(&plan));
     }
+}
+
+#[test]
+fn a_message_whose_record_is_evicted_takes_nobodys_slot_in_that_pass() {
+    // One failure in each subscription, so that no breaker holds them up. 9 records may stay beside a cap of 1.
+    let names: Vec<_> = (1..=11).map(|number| format!("s{number}")).collect();
+    let of_each = || names.iter().zip(1_i64..);
+    let groups = of_each().map(|(name, number)| attempt(name, number, 1, exited(1, number - 600))).collect();
+    let subscriptions =
+        of_each().map(|(name, number)| subscription(name, vec![message(number, &format!("m{number}"))]));
+    let plan = planned(1, groups, subscriptions.collect());
+    let evicted: Vec<_> = plan.deletes.iter().filter_map(|delete| delete.group.sequence_number()).collect();
+    assert_eq!(evicted, [9, 10, 11], "the newest");
+    let reserves: Vec<_> = plan.reserves.iter().map(|create| create.message.sequence_number).collect();
+    assert_eq!((created(&plan), reserves), (vec!["s1/m1".to_owned()], (2..=8).collect()));
+    let waiting: BTreeMap<_, _> =
+        plan.messages.iter().map(|(message, outcome)| (message.sequence_number, outcome)).collect();
+    assert_eq!(waiting, BTreeMap::from([9, 10, 11].map(|number| (number, &MessageOutcome::WaitingCapacity))));
 }
 
 #[test]
