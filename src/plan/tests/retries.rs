@@ -18,6 +18,17 @@ fn since(attempts_before: u32, mut observed: ObservedGroup) -> ObservedGroup {
     observed
 }
 
+/// The group of an attempt at message 1, without its own tags.
+fn untagged(number: u32, tags: &[(&str, &str)]) -> ObservedGroup {
+    let stem = policy(10).recipe.stem(&"a".into(), &MessageId::new("m1").unwrap());
+    let mut observed = attempt("a", 1, number, exited(1, 0));
+    let group = observed.group_mut();
+    group.name = GroupName::parse(&format!("{stem}-{number}")).unwrap();
+    group.tags = tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    group.ownership = Ownership::Untagged;
+    observed
+}
+
 fn pass(memory: &Memory, seconds: i64, groups: Vec<ObservedGroup>) -> Plan {
     planned_by(&policy(10), memory, at(seconds), groups, vec![subscription("a", messages(1..=1))])
 }
@@ -211,16 +222,6 @@ fn what_has_been_learned_of_memory_outlives_a_retry() {
 
 #[test]
 fn an_untagged_record_that_an_operator_tags_is_retried_too() {
-    let recipe = policy(10).recipe;
-    let stem = recipe.stem(&"a".into(), &MessageId::new("m1").unwrap());
-    let untagged = |number: u32, tags: &[(&str, &str)]| {
-        let mut record = attempt("a", 1, number, exited(1, 0));
-        let group = record.group_mut();
-        group.name = GroupName::parse(&format!("{stem}-{number}")).unwrap();
-        group.tags = tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-        group.ownership = Ownership::Untagged;
-        record
-    };
     assert_eq!(created_as(&fresh(1, vec![untagged(10, &[("retry", "true")])])), is("11", "1", Some("10")));
     let groups = vec![untagged(10, &[("retry", "true")]), untagged(11, &[("attempts_before", "10")])];
     let plan = fresh(1, groups);
@@ -238,9 +239,11 @@ fn the_name_of_a_group_has_room_for_999_attempts_and_no_retry_makes_more() {
 
 #[test]
 fn tags_that_say_nonsense_of_a_count_are_held_within_the_number_in_the_name() {
-    let mut untagged = attempt("a", 1, 2, exited(1, 0));
-    untagged.tags_mut().insert("attempts_before".into(), "many".into());
-    assert!(matches!(outcome(&fresh(1, vec![untagged])), MessageOutcome::BackingOff { attempt: 2, .. }));
+    let mut many = attempt("a", 1, 2, exited(1, 0));
+    many.tags_mut().insert("attempts_before".into(), "many".into());
+    assert!(matches!(outcome(&fresh(1, vec![many])), MessageOutcome::BackingOff { attempt: 2, .. }));
+    let more = untagged(3, &[("attempts_before", "7")]);
+    assert!(matches!(outcome(&fresh(1, vec![more])), MessageOutcome::BackingOff { attempt: 1, .. }));
     let mut most = attempt("a", 1, 2, exited(1, 0));
     most.tags_mut().insert("attempts_before".into(), u32::MAX.to_string());
     let plan = fresh(1_000_000, vec![most]);
