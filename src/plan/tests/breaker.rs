@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::container_group::ContainerState;
+use crate::plan::cause::BreakerFailures;
 
 /// Failed first attempts at messages of `a`, one at each of these seconds.
 fn failures(ends: &[i64]) -> Vec<ObservedGroup> {
@@ -142,4 +143,26 @@ fn an_attempt_that_another_one_has_followed_is_no_failure_any_more() {
     let followed = vec![failed(1), failed(2), failed(3), attempt("a", 3, 2, running(-2))];
     let plan = planned(10, followed, vec![subscription("a", messages(1..=4))]);
     assert_eq!(created(&plan), ["a/m4"]);
+}
+
+#[test]
+fn who_is_held_up_sees_the_failures_since_the_last_success_and_the_latest_of_them() {
+    let before = [attempt("a", 6, 1, exited(1, -60)), attempt("a", 7, 1, exited(1, -50))];
+    let success = attempt("a", 8, 1, exited(0, -50));
+    let since =
+        [attempt("a", 1, 1, exited(1, 0)), attempt("a", 3, 2, exited(137, 20)), attempt("a", 2, 1, exited(1, 10))];
+    let plan = pass([before.as_slice(), &[success], &since].concat(), 30);
+    let shown = |(_, outcome): &(MessageAddress, MessageOutcome)| match outcome {
+        MessageOutcome::HeldByBreaker { failures, .. } => failures.clone(),
+        _ => None,
+    };
+    let expected = BreakerFailures {
+        failures: 3,
+        since: at(0),
+        attempt: 2,
+        group: GroupName::parse("a-m3-2").ok(),
+        exit_code: Some(137),
+        reason: None,
+    };
+    assert_eq!(plan.messages.iter().find_map(shown), Some(expected));
 }
