@@ -222,6 +222,19 @@ fn a_group_that_runs_for_too_long_goes_if_there_is_such_a_thing_as_too_long() {
     assert_eq!(pass(None, 1_000_000).deletes.len(), 0);
 }
 
+#[test]
+fn the_record_before_a_group_that_will_soon_run_for_too_long_stays() {
+    let policy = policy_with(|settings| settings.aci.max_runtime = Some(std::time::Duration::from_hours(1)));
+    let deleted_at = |seconds| {
+        let groups = vec![attempt("a", 5, 1, exited(1, -90)), attempt("a", 5, 2, running(0))];
+        let subscriptions = vec![subscription("a", messages(5..=5))];
+        let plan = planned_by(&policy, &Memory::default(), at(seconds), groups, subscriptions);
+        deleted(&plan).into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(deleted_at(3300), ["a-m5-1"]);
+    assert_eq!(deleted_at(3301), [""; 0], "the third attempt will follow it");
+}
+
 /// The plan for a running group of message 5 that was tagged as orphaned at `since`, and the subscription as observed.
 fn orphan(delete_orphans: bool, since: Option<&str>, observed: ObservedSubscription) -> Plan {
     let policy = policy_with(|settings| settings.processing.delete_orphans = delete_orphans);

@@ -247,3 +247,18 @@ fn a_message_whose_record_was_deleted_waits_for_the_group_of_another_message_of_
     assert!(matches!(outcome(&next), MessageOutcome::Finished { .. }), "its name may be taken");
     assert_eq!(attempts_created(&pass(&next.memory, 3600, Vec::new())), [1]);
 }
+
+#[test]
+fn before_the_groups_are_read_messages_count_that_can_get_one_and_have_none() {
+    let policy = policy(2);
+    let groups = [attempt("a", 1, 1, exited(1, 0))];
+    let deferred = PeekedMessage { state: MessageState::Deferred, ..message(2, "m2") };
+    let sizeless = PeekedMessage { file_size_mb: crate::message::FileSizeMb::from_text("much"), ..message(3, "m3") };
+    let is_met_by = |messages: &[PeekedMessage]| {
+        let reading = Reading::of(&groups, &Memory::default(), &policy, NOW);
+        reading.first_demand(&"a".into()).is_met_by(messages)
+    };
+    let others = [message(1, "m1"), deferred, sizeless, message(4, "m4"), message(5, "m4")];
+    assert!(!is_met_by(&others), "one of them");
+    assert!(is_met_by(&[others.as_slice(), &[message(6, "m6")]].concat()), "two of them");
+}

@@ -25,6 +25,7 @@ fn a_running_group_that_is_gone_without_us_was_an_attempt_and_its_message_backs_
     assert_eq!((backing_off(&gone), names(&gone)), (Some((1, at(90))), vec!["a-m5-1"]));
     let MessageOutcome::BackingOff { end, .. } = outcome(&gone) else { panic!("{:?}", outcome(&gone)) };
     assert_eq!(end.reason.as_deref(), Some("its container group is gone, and this scaler did not delete it"));
+    assert_eq!(end.since, Some(at(30)));
     let later = pass(&gone.memory, 89, Vec::new());
     assert_eq!((backing_off(&later), names(&later)), (Some((1, at(90))), vec![]), "it is said once");
     let again = pass(&later.memory, 90, Vec::new());
