@@ -95,6 +95,18 @@ fn what_is_read_where_nothing_is_covered_proves_nothing() {
 }
 
 #[test]
+fn a_read_that_turns_out_to_have_missed_partitions_proves_no_message_missing() {
+    let failed = Read::Failed(PeekError::Unavailable { reason: "dropped".into() });
+    for (read, then) in
+        [(Read::ToTheEnd, Read::FarEnough), (Read::FarEnough, Read::FarEnough), (failed.clone(), failed)]
+    {
+        let mut observed = ObservedSubscription { read, ..subscription("a", Vec::new()) };
+        observed.uncover();
+        assert_eq!((observed.covered_to, observed.read), (0, then));
+    }
+}
+
+#[test]
 fn messages_that_came_in_no_order_are_put_in_that_of_their_age_but_for_one_whose_group_is_in_the_way_of_another() {
     let policy = policy(9);
     let of = |number, id, seconds| PeekedMessage { enqueued_at: Some(at(seconds)), ..message(number, id) };
