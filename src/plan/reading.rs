@@ -65,19 +65,10 @@ impl<'a> Reading<'a> {
     }
 
     /// Whether messages that came in no order are enough for all free slots. Only the order shows which of several messages with
-    /// one id is served, and one that must wait for another's group does not count.
+    /// one id is served.
     pub fn is_met_by(&self, subscription: &SubscriptionName, mut messages: Vec<PeekedMessage>) -> bool {
         self.put_in_order(subscription, &mut messages);
-        messages.retain(|message| !self.has_to_wait_for_another(subscription, message));
         self.demand(subscription).is_met_by(&messages)
-    }
-
-    fn has_to_wait_for_another(&self, subscription: &SubscriptionName, message: &PeekedMessage) -> bool {
-        let Ok(id) = &message.message_id else { return false };
-        let is_of_it =
-            |known: &KnownGroup| known.sequence_number.is_none_or(|number| number == message.sequence_number);
-        let mut groups = self.facts.groups.of_message(Some(subscription), id).peekable();
-        groups.peek().is_some() && !groups.any(is_of_it)
     }
 
     /// Puts messages that came in no order into the order in which they are served: the oldest first, but of several with one
