@@ -66,6 +66,7 @@ async fn when_azure_wants_a_break_deleting_stops_and_no_log_is_read_twice() {
     let report = pass(&scaler).await;
     assert_eq!(report.group_counts, BTreeMap::from([("waiting_quota", 2)]));
     assert!(!report.partly_failed(), "waiting is no failure");
+    assert_eq!(report.limits.throttled, 1);
     let logs = ["logs done-1 worker 20", "logs done-2 worker 20"];
     assert_eq!(only(&calls, &["logs", "delete"]), [logs[0], logs[1], "delete done-1"]);
 
