@@ -34,6 +34,18 @@ async fn one_that_may_have_been_created_all_the_same_holds_its_slot() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_next_pass_looks_for_a_group_that_may_exist_and_not_for_one_that_was_refused() {
+    for (error, looks) in [(refused("X"), 0), (ArmError::Busy(Refusal::new("ContainerGroupTransitioning", "")), 1)] {
+        let (scaler, calls) = scaler([("a", messages(1..=1))], cap_and_workers(1, 1));
+        scaler.services.groups.create_errors.lock().unwrap().insert("m1", error);
+        pass(&scaler).await;
+        assert_eq!(only(&calls, &["get"]).len(), 1, "before the create");
+        pass(&scaler).await;
+        assert_eq!(only(&calls, &["get"]).len(), looks);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_create_that_is_not_answered_holds_its_slot_for_15_s_after_it_was_given_up() {
     let (scaler, calls) = scaler([("a", messages(1..=2))], cap_and_workers(1, 1));
     scaler.services.groups.create_errors.lock().unwrap().insert("m1", unavailable());

@@ -7,7 +7,7 @@ use serde_json::Value;
 use tracing::subscriber::{DefaultGuard, set_default};
 
 use super::*;
-use crate::container_group::{ContainerEvent, ContainerGroup, ContainerState, GroupName, GroupSize};
+use crate::container_group::{ContainerEvent, ContainerGroup, ContainerState, GroupName, GroupSize, Ownership};
 use crate::telemetry::{self, LogFormat};
 
 /// A scaler with a clock that can be set, and its log.
@@ -296,4 +296,15 @@ impl io::Write for Log {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn that_tags_are_rewritten_is_said_once_a_pass() {
+    let stage = Stage::new(messages(1..=9), |settings| {
+        settings.processing.max_workers = NonZeroUsize::new(3).unwrap();
+    });
+    *stage.scaler.services.groups.shown_ownership.lock().unwrap() = Some(Ownership::Untagged);
+    let events = stage.events_at(0).await;
+    let said = |name| events.iter().filter(|event| *event == name).count();
+    assert_eq!((said("created"), said("tags_rewritten")), (3, 1));
 }
