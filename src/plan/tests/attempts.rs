@@ -14,9 +14,11 @@ fn after(attempt_number: u32, seconds: i64) -> Plan {
 fn a_failed_message_gets_its_next_attempt_when_its_backoff_is_over_and_not_before() {
     for (attempt_number, backoff) in [(1, 60), (2, 120), (3, 240), (5, 960), (6, 1800), (9, 1800)] {
         let group = Some(GroupName::parse(&format!("a-m1-{attempt_number}")).unwrap());
+        let (attempt, until) = (attempt_number, at(backoff));
         let end = AttemptEnd { exit_code: Some(1), since: Some(at(0)), ..AttemptEnd::default() };
-        let expected = MessageOutcome::BackingOff { attempt: attempt_number, until: at(backoff), group, end };
-        assert_eq!(*outcome(&after(attempt_number, backoff - 1)), expected);
+        let before = after(attempt_number, backoff - 1);
+        assert_eq!(*outcome(&before), MessageOutcome::BackingOff { attempt, until, group, end: end.clone() });
+        assert_eq!(before.groups[0].1, GroupOutcome::Record { attempt, until: Some(until), end });
         assert_eq!(attempts_created(&after(attempt_number, backoff)), [attempt_number + 1]);
     }
 }
