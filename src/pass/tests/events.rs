@@ -276,6 +276,17 @@ async fn two_hundred_groups_that_run_are_one_line_and_fifty_that_are_deleted_at_
     assert_eq!(lines.iter().filter(|event| event["fields"]["last_lines"].is_array()).count(), 50);
 }
 
+#[tokio::test(start_paused = true)]
+async fn that_tags_are_rewritten_is_said_once_a_pass() {
+    let stage = Stage::new(messages(1..=9), |settings| {
+        settings.processing.max_workers = NonZeroUsize::new(3).unwrap();
+    });
+    *stage.scaler.services.groups.shown_ownership.lock().unwrap() = Some(Ownership::Untagged);
+    let events = stage.events_at(0).await;
+    let said = |name| events.iter().filter(|event| *event == name).count();
+    assert_eq!((said("created"), said("tags_rewritten")), (3, 1));
+}
+
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -296,15 +307,4 @@ impl io::Write for Log {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
-}
-
-#[tokio::test(start_paused = true)]
-async fn that_tags_are_rewritten_is_said_once_a_pass() {
-    let stage = Stage::new(messages(1..=9), |settings| {
-        settings.processing.max_workers = NonZeroUsize::new(3).unwrap();
-    });
-    *stage.scaler.services.groups.shown_ownership.lock().unwrap() = Some(Ownership::Untagged);
-    let events = stage.events_at(0).await;
-    let said = |name| events.iter().filter(|event| *event == name).count();
-    assert_eq!((said("created"), said("tags_rewritten")), (3, 1));
 }

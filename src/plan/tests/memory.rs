@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::container_group::ContainerState;
+use crate::message::FileSizeMb;
 
 /// A group of message 5 that was tagged as waiting more than half an hour ago.
 fn stuck(since: &str) -> ObservedGroup {
@@ -253,7 +254,7 @@ fn before_the_groups_are_read_messages_count_that_can_get_one_and_have_none() {
     let policy = policy(2);
     let groups = [attempt("a", 1, 1, exited(1, 0))];
     let deferred = PeekedMessage { state: MessageState::Deferred, ..message(2, "m2") };
-    let sizeless = PeekedMessage { file_size_mb: crate::message::FileSizeMb::from_text("much"), ..message(3, "m3") };
+    let sizeless = PeekedMessage { file_size_mb: FileSizeMb::from_text("much"), ..message(3, "m3") };
     let is_met_by = |messages: &[PeekedMessage]| {
         let reading = Reading::of(&groups, &Memory::default(), &policy, NOW);
         reading.first_demand(&"a".into()).is_met_by(messages)
